@@ -1,0 +1,32 @@
+# syntax=docker/dockerfile:1
+
+# --- Build ------------------------------------------------------------------------------------------------------------
+# aws-lc-sys (TLS, JWT) compiles C and assembly: the image's gcc is enough, no cmake.
+FROM rust:1.95-slim-bookworm AS builder
+WORKDIR /build
+# What comes along is listed in .dockerignore. The queries were checked against .sqlx: no database is needed here.
+COPY . .
+ENV SQLX_OFFLINE=true
+RUN --mount=type=cache,target=/usr/local/cargo/registry \
+    --mount=type=cache,target=/build/target \
+    cargo build --release --locked --bin snack-server \
+    && install -D --strip target/release/snack-server /out/snack-server
+
+# --- Run --------------------------------------------------------------------------------------------------------------
+FROM debian:bookworm-slim
+# ca-certificates: for pictures kept at s3://.
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends ca-certificates \
+    && rm -rf /var/lib/apt/lists/* \
+    && useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin snack \
+    && install -d -o 10001 -g 10001 /var/lib/snack/media
+COPY --from=builder /out/snack-server /usr/local/bin/snack-server
+
+USER 10001
+VOLUME /var/lib/snack/media
+EXPOSE 8000
+# The server drains its requests and flushes the reaction counts on TERM.
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 CMD ["snack-server", "healthcheck"]
+ENTRYPOINT ["snack-server"]
+CMD ["serve"]

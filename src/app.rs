@@ -1,0 +1,319 @@
+//! How the server is put together: router, layers, start-up and shutdown, each in its order.
+
+use std::{io, time::Duration};
+
+use axum::{
+    Router,
+    extract::DefaultBodyLimit,
+    http::{HeaderName, HeaderValue, Method, StatusCode, header},
+    middleware::{from_fn, from_fn_with_state},
+    response::IntoResponse,
+    serve::ListenerExt,
+};
+use sqlx::{
+    Connection, PgConnection, PgPool,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
+use tokio::{net::TcpListener, time::timeout};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tower::{Layer, ServiceBuilder};
+use tower_http::{
+    catch_panic::CatchPanicLayer,
+    cors::{AllowOrigin, CorsLayer},
+    normalize_path::NormalizePathLayer,
+    set_header::SetResponseHeaderLayer,
+};
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::{
+    auth::{self, password::Passwords, standing::Standings, token::Keys},
+    config::{Config, SettingError},
+    error::ApiError,
+    http::{self, layers, problem::write_problems},
+    media::Media,
+    openapi, operations, order,
+    reaction::{self, counters::Counters, flush},
+    snack::{self, image::Images},
+    state::{AppState, Shared},
+    statistics, web,
+};
+
+/// Enough to keep Postgres busy from two to eight cores; more connections than it has cores only queue there.
+const CONNECTIONS: u32 = 16;
+/// How long a request waits for a connection; what lasts longer is an outage.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long a connection may have been idle before it has to prove that it is alive.
+const TRUSTED_IDLE: Duration = Duration::from_secs(1);
+/// How long a stop waits for requests that are under way.
+const DRAIN: Duration = Duration::from_secs(10);
+
+/// The calls and their document.
+fn calls() -> OpenApiRouter<AppState> {
+    OpenApiRouter::with_openapi(openapi::base())
+        .merge(auth::router())
+        .merge(snack::router())
+        .merge(reaction::router())
+        .merge(order::router())
+        .merge(statistics::router())
+        .merge(operations::router())
+}
+
+/// The OpenAPI document.
+#[must_use]
+pub fn document() -> utoipa::openapi::OpenApi {
+    calls().merge(snack::media_router()).into_openapi()
+}
+
+/// The router with everything around it.
+pub fn router(state: AppState) -> Router {
+    let (calls, _) = calls().split_for_parts();
+    let (media, _) = snack::media_router().split_for_parts();
+    let pages = calls
+        .merge(openapi::router(&document()))
+        .merge(web::router())
+        .route_layer(from_fn(layers::name_route))
+        .with_state(state.clone());
+    // Every path works with and without a trailing slash, but for pictures, whose paths are taken to the letter.
+    let slashless = NormalizePathLayer::trim_trailing_slash().layer(pages);
+
+    let set = |name: HeaderName, value| SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value));
+    // From the outside in.
+    let layers = ServiceBuilder::new()
+        .layer(from_fn(layers::identify))
+        .layer(from_fn(layers::measure))
+        .layer(set(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .layer(set(header::X_FRAME_OPTIONS, "DENY"))
+        .layer(set(header::REFERRER_POLICY, "no-referrer"))
+        .layer(cors(&state.config))
+        .layer(from_fn(write_problems))
+        .layer(CatchPanicLayer::custom(|_| {
+            ApiError::internal("a handler panicked").into_response()
+        }))
+        .layer(from_fn_with_state(state.tasks.clone(), layers::detach))
+        .layer(DefaultBodyLimit::max(http::body::LIMIT));
+    media
+        .route_layer(from_fn(layers::name_route))
+        .with_state(state)
+        .fallback_service(slashless)
+        .layer(layers)
+}
+
+fn cors(config: &Config) -> CorsLayer {
+    if config.cors_allowed_origins.is_empty() {
+        return CorsLayer::new();
+    }
+    CorsLayer::new()
+        .allow_origin(AllowOrigin::list(config.cors_allowed_origins.clone()))
+        .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
+        .allow_headers([
+            header::AUTHORIZATION,
+            header::CONTENT_TYPE,
+            header::IF_MATCH,
+            HeaderName::from_static("idempotency-key"),
+            layers::X_REQUEST_ID,
+        ])
+        .expose_headers([
+            header::ETAG,
+            header::LOCATION,
+            header::RETRY_AFTER,
+            layers::X_REQUEST_ID,
+        ])
+        .max_age(Duration::from_secs(3600))
+}
+
+/// What keeps the server from starting.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A setting.
+    #[error(transparent)]
+    Setting(#[from] SettingError),
+    /// Anything else.
+    #[error("{0}")]
+    Failed(String),
+}
+
+impl From<ApiError> for StartError {
+    fn from(error: ApiError) -> Self {
+        Self::Failed(error.to_string())
+    }
+}
+
+/// Connects to Postgres and brings the schema up to date. Several servers may do so at once: one migrates, the others wait.
+///
+/// # Errors
+/// When Postgres cannot be reached with these settings, or a migration fails.
+pub async fn connect(options: &PgConnectOptions) -> Result<PgPool, StartError> {
+    let options = options.clone().application_name("snack-server").options([
+        // A transaction that nobody goes on with must not hold its locks for ever.
+        ("idle_in_transaction_session_timeout", "10s"),
+        ("statement_timeout", "60s"),
+        ("lock_timeout", "10s"),
+    ]);
+    // Tried once outside of the pool, which would tell a refusal as a time-out.
+    let reached = timeout(Duration::from_secs(5), PgConnection::connect_with(&options)).await;
+    let wrong =
+        |error: &dyn std::fmt::Display| SettingError::new("DATABASE_URL", format_args!("cannot connect: {error}"));
+    reached
+        .map_err(|elapsed| wrong(&elapsed))?
+        .map_err(|error| wrong(&error))?
+        .close()
+        .await
+        .map_err(|error| wrong(&error))?;
+
+    let pool = PgPoolOptions::new()
+        .max_connections(CONNECTIONS)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .test_before_acquire(false)
+        .before_acquire(|connection, meta| {
+            Box::pin(async move {
+                if meta.idle_for < TRUSTED_IDLE {
+                    return Ok(true);
+                }
+                Ok(matches!(
+                    timeout(Duration::from_secs(1), connection.ping()).await,
+                    Ok(Ok(()))
+                ))
+            })
+        })
+        .connect_lazy_with(options);
+    migrate(&pool).await?;
+    Ok(pool)
+}
+
+async fn migrate(pool: &PgPool) -> Result<(), StartError> {
+    // On a connection of its own: a migration may take longer than requests may, and waits for another server's.
+    let mut connection = pool
+        .acquire()
+        .await
+        .map_err(|error| StartError::Failed(error.to_string()))?
+        .detach();
+    let run = async {
+        sqlx::raw_sql("SET statement_timeout = 0; SET lock_timeout = 0")
+            .execute(&mut connection)
+            .await?;
+        sqlx::migrate!().run(&mut connection).await?;
+        connection.close().await
+    };
+    run.await
+        .map_err(|error: sqlx::Error| StartError::Failed(format!("a migration failed: {error}")))
+}
+
+/// What handlers share, from the settings and a pool that is connected.
+///
+/// # Errors
+/// When a store cannot be opened.
+pub fn state(config: Config, db: PgPool) -> Result<AppState, StartError> {
+    let counters = Counters::new(&config).map_err(|error| SettingError::new("REDIS_URL", error))?;
+    Ok(AppState::new(Shared {
+        media: Media::open(&config.media_url)?,
+        keys: Keys::new(&config),
+        passwords: Passwords::new()?,
+        images: Images::default(),
+        standings: Standings::default(),
+        tasks: TaskTracker::new(),
+        stop: CancellationToken::new(),
+        metrics: operations::recorder()?,
+        counters,
+        db,
+        config,
+    }))
+}
+
+/// Serves until `state.stop`, then stops in order: no new connections, what was accepted is answered, the last flush, the
+/// pool.
+///
+/// # Errors
+/// When the address is taken, or the flusher died.
+pub async fn serve(state: AppState) -> Result<(), StartError> {
+    let listener = TcpListener::bind(state.config.http_addr)
+        .await
+        .map_err(|error| SettingError::new("HTTP_ADDR", format_args!("{}: {error}", state.config.http_addr)))?;
+    serve_on(state, listener).await
+}
+
+/// [`serve`] on a listener of the caller's.
+///
+/// # Errors
+/// As [`serve`].
+pub async fn serve_on(state: AppState, listener: TcpListener) -> Result<(), StartError> {
+    let address = listener
+        .local_addr()
+        .map_err(|error: io::Error| StartError::Failed(error.to_string()))?;
+    tracing::info!(%address, "serving");
+    let router = router(state.clone());
+    let stop = state.stop.clone();
+
+    let listening = tokio::spawn({
+        let state = state.clone();
+        async move { state.standings.listen(&state.db).await }
+    });
+    let cleaning = tokio::spawn(operations::clean(state.clone(), stop.clone()));
+    // Told to stop only after the last request has been answered.
+    let last_flush = CancellationToken::new();
+    let mut flushing = tokio::spawn(flush::run(state.clone(), last_flush.clone()));
+
+    let listener = listener.tap_io(|stream| {
+        // Answers are small; waiting to fill a packet would only delay them.
+        let _ = stream.set_nodelay(true);
+    });
+    let serving = tokio::spawn(
+        axum::serve(listener, router)
+            .with_graceful_shutdown(stop.clone().cancelled_owned())
+            .into_future(),
+    );
+    let died = tokio::select! {
+        () = stop.cancelled() => None,
+        end = &mut flushing => Some(format!("the flusher died: {end:?}")),
+    };
+    stop.cancel();
+
+    tracing::info!("stopping");
+    state.tasks.close();
+    let drained = timeout(DRAIN, async {
+        let _ = serving.await;
+        state.tasks.wait().await;
+    });
+    if drained.await.is_err() {
+        tracing::warn!("some requests did not end in time");
+    }
+    listening.abort();
+    cleaning.abort();
+    if let Some(reason) = died {
+        return Err(StartError::Failed(reason));
+    }
+    last_flush.cancel();
+    let _ = flushing.await;
+    state.db.close().await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Asks the server at `HTTP_ADDR` whether it is ready.
+///
+/// # Errors
+/// When it is not, or does not answer.
+pub async fn healthcheck(mut address: std::net::SocketAddr) -> Result<(), StartError> {
+    if address.ip().is_unspecified() {
+        address.set_ip(if address.is_ipv4() {
+            [127, 0, 0, 1].into()
+        } else {
+            std::net::Ipv6Addr::LOCALHOST.into()
+        });
+    }
+    let failed = |error: &dyn std::fmt::Display| StartError::Failed(format!("not ready: {error}"));
+    let request = reqwest::Client::builder()
+        .timeout(Duration::from_secs(5))
+        .no_proxy()
+        .build()
+        .map_err(|e| failed(&e))?;
+    let answer = request
+        .get(format!("http://{address}/health/ready"))
+        .send()
+        .await
+        .map_err(|e| failed(&e))?;
+    if answer.status() == StatusCode::OK {
+        Ok(())
+    } else {
+        Err(failed(&answer.status()))
+    }
+}

@@ -1,0 +1,82 @@
+//! The signed-in user as an extractor: a handler that takes a [`Member`] or an [`Admin`] needs one.
+
+use axum::{
+    extract::FromRequestParts,
+    http::{header, request::Parts},
+};
+
+use super::{store::MemberType, token::TokenType};
+use crate::{
+    error::{ApiError, Code},
+    state::AppState,
+};
+
+/// Somebody who has signed in and not resigned.
+#[derive(Clone, Copy, Debug)]
+pub struct Member {
+    /// The user's id.
+    pub id: i64,
+    /// What they may do at this moment, whatever they could when the token was made.
+    pub member_type: MemberType,
+}
+
+/// A [`Member`] who is an admin.
+#[derive(Clone, Copy, Debug)]
+pub struct Admin(pub Member);
+
+impl Member {
+    /// Whether they are an admin.
+    #[must_use]
+    pub fn is_admin(&self) -> bool {
+        self.member_type == MemberType::Admin
+    }
+
+    /// Lets the owner of something and admins pass.
+    ///
+    /// # Errors
+    /// `permission_denied` for anybody else.
+    pub fn may_change(&self, owner: Option<i64>) -> Result<(), ApiError> {
+        if self.is_admin() || owner == Some(self.id) {
+            Ok(())
+        } else {
+            Err(Code::PermissionDenied.into())
+        }
+    }
+}
+
+impl FromRequestParts<AppState> for Member {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
+        let header = parts.headers.get(header::AUTHORIZATION).ok_or(Code::NotAuthenticated)?;
+        let (scheme, token) = header
+            .to_str()
+            .ok()
+            .and_then(|value| value.split_once(' '))
+            .ok_or(Code::InvalidToken)?;
+        if !scheme.eq_ignore_ascii_case("bearer") {
+            return Err(Code::NotAuthenticated.into());
+        }
+        let claims = state.keys.verify(token.trim(), TokenType::Access)?;
+        match state.standings.of(&state.db, claims.user_id).await? {
+            Some(standing) if !standing.is_deleted => Ok(Self {
+                id: claims.user_id,
+                member_type: standing.member_type,
+            }),
+            _ => Err(Code::InvalidToken.into()),
+        }
+    }
+}
+
+impl FromRequestParts<AppState> for Admin {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
+        let member = Member::from_request_parts(parts, state).await?;
+        if member.is_admin() {
+            Ok(Self(member))
+        } else {
+            Err(Code::PermissionDenied.into())
+        }
+    }
+}

@@ -1,0 +1,364 @@
+//! Writing the demo data: one transaction, one statement for each kind of row.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
+use rust_decimal::Decimal;
+use sqlx::{PgConnection, PgPool};
+use tokio::task::spawn_blocking;
+use uuid::Uuid;
+
+use super::catalogue::{DISCONTINUED, SNACKS};
+use super::people::{ADMIN_EMAIL, ADMINS, PASSWORD, PEOPLE, RESIGNED};
+use super::picture;
+use super::plan::{Order, Plan};
+use super::{DemoError, Outcome};
+use crate::auth::password::hash_blocking;
+use crate::error::ApiError;
+use crate::media::Media;
+use crate::snack::image::{Stored, prepare, remove, store};
+use crate::text::fold;
+
+/// The advisory lock that only this command takes ("demodata").
+const LOCK: i64 = 0x64_65_6d_6f_64_61_74_61;
+
+/// Fills the database with the demo data of the year that ends at `now`, unless it is there already. With `force` also
+/// when there are users of somebody else's; snacks that are there under the same name are then left alone.
+///
+/// Pictures are stored first and rows written in one transaction, so that a run that is killed leaves no rows.
+///
+/// # Errors
+/// [`DemoError::OtherUsers`] for a database that others use, and whatever Postgres or the store of pictures has to say.
+pub async fn load(db: &PgPool, media: &Media, zone: Tz, now: DateTime<Utc>, force: bool) -> Result<Outcome, DemoError> {
+    if is_loaded(&mut *db.acquire().await?, force).await? {
+        return Ok(Outcome::AlreadyThere);
+    }
+    // Before the transaction: drawing takes seconds, and a transaction that long would be taken for a hanging one.
+    let hash = spawn_blocking(|| hash_blocking(PASSWORD))
+        .await
+        .map_err(ApiError::internal)??;
+    let pictures = store_pictures(media).await?;
+    let outcome = write(db, &pictures, &hash, zone, now, force).await;
+    // Another run was faster. After an error they stay: it may have come after the commit, and a file too many does no harm.
+    if matches!(outcome, Ok(Outcome::AlreadyThere)) {
+        for picture in &pictures {
+            remove(media, picture).await;
+        }
+    }
+    outcome
+}
+
+async fn write(
+    db: &PgPool,
+    pictures: &[Stored],
+    hash: &str,
+    zone: Tz,
+    now: DateTime<Utc>,
+    force: bool,
+) -> Result<Outcome, DemoError> {
+    let mut tx = db.begin().await?;
+    sqlx::query!("SELECT pg_advisory_xact_lock($1)", LOCK)
+        .execute(&mut *tx)
+        .await?;
+    if is_loaded(&mut tx, force).await? {
+        return Ok(Outcome::AlreadyThere);
+    }
+    let taken = taken_names(&mut tx).await?;
+    let plan = Plan::new(now, zone, |snack| !taken.contains(&fold(SNACKS[snack].name)));
+    let users = insert_users(&mut tx, &plan, hash).await?;
+    let snacks = insert_snacks(&mut tx, &plan, &users, pictures).await?;
+    insert_reactions(&mut tx, &plan, &users, &snacks).await?;
+    let orders = insert_orders(&mut tx, &plan, &users).await?;
+    insert_history(&mut tx, &plan, &users, &orders).await?;
+    move_orders(&mut tx, &plan, &orders).await?;
+    insert_purchases(&mut tx, &plan, &snacks, &orders).await?;
+    tx.commit().await?;
+    Ok(Outcome::Loaded)
+}
+
+/// Whether the demo data is there; an error when somebody else's is and `force` is off.
+async fn is_loaded(db: &mut PgConnection, force: bool) -> Result<bool, DemoError> {
+    if sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT FROM users WHERE email_key = $1) AS "there!""#,
+        fold(ADMIN_EMAIL)
+    )
+    .fetch_one(&mut *db)
+    .await?
+    {
+        return Ok(true);
+    }
+    let ours: Vec<String> = PEOPLE.iter().map(|(_, email)| fold(email)).collect();
+    let others = sqlx::query_scalar!(
+        r#"SELECT count(*) AS "count!" FROM users WHERE email_key <> ALL ($1)"#,
+        &ours
+    )
+    .fetch_one(db)
+    .await?;
+    if others > 0 && !force {
+        Err(DemoError::OtherUsers(others))
+    } else {
+        Ok(false)
+    }
+}
+
+/// The names of snacks that are there already, in their comparison form.
+async fn taken_names(db: &mut PgConnection) -> Result<Vec<String>, DemoError> {
+    let names: Vec<String> = SNACKS.iter().map(|snack| fold(snack.name)).collect();
+    Ok(
+        sqlx::query_scalar!("SELECT name_key FROM snacks WHERE name_key = ANY ($1)", &names)
+            .fetch_all(db)
+            .await?,
+    )
+}
+
+/// Draws and stores all pictures.
+async fn store_pictures(media: &Media) -> Result<Vec<Stored>, DemoError> {
+    let mut pictures = Vec::with_capacity(SNACKS.len());
+    for snack in &SNACKS {
+        let work = || Ok::<_, DemoError>(prepare(&picture::draw(snack.picture, snack.name)?)?);
+        let prepared = spawn_blocking(work).await.map_err(ApiError::internal)??;
+        pictures.push(store(media, prepared).await?);
+    }
+    Ok(pictures)
+}
+
+/// Adds the people and answers their ids, in the order of the table.
+async fn insert_users(db: &mut PgConnection, plan: &Plan, hash: &str) -> Result<Vec<i64>, DemoError> {
+    let keys: Vec<String> = PEOPLE.iter().map(|(_, email)| fold(email)).collect();
+    let types: Vec<String> = (0..)
+        .take(PEOPLE.len())
+        .map(|person: u32| if person < ADMINS { "admin" } else { "member" }.into())
+        .collect();
+    sqlx::query!(
+        "INSERT INTO users (email, email_key, name, name_key, password_hash, member_type, is_deleted, date_joined, last_login)
+         SELECT email, email_key, name, name_key, $5, member_type::member_type, email = $9, date_joined, last_login
+         FROM UNNEST($1::text[], $2::text[], $3::text[], $4::text[], $6::text[], $7::timestamptz[], $8::timestamptz[])
+              WITH ORDINALITY AS people (email, email_key, name, name_key, member_type, date_joined, last_login, place)
+         ORDER BY place
+         ON CONFLICT (email_key) DO NOTHING",
+        &PEOPLE.map(|(_, email)| email.to_owned()),
+        &keys,
+        &PEOPLE.map(|(name, _)| name.to_owned()),
+        &PEOPLE.map(|(name, _)| fold(name)),
+        hash,
+        &types,
+        &plan.joined,
+        &plan.last_login as &[Option<DateTime<Utc>>],
+        PEOPLE[RESIGNED].1,
+    )
+    .execute(&mut *db)
+    .await?;
+    Ok(sqlx::query_scalar!(
+        r#"SELECT id AS "id!" FROM UNNEST($1::text[]) WITH ORDINALITY AS people (email_key, place)
+           JOIN users USING (email_key) ORDER BY place"#,
+        &keys,
+    )
+    .fetch_all(db)
+    .await?)
+}
+
+/// Adds the snacks whose names are free and answers their ids by their places in the table.
+async fn insert_snacks(
+    db: &mut PgConnection,
+    plan: &Plan,
+    users: &[i64],
+    pictures: &[Stored],
+) -> Result<HashMap<usize, i64>, DemoError> {
+    let texts = |of: fn(&super::catalogue::DemoSnack) -> &str| -> Vec<String> {
+        SNACKS.iter().map(|snack| of(snack).to_owned()).collect()
+    };
+    let keys: Vec<String> = SNACKS.iter().map(|snack| fold(snack.name)).collect();
+    let prices: Vec<Decimal> = SNACKS
+        .iter()
+        .map(|snack| snack.price.parse().unwrap_or_default())
+        .collect();
+    let images: Vec<String> = pictures.iter().map(|picture| picture.image.clone()).collect();
+    let thumbnails: Vec<String> = pictures.iter().map(|picture| picture.thumbnail.clone()).collect();
+    let (by, at): (Vec<i64>, Vec<DateTime<Utc>>) =
+        plan.registered.iter().map(|&(person, at)| (users[person], at)).unzip();
+    let rows = sqlx::query!(
+        "INSERT INTO snacks (name, name_key, url, \"desc\", currency, price, image, thumbnail, status, registered_by, created_at, updated_at)
+         SELECT name, name_key, url, \"desc\", currency::currency, price, image, thumbnail,
+                (CASE WHEN name = ANY ($11) THEN 'unavailable' ELSE 'available' END)::snack_status, by, at, at
+         FROM UNNEST($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::numeric[], $7::text[], $8::text[],
+                     $9::bigint[], $10::timestamptz[])
+              WITH ORDINALITY AS rows (name, name_key, url, \"desc\", currency, price, image, thumbnail, by, at, place)
+         ORDER BY at, place
+         ON CONFLICT (name_key) DO NOTHING
+         RETURNING id, name_key",
+        &texts(|snack| snack.name),
+        &keys,
+        &texts(|snack| snack.url),
+        &texts(|snack| snack.desc),
+        &texts(|snack| snack.currency),
+        &prices,
+        &images,
+        &thumbnails,
+        &by,
+        &at,
+        &DISCONTINUED.map(str::to_owned),
+    )
+    .fetch_all(db)
+    .await?;
+    let mut ids: HashMap<String, i64> = rows.into_iter().map(|row| (row.name_key, row.id)).collect();
+    Ok(keys
+        .iter()
+        .enumerate()
+        .filter_map(|(place, key)| Some((place, ids.remove(key)?)))
+        .collect())
+}
+
+async fn insert_reactions(
+    db: &mut PgConnection,
+    plan: &Plan,
+    users: &[i64],
+    snacks: &HashMap<usize, i64>,
+) -> Result<(), DemoError> {
+    let (mut to, mut by, mut types, mut at) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for reaction in &plan.reactions {
+        if let Some(&snack) = snacks.get(&reaction.snack) {
+            to.push(snack);
+            by.push(users[reaction.user]);
+            types.push(if reaction.likes { "like" } else { "hate" }.to_owned());
+            at.push(reaction.at);
+        }
+    }
+    sqlx::query!(
+        "INSERT INTO snack_reactions (snack_id, user_id, type, created_at)
+         SELECT snack_id, user_id, type::reaction_type, at
+         FROM UNNEST($1::bigint[], $2::bigint[], $3::text[], $4::timestamptz[]) AS rows (snack_id, user_id, type, at)
+         ORDER BY at, snack_id, user_id",
+        &to,
+        &by,
+        &types,
+        &at,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Adds the orders as they were created and answers their ids, the oldest first.
+async fn insert_orders(db: &mut PgConnection, plan: &Plan, users: &[i64]) -> Result<Vec<i64>, DemoError> {
+    let uids: Vec<Uuid> = plan.orders.iter().map(|_| Uuid::new_v4()).collect();
+    let owners: Vec<i64> = plan.orders.iter().map(|order| users[order.owner]).collect();
+    let at: Vec<DateTime<Utc>> = plan.orders.iter().map(|order| order.at).collect();
+    let rows = sqlx::query!(
+        "INSERT INTO orders (uid, user_id, created_at, updated_at)
+         SELECT uid, user_id, at, at
+         FROM UNNEST($1::uuid[], $2::bigint[], $3::timestamptz[]) WITH ORDINALITY AS rows (uid, user_id, at, place)
+         ORDER BY place
+         RETURNING id, uid",
+        &uids,
+        &owners,
+        &at,
+    )
+    .fetch_all(db)
+    .await?;
+    let ids: HashMap<Uuid, i64> = rows.into_iter().map(|row| (row.uid, row.id)).collect();
+    Ok(uids.iter().filter_map(|uid| ids.get(uid).copied()).collect())
+}
+
+/// Adds the history of all orders, in the order in which it happened.
+async fn insert_history(db: &mut PgConnection, plan: &Plan, users: &[i64], orders: &[i64]) -> Result<(), DemoError> {
+    let mut rows = Vec::new();
+    for (&id, order) in orders.iter().zip(&plan.orders) {
+        rows.push((order.at, id, None, "created".to_owned(), users[order.owner], None));
+        let mut from = "created";
+        for step in &order.steps {
+            rows.push((
+                step.at,
+                id,
+                Some(from.to_owned()),
+                step.to.to_owned(),
+                users[step.actor],
+                step.arrival,
+            ));
+            from = step.to;
+        }
+    }
+    rows.sort_unstable();
+    sqlx::query!(
+        "INSERT INTO order_history (order_id, from_status, to_status, actor_id, estimated_arrival_time, at)
+         SELECT order_id, from_status::order_status, to_status::order_status, actor_id, arrival, at
+         FROM UNNEST($1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::timestamptz[], $6::timestamptz[])
+              WITH ORDINALITY AS rows (order_id, from_status, to_status, actor_id, arrival, at, place)
+         ORDER BY place",
+        &rows.iter().map(|row| row.1).collect::<Vec<i64>>(),
+        &rows.iter().map(|row| row.2.clone()).collect::<Vec<_>>() as &[Option<String>],
+        &rows.iter().map(|row| row.3.clone()).collect::<Vec<_>>(),
+        &rows.iter().map(|row| row.4).collect::<Vec<i64>>(),
+        &rows.iter().map(|row| row.5).collect::<Vec<_>>() as &[Option<DateTime<Utc>>],
+        &rows.iter().map(|row| row.0).collect::<Vec<_>>(),
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Moves the orders on, all first steps together, then all second ones: the database refuses to skip one.
+async fn move_orders(db: &mut PgConnection, plan: &Plan, orders: &[i64]) -> Result<(), DemoError> {
+    let longest = plan.orders.iter().map(|order| order.steps.len()).max().unwrap_or(0);
+    for nth in 0..longest {
+        let (mut ids, mut to, mut arrivals, mut at) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        for (&id, step) in orders
+            .iter()
+            .zip(&plan.orders)
+            .filter_map(|(id, order)| Some((id, order.steps.get(nth)?)))
+        {
+            ids.push(id);
+            to.push(step.to.to_owned());
+            arrivals.push(step.arrival);
+            at.push(step.at);
+        }
+        sqlx::query!(
+            "UPDATE orders
+             SET status = step.status::order_status, estimated_arrival_time = step.arrival, version = version + 1, updated_at = step.at
+             FROM UNNEST($1::bigint[], $2::text[], $3::timestamptz[], $4::timestamptz[]) AS step (id, status, arrival, at)
+             WHERE orders.id = step.id",
+            &ids,
+            &to,
+            &arrivals as &[Option<DateTime<Utc>>],
+            &at,
+        )
+        .execute(&mut *db)
+        .await?;
+    }
+    Ok(())
+}
+
+/// Adds what was in the orders, last of all: only now is known which of them still hold their snacks back.
+async fn insert_purchases(
+    db: &mut PgConnection,
+    plan: &Plan,
+    snacks: &HashMap<usize, i64>,
+    orders: &[i64],
+) -> Result<(), DemoError> {
+    let (mut of, mut what, mut places, mut quantities) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for (&id, Order { lines, .. }) in orders.iter().zip(&plan.orders) {
+        for (place, (snack, quantity)) in (0_i32..).zip(lines) {
+            if let Some(&snack) = snacks.get(snack) {
+                of.push(id);
+                what.push(snack);
+                places.push(place);
+                quantities.push(*quantity);
+            }
+        }
+    }
+    sqlx::query!(
+        "INSERT INTO purchases (order_id, snack_id, position, quantity, unit_price, currency, blocks)
+         SELECT order_id, snack_id, position, quantity, snacks.price, snacks.currency, orders.blocks
+         FROM UNNEST($1::bigint[], $2::bigint[], $3::integer[], $4::integer[]) AS rows (order_id, snack_id, position, quantity)
+         JOIN orders ON orders.id = order_id
+         JOIN snacks ON snacks.id = snack_id
+         ORDER BY order_id, snack_id",
+        &of,
+        &what,
+        &places,
+        &quantities,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,135 @@
+//! Headers by which a client says what it prefers, and under which condition.
+
+use axum::http::{HeaderMap, HeaderName, header};
+
+/// The languages that the server speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Language {
+    /// The default.
+    Korean,
+    /// When `Accept-Language` prefers it.
+    English,
+}
+
+/// The language that the client prefers; Korean when it does not say, or likes both alike.
+#[must_use]
+pub fn language(headers: &HeaderMap) -> Language {
+    let weight = |wanted: &str| {
+        weights(headers, &header::ACCEPT_LANGUAGE)
+            .filter(|(range, _)| {
+                range
+                    .split('-')
+                    .next()
+                    .is_some_and(|primary| primary.eq_ignore_ascii_case(wanted))
+            })
+            .map(|(_, weight)| weight)
+            .fold(0.0, f32::max)
+    };
+    if weight("en") > weight("ko") {
+        Language::English
+    } else {
+        Language::Korean
+    }
+}
+
+/// Whether the client asks for CSV rather than JSON.
+#[must_use]
+pub fn wants_csv(headers: &HeaderMap) -> bool {
+    let weight = |wanted: &str| {
+        weights(headers, &header::ACCEPT)
+            .filter(|(range, _)| range.eq_ignore_ascii_case(wanted))
+            .map(|(_, weight)| weight)
+            .fold(0.0, f32::max)
+    };
+    let csv = weight("text/csv");
+    csv > 0.0 && csv >= weight("application/json")
+}
+
+/// The ranges of a preference header with their weights, 0 to 1.
+fn weights<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = (&'a str, f32)> {
+    headers
+        .get_all(name)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(|item| {
+            let mut parts = item.split(';').map(str::trim);
+            let range = parts.next().unwrap_or_default();
+            let weight = parts.find_map(|part| part.strip_prefix("q=").or_else(|| part.strip_prefix("Q=")));
+            (range, weight.map_or(1.0, |weight| weight.parse().unwrap_or(0.0)))
+        })
+}
+
+/// Whether the request's `If-Match`, if it has one, holds for a resource whose entity tag is `current` (with its quotes).
+///
+/// Weak tags are compared by what they hold: the tag counts versions, so equal tags mean the same state.
+#[must_use]
+pub fn if_match(headers: &HeaderMap, current: &str) -> bool {
+    let mut conditions = headers.get_all(header::IF_MATCH).iter().peekable();
+    if conditions.peek().is_none() {
+        return true;
+    }
+    conditions
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .any(|tag| {
+            let tag = tag.trim();
+            tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == current
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(name: HeaderName, value: &'static str) -> HeaderMap {
+        HeaderMap::from_iter([(name, value.parse().expect("a header value"))])
+    }
+
+    #[test]
+    fn english_is_spoken_only_to_those_who_prefer_it() {
+        let table = [
+            ("en", Language::English),
+            ("en-US,en;q=0.9,ko;q=0.8", Language::English),
+            ("ko-KR,ko;q=0.9,en-US;q=0.8", Language::Korean),
+            ("en;q=0.5, ko;q=0.7", Language::Korean),
+            ("fr", Language::Korean),
+            ("en;q=0", Language::Korean),
+            ("en;q=x", Language::Korean),
+            ("*", Language::Korean),
+        ];
+        for (value, expected) in table {
+            assert_eq!(language(&with(header::ACCEPT_LANGUAGE, value)), expected, "{value}");
+        }
+        assert_eq!(language(&HeaderMap::new()), Language::Korean);
+    }
+
+    #[test]
+    fn csv_is_sent_only_to_those_who_name_it() {
+        for (value, expected) in [
+            ("text/csv", true),
+            ("text/csv, application/json;q=0.5", true),
+            ("application/json, text/csv;q=0.5", false),
+            ("*/*", false),
+            ("text/csv;q=0", false),
+        ] {
+            assert_eq!(wants_csv(&with(header::ACCEPT, value)), expected, "{value}");
+        }
+    }
+
+    #[test]
+    fn a_condition_holds_when_any_of_its_tags_is_the_current_one() {
+        for (value, expected) in [
+            ("\"3\"", true),
+            ("W/\"3\"", true),
+            ("\"1\", \"3\"", true),
+            ("*", true),
+            ("\"2\"", false),
+            ("3", false),
+            ("", false),
+        ] {
+            assert_eq!(if_match(&with(header::IF_MATCH, value), "\"3\""), expected, "{value}");
+        }
+        assert!(if_match(&HeaderMap::new(), "\"3\""));
+    }
+}

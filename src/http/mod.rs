@@ -1,0 +1,15 @@
+//! What every handler uses: reading requests, paging lists, telling errors, and the layers around the router.
+
+pub mod body;
+pub mod headers;
+pub mod layers;
+pub mod page;
+pub mod path;
+pub mod problem;
+pub mod query;
+pub mod rules;
+
+pub use body::{Exact, Json};
+pub use page::{Ordering, Page, PageQuery, Sorted};
+pub use path::{Id, Uid};
+pub use query::Query;

@@ -1,0 +1,204 @@
+//! Lists in pages, by keyset: a cursor holds the sort keys of the last row seen, so that a walk neither skips nor repeats a
+//! row that stood before it began, however many are added meanwhile, and page 500 costs what page 1 costs.
+
+use std::marker::PhantomData;
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use serde::{Deserialize, Serialize};
+use sqlx::{Postgres, QueryBuilder};
+use utoipa::{IntoParams, ToSchema};
+
+use crate::error::ApiError;
+
+/// How many rows a page has at the most, and which one it is.
+#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct PageQuery {
+    /// How many rows to send.
+    #[param(minimum = 1, maximum = 100, default = 20)]
+    limit: Option<u16>,
+    /// `next_cursor` of the page before, under the same ordering.
+    cursor: Option<String>,
+}
+
+/// One page of a list.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Page<T> {
+    /// The rows.
+    pub results: Vec<T>,
+    /// The cursor of the next page; `null` on the last.
+    pub next_cursor: Option<String>,
+}
+
+impl<T> Page<T> {
+    /// The same page with each row turned into something else.
+    pub fn map<U>(self, turn: impl FnMut(T) -> U) -> Page<U> {
+        Page {
+            results: self.results.into_iter().map(turn).collect(),
+            next_cursor: self.next_cursor,
+        }
+    }
+}
+
+/// A way to sort a list.
+#[derive(Debug)]
+pub struct Ordering {
+    /// As `ordering=` names it.
+    pub name: &'static str,
+    /// The SQL expressions to sort by and their types. Together they are unique, so that the order is total, and an index
+    /// has them in this order.
+    pub keys: &'static [(&'static str, &'static str)],
+}
+
+/// The position that a walk through a list has reached.
+#[derive(Debug, Serialize, Deserialize)]
+struct Cursor {
+    /// The ordering it was made under, with its sign.
+    o: String,
+    /// The sort keys of the last row, as Postgres writes them.
+    k: Vec<String>,
+    /// The newest row when the walk began, for lists of sums that new rows would change.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    n: Option<i64>,
+}
+
+/// A request for a page, checked: the ordering exists and the cursor belongs to it.
+#[derive(Debug)]
+pub struct Sorted<T> {
+    ordering: &'static Ordering,
+    descending: bool,
+    limit: usize,
+    after: Option<Vec<String>>,
+    /// The newest row when the walk began; set by the first page of a list that needs it.
+    pub horizon: Option<i64>,
+    row: PhantomData<fn() -> T>,
+}
+
+impl<T: HasKey> Sorted<T> {
+    /// Checks `ordering` (or `default`, in the same spelling) and `page` against what the list offers.
+    ///
+    /// # Errors
+    /// `invalid_request` for an unknown ordering, a limit beyond 1..100, and a cursor of another list or ordering.
+    pub fn new(
+        offered: &'static [Ordering],
+        default: &str,
+        ordering: Option<&str>,
+        page: &PageQuery,
+    ) -> Result<Self, ApiError> {
+        let wanted = ordering.unwrap_or(default);
+        let (name, descending) = wanted.strip_prefix('-').map_or((wanted, false), |name| (name, true));
+        let ordering = offered
+            .iter()
+            .find(|ordering| ordering.name == name)
+            .ok_or_else(|| ApiError::unreadable(format_args!("unknown ordering {wanted:?}")))?;
+        let limit = page.limit.unwrap_or(20);
+        if !(1..=100).contains(&limit) {
+            return Err(ApiError::unreadable("limit is a number from 1 to 100"));
+        }
+        let mut sorted = Self {
+            ordering,
+            descending,
+            limit: usize::from(limit),
+            after: None,
+            horizon: None,
+            row: PhantomData,
+        };
+        if let Some(cursor) = &page.cursor {
+            sorted.resume(cursor)?;
+        }
+        Ok(sorted)
+    }
+
+    /// Goes on after the page that ended with `cursor`.
+    ///
+    /// # Errors
+    /// `invalid_request` for a cursor of another list or ordering.
+    pub fn resume(&mut self, cursor: &str) -> Result<(), ApiError> {
+        let cursor = URL_SAFE_NO_PAD
+            .decode(cursor)
+            .ok()
+            .and_then(|bytes| serde_json::from_slice::<Cursor>(&bytes).ok())
+            .filter(|cursor| cursor.o == self.name() && cursor.k.len() == self.ordering.keys.len())
+            .ok_or_else(|| ApiError::unreadable("this cursor does not belong to this list and ordering"))?;
+        self.after = Some(cursor.k);
+        self.horizon = cursor.n;
+        Ok(())
+    }
+
+    /// The same request for pages of `limit` rows, whatever the client asked: for walks of our own.
+    #[must_use]
+    pub const fn with_limit(mut self, limit: usize) -> Self {
+        self.limit = limit;
+        self
+    }
+
+    fn name(&self) -> String {
+        format!("{}{}", if self.descending { "-" } else { "" }, self.ordering.name)
+    }
+
+    /// Adds `, ARRAY[...] AS cursor_key` to a SELECT list.
+    pub fn push_key(&self, sql: &mut QueryBuilder<Postgres>) {
+        let keys: Vec<_> = self
+            .ordering
+            .keys
+            .iter()
+            .map(|(key, _)| format!("({key})::text"))
+            .collect();
+        sql.push(", ARRAY[").push(keys.join(", ")).push("] AS cursor_key ");
+    }
+
+    /// Adds ` <word> (keys) > (cursor)` for a page that is not the first; `word` is WHERE, AND or HAVING.
+    pub fn push_after(&self, sql: &mut QueryBuilder<Postgres>, word: &str) {
+        let Some(after) = &self.after else { return };
+        let keys: Vec<_> = self.ordering.keys.iter().map(|(key, _)| *key).collect();
+        sql.push(format_args!(
+            " {word} ({}) {} (",
+            keys.join(", "),
+            if self.descending { "<" } else { ">" }
+        ));
+        for (at, (value, (_, kind))) in after.iter().zip(self.ordering.keys).enumerate() {
+            sql.push(if at == 0 { "" } else { ", " })
+                .push_bind(value.clone())
+                .push("::text::")
+                .push(kind);
+        }
+        sql.push(")");
+    }
+
+    /// Adds ORDER BY and LIMIT, one row more than the page has: that one tells whether there is a next page.
+    pub fn push_order(&self, sql: &mut QueryBuilder<Postgres>) {
+        let direction = if self.descending { " DESC" } else { "" };
+        let keys: Vec<_> = self
+            .ordering
+            .keys
+            .iter()
+            .map(|(key, _)| format!("{key}{direction}"))
+            .collect();
+        sql.push(format_args!(" ORDER BY {} LIMIT {}", keys.join(", "), self.limit + 1));
+    }
+
+    /// The page from the rows that such a query returned.
+    #[must_use]
+    pub fn page(&self, mut rows: Vec<T>) -> Page<T> {
+        let more = rows.len() > self.limit;
+        rows.truncate(self.limit);
+        let next_cursor = rows.last().filter(|_| more).map(|row| {
+            let cursor = Cursor {
+                o: self.name(),
+                k: row.cursor_key().to_vec(),
+                n: self.horizon,
+            };
+            URL_SAFE_NO_PAD.encode(serde_json::to_vec(&cursor).unwrap_or_default())
+        });
+        Page {
+            results: rows,
+            next_cursor,
+        }
+    }
+}
+
+/// A row of a list, which knows its sort keys.
+pub trait HasKey {
+    /// What [`Sorted::push_key`] selected.
+    fn cursor_key(&self) -> &[String];
+}

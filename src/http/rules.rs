@@ -1,0 +1,126 @@
+//! The rules that fields of bodies keep, for `#[validate(custom(function = ...))]`. A field that is missing arrives as an
+//! empty string (`#[serde(default)]`), so that it is reported together with the others.
+
+use std::borrow::Cow;
+
+use url::Url;
+use validator::{ValidateEmail, ValidationError};
+
+use crate::text::tidy;
+
+fn broken(code: &'static str) -> ValidationError {
+    ValidationError::new(code)
+}
+
+fn bounded(code: &'static str, bound: &'static str, figure: usize) -> ValidationError {
+    let mut error = broken(code);
+    error.add_param(Cow::Borrowed(bound), &figure);
+    error
+}
+
+/// A line of text with 1 to `max` characters that a person can see and Postgres can hold.
+fn line(text: &str, max: usize) -> Result<(), ValidationError> {
+    if text.is_empty() {
+        return Err(broken("required"));
+    }
+    let tidied = tidy(text);
+    if tidied.is_empty() {
+        Err(broken("blank"))
+    } else if tidied.chars().count() > max {
+        Err(bounded("too_long", "max", max))
+    } else {
+        no_nul(text)
+    }
+}
+
+fn no_nul(text: &str) -> Result<(), ValidationError> {
+    if text.contains('\0') {
+        Err(broken("invalid_character"))
+    } else {
+        Ok(())
+    }
+}
+
+/// An email of at most 254 characters, surrounding space aside.
+///
+/// # Errors
+/// The broken rule.
+pub fn email(text: &str) -> Result<(), ValidationError> {
+    line(text, 254)?;
+    if tidy(text).validate_email() {
+        Ok(())
+    } else {
+        Err(broken("invalid_email"))
+    }
+}
+
+/// A user's name: 1 to 50 characters.
+///
+/// # Errors
+/// The broken rule.
+pub fn user_name(text: &str) -> Result<(), ValidationError> {
+    line(text, 50)
+}
+
+/// A snack's name: 1 to 128 characters.
+///
+/// # Errors
+/// The broken rule.
+pub fn snack_name(text: &str) -> Result<(), ValidationError> {
+    line(text, 128)
+}
+
+/// A password to be: 8 to 128 characters.
+///
+/// # Errors
+/// The broken rule.
+pub fn new_password(text: &str) -> Result<(), ValidationError> {
+    match text.chars().count() {
+        0 => Err(broken("required")),
+        1..8 => Err(bounded("too_short", "min", 8)),
+        8..=128 => Ok(()),
+        _ => Err(bounded("too_long", "max", 128)),
+    }
+}
+
+/// Anything that has been filled in.
+///
+/// # Errors
+/// The broken rule.
+pub fn filled(text: &str) -> Result<(), ValidationError> {
+    if text.is_empty() {
+        Err(broken("required"))
+    } else {
+        Ok(())
+    }
+}
+
+/// Empty, or an http or https address of at most 2,000 characters.
+///
+/// # Errors
+/// The broken rule.
+pub fn link(text: &str) -> Result<(), ValidationError> {
+    let text = text.trim();
+    if text.chars().count() > 2000 {
+        return Err(bounded("too_long", "max", 2000));
+    }
+    no_nul(text)?;
+    let safe = || Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+    if text.is_empty() || safe() {
+        Ok(())
+    } else {
+        Err(broken("invalid_url"))
+    }
+}
+
+/// A description of at most 5,000 characters.
+///
+/// # Errors
+/// The broken rule.
+pub fn description(text: &str) -> Result<(), ValidationError> {
+    if text.chars().count() > 5000 {
+        Err(bounded("too_long", "max", 5000))
+    } else {
+        no_nul(text)
+    }
+}

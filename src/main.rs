@@ -1,0 +1,181 @@
+//! The command line.
+
+use std::{
+    io::{IsTerminal, Read},
+    process::ExitCode,
+};
+
+use chrono::Utc;
+use clap::{Parser, Subcommand};
+use secrecy::{ExposeSecret, SecretString};
+use snack_server::{
+    app::{self, StartError},
+    auth::store,
+    config::{Config, Environment, Log, LogFormat},
+    demo,
+    http::rules,
+    media::Media,
+};
+use tokio::signal::unix::{SignalKind, signal};
+
+/// The office snack-ordering server.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve (the default), after applying the migrations.
+    Serve,
+    /// Apply the migrations.
+    Migrate,
+    /// Create an admin, or make one of an existing member. The password comes from `SNACK_ADMIN_PASSWORD` or standard input.
+    CreateAdmin {
+        /// The login id.
+        #[arg(long)]
+        email: String,
+        /// As others see the admin.
+        #[arg(long)]
+        name: String,
+    },
+    /// Fill the database with demo data, for development only.
+    DemoData {
+        /// Even when the database holds other users.
+        #[arg(long)]
+        force: bool,
+    },
+    /// Print the OpenAPI document.
+    Openapi,
+    /// Exit 0 when the server at `HTTP_ADDR` is ready.
+    Healthcheck,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let command = Arguments::parse().command.unwrap_or(Command::Serve);
+    match run(command, &Environment::of_process()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(command: Command, environment: &Environment) -> Result<(), StartError> {
+    match command {
+        Command::Serve => serve(environment).await,
+        Command::Migrate => {
+            app::connect(&environment.database()?).await?.close().await;
+            Ok(())
+        }
+        Command::CreateAdmin { email, name } => create_admin(environment, &email, &name).await,
+        Command::DemoData { force } => load_demo_data(environment, force).await,
+        Command::Openapi => {
+            print(
+                &app::document()
+                    .to_pretty_json()
+                    .map_err(|error| StartError::Failed(error.to_string()))?,
+            );
+            Ok(())
+        }
+        Command::Healthcheck => app::healthcheck(environment.http_addr()?).await,
+    }
+}
+
+/// What a command has to say to whoever typed it.
+#[expect(clippy::print_stdout, reason = "the answer of a command, not a log")]
+fn print(text: &str) {
+    println!("{text}");
+}
+
+async fn serve(environment: &Environment) -> Result<(), StartError> {
+    let config = Config::read(environment)?;
+    let log = environment.log(std::io::stderr().is_terminal())?;
+    let pool = app::connect(&config.database).await?;
+    let state = app::state(config, pool)?;
+    begin_log(log);
+
+    let stop = state.stop.clone();
+    let failed = |error: std::io::Error| StartError::Failed(error.to_string());
+    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+    tokio::spawn(async move {
+        for _ in 0..2 {
+            tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
+            if stop.is_cancelled() {
+                tracing::warn!("told to stop a second time: ending at once");
+                std::process::exit(1);
+            }
+            stop.cancel();
+        }
+    });
+    app::serve(state).await
+}
+
+/// Logs go to standard error, so that standard output stays for answers.
+fn begin_log(Log { filter, format }: Log) {
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    match format {
+        LogFormat::Json => builder.json().flatten_event(true).init(),
+        LogFormat::Pretty => builder.init(),
+    }
+}
+
+async fn create_admin(environment: &Environment, email: &str, name: &str) -> Result<(), StartError> {
+    let failed = |what: &str| StartError::Failed(what.to_owned());
+    rules::email(email).map_err(|_| failed("--email: this is not an email address"))?;
+    rules::user_name(name).map_err(|_| failed("--name: must have 1 to 50 characters"))?;
+    let db = app::connect(&environment.database()?).await?;
+    if let Some(user) = store::promote(&db, email).await? {
+        print(&format!("{} is an admin", user.email));
+        return Ok(());
+    }
+    let password = match environment.admin_password() {
+        Some(password) => password,
+        None => read_password()?,
+    };
+    rules::new_password(password.expose_secret())
+        .map_err(|_| failed("SNACK_ADMIN_PASSWORD: must have 8 to 128 characters"))?;
+    let hash = snack_server::auth::password::hash_blocking(password.expose_secret())?;
+    store::create(&db, email, name, &hash).await?;
+    let user = store::promote(&db, email)
+        .await?
+        .ok_or_else(|| failed("the admin was not created"))?;
+    print(&format!("{} is an admin", user.email));
+    Ok(())
+}
+
+fn read_password() -> Result<SecretString, StartError> {
+    if std::io::stdin().is_terminal() {
+        eprintln!("Password (it will be shown; end with Ctrl-D, or set SNACK_ADMIN_PASSWORD instead):");
+    }
+    let mut text = String::new();
+    std::io::stdin()
+        .read_to_string(&mut text)
+        .map_err(|error| StartError::Failed(error.to_string()))?;
+    Ok(SecretString::from(text.trim_end_matches(['\r', '\n'])))
+}
+
+async fn load_demo_data(environment: &Environment, force: bool) -> Result<(), StartError> {
+    let (media, zone) = (environment.media()?, environment.timezone()?);
+    let db = app::connect(&environment.database()?).await?;
+    let outcome = demo::load(&db, &Media::open(&media)?, zone, Utc::now(), force).await;
+    let said = match outcome.map_err(|error| StartError::Failed(format!("demo-data: {error}")))? {
+        demo::Outcome::Loaded => "The demo data is loaded.",
+        demo::Outcome::AlreadyThere => "The demo data is there.",
+    };
+    print(&format!(
+        "{said} For development only, sign in as\n  admin   {}  {}\n  member  {}  {}",
+        demo::ADMIN_EMAIL,
+        demo::PASSWORD,
+        demo::MEMBER_EMAIL,
+        demo::PASSWORD
+    ));
+    Ok(())
+}

@@ -1,0 +1,283 @@
+//! Reaction counters in Redis. Every key is spelled here.
+//!
+//! Redis is a help, not a need: a command may take [`PATIENCE`] and no more, and after a failure nobody tries again for
+//! [`PAUSE`] but one probe, so that an outage costs the requests nothing. The callers then count in Postgres.
+
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::{Duration, Instant},
+};
+
+use futures_util::{StreamExt, stream};
+use redis::{
+    FromRedisValue, RedisResult, Script,
+    aio::{ConnectionManager, ConnectionManagerConfig},
+};
+use tokio::time::timeout;
+use uuid::Uuid;
+
+use super::{Counts, ReactionType, store::Change};
+use crate::config::Config;
+
+/// How long a command may take before Redis counts as out of reach.
+const PATIENCE: Duration = Duration::from_millis(150);
+/// How long nobody tries after a failure.
+const PAUSE: Duration = Duration::from_millis(500);
+/// How many scripts of a flush are under way at once.
+const AT_ONCE: usize = 64;
+
+/// INCR and DECR, when the epoch is still the one that the caller read before it wrote the row. It never creates a key.
+const MOVE: &str = r"
+if redis.call('GET', KEYS[3]) ~= ARGV[1] or redis.call('EXISTS', KEYS[1], KEYS[2]) < 2 then return false end
+for i = 1, 2 do
+    if ARGV[i + 1] == '1' then redis.call('INCR', KEYS[i]) elseif ARGV[i + 1] == '-1' then redis.call('DECR', KEYS[i]) end
+end
+return redis.call('MGET', KEYS[1], KEYS[2])";
+
+/// Absolute values, unless later ones are there already.
+const SET: &str = r"
+local stored = redis.call('GET', KEYS[3])
+if stored and tonumber(stored) >= tonumber(ARGV[3]) then return 0 end
+redis.call('MSET', KEYS[1], ARGV[1], KEYS[2], ARGV[2], KEYS[3], ARGV[3])
+return 1";
+
+/// What Redis holds of a snack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stored {
+    /// The counts.
+    pub counts: Counts,
+    /// The epoch of the flush that wrote them last.
+    pub epoch: i64,
+}
+
+/// A snack freshly counted.
+#[derive(Clone, Copy, Debug)]
+pub struct Fresh {
+    /// Which snack.
+    pub snack: Uuid,
+    /// What the rows said.
+    pub counts: Counts,
+    /// The epoch of that count.
+    pub epoch: i64,
+}
+
+/// The counters.
+pub struct Counters {
+    connection: ConnectionManager,
+    prefix: String,
+    breaker: Breaker,
+    set: Script,
+    shift: Script,
+}
+
+impl Counters {
+    /// Counters at `REDIS_URL`. Connects in the background, so that the server starts without Redis.
+    ///
+    /// # Errors
+    /// When the URL is none, which the settings have ruled out.
+    pub fn new(config: &Config) -> RedisResult<Self> {
+        let manager = ConnectionManagerConfig::new()
+            .set_number_of_retries(0)
+            .set_connection_timeout(Some(Duration::from_secs(1)))
+            .set_response_timeout(Some(Duration::from_secs(1)));
+        Ok(Self {
+            connection: ConnectionManager::new_lazy_with_config(config.redis()?, manager)?,
+            prefix: config.redis_prefix.clone(),
+            breaker: Breaker::new(),
+            set: Script::new(SET),
+            shift: Script::new(MOVE),
+        })
+    }
+
+    /// Like count, hate count, epoch. The braces make the keys of one snack neighbours in a cluster.
+    fn keys(&self, snack: Uuid) -> [String; 3] {
+        ["like_count", "hate_count", "epoch"].map(|name| format!("{}snack:{{{snack}}}:{name}", self.prefix))
+    }
+
+    /// Whether Redis answers.
+    pub async fn is_reachable(&self) -> bool {
+        let mut connection = self.connection.clone();
+        matches!(
+            timeout(PATIENCE, redis::cmd("PING").query_async::<()>(&mut connection)).await,
+            Ok(Ok(()))
+        )
+    }
+
+    /// What Redis holds of `snack`; none when it holds nothing whole or does not answer in time.
+    pub async fn read(&self, snack: Uuid) -> Option<Stored> {
+        let mut connection = self.connection.clone();
+        let mut command = redis::cmd("MGET");
+        command.arg(&self.keys(snack));
+        let values: [Option<String>; 3] = self.attempt(command.query_async(&mut connection)).await?;
+        parse(&values)
+    }
+
+    /// What Redis holds of each of `snacks`; none when it does not answer in time.
+    pub async fn read_many(&self, snacks: &[Uuid]) -> Option<Vec<Option<Stored>>> {
+        let mut connection = self.connection.clone();
+        let mut pipeline = redis::pipe();
+        for snack in snacks {
+            pipeline.cmd("MGET").arg(&self.keys(*snack));
+        }
+        let rows: Vec<[Option<String>; 3]> = self.attempt(pipeline.query_async(&mut connection)).await?;
+        Some(rows.iter().map(parse).collect())
+    }
+
+    /// Counts `change` and returns the counts that result. None when `epoch` is no longer the stored one (a flush came in
+    /// between and has counted the change) or Redis does not answer in time. Never repeated: a command that timed out may
+    /// still run.
+    pub async fn shift(&self, snack: Uuid, epoch: i64, change: Change) -> Option<Counts> {
+        let delta =
+            |reaction: ReactionType| i32::from(change.to == Some(reaction)) - i32::from(change.from == Some(reaction));
+        let mut connection = self.connection.clone();
+        let mut invocation = self.shift.prepare_invoke();
+        for key in self.keys(snack) {
+            invocation.key(key);
+        }
+        invocation
+            .arg(epoch)
+            .arg(delta(ReactionType::Like))
+            .arg(delta(ReactionType::Hate));
+        let counts: Option<(i32, i32)> = self.attempt(invocation.invoke_async(&mut connection)).await?;
+        counts.map(|(likes, hates)| Counts { likes, hates })
+    }
+
+    /// Writes freshly counted snacks, each unless a later count is there already. What fails is left to the next reconcile.
+    pub async fn set(&self, fresh: &[Fresh]) {
+        stream::iter(fresh)
+            .for_each_concurrent(AT_ONCE, |fresh| async move {
+                let mut connection = self.connection.clone();
+                let mut invocation = self.set.prepare_invoke();
+                for key in self.keys(fresh.snack) {
+                    invocation.key(key);
+                }
+                invocation
+                    .arg(fresh.counts.likes)
+                    .arg(fresh.counts.hates)
+                    .arg(fresh.epoch);
+                let _: Option<i32> = self.attempt(invocation.invoke_async(&mut connection)).await;
+            })
+            .await;
+    }
+
+    /// Awaits a command, unless Redis is out of reach.
+    async fn attempt<T: FromRedisValue>(&self, command: impl Future<Output = RedisResult<T>>) -> Option<T> {
+        if !self.breaker.lets_pass() {
+            return None;
+        }
+        match timeout(PATIENCE, command).await {
+            Ok(Ok(value)) => {
+                self.breaker.succeeded();
+                Some(value)
+            }
+            // Redis answers, but not what was asked for: somebody else's value under our key, say.
+            Ok(Err(error)) if !error.is_unrecoverable_error() && !error.is_io_error() && !error.is_timeout() => {
+                tracing::warn!(%error, "Redis refuses a command");
+                None
+            }
+            Ok(Err(error)) => {
+                self.breaker.failed(&error);
+                None
+            }
+            Err(elapsed) => {
+                self.breaker.failed(&elapsed);
+                None
+            }
+        }
+    }
+}
+
+fn parse(values: &[Option<String>; 3]) -> Option<Stored> {
+    let number = |at: usize| values[at].as_deref()?.parse::<i64>().ok();
+    let count = |at| number(at).and_then(|count| i32::try_from(count).ok());
+    Some(Stored {
+        counts: Counts {
+            likes: count(0)?,
+            hates: count(1)?,
+        },
+        epoch: number(2)?,
+    })
+}
+
+/// A circuit breaker: after a failure it is open for [`PAUSE`], then lets one probe pass at a time.
+struct Breaker {
+    start: Instant,
+    /// When the next probe may pass, in milliseconds from `start`; 0 while all is well.
+    retry_at: AtomicU64,
+}
+
+impl Breaker {
+    fn new() -> Self {
+        Self {
+            start: Instant::now(),
+            retry_at: AtomicU64::new(0),
+        }
+    }
+
+    fn now(&self) -> u64 {
+        u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn next_retry(&self) -> u64 {
+        self.now() + u64::try_from(PAUSE.as_millis()).unwrap_or_default()
+    }
+
+    fn lets_pass(&self) -> bool {
+        let retry_at = self.retry_at.load(Ordering::Relaxed);
+        if retry_at == 0 {
+            return true;
+        }
+        let probe = || {
+            self.retry_at
+                .compare_exchange(retry_at, self.next_retry(), Ordering::Relaxed, Ordering::Relaxed)
+        };
+        self.now() >= retry_at && probe().is_ok()
+    }
+
+    fn succeeded(&self) {
+        if self.retry_at.swap(0, Ordering::Relaxed) != 0 {
+            tracing::info!("Redis is back");
+        }
+    }
+
+    fn failed(&self, error: &dyn std::fmt::Display) {
+        if self.retry_at.swap(self.next_retry(), Ordering::Relaxed) == 0 {
+            tracing::warn!(%error, "Redis is out of reach; counting in Postgres");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_open_breaker_lets_nobody_pass_and_a_success_closes_it() {
+        let breaker = Breaker::new();
+        assert!(breaker.lets_pass());
+        breaker.failed(&"gone");
+        assert!(!breaker.lets_pass());
+        breaker.succeeded();
+        assert!(breaker.lets_pass());
+    }
+
+    #[test]
+    fn one_probe_at_a_time_passes_after_the_pause() {
+        let breaker = Breaker::new();
+        breaker.retry_at.store(1, Ordering::Relaxed);
+        while breaker.now() < 2 {
+            std::hint::spin_loop();
+        }
+        assert!(breaker.lets_pass());
+        assert!(!breaker.lets_pass());
+    }
+
+    #[test]
+    fn values_that_are_no_counters_are_none() {
+        let value = |text: &str| Some(text.to_owned());
+        assert!(parse(&[value("1"), value("2"), value("3")]).is_some());
+        assert!(parse(&[None, value("2"), value("3")]).is_none());
+        assert!(parse(&[value("1"), value("x"), value("3")]).is_none());
+        assert!(parse(&[value("1"), value("2"), None]).is_none());
+    }
+}

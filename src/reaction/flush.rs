@@ -1,0 +1,198 @@
+//! The interval task: carries the counts of changed snacks into the statistics columns and into Redis, and compares the two.
+//!
+//! Every server runs it; a lock of the transaction elects who works. The loop is a clock around two steps, [`flush`] and
+//! [`reconcile`], which tests call themselves.
+
+use sqlx::{PgConnection, PgPool};
+use tokio::time::{MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::{
+    Counts,
+    counters::{Counters, Fresh, Stored},
+};
+use crate::{error::ApiError, state::AppState};
+
+/// Names the lock that elects the flusher; any number that nothing else uses.
+const LOCK: i64 = 0x736e_6163_6b73;
+/// How many dirty rows one transaction takes.
+const DIRTY_BATCH: i64 = 10_000;
+/// How many snacks one round of the reconcile compares.
+const RECONCILE_BATCH: i64 = 1_000;
+
+/// Flushes and reconciles until `stop`, then flushes once more.
+pub async fn run(state: AppState, stop: CancellationToken) {
+    let mut flushes = interval(state.config.flush_interval);
+    let mut reconciles = interval(state.config.reconcile_interval);
+    flushes.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    reconciles.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    loop {
+        // The first tick of an interval is at once: a server that starts reconciles what the one before left behind.
+        let step = tokio::select! {
+            () = stop.cancelled() => break,
+            _ = flushes.tick() => flush(&state.db, &state.counters).await,
+            _ = reconciles.tick() => reconcile(&state.db, &state.counters).await,
+        };
+        if let Err(error) = step {
+            tracing::warn!(%error, "the reaction counts were not flushed; the next round tries again");
+        }
+    }
+    match flush(&state.db, &state.counters).await {
+        Ok(snacks) => tracing::info!(snacks, "last flush done"),
+        Err(error) => tracing::warn!(%error, "the last flush failed; the next start makes up for it"),
+    }
+}
+
+/// Counts every snack that has changed and writes the counts to the columns, then to Redis. Returns how many there were;
+/// none when another server is at it.
+///
+/// # Errors
+/// Postgres out of reach. With Redis out of reach the columns are written all the same.
+pub async fn flush(db: &PgPool, counters: &Counters) -> Result<usize, ApiError> {
+    let mut flushed = 0;
+    // Asked first without a transaction: on most ticks there is nothing to do.
+    while sqlx::query_scalar!(r#"SELECT EXISTS (SELECT FROM reaction_dirty) AS "dirty!""#)
+        .fetch_one(db)
+        .await?
+    {
+        let mut tx = db.begin().await?;
+        let elected = sqlx::query_scalar!(r#"SELECT pg_try_advisory_xact_lock($1) AS "elected!""#, LOCK);
+        if !elected.fetch_one(&mut *tx).await? {
+            break;
+        }
+        // First the dirty rows, then, with a later snapshot, the count: a change that commits in between is counted and
+        // keeps its dirty row. The other way round it would lose both.
+        let mut snacks = sqlx::query_scalar!(
+            "DELETE FROM reaction_dirty WHERE id IN (SELECT id FROM reaction_dirty ORDER BY id LIMIT $1) RETURNING snack_id",
+            DIRTY_BATCH
+        )
+        .fetch_all(&mut *tx)
+        .await?;
+        snacks.sort_unstable();
+        snacks.dedup();
+        let fresh = recount(&mut tx, &snacks).await?;
+        tx.commit().await?;
+        counters.set(&fresh).await;
+        flushed += fresh.len();
+    }
+    Ok(flushed)
+}
+
+/// Counts the rows of `snacks` and writes the columns with a new epoch. A snack that has gone is left out.
+async fn recount(tx: &mut PgConnection, snacks: &[i64]) -> Result<Vec<Fresh>, ApiError> {
+    let rows = sqlx::query!(
+        r#"WITH locked AS (SELECT id FROM snacks WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE),
+           counted AS (
+               SELECT locked.id, count(*) FILTER (WHERE reaction.type = 'like') AS likes,
+                   count(*) FILTER (WHERE reaction.type = 'hate') AS hates
+               FROM locked LEFT JOIN snack_reactions AS reaction ON reaction.snack_id = locked.id
+               GROUP BY locked.id)
+           UPDATE snacks SET like_reaction_count = counted.likes, hate_reaction_count = counted.hates,
+               counter_epoch = nextval('counter_epochs')
+           FROM counted WHERE snacks.id = counted.id
+           RETURNING snacks.uid, like_reaction_count, hate_reaction_count, counter_epoch"#,
+        snacks
+    )
+    .fetch_all(tx)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| Fresh {
+            snack: row.uid,
+            counts: Counts {
+                likes: row.like_reaction_count,
+                hates: row.hate_reaction_count,
+            },
+            epoch: row.counter_epoch,
+        })
+        .collect())
+}
+
+/// What the columns say of a snack.
+struct Columns {
+    id: i64,
+    uid: Uuid,
+    counts: Counts,
+    epoch: i64,
+}
+
+/// Compares Redis with the columns for every snack that was ever counted, enumerated from Postgres, and counts anew where
+/// they differ. Returns for how many they did.
+///
+/// # Errors
+/// Postgres out of reach. With Redis out of reach there is nothing to compare.
+pub async fn reconcile(db: &PgPool, counters: &Counters) -> Result<usize, ApiError> {
+    let mut healed = flush(db, counters).await?;
+    let mut after = 0;
+    loop {
+        let batch = columns_after(db, after).await?;
+        let Some(last) = batch.last() else { return Ok(healed) };
+        after = last.id;
+        let uids: Vec<Uuid> = batch.iter().map(|columns| columns.uid).collect();
+        let Some(stored) = counters.read_many(&uids).await else {
+            return Ok(healed);
+        };
+        let differing: Vec<_> = batch
+            .iter()
+            .zip(stored)
+            .filter(|(columns, stored)| *stored != Some(columns.as_stored()))
+            .collect();
+        if differing.is_empty() {
+            continue;
+        }
+        let snacks: Vec<i64> = differing.iter().map(|(columns, _)| columns.id).collect();
+        let highest = differing
+            .iter()
+            .filter_map(|(_, stored)| Some(stored.as_ref()?.epoch))
+            .max()
+            .unwrap_or_default();
+        let mut tx = db.begin().await?;
+        sqlx::query!("SELECT pg_advisory_xact_lock($1)", LOCK)
+            .fetch_one(&mut *tx)
+            .await?;
+        // A database that was restored from a backup hands out epochs again that Redis has seen; those would be refused.
+        sqlx::query!(
+            "SELECT setval('counter_epochs', $1) FROM counter_epochs WHERE last_value < $1",
+            highest
+        )
+        .fetch_optional(&mut *tx)
+        .await?;
+        let fresh = recount(&mut tx, &snacks).await?;
+        tx.commit().await?;
+        counters.set(&fresh).await;
+        healed += fresh.len();
+    }
+}
+
+impl Columns {
+    const fn as_stored(&self) -> Stored {
+        Stored {
+            counts: self.counts,
+            epoch: self.epoch,
+        }
+    }
+}
+
+async fn columns_after(db: &PgPool, id: i64) -> Result<Vec<Columns>, ApiError> {
+    let rows = sqlx::query!(
+        "SELECT id, uid, like_reaction_count, hate_reaction_count, counter_epoch FROM snacks
+         WHERE id > $1 AND counter_epoch > 0 ORDER BY id LIMIT $2",
+        id,
+        RECONCILE_BATCH
+    )
+    .fetch_all(db)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| Columns {
+            id: row.id,
+            uid: row.uid,
+            counts: Counts {
+                likes: row.like_reaction_count,
+                hates: row.hate_reaction_count,
+            },
+            epoch: row.counter_epoch,
+        })
+        .collect())
+}

@@ -1,0 +1,92 @@
+//! The calls about reactions.
+
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+use validator::Validate;
+
+use super::{Counts, ReactionType, counters::Stored, store};
+use crate::{
+    auth::Member,
+    error::ApiError,
+    http::{Json, Uid},
+    openapi::REACTIONS,
+    state::AppState,
+};
+
+/// What one thinks of a snack.
+#[derive(Deserialize, Validate, ToSchema)]
+#[schema(example = json!({"type": "like"}))]
+pub struct Reaction {
+    #[schema(required, value_type = ReactionType)]
+    #[serde(default, deserialize_with = "crate::http::body::present")]
+    #[validate(required(code = "required"))]
+    r#type: Option<ReactionType>,
+}
+
+/// What becomes of a snack by a reaction.
+#[derive(Serialize, ToSchema)]
+pub struct ReactionAnswer {
+    snack_uid: Uuid,
+    #[schema(required)]
+    my_reaction: Option<ReactionType>,
+    like_reaction_count: i32,
+    hate_reaction_count: i32,
+    /// Likes by hates; the likes where nobody hates it; 1 where nobody has rated it.
+    like_ratio: f64,
+}
+
+/// Likes or hates a snack. The other reaction than before changes over.
+#[utoipa::path(post, path = "/snacks/{uid}/reaction", tag = REACTIONS, params(("uid" = Uuid, Path)), request_body = Reaction,
+    responses((status = 200, body = ReactionAnswer)))]
+pub async fn react(
+    State(state): State<AppState>,
+    member: Member,
+    uid: Uid,
+    Json(body): Json<Reaction>,
+) -> Result<Json<ReactionAnswer>, ApiError> {
+    let snack = uid.get()?;
+    let reaction = body.r#type.ok_or_else(|| ApiError::invalid("type", "required"))?;
+    let before = state.counters.read(snack).await;
+    let change = store::react(&state.db, snack, member.id, reaction).await?;
+    answer(&state, snack, before, change).await
+}
+
+/// Takes one's reaction back.
+#[utoipa::path(delete, path = "/snacks/{uid}/reaction", tag = REACTIONS, params(("uid" = Uuid, Path)),
+    responses((status = 200, body = ReactionAnswer)))]
+pub async fn cancel_reaction(
+    State(state): State<AppState>,
+    member: Member,
+    uid: Uid,
+) -> Result<Json<ReactionAnswer>, ApiError> {
+    let snack = uid.get()?;
+    let before = state.counters.read(snack).await;
+    let change = store::cancel(&state.db, snack, member.id).await?;
+    answer(&state, snack, before, change).await
+}
+
+/// Counts a committed change in Redis, on the epoch that was read before it was written, or else in Postgres.
+async fn answer(
+    state: &AppState,
+    snack: Uuid,
+    before: Option<Stored>,
+    change: store::Change,
+) -> Result<Json<ReactionAnswer>, ApiError> {
+    let counted = match before {
+        Some(stored) => state.counters.shift(snack, stored.epoch, change).await,
+        None => None,
+    };
+    let counts: Counts = match counted {
+        Some(counts) => counts,
+        None => store::count(&state.db, snack).await?,
+    };
+    Ok(Json(ReactionAnswer {
+        snack_uid: snack,
+        my_reaction: change.to,
+        like_reaction_count: counts.likes,
+        hate_reaction_count: counts.hates,
+        like_ratio: counts.ratio(),
+    }))
+}

@@ -1,0 +1,214 @@
+//! What is sent to register or edit a snack: JSON, or a form with a picture. Both end up as a [`SnackForm`].
+
+use axum::{
+    extract::{FromRequest, Multipart, Request, multipart::MultipartError},
+    http::StatusCode,
+};
+use serde::{Deserialize, Deserializer, de};
+use utoipa::ToSchema;
+use validator::Validate;
+
+use super::image::MAX_BYTES;
+use crate::{
+    error::{ApiError, Code, FieldError},
+    http::{body, body::essence, body::present, rules},
+    money::{Currency, PriceInput},
+    state::AppState,
+};
+
+/// The fields of a snack, each of which may be left out when editing.
+#[derive(Debug, Default, Deserialize, Validate, ToSchema)]
+#[schema(example = json!({"name": "새우깡", "url": "https://www.nongshim.com", "desc": "손이 가요", "currency": "KRW", "price": "1500"}))]
+pub struct SnackFields {
+    /// Unique, whatever its case, white space and Unicode form.
+    #[schema(value_type = Option<String>, nullable = false, min_length = 1, max_length = 128)]
+    #[serde(default, deserialize_with = "present")]
+    #[validate(custom(function = rules::snack_name))]
+    pub name: Option<String>,
+    /// Where to buy it: http or https, or empty.
+    #[schema(value_type = Option<String>, nullable = false, max_length = 2000)]
+    #[serde(default, deserialize_with = "present")]
+    #[validate(custom(function = rules::link))]
+    pub url: Option<String>,
+    #[schema(value_type = Option<String>, nullable = false, max_length = 5000)]
+    #[serde(default, deserialize_with = "present")]
+    #[validate(custom(function = rules::description))]
+    pub desc: Option<String>,
+    /// KRW unless told otherwise.
+    #[schema(value_type = Option<Currency>, nullable = false)]
+    #[serde(default, deserialize_with = "present")]
+    pub currency: Option<Currency>,
+    #[schema(value_type = Option<PriceInput>, nullable = false)]
+    #[serde(default, deserialize_with = "present")]
+    pub price: Option<PriceInput>,
+    /// `null` takes the picture away. A picture itself comes as a form's file.
+    #[schema(value_type = Option<String>)]
+    #[serde(default, deserialize_with = "only_null")]
+    pub image: RemoveImage,
+}
+
+/// Whether `image: null` was sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RemoveImage(pub bool);
+
+fn only_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<RemoveImage, D::Error> {
+    match Option::<de::IgnoredAny>::deserialize(deserializer)? {
+        None => Ok(RemoveImage(true)),
+        Some(_) => Err(de::Error::custom(
+            "image is null here; a picture comes as a file of a multipart form",
+        )),
+    }
+}
+
+/// The same with a picture, as `multipart/form-data`.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only the OpenAPI document speaks of it")]
+pub struct SnackUpload {
+    #[schema(nullable = false, min_length = 1, max_length = 128)]
+    name: Option<String>,
+    #[schema(nullable = false, max_length = 2000)]
+    url: Option<String>,
+    #[schema(nullable = false, max_length = 5000)]
+    desc: Option<String>,
+    #[schema(nullable = false)]
+    currency: Option<Currency>,
+    #[schema(nullable = false, example = "1500")]
+    price: Option<String>,
+    /// A PNG, JPEG, WebP or GIF of at most 5 MiB and 40 megapixels.
+    #[schema(format = Binary, content_media_type = "application/octet-stream", nullable = false)]
+    image: Option<String>,
+}
+
+/// A snack as it was sent: readable, not yet held against the rules.
+#[derive(Debug)]
+pub struct SnackForm {
+    /// The fields.
+    pub fields: SnackFields,
+    /// The bytes of the picture that came along.
+    pub picture: Option<Vec<u8>>,
+}
+
+impl FromRequest<AppState> for SnackForm {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &AppState) -> Result<Self, ApiError> {
+        if essence(request.headers()).as_deref() == Some("multipart/form-data") {
+            return read_form(request, state).await;
+        }
+        let bytes = body::read(request, state).await?;
+        Ok(Self {
+            fields: body::parse(&bytes)?,
+            picture: None,
+        })
+    }
+}
+
+async fn read_form(request: Request, state: &AppState) -> Result<SnackForm, ApiError> {
+    let mut form = Multipart::from_request(request, state)
+        .await
+        .map_err(ApiError::unreadable)?;
+    let mut fields = SnackFields::default();
+    let mut picture = None;
+    let mut seen = Vec::new();
+    while let Some(part) = form.next_field().await.map_err(unreadable)? {
+        let name = part.name().unwrap_or_default().to_owned();
+        if seen.contains(&name) {
+            return Err(ApiError::unreadable(format_args!("the field {name:?} is there twice")));
+        }
+        match name.as_str() {
+            "image" => {
+                let bytes = part.bytes().await.map_err(unreadable)?;
+                if bytes.len() > MAX_BYTES {
+                    return Err(Code::PayloadTooLarge.into());
+                }
+                // What browsers send for a file input that was left empty.
+                picture = (!bytes.is_empty()).then(|| bytes.to_vec());
+            }
+            "name" => fields.name = Some(text(part).await?),
+            "url" => fields.url = Some(text(part).await?),
+            "desc" => fields.desc = Some(text(part).await?),
+            "price" => fields.price = Some(PriceInput::from(text(part).await?.as_str())),
+            "currency" => {
+                let code = text(part).await?;
+                let currency = Currency::ALL.into_iter().find(|currency| currency.code() == code);
+                fields.currency =
+                    Some(currency.ok_or_else(|| ApiError::unreadable(format_args!("unknown currency {code:?}")))?);
+            }
+            _ => {}
+        }
+        seen.push(name);
+    }
+    Ok(SnackForm { fields, picture })
+}
+
+async fn text(part: axum::extract::multipart::Field<'_>) -> Result<String, ApiError> {
+    // A form's text is bounded as a JSON body is; only the picture may weigh more.
+    let bytes = part.bytes().await.map_err(unreadable)?;
+    if bytes.len() > crate::http::body::LIMIT {
+        return Err(Code::PayloadTooLarge.into());
+    }
+    String::from_utf8(bytes.to_vec()).map_err(ApiError::unreadable)
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the shape that map_err wants")]
+fn unreadable(error: MultipartError) -> ApiError {
+    if error.status() == StatusCode::PAYLOAD_TOO_LARGE {
+        Code::PayloadTooLarge.into()
+    } else {
+        ApiError::unreadable(error.body_text())
+    }
+}
+
+/// A snack to be registered, complete and consistent.
+#[derive(Debug)]
+pub struct NewSnack {
+    /// As it was typed.
+    pub name: String,
+    /// Where to buy it, or empty.
+    pub url: String,
+    /// A description, or empty.
+    pub desc: String,
+    /// The currency of the price.
+    pub currency: Currency,
+    /// The price, with no more digits than the currency has.
+    pub price: rust_decimal::Decimal,
+}
+
+impl SnackFields {
+    /// Holds the fields that are there against their rules.
+    ///
+    /// # Errors
+    /// `validation_failed` with every field that breaks one.
+    pub fn check(&self) -> Result<(), ApiError> {
+        self.validate().map_err(ApiError::from)
+    }
+
+    /// The fields of a new snack.
+    ///
+    /// # Errors
+    /// `validation_failed` with every field that breaks a rule, is missing, or does not fit the currency.
+    pub fn into_new(self) -> Result<NewSnack, ApiError> {
+        let currency = self.currency.unwrap_or_default();
+        let mut errors = self.check().err().map(|error| error.errors).unwrap_or_default();
+        if self.name.is_none() {
+            errors.push(FieldError::new("name", "required"));
+        }
+        let price = self
+            .price
+            .as_ref()
+            .map_or(Err("required"), |price| price.within(currency));
+        match price {
+            Ok(price) if errors.is_empty() => Ok(NewSnack {
+                name: self.name.unwrap_or_default(),
+                url: self.url.unwrap_or_default().trim().to_owned(),
+                desc: self.desc.unwrap_or_default(),
+                currency,
+                price,
+            }),
+            price => {
+                errors.extend(price.err().map(|code| FieldError::new("price", code)));
+                Err(Code::ValidationFailed.on(errors))
+            }
+        }
+    }
+}

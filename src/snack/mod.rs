@@ -1,0 +1,48 @@
+//! What can be ordered: names that are unique as people see them, prices, pictures.
+//!
+//! | rule | where |
+//! | --- | --- |
+//! | what makes two names the same | [`crate::text::fold`], `snacks_name_key` |
+//! | digits and bounds of a price | [`crate::money`] |
+//! | what counts as a picture | [`image`] |
+//! | who may change a snack | [`store::edit`] |
+
+pub mod form;
+pub mod image;
+pub mod routes;
+pub mod store;
+
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::{
+    error::Code::{
+        NotFound, PayloadTooLarge, PermissionDenied, SnackNameTaken, UnsupportedMediaType, ValidationFailed,
+    },
+    openapi::{admin, member},
+    state::AppState,
+};
+
+/// Every route of this noun with the refusals that are its own.
+pub fn router() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .routes(member(routes!(routes::list_snacks), &[]))
+        .routes(member(
+            routes!(routes::register_snack),
+            &[ValidationFailed, SnackNameTaken],
+        ))
+        .routes(member(routes!(routes::get_snack), &[]))
+        .routes(member(
+            routes!(routes::edit_snack),
+            &[ValidationFailed, PermissionDenied, SnackNameTaken],
+        ))
+        .routes(admin(routes!(routes::change_snack_status), &[ValidationFailed]))
+}
+
+/// The pictures. Apart from the rest, because their paths are taken to the letter, trailing slash included.
+pub fn media_router() -> OpenApiRouter<AppState> {
+    use crate::openapi::open;
+    OpenApiRouter::new().routes(open(routes!(routes::get_picture), &[NotFound]))
+}
+
+/// Codes of a refused picture, told by the calls that take one.
+pub const PICTURE_CODES: &[crate::error::Code] = &[PayloadTooLarge, UnsupportedMediaType];

@@ -1,0 +1,230 @@
+//! The calls about snacks.
+
+use axum::{
+    extract::{DefaultBodyLimit, Path, State},
+    http::{HeaderName, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde::Deserialize;
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+use validator::Validate;
+
+use super::{
+    form::{SnackFields, SnackForm, SnackUpload},
+    image,
+    store::{self, Filter, ORDERINGS, PictureChange, Snack, SnackStatus},
+};
+use crate::{
+    auth::{Admin, Member},
+    error::ApiError,
+    http::{Json, Page, PageQuery, Query, Sorted, Uid},
+    openapi::SNACKS,
+    reaction,
+    state::AppState,
+};
+
+/// The status of the snacks to list.
+#[derive(Clone, Copy, Default, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum StatusFilter {
+    #[default]
+    Available,
+    Unavailable,
+    All,
+}
+
+impl StatusFilter {
+    const fn status(self) -> Option<SnackStatus> {
+        match self {
+            Self::Available => Some(SnackStatus::Available),
+            Self::Unavailable => Some(SnackStatus::Unavailable),
+            Self::All => None,
+        }
+    }
+}
+
+/// Which snacks, and in which order.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct SnacksQuery {
+    /// Any part of the name, whatever its case and Unicode form.
+    search: Option<String>,
+    #[param(inline, default = "available")]
+    status: Option<StatusFilter>,
+    uid: Option<Uuid>,
+    /// `-like_ratio` (default), `like_reaction_count`, `hate_reaction_count`, `name`, `price`, `created_at`; `-` in front
+    /// reverses. Snacks of equal ratio follow by more likes, fewer hates, newest.
+    ordering: Option<String>,
+}
+
+/// Snacks.
+#[utoipa::path(get, path = "/snacks", tag = SNACKS, params(SnacksQuery, PageQuery), responses((status = 200, body = Page<Snack>)))]
+pub async fn list_snacks(
+    State(state): State<AppState>,
+    member: Member,
+    Query(query): Query<SnacksQuery>,
+    Query(page): Query<PageQuery>,
+) -> Result<Json<Page<Snack>>, ApiError> {
+    let sorted = Sorted::new(ORDERINGS, "-like_ratio", query.ordering.as_deref(), &page)?;
+    let status = query.status.unwrap_or_default().status();
+    let filter = Filter {
+        search: query.search.as_deref(),
+        status,
+        uid: query.uid,
+    };
+    store::list(&state.db, member.id, &filter, &sorted).await.map(Json)
+}
+
+/// Registers a snack, with a picture when it is sent as a form.
+#[utoipa::path(post, path = "/snacks", tag = SNACKS,
+    request_body(content((SnackFields = "application/json"), (SnackUpload = "multipart/form-data")),
+        description = "`name` and `price` are required."),
+    responses((status = 201, body = Snack, headers(("Location" = String, description = "The path of the snack.")))))]
+pub async fn register_snack(
+    State(state): State<AppState>,
+    member: Member,
+    form: SnackForm,
+) -> Result<Response, ApiError> {
+    let new = form.fields.into_new()?;
+    let picture = save(&state, form.picture).await?;
+    let uid = match store::create(&state.db, member.id, &new, picture.as_ref()).await {
+        Ok(uid) => uid,
+        Err(refusal) => {
+            discard(&state, picture.as_ref()).await;
+            return Err(refusal);
+        }
+    };
+    let snack = store::get(&state.db, member.id, uid).await?;
+    Ok((
+        StatusCode::CREATED,
+        [(header::LOCATION, format!("/snacks/{uid}"))],
+        Json(snack),
+    )
+        .into_response())
+}
+
+async fn save(state: &AppState, picture: Option<Vec<u8>>) -> Result<Option<image::Stored>, ApiError> {
+    match picture {
+        Some(bytes) => image::store(&state.media, state.images.prepare(bytes).await?)
+            .await
+            .map(Some),
+        None => Ok(None),
+    }
+}
+
+async fn discard(state: &AppState, picture: Option<&image::Stored>) {
+    if let Some(picture) = picture {
+        image::remove(&state.media, picture).await;
+    }
+}
+
+/// A snack with its live counts.
+#[utoipa::path(get, path = "/snacks/{uid}", tag = SNACKS, params(("uid" = Uuid, Path)), responses((status = 200, body = Snack)))]
+pub async fn get_snack(State(state): State<AppState>, member: Member, uid: Uid) -> Result<Json<Snack>, ApiError> {
+    live(&state, member.id, uid.get()?).await.map(Json)
+}
+
+/// The snack with the counts of this moment in place of the columns'.
+async fn live(state: &AppState, viewer: i64, uid: Uuid) -> Result<Snack, ApiError> {
+    let mut snack = store::get(&state.db, viewer, uid).await?;
+    let counts = reaction::live_counts(state, uid, snack.counter_epoch).await?;
+    snack.like_reaction_count = counts.likes;
+    snack.hate_reaction_count = counts.hates;
+    snack.like_ratio = counts.ratio();
+    Ok(snack)
+}
+
+/// Changes a snack: whoever registered it, and admins.
+///
+/// What is left out stays. `image: null` takes the picture away; a form's file takes its place.
+#[utoipa::path(patch, path = "/snacks/{uid}", tag = SNACKS, params(("uid" = Uuid, Path)),
+    request_body(content((SnackFields = "application/json"), (SnackUpload = "multipart/form-data"))),
+    responses((status = 200, body = Snack)))]
+pub async fn edit_snack(
+    State(state): State<AppState>,
+    member: Member,
+    uid: Uid,
+    form: SnackForm,
+) -> Result<Json<Snack>, ApiError> {
+    form.fields.check()?;
+    let uid = uid.get()?;
+    // Before the picture is decoded and stored; the edit itself decides again, under the row's lock.
+    store::may_edit(&state.db, &member, uid).await?;
+    let change = match save(&state, form.picture).await? {
+        Some(stored) => PictureChange::Replace(stored),
+        None if form.fields.image.0 => PictureChange::Remove,
+        None => PictureChange::Keep,
+    };
+    match store::edit(&state.db, &member, uid, &form.fields, &change).await {
+        Ok(gone) => discard(&state, gone.as_ref()).await,
+        Err(refusal) => {
+            if let PictureChange::Replace(stored) = &change {
+                discard(&state, Some(stored)).await;
+            }
+            return Err(refusal);
+        }
+    }
+    live(&state, member.id, uid).await.map(Json)
+}
+
+/// What an admin decides about a snack.
+#[derive(Deserialize, Validate, ToSchema)]
+#[schema(example = json!({"status": "unavailable"}))]
+pub struct SnackStatusChange {
+    #[schema(required, value_type = SnackStatus)]
+    #[serde(default, deserialize_with = "crate::http::body::present")]
+    #[validate(required(code = "required"))]
+    status: Option<SnackStatus>,
+}
+
+/// Makes a snack available or unavailable. Open orders of it and reactions to it go on.
+#[utoipa::path(put, path = "/snacks/{uid}/status", tag = SNACKS, params(("uid" = Uuid, Path)), request_body = SnackStatusChange,
+    responses((status = 200, body = Snack)))]
+pub async fn change_snack_status(
+    State(state): State<AppState>,
+    admin: Admin,
+    uid: Uid,
+    Json(body): Json<SnackStatusChange>,
+) -> Result<Json<Snack>, ApiError> {
+    let uid = uid.get()?;
+    let status = body.status.ok_or_else(|| ApiError::invalid("status", "required"))?;
+    store::change_status(&state.db, uid, status).await?;
+    live(&state, admin.0.id, uid).await.map(Json)
+}
+
+/// A picture. Its bytes never change: another picture has another path.
+#[utoipa::path(get, path = "/media/{path}", tag = SNACKS, params(("path" = String, Path, description = "As in `image` and `thumbnail`.")),
+    responses((status = 200, description = "The picture.", content((Vec<u8> = "image/jpeg"), (Vec<u8> = "image/png")))))]
+pub async fn get_picture(
+    State(state): State<AppState>,
+    path: Result<Path<String>, axum::extract::rejection::PathRejection>,
+) -> Result<Response, ApiError> {
+    let not_found = crate::error::Code::NotFound;
+    let Path(path) = path.map_err(|_| not_found)?;
+    let kind = match path.rsplit_once('.') {
+        Some((_, "jpg")) => "image/jpeg",
+        Some((_, "png")) => "image/png",
+        _ => return Err(not_found.into()),
+    };
+    let bytes = state.media.get(&path).await?;
+    let headers: [(HeaderName, HeaderValue); 4] = [
+        (header::CONTENT_TYPE, HeaderValue::from_static(kind)),
+        (
+            header::CACHE_CONTROL,
+            HeaderValue::from_static("public, max-age=31536000, immutable"),
+        ),
+        (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+        (
+            header::CONTENT_SECURITY_POLICY,
+            HeaderValue::from_static("default-src 'none'; sandbox"),
+        ),
+    ];
+    Ok((headers, bytes).into_response())
+}
+
+/// How large the body of a call that takes a picture may be: the picture, and room for the other fields.
+#[must_use]
+pub fn upload_limit() -> DefaultBodyLimit {
+    DefaultBodyLimit::max(image::MAX_BYTES + crate::http::body::LIMIT)
+}

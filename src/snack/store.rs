@@ -1,0 +1,360 @@
+//! Snacks in Postgres.
+
+use chrono::{DateTime, Utc};
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+use sqlx::{PgPool, Postgres, QueryBuilder, Row, postgres::PgRow};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::{
+    form::{NewSnack, SnackFields},
+    image::Stored,
+};
+use crate::{
+    auth::Member,
+    error::{ApiError, Code, OnConstraint},
+    http::{Ordering, Page, Sorted, page::HasKey},
+    money::{Currency, Price, PriceInput},
+    reaction::ReactionType,
+    text::{fold, like_pattern, tidy},
+};
+
+/// Whether a snack can be ordered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema, sqlx::Type)]
+#[serde(rename_all = "lowercase")]
+#[sqlx(type_name = "snack_status", rename_all = "lowercase")]
+pub enum SnackStatus {
+    /// It can.
+    Available,
+    /// It cannot; open orders of it and reactions to it go on.
+    Unavailable,
+}
+
+/// Somebody, as others see them.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Person {
+    /// The user's id.
+    pub id: i64,
+    /// The user's name.
+    #[schema(example = "김간식")]
+    pub name: String,
+}
+
+/// A snack as one user sees it.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Snack {
+    /// Its name in URLs.
+    pub uid: Uuid,
+    /// Unique, whatever its case, white space and Unicode form.
+    #[schema(example = "새우깡")]
+    pub name: String,
+    /// Where to buy it, or empty.
+    #[schema(example = "https://www.nongshim.com")]
+    pub url: String,
+    /// A description, or empty.
+    pub desc: String,
+    /// The path of its picture.
+    #[schema(required, example = "/media/snacks/6f1c.jpg")]
+    pub image: Option<String>,
+    /// The path of the same picture, small.
+    #[schema(required, example = "/media/snacks/6f1c-small.jpg")]
+    pub thumbnail: Option<String>,
+    /// The currency of its price.
+    pub currency: Currency,
+    /// A decimal with the digits that the currency has.
+    #[schema(example = "1500")]
+    pub price: String,
+    /// Whether it can be ordered.
+    pub status: SnackStatus,
+    /// How many like it. In lists the figure may trail by two flush intervals.
+    pub like_reaction_count: i32,
+    /// How many hate it. In lists the figure may trail by two flush intervals.
+    pub hate_reaction_count: i32,
+    /// Likes by hates; the likes where nobody hates it; 1 where nobody has rated it.
+    pub like_ratio: f64,
+    /// The caller's own reaction.
+    #[schema(required)]
+    pub my_reaction: Option<ReactionType>,
+    /// Who registered it.
+    #[schema(required)]
+    pub registered_by: Option<Person>,
+    /// When it was registered.
+    pub created_at: DateTime<Utc>,
+    /// When it was last edited.
+    pub updated_at: DateTime<Utc>,
+    /// The epoch of the counts; tells whether Redis knows better.
+    #[serde(skip)]
+    pub counter_epoch: i64,
+    #[serde(skip)]
+    cursor_key: Vec<String>,
+}
+
+impl HasKey for Snack {
+    fn cursor_key(&self) -> &[String] {
+        &self.cursor_key
+    }
+}
+
+/// Where `path` below the media store is reached.
+#[must_use]
+pub fn media_url(path: Option<String>) -> Option<String> {
+    path.map(|path| format!("/media/{path}"))
+}
+
+impl<'r> sqlx::FromRow<'r, PgRow> for Snack {
+    fn from_row(row: &'r PgRow) -> Result<Self, sqlx::Error> {
+        let currency: Currency = row.try_get("currency")?;
+        let registered_by = match (row.try_get("registered_by_id")?, row.try_get("registered_by_name")?) {
+            (Some(id), Some(name)) => Some(Person { id, name }),
+            _ => None,
+        };
+        Ok(Self {
+            uid: row.try_get("uid")?,
+            name: row.try_get("name")?,
+            url: row.try_get("url")?,
+            desc: row.try_get("desc")?,
+            image: media_url(row.try_get("image")?),
+            thumbnail: media_url(row.try_get("thumbnail")?),
+            currency,
+            price: currency.format(row.try_get("price")?),
+            status: row.try_get("status")?,
+            like_reaction_count: row.try_get("like_reaction_count")?,
+            hate_reaction_count: row.try_get("hate_reaction_count")?,
+            like_ratio: row.try_get("like_ratio")?,
+            my_reaction: row.try_get("my_reaction")?,
+            registered_by,
+            created_at: row.try_get("created_at")?,
+            updated_at: row.try_get("updated_at")?,
+            counter_epoch: row.try_get("counter_epoch")?,
+            cursor_key: row.try_get("cursor_key").unwrap_or_default(),
+        })
+    }
+}
+
+/// How the list of snacks can be sorted.
+pub const ORDERINGS: &[Ordering] = &[
+    Ordering {
+        name: "like_ratio",
+        keys: &[
+            ("s.like_ratio", "float8"),
+            ("s.like_reaction_count", "int"),
+            ("(-s.hate_reaction_count)", "int"),
+            ("s.id", "bigint"),
+        ],
+    },
+    Ordering {
+        name: "like_reaction_count",
+        keys: &[("s.like_reaction_count", "int"), ("s.id", "bigint")],
+    },
+    Ordering {
+        name: "hate_reaction_count",
+        keys: &[("s.hate_reaction_count", "int"), ("s.id", "bigint")],
+    },
+    Ordering {
+        name: "name",
+        keys: &[("s.name_key", "text")],
+    },
+    Ordering {
+        name: "price",
+        keys: &[("s.price", "numeric"), ("s.id", "bigint")],
+    },
+    Ordering {
+        name: "created_at",
+        keys: &[("s.created_at", "timestamptz"), ("s.id", "bigint")],
+    },
+];
+
+/// The one SELECT list for a [`Snack`].
+const SNACK: &str = r#"SELECT s.uid, s.name, s.url, s."desc", s.image, s.thumbnail, s.currency, s.price, s.status,
+    s.like_reaction_count, s.hate_reaction_count, s.like_ratio, s.counter_epoch, s.created_at, s.updated_at,
+    mine.type AS my_reaction, person.id AS registered_by_id, person.name AS registered_by_name"#;
+
+/// Adds the tables that [`SNACK`] speaks of, as `viewer` sees them.
+fn push_from(sql: &mut QueryBuilder<Postgres>, viewer: i64) {
+    sql.push(" FROM snacks AS s LEFT JOIN users AS person ON person.id = s.registered_by")
+        .push(" LEFT JOIN snack_reactions AS mine ON mine.snack_id = s.id AND mine.user_id = ")
+        .push_bind(viewer);
+}
+
+/// Which snacks to list.
+#[derive(Debug)]
+pub struct Filter<'a> {
+    /// A part of the name.
+    pub search: Option<&'a str>,
+    /// Only those of this status.
+    pub status: Option<SnackStatus>,
+    /// Only this one.
+    pub uid: Option<Uuid>,
+}
+
+/// One page of snacks as `viewer` sees them.
+///
+/// # Errors
+/// Postgres out of reach.
+pub async fn list(
+    db: &PgPool,
+    viewer: i64,
+    filter: &Filter<'_>,
+    sorted: &Sorted<Snack>,
+) -> Result<Page<Snack>, ApiError> {
+    let mut sql = QueryBuilder::new(SNACK);
+    sorted.push_key(&mut sql);
+    push_from(&mut sql, viewer);
+    sql.push(" WHERE true");
+    if let Some(search) = filter.search {
+        sql.push(" AND s.name_key LIKE ").push_bind(like_pattern(search));
+    }
+    if let Some(status) = filter.status {
+        sql.push(" AND s.status = ").push_bind(status);
+    }
+    if let Some(uid) = filter.uid {
+        sql.push(" AND s.uid = ").push_bind(uid);
+    }
+    sorted.push_after(&mut sql, "AND");
+    sorted.push_order(&mut sql);
+    Ok(sorted.page(sql.build_query_as().fetch_all(db).await?))
+}
+
+/// The snack `uid` as `viewer` sees it, with the counts of the statistics columns.
+///
+/// # Errors
+/// `not_found` when there is none.
+pub async fn get(db: &PgPool, viewer: i64, uid: Uuid) -> Result<Snack, ApiError> {
+    let mut sql = QueryBuilder::new(SNACK);
+    push_from(&mut sql, viewer);
+    sql.push(" WHERE s.uid = ").push_bind(uid);
+    sql.build_query_as()
+        .fetch_optional(db)
+        .await?
+        .ok_or_else(|| Code::NotFound.into())
+}
+
+/// Registers a snack and returns its uid.
+///
+/// # Errors
+/// `snack_name_taken`.
+pub async fn create(db: &PgPool, author: i64, snack: &NewSnack, picture: Option<&Stored>) -> Result<Uuid, ApiError> {
+    let name = tidy(&snack.name);
+    sqlx::query_scalar!(
+        r#"INSERT INTO snacks (name, name_key, url, "desc", image, thumbnail, currency, price, registered_by)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING uid"#,
+        name,
+        fold(&name),
+        snack.url,
+        snack.desc,
+        picture.map(|picture| &picture.image),
+        picture.map(|picture| &picture.thumbnail),
+        snack.currency as Currency,
+        snack.price,
+        author
+    )
+    .fetch_one(db)
+    .await
+    .on_constraint("snacks_name_key", || Code::SnackNameTaken.into())
+}
+
+/// Lets `member` pass when they may change the snack `uid`.
+///
+/// # Errors
+/// `not_found`; `permission_denied` for somebody else's.
+pub async fn may_edit(db: &PgPool, member: &Member, uid: Uuid) -> Result<(), ApiError> {
+    let author = sqlx::query_scalar!("SELECT registered_by FROM snacks WHERE uid = $1", uid)
+        .fetch_optional(db)
+        .await?
+        .ok_or(Code::NotFound)?;
+    member.may_change(author)
+}
+
+/// What becomes of a snack's picture.
+#[derive(Debug)]
+pub enum PictureChange {
+    /// It stays.
+    Keep,
+    /// It goes.
+    Remove,
+    /// This one takes its place.
+    Replace(Stored),
+}
+
+/// Changes the fields that are given, for whoever registered the snack and for admins. Returns the picture that nothing
+/// refers to any more.
+///
+/// # Errors
+/// `not_found`; `permission_denied`; `validation_failed` when the price does not fit the currency that results;
+/// `snack_name_taken`.
+pub async fn edit(
+    db: &PgPool,
+    member: &Member,
+    uid: Uuid,
+    fields: &SnackFields,
+    picture: &PictureChange,
+) -> Result<Option<Stored>, ApiError> {
+    let mut tx = db.begin().await?;
+    let old = sqlx::query!(
+        r#"SELECT id, registered_by, image, thumbnail, price, currency AS "currency: Currency"
+           FROM snacks WHERE uid = $1 FOR NO KEY UPDATE"#,
+        uid
+    )
+    .fetch_optional(&mut *tx)
+    .await?
+    .ok_or(Code::NotFound)?;
+    member.may_change(old.registered_by)?;
+
+    let currency = fields.currency.unwrap_or(old.currency);
+    let unchanged = PriceInput::Amount(Price(old.price.normalize()));
+    let price: Decimal = fields
+        .price
+        .as_ref()
+        .unwrap_or(&unchanged)
+        .within(currency)
+        .map_err(|code| ApiError::invalid("price", code))?;
+    let name = fields.name.as_deref().map(tidy);
+    let gone = old
+        .image
+        .zip(old.thumbnail)
+        .map(|(image, thumbnail)| Stored { image, thumbnail });
+    let (kept, gone) = match picture {
+        PictureChange::Keep => (gone, None),
+        PictureChange::Remove => (None, gone),
+        PictureChange::Replace(stored) => (Some(stored.clone()), gone),
+    };
+    sqlx::query!(
+        r#"UPDATE snacks SET name = coalesce($2, name), name_key = coalesce($3, name_key), url = coalesce($4, url),
+               "desc" = coalesce($5, "desc"), currency = $6, price = $7, image = $8, thumbnail = $9, updated_at = now()
+           WHERE id = $1"#,
+        old.id,
+        name,
+        name.as_deref().map(fold),
+        fields.url.as_deref().map(str::trim),
+        fields.desc,
+        currency as Currency,
+        price,
+        kept.as_ref().map(|picture| &picture.image),
+        kept.as_ref().map(|picture| &picture.thumbnail)
+    )
+    .execute(&mut *tx)
+    .await
+    .on_constraint("snacks_name_key", || Code::SnackNameTaken.into())?;
+    tx.commit().await?;
+    Ok(gone)
+}
+
+/// Makes a snack available or unavailable.
+///
+/// # Errors
+/// `not_found`.
+pub async fn change_status(db: &PgPool, uid: Uuid, status: SnackStatus) -> Result<(), ApiError> {
+    let changed = sqlx::query!(
+        "UPDATE snacks SET status = $2, updated_at = now() WHERE uid = $1",
+        uid,
+        status as SnackStatus
+    )
+    .execute(db)
+    .await?;
+    if changed.rows_affected() == 0 {
+        Err(Code::NotFound.into())
+    } else {
+        Ok(())
+    }
+}

@@ -1,0 +1,61 @@
+//! What handlers share.
+
+use std::{ops::Deref, sync::Arc};
+
+use metrics_exporter_prometheus::PrometheusHandle;
+use sqlx::PgPool;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    auth::{password::Passwords, standing::Standings, token::Keys},
+    config::Config,
+    media::Media,
+    reaction::counters::Counters,
+    snack::image::Images,
+};
+
+/// Shared by every request; cheap to clone.
+#[derive(Clone)]
+pub struct AppState(Arc<Shared>);
+
+/// What [`AppState`] leads to.
+pub struct Shared {
+    /// The settings.
+    pub config: Config,
+    /// Postgres.
+    pub db: PgPool,
+    /// Reaction counters in Redis.
+    pub counters: Counters,
+    /// The store of pictures.
+    pub media: Media,
+    /// Bounds how many pictures are decoded at once.
+    pub images: Images,
+    /// Signs and verifies tokens.
+    pub keys: Keys,
+    /// Hashes and verifies passwords.
+    pub passwords: Passwords,
+    /// Who is a member, an admin, or gone.
+    pub standings: Standings,
+    /// Work that a stop of the server waits for.
+    pub tasks: TaskTracker,
+    /// Set when the server is told to stop.
+    pub stop: CancellationToken,
+    /// What `/metrics` shows.
+    pub metrics: PrometheusHandle,
+}
+
+impl AppState {
+    /// Shares `shared`.
+    #[must_use]
+    pub fn new(shared: Shared) -> Self {
+        Self(Arc::new(shared))
+    }
+}
+
+impl Deref for AppState {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.0
+    }
+}

@@ -1,0 +1,168 @@
+//! Statistics as CSV, for spreadsheets: UTF-8 with a byte order mark, so that Korean shows, and with cells that a spreadsheet
+//! would take for a formula made harmless.
+
+use axum::{
+    body::{Body, Bytes},
+    http::header,
+    response::{IntoResponse, Response},
+};
+use chrono::{DateTime, SecondsFormat, Utc};
+use futures_util::{Stream, StreamExt, TryStreamExt, stream};
+
+use super::store::{PeriodSummary, SnackStatistics};
+use crate::{error::ApiError, money::Currency, order::store::Order};
+
+/// Something that has lines in a CSV file.
+pub trait Lines {
+    /// The first line.
+    const HEADER: &'static [&'static str];
+
+    /// The other lines, cell by cell.
+    fn lines(&self) -> Vec<Vec<String>>;
+}
+
+fn instant(instant: DateTime<Utc>) -> String {
+    instant.to_rfc3339_opts(SecondsFormat::AutoSi, true)
+}
+
+impl Lines for Order {
+    const HEADER: &'static [&'static str] = &[
+        "uid",
+        "status",
+        "created_at",
+        "user_name",
+        "user_email",
+        "snack_name",
+        "quantity",
+        "unit_price",
+        "currency",
+        "amount",
+        "estimated_arrival_time",
+    ];
+
+    fn lines(&self) -> Vec<Vec<String>> {
+        let line = |purchase: &crate::order::store::Purchase| {
+            vec![
+                self.uid.to_string(),
+                self.status.to_string(),
+                instant(self.created_at),
+                self.user.name.clone(),
+                self.user.email.clone(),
+                purchase.snack.name.clone(),
+                purchase.quantity.to_string(),
+                purchase.unit_price.clone(),
+                purchase.currency.code().to_owned(),
+                purchase.amount.clone(),
+                self.estimated_arrival_time.map(instant).unwrap_or_default(),
+            ]
+        };
+        self.purchases.iter().map(line).collect()
+    }
+}
+
+impl Lines for SnackStatistics {
+    const HEADER: &'static [&'static str] = &["uid", "name", "order_count", "quantity", "currency", "amount"];
+
+    fn lines(&self) -> Vec<Vec<String>> {
+        let line = |sum: &super::store::CurrencyStatistics| {
+            vec![
+                self.snack.uid.to_string(),
+                self.snack.name.clone(),
+                sum.order_count.to_string(),
+                sum.quantity.to_string(),
+                sum.money.currency.code().to_owned(),
+                sum.money.to_string(),
+            ]
+        };
+        self.by_currency.iter().map(line).collect()
+    }
+}
+
+impl Lines for PeriodSummary {
+    const HEADER: &'static [&'static str] = &[
+        "period",
+        "from",
+        "to",
+        "order_count",
+        "snack_quantity",
+        "KRW",
+        "USD",
+        "JPY",
+    ];
+
+    fn lines(&self) -> Vec<Vec<String>> {
+        let mut line = vec![
+            self.period.clone(),
+            self.from.to_string(),
+            self.to.to_string(),
+            self.order_count.to_string(),
+            self.snack_quantity.to_string(),
+        ];
+        line.extend(Currency::ALL.map(|currency| self.amount(currency).to_string()));
+        vec![line]
+    }
+}
+
+/// A quote in front of what a spreadsheet would run.
+fn neutralised(cell: String) -> String {
+    if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) {
+        format!("'{cell}")
+    } else {
+        cell
+    }
+}
+
+fn write<T: Lines>(head: bool, rows: &[T]) -> Result<Bytes, ApiError> {
+    let mut writer = csv::Writer::from_writer(if head { b"\xef\xbb\xbf".to_vec() } else { Vec::new() });
+    if head {
+        writer.write_record(T::HEADER).map_err(ApiError::internal)?;
+    }
+    for line in rows.iter().flat_map(Lines::lines) {
+        writer
+            .write_record(line.into_iter().map(neutralised))
+            .map_err(ApiError::internal)?;
+    }
+    writer
+        .into_inner()
+        .map(Bytes::from)
+        .map_err(|error| ApiError::internal(error.into_error()))
+}
+
+/// A CSV file of all the rows in `pages`, sent page by page as they are read. The first page is awaited before the answer
+/// begins, so that what goes wrong with it is told as an error.
+///
+/// # Errors
+/// Those of the first page.
+pub async fn file<T: Lines + Send + Sync + 'static>(
+    name: &str,
+    pages: impl Stream<Item = Result<Vec<T>, ApiError>> + Send + 'static,
+) -> Result<Response, ApiError> {
+    let mut pages = Box::pin(pages);
+    let first = pages.next().await.transpose()?.unwrap_or_default();
+    let first = write(true, &first);
+    let rest = pages.map(|rows| rows.and_then(|rows| write(false, &rows)));
+    let body = stream::once(async { first })
+        .chain(rest)
+        .inspect_err(|error| tracing::error!(%error, "a CSV file was cut off"));
+    let headers = [
+        (header::CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()),
+        (
+            header::CONTENT_DISPOSITION,
+            format!("attachment; filename=\"{name}.csv\""),
+        ),
+    ];
+    Ok((headers, Body::from_stream(body)).into_response())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::neutralised;
+
+    #[test]
+    fn no_cell_is_a_formula() {
+        for cell in ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1"] {
+            assert_eq!(neutralised(cell.to_owned()), format!("'{cell}"));
+        }
+        assert_eq!(neutralised("새우깡 = 맛".to_owned()), "새우깡 = 맛");
+    }
+}

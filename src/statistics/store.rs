@@ -1,0 +1,332 @@
+//! Sums over orders in Postgres.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, NaiveDate, Utc};
+use chrono_tz::Tz;
+use rust_decimal::Decimal;
+use serde::Serialize;
+use sqlx::{PgPool, Postgres, QueryBuilder, Row, postgres::PgRow};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::{
+    error::ApiError,
+    http::{Ordering, Page, Sorted, page::HasKey},
+    money::{Currency, Money},
+    order::store::{SnackSummary, add},
+    period::{DateRange, Period, Unit, day_of, start_of},
+    snack::store::media_url,
+};
+
+/// Which orders count.
+#[derive(Clone, Copy, Debug)]
+pub struct Scope {
+    /// Only those created from this instant on.
+    pub from: Option<DateTime<Utc>>,
+    /// Only those created before this instant.
+    pub until: Option<DateTime<Utc>>,
+    /// Canceled ones too.
+    pub include_canceled: bool,
+}
+
+/// What was ordered of one snack.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct SnackStatistics {
+    /// The snack.
+    pub snack: SnackSummary,
+    /// In how many orders it is.
+    pub order_count: i64,
+    /// How many of it.
+    pub quantity: i64,
+    /// What they cost, one sum for each currency.
+    pub amounts: Vec<Money>,
+    /// The same by currency, for the CSV.
+    #[serde(skip)]
+    pub by_currency: Vec<CurrencyStatistics>,
+    #[serde(skip)]
+    id: i64,
+    #[serde(skip)]
+    cursor_key: Vec<String>,
+}
+
+/// What was ordered of one snack in one currency.
+#[derive(Debug)]
+pub struct CurrencyStatistics {
+    /// In how many orders.
+    pub order_count: i64,
+    /// How many.
+    pub quantity: i64,
+    /// What they cost.
+    pub money: Money,
+}
+
+impl HasKey for SnackStatistics {
+    fn cursor_key(&self) -> &[String] {
+        &self.cursor_key
+    }
+}
+
+impl<'r> sqlx::FromRow<'r, PgRow> for SnackStatistics {
+    fn from_row(row: &'r PgRow) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            snack: SnackSummary {
+                uid: row.try_get::<Uuid, _>("uid")?,
+                name: row.try_get("name")?,
+                url: row.try_get("url")?,
+                desc: row.try_get("desc")?,
+                image: media_url(row.try_get("image")?),
+                thumbnail: media_url(row.try_get("thumbnail")?),
+            },
+            order_count: row.try_get("order_count")?,
+            quantity: row.try_get("quantity")?,
+            amounts: Vec::new(),
+            by_currency: Vec::new(),
+            id: row.try_get("id")?,
+            cursor_key: row.try_get("cursor_key")?,
+        })
+    }
+}
+
+/// How the snacks of a period can be sorted.
+pub const ORDERINGS: &[Ordering] = &[
+    Ordering {
+        name: "quantity",
+        keys: &[("t.quantity", "bigint"), ("s.id", "bigint")],
+    },
+    Ordering {
+        name: "order_count",
+        keys: &[("t.order_count", "bigint"), ("s.id", "bigint")],
+    },
+    Ordering {
+        name: "name",
+        keys: &[("s.name_key", "text")],
+    },
+];
+
+/// One page of the snacks that were ordered within `scope`.
+///
+/// The sums count the orders that stood when the walk began (`horizon`), so that orders created meanwhile do not move a
+/// snack from one page to another.
+///
+/// # Errors
+/// Postgres out of reach.
+pub async fn snacks(
+    db: &PgPool,
+    scope: &Scope,
+    sorted: &mut Sorted<SnackStatistics>,
+) -> Result<Page<SnackStatistics>, ApiError> {
+    let mut connection = db.acquire().await?;
+    let horizon = match sorted.horizon {
+        Some(horizon) => horizon,
+        None => {
+            sqlx::query_scalar!(r#"SELECT coalesce(max(id), 0) AS "id!" FROM orders"#)
+                .fetch_one(&mut *connection)
+                .await?
+        }
+    };
+    sorted.horizon = Some(horizon);
+    let mut sql = QueryBuilder::<Postgres>::new(
+        r#"SELECT s.id, s.uid, s.name, s.url, s."desc", s.image, s.thumbnail, t.order_count, t.quantity"#,
+    );
+    sorted.push_key(&mut sql);
+    sql.push(
+        " FROM (SELECT p.snack_id, count(*) AS order_count, sum(p.quantity)::bigint AS quantity
+                FROM orders AS o JOIN purchases AS p ON p.order_id = o.id WHERE o.id <= ",
+    );
+    sql.push_bind(horizon);
+    push_scope(&mut sql, scope);
+    sql.push(" GROUP BY p.snack_id) AS t JOIN snacks AS s ON s.id = t.snack_id WHERE true");
+    sorted.push_after(&mut sql, "AND");
+    sorted.push_order(&mut sql);
+    let mut page = sorted.page(sql.build_query_as().fetch_all(&mut *connection).await?);
+
+    let ids: Vec<i64> = page.results.iter().map(|row: &SnackStatistics| row.id).collect();
+    let mut by_snack: HashMap<i64, Vec<CurrencyStatistics>> = HashMap::new();
+    let rows = sqlx::query!(
+        r#"SELECT p.snack_id, p.currency AS "currency: Currency", count(*) AS "order_count!",
+               sum(p.quantity)::bigint AS "quantity!", sum(p.quantity * p.unit_price) AS "amount!"
+           FROM orders AS o JOIN purchases AS p ON p.order_id = o.id
+           WHERE p.snack_id = ANY($1) AND o.id <= $2 AND ($3 OR o.status <> 'canceled')
+             AND o.created_at >= coalesce($4::timestamptz, '-infinity') AND o.created_at < coalesce($5::timestamptz, 'infinity')
+           GROUP BY p.snack_id, p.currency ORDER BY p.snack_id, p.currency"#,
+        &ids,
+        horizon,
+        scope.include_canceled,
+        scope.from,
+        scope.until
+    )
+    .fetch_all(&mut *connection)
+    .await?;
+    for row in rows {
+        by_snack.entry(row.snack_id).or_default().push(CurrencyStatistics {
+            order_count: row.order_count,
+            quantity: row.quantity,
+            money: Money {
+                currency: row.currency,
+                amount: row.amount,
+            },
+        });
+    }
+    for row in &mut page.results {
+        row.by_currency = by_snack.remove(&row.id).unwrap_or_default();
+        row.amounts = row.by_currency.iter().map(|sum| sum.money).collect();
+    }
+    Ok(page)
+}
+
+fn push_scope(sql: &mut QueryBuilder<Postgres>, scope: &Scope) {
+    if !scope.include_canceled {
+        sql.push(" AND o.status <> 'canceled'");
+    }
+    if let Some(from) = scope.from {
+        sql.push(" AND o.created_at >= ").push_bind(from);
+    }
+    if let Some(until) = scope.until {
+        sql.push(" AND o.created_at < ").push_bind(until);
+    }
+}
+
+/// The sums of one period.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct PeriodSummary {
+    /// `2024`, `2024-01`, `2024-01-W1` or `2024-01-04`.
+    #[schema(example = "2024-01")]
+    pub period: String,
+    /// Its first day, not before the range's.
+    pub from: NaiveDate,
+    /// Its last day, not after the range's.
+    pub to: NaiveDate,
+    /// How many orders.
+    pub order_count: i64,
+    /// How many snacks were in them.
+    pub snack_quantity: i64,
+    /// What they cost, one sum for each currency.
+    pub amounts: Vec<Money>,
+}
+
+/// A series of sums.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Summary {
+    /// The zone in which the days begin.
+    #[schema(example = "Asia/Seoul")]
+    pub timezone: String,
+    /// How long a period is.
+    pub unit: Unit,
+    /// The first day of the range.
+    pub from: NaiveDate,
+    /// The last day of the range.
+    pub to: NaiveDate,
+    /// Every period of the range, the empty ones too.
+    pub results: Vec<PeriodSummary>,
+}
+
+/// The sums of every period of `range`; an open end is the first counted order's day, or today.
+///
+/// # Errors
+/// `invalid_request` for too many periods.
+pub async fn summary(
+    db: &PgPool,
+    range: DateRange,
+    unit: Unit,
+    zone: Tz,
+    include_canceled: bool,
+) -> Result<Summary, ApiError> {
+    let today = day_of(Utc::now(), zone);
+    let from = match range.from {
+        Some(from) => from,
+        None => first_day(db, zone, include_canceled)
+            .await?
+            .unwrap_or(today)
+            .min(range.to.unwrap_or(today)),
+    };
+    let to = range.to.unwrap_or_else(|| today.max(from));
+    let periods = unit.periods(from, to)?;
+
+    let mut bounds: Vec<DateTime<Utc>> = periods.iter().map(|period| start_of(period.from, zone)).collect();
+    let (_, end) = DateRange {
+        from: None,
+        to: Some(to),
+    }
+    .instants(zone);
+    bounds.extend(end);
+    // Postgres is told the instants at which the periods begin, and needs no calendar of its own.
+    let rows = sqlx::query!(
+        r#"WITH counted AS (
+               SELECT id, width_bucket(created_at, $1) AS period FROM orders
+               WHERE created_at >= ($1::timestamptz[])[1] AND created_at < ($1::timestamptz[])[cardinality($1::timestamptz[])]
+                 AND ($2 OR status <> 'canceled'))
+           SELECT period AS "period!", NULL::currency AS "currency: Currency", count(*) AS "count!", 0::numeric AS "amount!"
+           FROM counted GROUP BY period
+           UNION ALL
+           SELECT period, p.currency, sum(p.quantity)::bigint, sum(p.quantity * p.unit_price)
+           FROM counted JOIN purchases AS p ON p.order_id = counted.id GROUP BY period, p.currency"#,
+        &bounds,
+        include_canceled
+    )
+    .fetch_all(db)
+    .await?;
+
+    let mut results: Vec<PeriodSummary> = periods.into_iter().map(PeriodSummary::empty).collect();
+    for row in rows {
+        // Buckets are numbered from 1.
+        let Some(sums) = usize::try_from(row.period)
+            .ok()
+            .and_then(|bucket| results.get_mut(bucket - 1))
+        else {
+            continue;
+        };
+        match row.currency {
+            None => sums.order_count = row.count,
+            Some(currency) => {
+                sums.snack_quantity += row.count;
+                add(
+                    &mut sums.amounts,
+                    Money {
+                        currency,
+                        amount: row.amount,
+                    },
+                );
+            }
+        }
+    }
+    Ok(Summary {
+        timezone: zone.name().to_owned(),
+        unit,
+        from,
+        to,
+        results,
+    })
+}
+
+impl PeriodSummary {
+    fn empty(period: Period) -> Self {
+        Self {
+            period: period.label,
+            from: period.from,
+            to: period.to,
+            order_count: 0,
+            snack_quantity: 0,
+            amounts: Vec::new(),
+        }
+    }
+
+    /// The sum in `currency`, zero when there is none.
+    #[must_use]
+    pub fn amount(&self, currency: Currency) -> Money {
+        let amount = self
+            .amounts
+            .iter()
+            .find(|sum| sum.currency == currency)
+            .map_or(Decimal::ZERO, |sum| sum.amount);
+        Money { currency, amount }
+    }
+}
+
+async fn first_day(db: &PgPool, zone: Tz, include_canceled: bool) -> Result<Option<NaiveDate>, ApiError> {
+    let first = sqlx::query_scalar!(
+        "SELECT created_at FROM orders WHERE $1 OR status <> 'canceled' ORDER BY created_at, id LIMIT 1",
+        include_canceled
+    );
+    Ok(first.fetch_optional(db).await?.map(|instant| day_of(instant, zone)))
+}
