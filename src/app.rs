@@ -58,7 +58,7 @@ fn calls() -> OpenApiRouter<AppState> {
         .merge(operations::router())
 }
 
-/// The OpenAPI document.
+/// The document of every call.
 #[must_use]
 pub fn document() -> utoipa::openapi::OpenApi {
     calls().merge(snack::media_router()).into_openapi()
@@ -84,7 +84,7 @@ pub fn router(state: AppState) -> Router {
         .layer(set(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .layer(set(header::X_FRAME_OPTIONS, "DENY"))
         .layer(set(header::REFERRER_POLICY, "no-referrer"))
-        .layer(cors(&state.config))
+        .option_layer(cors(&state.config))
         .layer(from_fn(write_problems))
         .layer(CatchPanicLayer::custom(|_| {
             ApiError::internal("a handler panicked").into_response()
@@ -98,11 +98,11 @@ pub fn router(state: AppState) -> Router {
         .layer(layers)
 }
 
-fn cors(config: &Config) -> CorsLayer {
+fn cors(config: &Config) -> Option<CorsLayer> {
     if config.cors_allowed_origins.is_empty() {
-        return CorsLayer::new();
+        return None;
     }
-    CorsLayer::new()
+    let layer = CorsLayer::new()
         .allow_origin(AllowOrigin::list(config.cors_allowed_origins.clone()))
         .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
         .allow_headers([
@@ -118,7 +118,8 @@ fn cors(config: &Config) -> CorsLayer {
             header::RETRY_AFTER,
             layers::X_REQUEST_ID,
         ])
-        .max_age(Duration::from_secs(3600))
+        .max_age(Duration::from_hours(1));
+    Some(layer)
 }
 
 /// What keeps the server from starting.

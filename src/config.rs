@@ -88,7 +88,7 @@ impl Environment {
                 format_args!("must be at least {}", humantime::format_duration(least)),
             ));
         }
-        if duration > Duration::from_secs(100 * 365 * 24 * 3600) {
+        if duration > Duration::from_hours(100 * 365 * 24) {
             return Err(SettingError::new(variable, "must be at most 100 years"));
         }
         Ok(duration)

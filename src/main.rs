@@ -122,7 +122,7 @@ fn begin_log(Log { filter, format }: Log) {
         .with_env_filter(filter)
         .with_writer(std::io::stderr);
     match format {
-        LogFormat::Json => builder.json().flatten_event(true).init(),
+        LogFormat::Json => builder.json().flatten_event(true).with_span_list(false).init(),
         LogFormat::Pretty => builder.init(),
     }
 }

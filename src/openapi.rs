@@ -204,8 +204,8 @@ pub fn router(document: &utoipa::openapi::OpenApi) -> Router<AppState> {
 async fn asset(Path(path): Path<String>, State(ui): State<Arc<utoipa_swagger_ui::Config<'static>>>) -> Response {
     match utoipa_swagger_ui::serve(&path, ui) {
         Ok(Some(file)) if path == "index.html" => {
-            // The page is served at /docs as well, without a redirect, where "./" would lead astray.
-            let page = String::from_utf8_lossy(&file.bytes).replace("\"./", "\"/docs/");
+            // The page is served at /docs, without a redirect to /docs/, where its relative links would lead astray.
+            let page = String::from_utf8_lossy(&file.bytes).replacen("<head>", "<head><base href=\"/docs/\">", 1);
             ([(header::CONTENT_TYPE, file.content_type)], page).into_response()
         }
         Ok(Some(file)) => ([(header::CONTENT_TYPE, file.content_type)], file.bytes.to_vec()).into_response(),

@@ -29,12 +29,12 @@ pub async fn run(state: AppState, stop: CancellationToken) {
     reconciles.set_missed_tick_behavior(MissedTickBehavior::Skip);
     loop {
         // The first tick of an interval is at once: a server that starts reconciles what the one before left behind.
-        let step = tokio::select! {
+        let outcome = tokio::select! {
             () = stop.cancelled() => break,
             _ = flushes.tick() => flush(&state.db, &state.counters).await,
             _ = reconciles.tick() => reconcile(&state.db, &state.counters).await,
         };
-        if let Err(error) = step {
+        if let Err(error) = outcome {
             tracing::warn!(%error, "the reaction counts were not flushed; the next round tries again");
         }
     }

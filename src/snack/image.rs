@@ -140,8 +140,8 @@ fn encode(picture: &DynamicImage, format: ImageFormat) -> Result<Vec<u8>, ApiErr
 pub async fn store(media: &Media, prepared: Prepared) -> Result<Stored, ApiError> {
     let (name, extension) = (Uuid::new_v4(), prepared.extension);
     let stored = Stored {
-        image: format!("snacks/{name}.{extension}"),
-        thumbnail: format!("snacks/{name}-small.{extension}"),
+        image: format!("{name}.{extension}"),
+        thumbnail: format!("{name}-small.{extension}"),
     };
     media.put(&stored.image, prepared.image).await?;
     media.put(&stored.thumbnail, prepared.thumbnail).await?;

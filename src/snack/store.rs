@@ -55,10 +55,10 @@ pub struct Snack {
     /// A description, or empty.
     pub desc: String,
     /// The path of its picture.
-    #[schema(required, example = "/media/snacks/6f1c.jpg")]
+    #[schema(required, example = "/media/7b0d4a6d-99fe-4bbc-ba70-e09084cf3b5f.jpg")]
     pub image: Option<String>,
     /// The path of the same picture, small.
-    #[schema(required, example = "/media/snacks/6f1c-small.jpg")]
+    #[schema(required, example = "/media/7b0d4a6d-99fe-4bbc-ba70-e09084cf3b5f-small.jpg")]
     pub thumbnail: Option<String>,
     /// The currency of its price.
     pub currency: Currency,

@@ -1,0 +1,443 @@
+//! A server under test and the verbs that tests speak in.
+//!
+//! Every answer is held against the OpenAPI document: a status or a code that the document does not have for the call fails
+//! the test that met it.
+
+use std::{
+    sync::{
+        LazyLock,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use reqwest::{Method, RequestBuilder, StatusCode, header::HeaderMap, multipart::Form};
+use serde_json::{Value, json};
+use snack_server::{
+    app,
+    config::{Config, Environment},
+    reaction::flush,
+    state::AppState,
+};
+use sqlx::{Connection, PgConnection, PgPool, postgres::PgConnectOptions};
+use tokio::{net::TcpListener, sync::OnceCell, task::JoinHandle};
+use uuid::Uuid;
+
+/// The password of everybody in these tests.
+pub const PASSWORD: &str = "korea-snack-9";
+
+/// A server with a database and a Redis prefix of its own. The interval tasks sleep: tests call their steps.
+pub struct TestApp {
+    /// Where it listens: `http://127.0.0.1:12345`.
+    pub url: String,
+    /// What its handlers share, for looking behind the scenes.
+    pub state: AppState,
+    client: reqwest::Client,
+    server: JoinHandle<()>,
+}
+
+/// Somebody who has signed in.
+#[derive(Clone, Debug)]
+pub struct Person {
+    pub id: i64,
+    pub email: String,
+    pub access: String,
+    pub refresh: String,
+}
+
+/// An answer, read whole.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub text: String,
+    /// The body as JSON; null when it is none.
+    pub body: Value,
+    call: String,
+}
+
+static DOCUMENT: LazyLock<Value> = LazyLock::new(|| serde_json::to_value(app::document()).expect("a document"));
+
+fn environment(name: &str) -> String {
+    std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set; run the tests with `make test`"))
+}
+
+/// A migrated database that the others are copied from.
+async fn template(server: &PgConnectOptions) -> String {
+    static TEMPLATE: OnceCell<String> = OnceCell::const_new();
+    TEMPLATE
+        .get_or_init(|| async {
+            let name = create_database(server, None).await;
+            app::connect(&server.clone().database(&name))
+                .await
+                .expect("migrations")
+                .close()
+                .await;
+            name
+        })
+        .await
+        .clone()
+}
+
+async fn create_database(server: &PgConnectOptions, template: Option<&str>) -> String {
+    let name = format!("test_{}", Uuid::new_v4().simple());
+    let mut connection = PgConnection::connect_with(server).await.expect("Postgres");
+    let template = template
+        .map(|template| format!("TEMPLATE {template}"))
+        .unwrap_or_default();
+    let sql = sqlx::AssertSqlSafe(format!("CREATE DATABASE {name} {template}"));
+    sqlx::raw_sql(sql).execute(&mut connection).await.expect("a database");
+    name
+}
+
+/// A fresh, migrated database.
+pub async fn database() -> PgConnectOptions {
+    let server: PgConnectOptions = environment("DATABASE_URL").parse().expect("DATABASE_URL");
+    let template = template(&server).await;
+    let name = create_database(&server, Some(&template)).await;
+    server.database(&name)
+}
+
+/// Settings for a server of a test's own.
+pub fn settings(database: PgConnectOptions) -> Config {
+    let variables = [
+        ("DATABASE_URL", environment("DATABASE_URL")),
+        ("REDIS_URL", environment("REDIS_URL")),
+        ("REDIS_PREFIX", format!("test:{}:", Uuid::new_v4())),
+        ("JWT_SECRET", "a secret of the tests, 32 bytes or more".to_owned()),
+        ("HTTP_ADDR", "127.0.0.1:0".to_owned()),
+        (
+            "MEDIA_URL",
+            format!(
+                "file://{}",
+                std::env::temp_dir().join(format!("snack-{}", Uuid::new_v4())).display()
+            ),
+        ),
+        ("REACTION_FLUSH_INTERVAL", "1day".to_owned()),
+        ("REACTION_RECONCILE_INTERVAL", "1day".to_owned()),
+    ];
+    let environment: Environment = variables
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect();
+    Config {
+        database,
+        ..Config::read(&environment).expect("sound settings")
+    }
+}
+
+impl TestApp {
+    /// A server with the settings of the tests.
+    pub async fn start() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    /// A server with other settings.
+    pub async fn with(change: impl FnOnce(&mut Config)) -> Self {
+        let mut config = settings(database().await);
+        change(&mut config);
+        Self::serve(config).await
+    }
+
+    /// Another server on the same database, Redis and pictures.
+    pub async fn replica(&self) -> Self {
+        Self::serve(self.state.config.clone()).await
+    }
+
+    async fn serve(config: Config) -> Self {
+        let pool = app::connect(&config.database).await.expect("Postgres");
+        let state = app::state(config, pool).expect("state");
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let url = format!("http://{}", listener.local_addr().expect("an address"));
+        let serving = state.clone();
+        let server = tokio::spawn(async move {
+            app::serve_on(serving, listener)
+                .await
+                .expect("a server that stops in order")
+        });
+        let client = reqwest::Client::builder()
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            .timeout(Duration::from_secs(30))
+            .build()
+            .expect("a client");
+        Self {
+            url,
+            state,
+            client,
+            server,
+        }
+    }
+
+    /// Stops the server in order and waits until it has.
+    pub async fn stop(self) {
+        self.state.stop.cancel();
+        self.server.await.expect("the server's end");
+    }
+
+    /// The database, for looking behind the scenes.
+    pub fn db(&self) -> &PgPool {
+        &self.state.db
+    }
+
+    /// One step of the interval task.
+    pub async fn flush(&self) -> usize {
+        flush::flush(self.db(), &self.state.counters).await.expect("a flush")
+    }
+
+    /// The other step of the interval task.
+    pub async fn reconcile(&self) -> usize {
+        flush::reconcile(self.db(), &self.state.counters)
+            .await
+            .expect("a reconcile")
+    }
+
+    /// A request to be sent with [`TestApp::send`].
+    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.client.request(method, format!("{}{path}", self.url))
+    }
+
+    /// Sends a request, reads the answer, and holds it against the document.
+    pub async fn send(&self, request: RequestBuilder) -> Answer {
+        let request = request.build().expect("a request");
+        let (method, path) = (request.method().clone(), request.url().path().to_owned());
+        let answer = self.client.execute(request).await.expect("an answer");
+        let (status, headers) = (answer.status(), answer.headers().clone());
+        let text = String::from_utf8_lossy(&answer.bytes().await.expect("a body")).into_owned();
+        let body = serde_json::from_str(&text).unwrap_or(Value::Null);
+        let answer = Answer {
+            status,
+            headers,
+            text,
+            body,
+            call: format!("{method} {path}"),
+        };
+        answer.is_documented(&method, &path);
+        answer
+    }
+
+    pub async fn get(&self, who: &Person, path: &str) -> Answer {
+        self.send(self.request(Method::GET, path).bearer_auth(&who.access))
+            .await
+    }
+
+    pub async fn post(&self, who: &Person, path: &str, body: Value) -> Answer {
+        self.send(self.request(Method::POST, path).bearer_auth(&who.access).json(&body))
+            .await
+    }
+
+    pub async fn put(&self, who: &Person, path: &str, body: Value) -> Answer {
+        self.send(self.request(Method::PUT, path).bearer_auth(&who.access).json(&body))
+            .await
+    }
+
+    pub async fn patch(&self, who: &Person, path: &str, body: Value) -> Answer {
+        self.send(self.request(Method::PATCH, path).bearer_auth(&who.access).json(&body))
+            .await
+    }
+
+    pub async fn delete(&self, who: &Person, path: &str) -> Answer {
+        self.send(self.request(Method::DELETE, path).bearer_auth(&who.access))
+            .await
+    }
+
+    pub async fn post_form(&self, who: &Person, path: &str, form: Form) -> Answer {
+        self.send(
+            self.request(Method::POST, path)
+                .bearer_auth(&who.access)
+                .multipart(form),
+        )
+        .await
+    }
+
+    /// Posts as nobody.
+    pub async fn post_open(&self, path: &str, body: Value) -> Answer {
+        self.send(self.request(Method::POST, path).json(&body)).await
+    }
+
+    /// Signs somebody up and in.
+    pub async fn member(&self) -> Person {
+        static NEXT: AtomicU32 = AtomicU32::new(1);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let email = format!("member{number}@snack.example");
+        let body = json!({"email": email, "password": PASSWORD, "name": format!("회원 {number}")});
+        let user = self.post_open("/auth/sign-up", body).await.expect(201);
+        self.sign_in(user["id"].as_i64().expect("an id"), &email).await
+    }
+
+    /// A member who has been made an admin.
+    pub async fn admin(&self) -> Person {
+        let admin = self.member().await;
+        sqlx::query("UPDATE users SET member_type = 'admin' WHERE id = $1")
+            .bind(admin.id)
+            .execute(self.db())
+            .await
+            .expect("an admin");
+        self.state.standings.forget(admin.id);
+        admin
+    }
+
+    /// Signs in with everybody's password.
+    pub async fn sign_in(&self, id: i64, email: &str) -> Person {
+        let tokens = self
+            .post_open("/auth/token", json!({"username": email, "password": PASSWORD}))
+            .await
+            .expect(200);
+        Person {
+            id,
+            email: email.to_owned(),
+            access: tokens["access"].as_str().expect("a token").to_owned(),
+            refresh: tokens["refresh"].as_str().expect("a token").to_owned(),
+        }
+    }
+
+    /// Registers a snack of 1,500 won and returns its uid.
+    pub async fn snack(&self, who: &Person, name: &str) -> String {
+        self.post(who, "/snacks", json!({"name": name, "price": "1500"}))
+            .await
+            .expect(201)
+            .uid()
+    }
+
+    /// Orders one of each of `snacks` and returns the order's uid.
+    pub async fn order(&self, who: &Person, snacks: &[&str]) -> String {
+        let lines: Vec<Value> = snacks.iter().map(|uid| json!({"uid": uid, "quantity": 1})).collect();
+        self.post(who, "/orders", json!({"snacks": lines}))
+            .await
+            .expect(201)
+            .uid()
+    }
+
+    /// Moves an order along its flow, with an arrival time where it is needed.
+    pub async fn go(&self, admin: &Person, order: &str, status: &str) -> Answer {
+        let body = json!({"status": status, "estimated_arrival_time": "2030-01-09T03:00:00Z"});
+        self.put(admin, &format!("/orders/{order}/status"), body).await
+    }
+}
+
+impl Answer {
+    /// The body of an answer that has this status.
+    #[track_caller]
+    pub fn expect(self, status: u16) -> Body {
+        assert_eq!(self.status.as_u16(), status, "{}: {}", self.call, self.text);
+        Body(self.body)
+    }
+
+    /// The body of a refusal with this status and code, which is a complete problem.
+    #[track_caller]
+    pub fn refused(self, status: u16, code: &str) -> Body {
+        assert_eq!(
+            (self.status.as_u16(), self.body["code"].as_str()),
+            (status, Some(code)),
+            "{}: {}",
+            self.call,
+            self.text
+        );
+        assert_eq!(self.header("content-type"), "application/problem+json");
+        assert_eq!(self.body["status"], status);
+        assert!(self.body["detail"].as_str().is_some_and(|detail| !detail.is_empty()));
+        assert!(self.body["errors"].is_array());
+        if status == 401 {
+            assert_eq!(self.header("www-authenticate"), "Bearer");
+        }
+        Body(self.body)
+    }
+
+    /// A header as text, empty when there is none.
+    pub fn header(&self, name: &str) -> &str {
+        self.headers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default()
+    }
+
+    /// Fails when the document does not have this answer for a call that it has.
+    fn is_documented(&self, method: &Method, path: &str) {
+        let trimmed = if path.len() > 1 {
+            path.trim_end_matches('/')
+        } else {
+            path
+        };
+        let matches = |template: &str| {
+            let (template, path): (Vec<_>, Vec<_>) = (template.split('/').collect(), trimmed.split('/').collect());
+            template.len() == path.len()
+                && template
+                    .iter()
+                    .zip(&path)
+                    .all(|(part, given)| part.starts_with('{') || part == given)
+        };
+        let paths = DOCUMENT["paths"].as_object().expect("paths");
+        // The literal path before the one with a parameter: /auth/users/profile before /auth/users/{id}.
+        let Some((_, item)) = paths
+            .get_key_value(trimmed)
+            .or_else(|| paths.iter().find(|(path, _)| matches(path)))
+        else {
+            return;
+        };
+        let operation = &item[method.as_str().to_ascii_lowercase()];
+        if operation.is_null() {
+            return;
+        }
+        let response = &operation["responses"][self.status.as_str()];
+        assert!(
+            !response.is_null(),
+            "{} answers {}, which its document lacks: {}",
+            self.call,
+            self.status,
+            self.text
+        );
+        if let Some(code) = self.body["code"].as_str().filter(|_| self.status.as_u16() >= 400) {
+            let examples = &response["content"]["application/problem+json"]["examples"];
+            assert!(
+                !examples[code].is_null(),
+                "{} refuses with {code}, which its document lacks",
+                self.call
+            );
+        }
+    }
+}
+
+/// The body of an answer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Body(pub Value);
+
+impl std::ops::Deref for Body {
+    type Target = Value;
+
+    fn deref(&self) -> &Value {
+        &self.0
+    }
+}
+
+impl Body {
+    /// The `uid` in it.
+    #[track_caller]
+    pub fn uid(&self) -> String {
+        self["uid"].as_str().expect("a uid").to_owned()
+    }
+
+    /// The rows of a list.
+    #[track_caller]
+    pub fn rows(&self) -> &Vec<Value> {
+        self["results"].as_array().expect("results")
+    }
+
+    /// What `key` is in every row of a list.
+    #[track_caller]
+    pub fn column(&self, key: &str) -> Vec<Value> {
+        self.rows().iter().map(|row| row[key].clone()).collect()
+    }
+
+    /// The fields that a `validation_failed` blames, sorted.
+    #[track_caller]
+    pub fn blamed(&self) -> Vec<&str> {
+        let mut fields: Vec<_> = self["errors"]
+            .as_array()
+            .expect("errors")
+            .iter()
+            .filter_map(|error| error["field"].as_str())
+            .collect();
+        fields.sort_unstable();
+        fields
+    }
+}
