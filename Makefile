@@ -13,7 +13,7 @@ help: ## this list
 
 # --- On this machine: PostgreSQL and Redis are started, and installed where apt-get can -------------------------------
 
-.PHONY: run test lint sqlx openapi build
+.PHONY: run test lint sqlx openapi
 
 run: ## build and serve at http://localhost:8000 with demo data; Ctrl-C stops all, the data stay in .local
 	@scripts/run
@@ -31,15 +31,15 @@ sqlx: ## write .sqlx again, after a query or a migration changed
 openapi: ## print the OpenAPI document
 	@cargo run --quiet --locked -- openapi
 
-build: ## the release binary, target/release/snack-server
-	cargo build --release --locked
-
 # --- With Docker Compose ----------------------------------------------------------------------------------------------
 
-.PHONY: up down restart logs
+.PHONY: build up down restart logs
 
-up: $(ENV_FILE) ## start everything with Docker Compose
-	$(COMPOSE) up --detach --build
+build: $(ENV_FILE) ## build the image with Docker Compose
+	$(COMPOSE) build
+
+up: $(ENV_FILE) ## start everything with Docker Compose, building what is missing
+	$(COMPOSE) up --detach
 
 down: $(ENV_FILE) ## stop it; the data stay
 	$(COMPOSE) down
