@@ -73,6 +73,14 @@ pub fn base() -> utoipa::openapi::OpenApi {
         .bearer_format("JWT")
         .build();
     components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
+    for code in Code::ALL {
+        let body = ProblemBody::new((*code).into(), Language::Korean);
+        let example = ExampleBuilder::new()
+            .summary(code.text().en)
+            .value(serde_json::to_value(body).ok())
+            .build();
+        components.examples.insert(code.name().to_owned(), RefOr::T(example));
+    }
     document
 }
 
@@ -120,9 +128,22 @@ fn document(mut route: UtoipaMethodRouter<AppState>, signed_in: bool, codes: &[C
             }
             all.extend([Code::Internal, Code::Unavailable]);
             refuse(operation, all);
+            describe_successes(operation);
         }
     }
     route
+}
+
+/// OpenAPI wants a description of every response; where there is nothing to add, it is the status in words.
+fn describe_successes(operation: &mut Operation) {
+    for (status, response) in &mut operation.responses.responses {
+        if let RefOr::T(response) = response
+            && response.description.is_empty()
+            && let Ok(status) = status.parse::<StatusCode>()
+        {
+            response.description = status.canonical_reason().unwrap_or_default().to_owned();
+        }
+    }
 }
 
 fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
@@ -155,17 +176,10 @@ fn refuse(operation: &mut Operation, mut codes: Vec<Code>) {
 
 fn refusal(status: u16, codes: &[Code]) -> ResponseDoc {
     let names: Vec<_> = codes.iter().map(|code| format!("`{}`", code.name())).collect();
-    let examples = codes.iter().map(|code| {
-        let body = ProblemBody::new((*code).into(), Language::Korean);
-        let example = ExampleBuilder::new()
-            .summary(code.text().en)
-            .value(serde_json::to_value(body).ok())
-            .build();
-        (code.name(), RefOr::T(example))
-    });
+    let example = |code: &Code| RefOr::Ref(Ref::new(format!("#/components/examples/{}", code.name())));
     let content = ContentBuilder::new()
         .schema(Some(Ref::from_schema_name(ProblemBody::name())))
-        .examples_from_iter(examples)
+        .examples_from_iter(codes.iter().map(|code| (code.name(), example(code))))
         .build();
     let mut response = ResponseBuilder::new()
         .description(names.join(" · "))

@@ -1,11 +1,16 @@
 //! What is sent to register or edit a snack: JSON, or a form with a picture. Both end up as a [`SnackForm`].
 
+use std::{borrow::Cow, marker::PhantomData};
+
 use axum::{
     extract::{FromRequest, Multipart, Request, multipart::MultipartError},
     http::StatusCode,
 };
 use serde::{Deserialize, Deserializer, de};
-use utoipa::ToSchema;
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{RefOr, Schema},
+};
 use validator::Validate;
 
 use super::image::MAX_BYTES;
@@ -77,6 +82,34 @@ pub struct SnackUpload {
     /// A PNG, JPEG, WebP or GIF of at most 5 MiB and 40 megapixels.
     #[schema(format = Binary, content_media_type = "application/octet-stream", nullable = false)]
     image: Option<String>,
+}
+
+/// The schema of `T` for a snack that is new: the same fields, two of them required.
+pub struct ToRegister<T>(PhantomData<T>);
+
+/// A new snack as JSON.
+pub type NewSnackFields = ToRegister<SnackFields>;
+/// A new snack with a picture.
+pub type NewSnackUpload = ToRegister<SnackUpload>;
+
+impl<T: PartialSchema> PartialSchema for ToRegister<T> {
+    fn schema() -> RefOr<Schema> {
+        let mut schema = T::schema();
+        if let RefOr::T(Schema::Object(object)) = &mut schema {
+            object.required = vec!["name".to_owned(), "price".to_owned()];
+        }
+        schema
+    }
+}
+
+impl<T: ToSchema> ToSchema for ToRegister<T> {
+    fn name() -> Cow<'static, str> {
+        format!("New{}", T::name()).into()
+    }
+
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        T::schemas(schemas);
+    }
 }
 
 /// A snack as it was sent: readable, not yet held against the rules.

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use validator::Validate;
 
 use super::{
-    form::{SnackFields, SnackForm, SnackUpload},
+    form::{NewSnackFields, NewSnackUpload, SnackFields, SnackForm, SnackUpload},
     image,
     store::{self, Filter, ORDERINGS, PictureChange, Snack, SnackStatus},
 };
@@ -50,7 +50,8 @@ impl StatusFilter {
 pub struct SnacksQuery {
     /// Any part of the name, whatever its case and Unicode form.
     search: Option<String>,
-    #[param(inline, default = "available")]
+    /// `available` unless told otherwise.
+    #[param(inline)]
     status: Option<StatusFilter>,
     uid: Option<Uuid>,
     /// `-like_ratio` (default), `like_reaction_count`, `hate_reaction_count`, `name`, `price`, `created_at`; `-` in front
@@ -78,8 +79,7 @@ pub async fn list_snacks(
 
 /// Registers a snack, with a picture when it is sent as a form.
 #[utoipa::path(post, path = "/snacks", tag = SNACKS,
-    request_body(content((SnackFields = "application/json"), (SnackUpload = "multipart/form-data")),
-        description = "`name` and `price` are required."),
+    request_body(content((NewSnackFields = "application/json"), (NewSnackUpload = "multipart/form-data"))),
     responses((status = 201, body = Snack, headers(("Location" = String, description = "The path of the snack.")))))]
 pub async fn register_snack(
     State(state): State<AppState>,

@@ -135,7 +135,8 @@ pub async fn list_period_snacks(
 #[into_params(parameter_in = Query)]
 pub struct SummaryQuery {
     #[serde(default)]
-    #[param(required = false, default = "month")]
+    /// `month` unless told otherwise.
+    #[param(required = false)]
     unit: Unit,
 }
 

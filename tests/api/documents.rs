@@ -1,1 +1,269 @@
-//! documents
+//! The documents: the OpenAPI document itself, Swagger UI, and the README's walkthrough.
+
+use std::{collections::HashSet, process::Command};
+
+use reqwest::Method;
+use serde_json::Value;
+use snack_server::{app, demo};
+
+use crate::helpers::TestApp;
+
+fn document() -> Value {
+    serde_json::to_value(app::document()).expect("a document")
+}
+
+/// Method, path and operation of every call.
+fn operations(document: &Value) -> Vec<(String, String, &Value)> {
+    let paths = document["paths"].as_object().expect("paths");
+    paths
+        .iter()
+        .flat_map(|(path, item)| {
+            item.as_object()
+                .expect("an item")
+                .iter()
+                .map(move |(method, operation)| (method, path, operation))
+        })
+        .map(|(method, path, operation)| (method.to_uppercase(), path.clone(), operation))
+        .collect()
+}
+
+#[test]
+fn the_document_is_the_one_that_was_last_agreed_to() {
+    let now = app::document().to_pretty_json().expect("a document") + "\n";
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/api/openapi.json");
+    if std::env::var_os("UPDATE_SNAPSHOT").is_some() {
+        std::fs::write(file, &now).expect("written");
+    }
+    let agreed = std::fs::read_to_string(file).expect("tests/api/openapi.json");
+    let differs = now.lines().zip(agreed.lines()).position(|(now, agreed)| now != agreed);
+    assert!(
+        now == agreed,
+        "the document has changed, first in line {:?}; if on purpose: UPDATE_SNAPSHOT=1 make test ARGS=\"--test api documents\"",
+        differs.map(|line| line + 1)
+    );
+}
+
+#[test]
+fn the_document_has_every_call_of_the_contract() {
+    let expected = "
+        POST /auth/sign-up
+        POST /auth/token
+        POST /auth/token/refresh
+        POST /auth/logout
+        GET /auth/users/profile
+        PATCH /auth/users/profile
+        PUT /auth/users/password
+        GET /auth/users
+        PUT /auth/users/{id}
+        PATCH /auth/users/{id}
+        DELETE /auth/users/resign
+        GET /checks/is_authenticated
+        GET /checks/is_admin
+        GET /snacks
+        POST /snacks
+        GET /snacks/{uid}
+        PATCH /snacks/{uid}
+        PUT /snacks/{uid}/status
+        GET /media/{path}
+        POST /snacks/{uid}/reaction
+        DELETE /snacks/{uid}/reaction
+        GET /orders
+        POST /orders
+        GET /orders/{uid}
+        PUT /orders/{uid}
+        GET /orders/{uid}/snacks
+        GET /orders/{uid}/history
+        PUT /orders/{uid}/status
+        PATCH /orders/{uid}/status
+        POST /order
+        GET /order/{uid}
+        PUT /order/{uid}
+        GET /statistics/orders
+        GET /statistics/snacks
+        GET /statistics/summary
+        GET /health/live
+        GET /health/ready
+        GET /metrics";
+    let expected: HashSet<String> = expected
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+        .map(String::from)
+        .collect();
+    let document = document();
+    let documented: HashSet<String> = operations(&document)
+        .iter()
+        .map(|(method, path, _)| format!("{method} {path}"))
+        .collect();
+    assert_eq!(
+        expected.symmetric_difference(&documented).collect::<Vec<_>>(),
+        Vec::<&String>::new()
+    );
+}
+
+#[test]
+fn every_operation_is_whole() {
+    let document = document();
+    assert_eq!(document["openapi"], "3.1.0");
+    assert_eq!(document["components"]["securitySchemes"]["bearer"]["scheme"], "bearer");
+    let mut names = HashSet::new();
+    for (method, path, operation) in operations(&document) {
+        let call = format!("{method} {path}");
+        assert!(
+            names.insert(operation["operationId"].as_str().expect("an id").to_owned()),
+            "{call} has another's id"
+        );
+        assert!(
+            operation["summary"].as_str().is_some_and(|summary| !summary.is_empty()),
+            "{call} has no summary"
+        );
+        assert_eq!(operation["tags"].as_array().map(Vec::len), Some(1), "{call}");
+        assert_eq!(
+            operation["deprecated"] == true,
+            path.starts_with("/order/") || path == "/order",
+            "{call}"
+        );
+        for name in path.split('{').skip(1).filter_map(|rest| rest.split('}').next()) {
+            let named = |parameter: &Value| parameter["name"] == name && parameter["in"] == "path";
+            assert!(
+                operation["parameters"]
+                    .as_array()
+                    .is_some_and(|all| all.iter().any(named)),
+                "{call} lacks {name}"
+            );
+        }
+        let responses = operation["responses"].as_object().expect("responses");
+        assert!(
+            responses.keys().any(|status| status.starts_with('2')),
+            "{call} has no success"
+        );
+        assert!(
+            responses
+                .values()
+                .all(|response| response["description"].as_str().is_some_and(|text| !text.is_empty())),
+            "{call}"
+        );
+        for (status, response) in responses.iter().filter(|(status, _)| status.as_str() >= "400") {
+            let content = &response["content"]["application/problem+json"];
+            assert_eq!(
+                content["schema"]["$ref"], "#/components/schemas/Problem",
+                "{call} {status}"
+            );
+            assert!(
+                content["examples"]
+                    .as_object()
+                    .is_some_and(|examples| !examples.is_empty()),
+                "{call} {status}"
+            );
+        }
+        assert_eq!(
+            operation["security"].is_array(),
+            responses.contains_key("401") && responses["401"].to_string().contains("not_authenticated"),
+            "{call}"
+        );
+    }
+}
+
+#[test]
+fn every_reference_leads_somewhere() {
+    fn references<'a>(value: &'a Value, into: &mut Vec<&'a str>) {
+        match value {
+            Value::Object(map) => {
+                into.extend(map.get("$ref").and_then(Value::as_str));
+                map.values().for_each(|value| references(value, into));
+            }
+            Value::Array(items) => items.iter().for_each(|value| references(value, into)),
+            _ => {}
+        }
+    }
+    let document = document();
+    let mut all = Vec::new();
+    references(&document, &mut all);
+    assert!(!all.is_empty());
+    for reference in all {
+        assert!(
+            document.pointer(reference.trim_start_matches('#')).is_some(),
+            "{reference}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_documents_are_served_by_the_binary_alone() {
+    let app = TestApp::start().await;
+    let served = app.send(app.request(Method::GET, "/openapi.json")).await;
+    assert_eq!(served.header("content-type"), "application/json");
+    assert_eq!(served.expect(200).0, document());
+
+    for path in ["/docs", "/docs/"] {
+        let page = app.send(app.request(Method::GET, path)).await;
+        assert!(page.header("content-type").starts_with("text/html"));
+        assert!(
+            !page.text.contains("http://") && !page.text.contains("https://"),
+            "an asset from elsewhere: {}",
+            page.text
+        );
+        page.expect(200);
+    }
+    for asset in [
+        "swagger-ui.css",
+        "swagger-ui-bundle.js",
+        "swagger-initializer.js",
+        "index.css",
+    ] {
+        app.send(app.request(Method::GET, &format!("/docs/{asset}")))
+            .await
+            .expect(200);
+    }
+    app.send(app.request(Method::GET, "/docs/nothing.js"))
+        .await
+        .refused(404, "not_found");
+}
+
+/// The walkthrough as it is printed, but for the address.
+fn walkthrough(url: &str) -> String {
+    let readme = include_str!("../../README.md");
+    let (_, rest) = readme
+        .split_once("<!-- walkthrough -->\n```bash\n")
+        .expect("the walkthrough");
+    let (script, _) = rest.split_once("```").expect("its end");
+    assert_eq!(script.matches("SNACK=http://localhost:8000\n").count(), 1);
+    script.replace("SNACK=http://localhost:8000\n", &format!("SNACK={url}\n"))
+}
+
+#[tokio::test]
+async fn the_walkthrough_of_the_readme_runs_as_printed() {
+    let app = TestApp::start().await;
+    // The demo data's admin, who is there after `make run`.
+    let hash = snack_server::auth::password::hash_blocking(demo::PASSWORD).expect("a hash");
+    snack_server::auth::store::create(app.db(), demo::ADMIN_EMAIL, "관리자", &hash)
+        .await
+        .expect("the admin");
+    snack_server::auth::store::promote(app.db(), demo::ADMIN_EMAIL)
+        .await
+        .expect("the admin");
+
+    let folder = std::env::temp_dir().join(format!("walkthrough-{}", uuid::Uuid::new_v4()));
+    std::fs::create_dir(&folder).expect("a folder");
+    let mut bash = Command::new("bash");
+    bash.args(["-euo", "pipefail", "-c", &walkthrough(&app.url)])
+        .current_dir(&folder);
+    let output = tokio::task::spawn_blocking(move || bash.output().expect("bash"))
+        .await
+        .expect("its end");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success(),
+        "{said}\n{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    for sign in [
+        r#""like_reaction_count":1"#,
+        r#""status":"completed""#,
+        r#""from":"shipping","to":"completed""#,
+        r#""snack_quantity":3"#,
+        ",1,3,KRW,4500",
+    ] {
+        assert!(said.contains(sign), "{sign} is missing in:\n{said}");
+    }
+}
