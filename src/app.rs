@@ -1,6 +1,6 @@
 //! How the server is put together: router, layers, start-up and shutdown, each in its order.
 
-use std::{io, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -8,13 +8,12 @@ use axum::{
     http::{HeaderName, HeaderValue, Method, StatusCode, header},
     middleware::{from_fn, from_fn_with_state},
     response::IntoResponse,
-    serve::ListenerExt,
 };
 use sqlx::{
     Connection, PgConnection, PgPool,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
-use tokio::{net::TcpListener, time::timeout};
+use tokio::{net::TcpListener, sync::Semaphore, time::timeout};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::{Layer, ServiceBuilder};
 use tower_http::{
@@ -26,12 +25,13 @@ use tower_http::{
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
-    auth::{self, password::Passwords, standing::Standings, token::Keys},
+    auth::{self, limits::Limits, password::Passwords, standing::Standings, token::Keys},
     config::{Config, SettingError},
     error::ApiError,
     http::{self, layers, problem::write_problems},
     media::Media,
     openapi, operations, order,
+    pulse::{self, Pulse},
     reaction::{self, counters::Counters, flush},
     snack::{self, image::Images},
     state::{AppState, Shared},
@@ -44,6 +44,8 @@ const CONNECTIONS: u32 = 16;
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long a connection may have been idle before it has to prove that it is alive.
 const TRUSTED_IDLE: Duration = Duration::from_secs(1);
+/// How many requests are under way at once; a further one is told to come back, so that these do not all become slow.
+const REQUESTS: usize = 512;
 /// How long a stop waits for requests that are under way.
 const DRAIN: Duration = Duration::from_secs(10);
 
@@ -84,11 +86,18 @@ pub fn router(state: AppState) -> Router {
         .layer(set(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .layer(set(header::X_FRAME_OPTIONS, "DENY"))
         .layer(set(header::REFERRER_POLICY, "no-referrer"))
+        // Answers are data. The few pages say for themselves what they need.
+        .layer(set(
+            header::CONTENT_SECURITY_POLICY,
+            "default-src 'none'; frame-ancestors 'none'",
+        ))
         .option_layer(cors(&state.config))
         .layer(from_fn(write_problems))
         .layer(CatchPanicLayer::custom(|_| {
             ApiError::internal("a handler panicked").into_response()
         }))
+        .layer(from_fn_with_state(Arc::new(Semaphore::new(REQUESTS)), layers::shed))
+        .layer(from_fn_with_state(state.clone(), pulse::watch))
         .layer(from_fn_with_state(state.tasks.clone(), layers::detach))
         .layer(DefaultBodyLimit::max(http::body::LIMIT));
     media
@@ -207,6 +216,7 @@ pub fn state(config: Config, db: PgPool) -> Result<AppState, StartError> {
     let counters = Counters::new(&config).map_err(|error| SettingError::new("REDIS_URL", error))?;
     Ok(AppState::new(Shared {
         media: Media::open(&config.media_url)?,
+        limits: Limits::new(&config),
         keys: Keys::new(&config),
         passwords: Passwords::new()?,
         images: Images::default(),
@@ -214,6 +224,7 @@ pub fn state(config: Config, db: PgPool) -> Result<AppState, StartError> {
         tasks: TaskTracker::new(),
         stop: CancellationToken::new(),
         metrics: operations::recorder()?,
+        pulse: Pulse::new(config.database.clone()),
         counters,
         db,
         config,
@@ -253,15 +264,7 @@ pub async fn serve_on(state: AppState, listener: TcpListener) -> Result<(), Star
     let last_flush = CancellationToken::new();
     let mut flushing = tokio::spawn(flush::run(state.clone(), last_flush.clone()));
 
-    let listener = listener.tap_io(|stream| {
-        // Answers are small; waiting to fill a packet would only delay them.
-        let _ = stream.set_nodelay(true);
-    });
-    let serving = tokio::spawn(
-        axum::serve(listener, router)
-            .with_graceful_shutdown(stop.clone().cancelled_owned())
-            .into_future(),
-    );
+    let serving = tokio::spawn(http::serve::serve(listener, router, stop.clone()));
     let died = tokio::select! {
         () = stop.cancelled() => None,
         end = &mut flushing => Some(format!("the flusher died: {end:?}")),

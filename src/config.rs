@@ -1,9 +1,16 @@
 //! The settings. This file is the only reader of the environment; the README's table of settings says the same.
 
-use std::{collections::HashMap, fmt, net::SocketAddr, str::FromStr, time::Duration};
+use std::{
+    collections::HashMap,
+    fmt,
+    net::{IpAddr, SocketAddr},
+    str::FromStr,
+    time::Duration,
+};
 
 use axum::http::HeaderValue;
 use chrono_tz::Tz;
+use ipnet::IpNet;
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::postgres::PgConnectOptions;
 use tracing_subscriber::EnvFilter;
@@ -11,6 +18,9 @@ use url::Url;
 
 /// The least that a signing key may weigh, in bytes.
 const MIN_SECRET: usize = 32;
+
+/// What a rate is, for whoever got one wrong.
+const RATE: &str = "a rate such as 10/5m";
 
 /// What the templates of this repository put where a signing key belongs; a server that signs with one of these is open to
 /// everybody who reads them.
@@ -173,18 +183,22 @@ impl Environment {
         Ok(Log { filter, format })
     }
 
-    fn secret(&self, variable: &'static str, text: &str) -> Result<SecretString, SettingError> {
-        if TEMPLATE_SECRETS.contains(&text) {
-            return Err(SettingError::new(
-                variable,
-                "is the placeholder of the template; generate one of your own",
-            ));
-        }
-        if text.len() < MIN_SECRET {
-            let problem = format!("must be at least {MIN_SECRET} bytes, has {}", text.len());
-            return Err(SettingError::new(variable, problem));
-        }
-        Ok(SecretString::from(text))
+    fn networks(&self) -> Result<Vec<IpNet>, SettingError> {
+        let list = self.get("TRUSTED_PROXIES").unwrap_or_default();
+        // A single address is a network of one.
+        let network = |text: &str| {
+            text.parse()
+                .ok()
+                .or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
+        };
+        list.split(',')
+            .map(str::trim)
+            .filter(|text| !text.is_empty())
+            .map(|text| {
+                let problem = format!("{text:?} is not a network such as 10.0.0.0/8");
+                network(text).ok_or_else(|| SettingError::new("TRUSTED_PROXIES", problem))
+            })
+            .collect()
     }
 
     fn origins(&self) -> Result<Vec<HeaderValue>, SettingError> {
@@ -204,6 +218,30 @@ impl Environment {
                 })
             })
             .collect()
+    }
+}
+
+/// How often something may happen: so many at once, and as many again in every `period`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rate {
+    /// So many.
+    pub count: u32,
+    /// In this time.
+    pub period: Duration,
+}
+
+impl FromStr for Rate {
+    type Err = ();
+
+    /// `10/5m`.
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let (count, period) = text.split_once('/').ok_or(())?;
+        let rate = Self {
+            count: count.trim().parse().map_err(|_| ())?,
+            period: humantime::parse_duration(period.trim()).map_err(|_| ())?,
+        };
+        let sane = rate.count > 0 && !rate.period.is_zero() && rate.period <= Duration::from_hours(24 * 365);
+        if sane { Ok(rate) } else { Err(()) }
     }
 }
 
@@ -255,6 +293,14 @@ pub struct Config {
     pub flush_interval: Duration,
     /// `REACTION_RECONCILE_INTERVAL`.
     pub reconcile_interval: Duration,
+    /// `LIMIT_SIGN_IN_ACCOUNT`: failed sign-ins of one account.
+    pub limit_sign_in_account: Rate,
+    /// `LIMIT_SIGN_IN_ADDRESS`: failed sign-ins from one address.
+    pub limit_sign_in_address: Rate,
+    /// `LIMIT_SIGN_UP_ADDRESS`: sign-ups from one address.
+    pub limit_sign_up_address: Rate,
+    /// `TRUSTED_PROXIES`, whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpNet>,
     /// `CORS_ALLOWED_ORIGINS`.
     pub cors_allowed_origins: Vec<HeaderValue>,
 }
@@ -273,10 +319,10 @@ impl Config {
             database: environment.database()?,
             redis_url: SecretString::from(redis_url),
             redis_prefix: environment.get("REDIS_PREFIX").unwrap_or_default().to_owned(),
-            jwt_secret: environment.secret("JWT_SECRET", environment.required("JWT_SECRET")?)?,
+            jwt_secret: Self::secret("JWT_SECRET", environment.required("JWT_SECRET")?)?,
             jwt_secret_previous: environment
                 .get("JWT_SECRET_PREVIOUS")
-                .map(|text| environment.secret("JWT_SECRET_PREVIOUS", text))
+                .map(|text| Self::secret("JWT_SECRET_PREVIOUS", text))
                 .transpose()?,
             http_addr: environment.http_addr()?,
             media_url: environment.media()?,
@@ -287,8 +333,26 @@ impl Config {
             refresh_token_grace: environment.duration("REFRESH_TOKEN_GRACE", "10s", Duration::ZERO)?,
             flush_interval: environment.duration("REACTION_FLUSH_INTERVAL", "1s", tick)?,
             reconcile_interval: environment.duration("REACTION_RECONCILE_INTERVAL", "30s", tick)?,
+            limit_sign_in_account: environment.parsed("LIMIT_SIGN_IN_ACCOUNT", "10/5m", RATE)?,
+            limit_sign_in_address: environment.parsed("LIMIT_SIGN_IN_ADDRESS", "100/5m", RATE)?,
+            limit_sign_up_address: environment.parsed("LIMIT_SIGN_UP_ADDRESS", "100/1h", RATE)?,
+            trusted_proxies: environment.networks()?,
             cors_allowed_origins: environment.origins()?,
         })
+    }
+
+    fn secret(variable: &'static str, text: &str) -> Result<SecretString, SettingError> {
+        if TEMPLATE_SECRETS.contains(&text) {
+            return Err(SettingError::new(
+                variable,
+                "is the placeholder of the template; generate one of your own",
+            ));
+        }
+        if text.len() < MIN_SECRET {
+            let problem = format!("must be at least {MIN_SECRET} bytes, has {}", text.len());
+            return Err(SettingError::new(variable, problem));
+        }
+        Ok(SecretString::from(text))
     }
 
     /// A Redis client for `REDIS_URL`, not yet connected.
@@ -359,6 +423,11 @@ mod tests {
             ("REACTION_FLUSH_INTERVAL", "0s"),
             ("REACTION_RECONCILE_INTERVAL", "x\ny"),
             ("CORS_ALLOWED_ORIGINS", "https://good.example, *"),
+            ("LIMIT_SIGN_IN_ACCOUNT", "ten"),
+            ("LIMIT_SIGN_IN_ACCOUNT", "0/5m"),
+            ("LIMIT_SIGN_IN_ADDRESS", "10"),
+            ("LIMIT_SIGN_UP_ADDRESS", "10/0s"),
+            ("TRUSTED_PROXIES", "10.0.0.0/8, everybody"),
         ];
         for (variable, value) in table {
             let error = read(&[(variable, value)]).expect_err(value);

@@ -4,7 +4,7 @@
 //! [`crate::http::problem`] writes the problem out in the client's language, as it does for refusals that axum itself
 //! makes (an unknown route, a wrong method).
 
-use std::{borrow::Cow, error::Error as StdError, fmt};
+use std::{borrow::Cow, error::Error as StdError, fmt, time::Duration};
 
 use axum::{
     http::{HeaderValue, StatusCode, header},
@@ -84,6 +84,7 @@ codes! {
     PreconditionFailed 412 "precondition_failed" "그사이에 주문이 바뀌었습니다." "The order has changed in the meantime."
     PayloadTooLarge 413 "payload_too_large" "요청이 너무 큽니다." "The request is too large."
     UnsupportedMediaType 415 "unsupported_media_type" "지원하지 않는 형식입니다." "This media type is not supported."
+    TooManyRequests 429 "too_many_requests" "요청이 너무 많습니다. 잠시 후 다시 시도해 주세요." "Too many requests; try again later."
     Internal 500 "internal_error" "서버에 문제가 생겼습니다." "Something went wrong on the server."
     Unavailable 503 "unavailable" "잠시 후 다시 시도해 주세요." "Temporarily unavailable; try again shortly."
 }
@@ -97,6 +98,7 @@ impl Code {
             405 => Self::MethodNotAllowed,
             413 => Self::PayloadTooLarge,
             415 => Self::UnsupportedMediaType,
+            429 => Self::TooManyRequests,
             503 => Self::Unavailable,
             500.. => Self::Internal,
             _ => Self::InvalidRequest,
@@ -172,6 +174,11 @@ fn rule_text(code: &str, bound: &str) -> Text {
             "이 통화에서 쓸 수 없는 자릿수입니다.",
             "This has more digits than the currency has.",
         ),
+        "common_password" => Text::new("너무 흔한 비밀번호입니다.", "Everybody tries this password first."),
+        "own_password" => Text::new(
+            "이메일이나 이름은 비밀번호로 쓸 수 없습니다.",
+            "This is one's own email or name.",
+        ),
         "wrong_password" => Text::new("현재 비밀번호가 다릅니다.", "This is not the current password."),
         "unknown_snack" => Code::UnknownSnack.text(),
         "duplicate_snack" => Code::DuplicateSnack.text(),
@@ -191,6 +198,8 @@ pub struct ApiError {
     pub detail: Text,
     /// The fields to blame, for a request that broke several rules at once.
     pub errors: Vec<FieldError>,
+    /// When it is worth another try.
+    pub retry_after: Option<Duration>,
     /// What went wrong inside; logged for a 5xx, never sent.
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
@@ -201,6 +210,15 @@ impl ApiError {
         Self {
             source: Some(source.into()),
             ..Code::Internal.into()
+        }
+    }
+
+    /// Too many of these in too short a time; there is room for one more after `wait`.
+    #[must_use]
+    pub fn too_many(wait: Duration) -> Self {
+        Self {
+            retry_after: Some(wait),
+            ..Code::TooManyRequests.into()
         }
     }
 
@@ -229,10 +247,12 @@ impl ApiError {
 
 impl From<Code> for ApiError {
     fn from(code: Code) -> Self {
+        let retry_after = (code == Code::Unavailable).then_some(Duration::from_secs(1));
         Self {
             code,
             detail: code.text(),
             errors: Vec::new(),
+            retry_after,
             source: None,
         }
     }
@@ -344,10 +364,12 @@ impl IntoResponse for ApiError {
                 .headers_mut()
                 .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
-        if status == StatusCode::SERVICE_UNAVAILABLE {
+        if let Some(wait) = self.retry_after {
+            // In whole seconds, and never too early.
+            let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
             response
                 .headers_mut()
-                .insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+                .insert(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)));
         }
         response.extensions_mut().insert(Problem {
             code: self.code,

@@ -1,6 +1,7 @@
 //! The office snack-ordering server. Start at [`app`], which shows how the parts are put together.
 
 pub mod app; // router, layers, start-up and shutdown in order
+pub mod audit; // who did what, from where, when
 pub mod auth; // sign-up, tokens, users and roles
 pub mod config; // the settings; the only reader of the environment
 pub mod demo; // demo data for development
@@ -12,6 +13,8 @@ pub mod openapi; // the OpenAPI document and Swagger UI
 pub mod operations; // health, metrics, cleaning up
 pub mod order; // orders and their state machine
 pub mod period; // days, weeks, months and years as the office counts them
+pub mod person; // somebody, as others see them
+pub mod pulse; // whether Postgres answers at all
 pub mod reaction; // likes and hates: rows, Redis counters, the flush
 pub mod snack; // snacks and their pictures
 pub mod state; // what handlers share

@@ -141,7 +141,10 @@ fn describe_successes(operation: &mut Operation) {
             && response.description.is_empty()
             && let Ok(status) = status.parse::<StatusCode>()
         {
-            response.description = status.canonical_reason().unwrap_or_default().to_owned();
+            status
+                .canonical_reason()
+                .unwrap_or_default()
+                .clone_into(&mut response.description);
         }
     }
 }
@@ -186,7 +189,7 @@ fn refusal(status: u16, codes: &[Code]) -> ResponseDoc {
         .content("application/problem+json", content);
     for (name, says) in match status {
         401 => &[("WWW-Authenticate", "`Bearer`")][..],
-        503 => &[("Retry-After", "Seconds until it is worth another try.")],
+        429 | 503 => &[("Retry-After", "Seconds until it is worth another try.")],
         _ => &[],
     } {
         let header = HeaderBuilder::new()
@@ -220,7 +223,15 @@ async fn asset(Path(path): Path<String>, State(ui): State<Arc<utoipa_swagger_ui:
         Ok(Some(file)) if path == "index.html" => {
             // The page is served at /docs, without a redirect to /docs/, where its relative links would lead astray.
             let page = String::from_utf8_lossy(&file.bytes).replacen("<head>", "<head><base href=\"/docs/\">", 1);
-            ([(header::CONTENT_TYPE, file.content_type)], page).into_response()
+            let headers = [
+                (header::CONTENT_TYPE, file.content_type.as_str()),
+                // Swagger UI styles its elements inline and brings its icons as data.
+                (
+                    header::CONTENT_SECURITY_POLICY,
+                    "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'",
+                ),
+            ];
+            (headers, page).into_response()
         }
         Ok(Some(file)) => ([(header::CONTENT_TYPE, file.content_type)], file.bytes.to_vec()).into_response(),
         Ok(None) => StatusCode::NOT_FOUND.into_response(),

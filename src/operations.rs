@@ -8,18 +8,21 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use sqlx::PgPool;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
-    auth,
+    audit::{self, Action, AuditEntry, Filter},
+    auth::{self, Admin},
     error::{ApiError, Code},
-    http::Json,
-    openapi::{OPERATIONS, open},
+    http::{Json, Page, PageQuery, Query, Sorted},
+    openapi::{OPERATIONS, admin, open},
     order::idempotency,
+    period::PeriodQuery,
     state::AppState,
 };
 
@@ -27,7 +30,9 @@ use crate::{
 const BUCKETS: &[f64] = &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0];
 /// How long Postgres may take to prove that it is there.
 const PATIENCE: Duration = Duration::from_secs(2);
-const CLEANING_INTERVAL: Duration = Duration::from_secs(3600);
+/// Names the lock that elects who cleans; any number that nothing else uses.
+const CLEANING_LOCK: i64 = 0x0063_6c65_616e;
+const CLEANING_INTERVAL: Duration = Duration::from_hours(1);
 
 /// Every route of operations.
 pub fn router() -> OpenApiRouter<AppState> {
@@ -35,6 +40,7 @@ pub fn router() -> OpenApiRouter<AppState> {
         .routes(open(routes!(is_live), &[]))
         .routes(open(routes!(is_ready), &[Code::Unavailable]))
         .routes(open(routes!(show_metrics), &[]))
+        .routes(admin(routes!(list_audit), &[]))
 }
 
 /// That the process runs.
@@ -92,6 +98,36 @@ pub async fn show_metrics(State(state): State<AppState>) -> Response {
         .into_response()
 }
 
+/// Which entries of the audit log.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct AuditQuery {
+    /// A user's id.
+    actor: Option<i64>,
+    action: Option<Action>,
+}
+
+/// The audit log, newest first.
+#[utoipa::path(get, path = "/audit", tag = OPERATIONS, params(AuditQuery, PeriodQuery, PageQuery),
+    responses((status = 200, body = Page<AuditEntry>)))]
+pub async fn list_audit(
+    State(state): State<AppState>,
+    _: Admin,
+    Query(query): Query<AuditQuery>,
+    Query(period): Query<PeriodQuery>,
+    Query(page): Query<PageQuery>,
+) -> Result<Json<Page<AuditEntry>>, ApiError> {
+    let (from, until) = period.range()?.instants(state.config.timezone);
+    let sorted = Sorted::new(audit::ORDERINGS, "-at", None, &page)?;
+    let filter = Filter {
+        actor: query.actor,
+        action: query.action,
+        from,
+        until,
+    };
+    audit::list(&state.db, &filter, &sorted).await.map(Json)
+}
+
 /// The recorder behind `metrics`; there is one in a process, however many servers a test starts in it.
 ///
 /// # Errors
@@ -111,7 +147,7 @@ pub fn recorder() -> Result<PrometheusHandle, ApiError> {
     Ok(handle.clone())
 }
 
-/// Removes what has expired, now and then, until `stop`. Several servers may do so at once.
+/// Removes what has expired, now and then, until `stop`.
 pub async fn clean(state: AppState, stop: CancellationToken) {
     let mut ticks = interval(CLEANING_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
@@ -121,11 +157,24 @@ pub async fn clean(state: AppState, stop: CancellationToken) {
             _ = ticks.tick() => {}
         }
         state.metrics.run_upkeep();
-        let sign_ins = auth::store::remove_expired(&state.db).await;
-        let keys = idempotency::remove_expired(&state.db).await;
-        match sign_ins.and_then(|sign_ins| Ok((sign_ins, keys?))) {
-            Ok((sign_ins, keys)) => tracing::debug!(sign_ins, keys, "removed what has expired"),
-            Err(error) => tracing::warn!(%error, "what has expired was not removed; the next round tries again"),
+        if let Err(error) = remove_expired(&state.db).await {
+            tracing::warn!(%error, "what has expired was not removed; the next round tries again");
         }
     }
+}
+
+/// Removes refresh tokens and idempotency keys that have expired, unless another server is at it.
+///
+/// # Errors
+/// Postgres out of reach.
+pub async fn remove_expired(db: &PgPool) -> Result<(), ApiError> {
+    let mut tx = db.begin().await?;
+    let elected = sqlx::query_scalar!(r#"SELECT pg_try_advisory_xact_lock($1) AS "elected!""#, CLEANING_LOCK);
+    if elected.fetch_one(&mut *tx).await? {
+        let sign_ins = auth::store::remove_expired(&mut *tx).await?;
+        let keys = idempotency::remove_expired(&mut *tx).await?;
+        tx.commit().await?;
+        tracing::debug!(sign_ins, keys, "removed what has expired");
+    }
+    Ok(())
 }

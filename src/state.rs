@@ -7,9 +7,10 @@ use sqlx::PgPool;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    auth::{password::Passwords, standing::Standings, token::Keys},
+    auth::{limits::Limits, password::Passwords, standing::Standings, token::Keys},
     config::Config,
     media::Media,
+    pulse::Pulse,
     reaction::counters::Counters,
     snack::image::Images,
 };
@@ -22,6 +23,8 @@ pub struct AppState(Arc<Shared>);
 pub struct Shared {
     /// The settings.
     pub config: Config,
+    /// Whether Postgres answers at all.
+    pub pulse: Pulse,
     /// Postgres.
     pub db: PgPool,
     /// Reaction counters in Redis.
@@ -30,6 +33,8 @@ pub struct Shared {
     pub media: Media,
     /// Bounds how many pictures are decoded at once.
     pub images: Images,
+    /// How often somebody may try to sign in or up.
+    pub limits: Limits,
     /// Signs and verifies tokens.
     pub keys: Keys,
     /// Hashes and verifies passwords.

@@ -9,14 +9,17 @@ use validator::Validate;
 
 use super::{
     guard::Member,
+    password::is_guessable,
     store::{self, Refresh, User},
     token::{TokenType, Tokens},
 };
 use crate::{
+    audit::{Action, Actor},
     error::{ApiError, Code},
-    http::{Json, rules},
+    http::{Address, Json, rules},
     openapi::AUTH,
     state::AppState,
+    text,
 };
 
 /// Who wants to join.
@@ -43,11 +46,24 @@ pub struct SignUp {
 #[utoipa::path(post, path = "/auth/sign-up", tag = AUTH, request_body = SignUp, responses((status = 201, body = User)))]
 pub async fn sign_up(
     State(state): State<AppState>,
+    address: Address,
     Json(body): Json<SignUp>,
 ) -> Result<(StatusCode, Json<User>), ApiError> {
+    refuse_guessable("password", &body.password, &body.email, &body.name)?;
+    state.limits.sign_up_address.take(address.subscriber())?;
     let hash = state.passwords.hash(SecretString::from(body.password)).await?;
     let user = store::create(&state.db, &body.email, &body.name, &hash).await?;
+    Actor {
+        id: Some(user.id),
+        address: address.to_string(),
+    }
+    .did(&state.db, Action::SignUp, &user.email)
+    .await?;
     Ok((StatusCode::CREATED, Json(user)))
+}
+
+fn refuse_guessable(field: &str, password: &str, email: &str, name: &str) -> Result<(), ApiError> {
+    is_guessable(password, email, name).map_or(Ok(()), |code| Err(ApiError::invalid(field, code)))
 }
 
 /// Who wants to come in.
@@ -69,12 +85,29 @@ pub struct SignIn {
 ///
 /// An unknown email, a wrong password and a resigned member are told alike and take alike.
 #[utoipa::path(post, path = "/auth/token", tag = AUTH, request_body = SignIn, responses((status = 200, body = Tokens)))]
-pub async fn sign_in(State(state): State<AppState>, Json(body): Json<SignIn>) -> Result<Json<Tokens>, ApiError> {
+pub async fn sign_in(
+    State(state): State<AppState>,
+    address: Address,
+    Json(body): Json<SignIn>,
+) -> Result<Json<Tokens>, ApiError> {
+    // Taken before and given back after a success, so that tries at once do not all pass.
+    let (account, subscriber) = (text::fold(&body.username), address.subscriber());
+    state.limits.sign_in_account.take(account.clone())?;
+    state
+        .limits
+        .sign_in_address
+        .take(subscriber)
+        .inspect_err(|_| state.limits.sign_in_account.give_back(&account))?;
+
     let credentials = store::credentials(&state.db, &body.username).await?;
     let hash = credentials
         .as_ref()
         .map(|credentials| credentials.password_hash.clone());
     let matches = state.passwords.verify(SecretString::from(body.password), hash).await?;
+    let actor = Actor {
+        id: credentials.as_ref().map(|credentials| credentials.id),
+        address: address.to_string(),
+    };
     // Whether they resigned is looked at only now, so that the answer takes as long either way.
     let refresh = match credentials {
         Some(credentials) if matches && !credentials.is_deleted => {
@@ -82,7 +115,16 @@ pub async fn sign_in(State(state): State<AppState>, Json(body): Json<SignIn>) ->
         }
         _ => None,
     };
-    pair(&state, refresh.ok_or(Code::InvalidCredentials)?).map(Json)
+    let Some(refresh) = refresh else {
+        actor
+            .was_refused(&state.db, Action::SignIn, &body.username, Code::InvalidCredentials)
+            .await?;
+        return Err(Code::InvalidCredentials.into());
+    };
+    actor.did(&state.db, Action::SignIn, &body.username).await?;
+    state.limits.sign_in_account.give_back(&account);
+    state.limits.sign_in_address.give_back(&subscriber);
+    pair(&state, refresh).map(Json)
 }
 
 fn refresh_expiry(state: &AppState) -> DateTime<Utc> {
@@ -114,12 +156,13 @@ pub struct RefreshToken {
     responses((status = 200, body = Tokens)))]
 pub async fn refresh_tokens(
     State(state): State<AppState>,
+    address: Address,
     Json(body): Json<RefreshToken>,
 ) -> Result<Json<Tokens>, ApiError> {
     let claims = state.keys.verify(&body.refresh, TokenType::Refresh)?;
     if state.config.refresh_token_rotation {
         let grace = Duration::from_std(state.config.refresh_token_grace).map_err(ApiError::internal)?;
-        let refresh = store::refresh(&state.db, claims.jti, grace, refresh_expiry(&state)).await?;
+        let refresh = store::refresh(&state.db, address, claims.jti, grace, refresh_expiry(&state)).await?;
         return pair(&state, refresh).map(Json);
     }
     if !store::is_live(&state.db, claims.jti).await? {
@@ -161,6 +204,8 @@ pub async fn change_password(
     member: Member,
     Json(body): Json<PasswordChange>,
 ) -> Result<StatusCode, ApiError> {
+    let user = store::get(&state.db, member.id).await?;
+    refuse_guessable("new_password", &body.new_password, &user.email, &user.name)?;
     let old = store::password_hash(&state.db, member.id).await?;
     let right = state
         .passwords
@@ -170,7 +215,7 @@ pub async fn change_password(
         return Err(ApiError::invalid("current_password", "wrong_password"));
     }
     let new = state.passwords.hash(SecretString::from(body.new_password)).await?;
-    if !store::change_password(&state.db, member.id, &old, &new).await? {
+    if !store::change_password(&state.db, &member.actor(), member.id, &old, &new).await? {
         return Err(ApiError::invalid("current_password", "wrong_password"));
     }
     Ok(StatusCode::NO_CONTENT)
@@ -179,7 +224,7 @@ pub async fn change_password(
 /// Resigns. The account is marked, not removed; every token of it is refused from now on.
 #[utoipa::path(delete, path = "/auth/users/resign", tag = AUTH, responses((status = 204)))]
 pub async fn resign(State(state): State<AppState>, member: Member) -> Result<StatusCode, ApiError> {
-    store::resign(&state.db, member.id).await?;
+    store::resign(&state.db, &member.actor(), member.id).await?;
     state.standings.forget(member.id);
     Ok(StatusCode::NO_CONTENT)
 }

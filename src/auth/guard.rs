@@ -7,21 +7,25 @@ use axum::{
 
 use super::{store::MemberType, token::TokenType};
 use crate::{
+    audit::Actor,
     error::{ApiError, Code},
+    http::Address,
     state::AppState,
 };
 
 /// Somebody who has signed in and not resigned.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Member {
     /// The user's id.
     pub id: i64,
     /// What they may do at this moment, whatever they could when the token was made.
     pub member_type: MemberType,
+    /// Where they are.
+    pub address: Address,
 }
 
 /// A [`Member`] who is an admin.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Admin(pub Member);
 
 impl Member {
@@ -29,6 +33,15 @@ impl Member {
     #[must_use]
     pub fn is_admin(&self) -> bool {
         self.member_type == MemberType::Admin
+    }
+
+    /// Who is to be named in the audit log.
+    #[must_use]
+    pub fn actor(&self) -> Actor {
+        Actor {
+            id: Some(self.id),
+            address: self.address.to_string(),
+        }
     }
 
     /// Lets the owner of something and admins pass.
@@ -62,6 +75,7 @@ impl FromRequestParts<AppState> for Member {
             Some(standing) if !standing.is_deleted => Ok(Self {
                 id: claims.user_id,
                 member_type: standing.member_type,
+                address: Address::of(parts, state),
             }),
             _ => Err(Code::InvalidToken.into()),
         }

@@ -9,6 +9,7 @@
 
 pub mod account;
 pub mod guard;
+pub mod limits;
 pub mod password;
 pub mod standing;
 pub mod store;
@@ -20,7 +21,8 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     error::Code::{
-        EmailResigned, EmailTaken, InvalidCredentials, InvalidToken, LastAdmin, UserResigned, ValidationFailed,
+        EmailResigned, EmailTaken, InvalidCredentials, InvalidToken, LastAdmin, TooManyRequests, UserResigned,
+        ValidationFailed,
     },
     openapi::{admin, member, open},
     state::AppState,
@@ -31,9 +33,12 @@ pub fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(open(
             routes!(account::sign_up),
-            &[ValidationFailed, EmailTaken, EmailResigned],
+            &[ValidationFailed, EmailTaken, EmailResigned, TooManyRequests],
         ))
-        .routes(open(routes!(account::sign_in), &[ValidationFailed, InvalidCredentials]))
+        .routes(open(
+            routes!(account::sign_in),
+            &[ValidationFailed, InvalidCredentials, TooManyRequests],
+        ))
         .routes(open(
             routes!(account::refresh_tokens),
             &[ValidationFailed, InvalidToken],

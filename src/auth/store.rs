@@ -8,8 +8,9 @@ use uuid::Uuid;
 
 use super::standing::Standing;
 use crate::{
+    audit::{Action, Actor},
     error::{ApiError, Code},
-    http::{Ordering, Page, Sorted, page::HasKey},
+    http::{Address, Ordering, Page, Sorted, page::HasKey},
     text::{fold, like_pattern, tidy},
 };
 
@@ -22,6 +23,17 @@ pub enum MemberType {
     Member,
     /// Sees orders through and manages users as well.
     Admin,
+}
+
+impl MemberType {
+    /// As it is written in JSON and SQL.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Member => "member",
+            Self::Admin => "admin",
+        }
+    }
 }
 
 /// Somebody who has signed up.
@@ -197,7 +209,12 @@ async fn lock_admins(tx: &mut PgConnection) -> Result<Vec<i64>, ApiError> {
 ///
 /// # Errors
 /// `not_found`; `user_resigned`; `last_admin` when no active admin would be left.
-pub async fn change_member_type(db: &PgPool, id: i64, member_type: MemberType) -> Result<User, ApiError> {
+pub async fn change_member_type(
+    db: &PgPool,
+    actor: &Actor,
+    id: i64,
+    member_type: MemberType,
+) -> Result<User, ApiError> {
     let mut tx = db.begin().await?;
     let admins = lock_admins(&mut tx).await?;
     let user = sqlx::query!("SELECT is_deleted FROM users WHERE id = $1 FOR NO KEY UPDATE", id)
@@ -217,6 +234,13 @@ pub async fn change_member_type(db: &PgPool, id: i64, member_type: MemberType) -
     )
     .execute(&mut *tx)
     .await?;
+    actor
+        .did(
+            &mut *tx,
+            Action::MemberTypeChange,
+            &format!("{id} {}", member_type.as_str()),
+        )
+        .await?;
     let user = get(&mut *tx, id).await?;
     tx.commit().await?;
     Ok(user)
@@ -226,7 +250,7 @@ pub async fn change_member_type(db: &PgPool, id: i64, member_type: MemberType) -
 ///
 /// # Errors
 /// `last_admin` for the only active admin.
-pub async fn resign(db: &PgPool, id: i64) -> Result<(), ApiError> {
+pub async fn resign(db: &PgPool, actor: &Actor, id: i64) -> Result<(), ApiError> {
     let mut tx = db.begin().await?;
     if lock_admins(&mut tx).await? == [id] {
         return Err(Code::LastAdmin.into());
@@ -235,6 +259,7 @@ pub async fn resign(db: &PgPool, id: i64) -> Result<(), ApiError> {
         .execute(&mut *tx)
         .await?;
     end_sign_ins(&mut *tx, id).await?;
+    actor.did(&mut *tx, Action::Resignation, &id.to_string()).await?;
     tx.commit().await?;
     Ok(())
 }
@@ -278,7 +303,7 @@ pub async fn password_hash(db: &PgPool, id: i64) -> Result<String, ApiError> {
 ///
 /// # Errors
 /// Postgres out of reach.
-pub async fn change_password(db: &PgPool, id: i64, old: &str, new: &str) -> Result<bool, ApiError> {
+pub async fn change_password(db: &PgPool, actor: &Actor, id: i64, old: &str, new: &str) -> Result<bool, ApiError> {
     let mut tx = db.begin().await?;
     let changed = sqlx::query!(
         "UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2",
@@ -292,6 +317,7 @@ pub async fn change_password(db: &PgPool, id: i64, old: &str, new: &str) -> Resu
         == 1;
     if changed {
         end_sign_ins(&mut *tx, id).await?;
+        actor.did(&mut *tx, Action::PasswordChange, &id.to_string()).await?;
         tx.commit().await?;
     }
     Ok(changed)
@@ -348,7 +374,13 @@ pub async fn begin_sign_in(
 ///
 /// # Errors
 /// `invalid_token`.
-pub async fn refresh(db: &PgPool, jti: Uuid, grace: Duration, expires_at: DateTime<Utc>) -> Result<Refresh, ApiError> {
+pub async fn refresh(
+    db: &PgPool,
+    address: Address,
+    jti: Uuid,
+    grace: Duration,
+    expires_at: DateTime<Utc>,
+) -> Result<Refresh, ApiError> {
     let mut tx = db.begin().await?;
     let spent = sqlx::query!(
         "UPDATE refresh_tokens AS token SET used_at = now() FROM sign_ins AS sign_in
@@ -363,7 +395,7 @@ pub async fn refresh(db: &PgPool, jti: Uuid, grace: Duration, expires_at: DateTi
     let sign_in = if spent.is_some() {
         spent
     } else {
-        sign_in_of_spent(&mut tx, jti, grace).await?
+        sign_in_of_spent(&mut tx, address, jti, grace).await?
     };
     let Some((sign_in_id, user_id)) = sign_in else {
         tx.commit().await?;
@@ -387,7 +419,12 @@ pub async fn refresh(db: &PgPool, jti: Uuid, grace: Duration, expires_at: DateTi
 }
 
 /// The sign-in and the user behind a token that was spent within `grace`. Ends the sign-in of one spent earlier.
-async fn sign_in_of_spent(tx: &mut PgConnection, jti: Uuid, grace: Duration) -> Result<Option<(Uuid, i64)>, ApiError> {
+async fn sign_in_of_spent(
+    tx: &mut PgConnection,
+    address: Address,
+    jti: Uuid,
+    grace: Duration,
+) -> Result<Option<(Uuid, i64)>, ApiError> {
     let spent = sqlx::query!(
         r#"SELECT sign_in.id, sign_in.user_id, token.used_at > clock_timestamp() - make_interval(secs => $2) AS "fresh!"
            FROM refresh_tokens AS token JOIN sign_ins AS sign_in ON sign_in.id = token.sign_in_id
@@ -400,10 +437,13 @@ async fn sign_in_of_spent(tx: &mut PgConnection, jti: Uuid, grace: Duration) -> 
     match spent {
         Some(token) if token.fresh && grace > Duration::zero() => Ok(Some((token.id, token.user_id))),
         Some(token) => {
-            tracing::warn!(
-                user_id = token.user_id,
-                "a spent refresh token came again: its sign-in is ended"
-            );
+            let actor = Actor {
+                id: Some(token.user_id),
+                address: address.to_string(),
+            };
+            actor
+                .did(&mut *tx, Action::RefreshTokenReuse, &token.user_id.to_string())
+                .await?;
             sqlx::query!("UPDATE sign_ins SET ended_at = now() WHERE id = $1", token.id)
                 .execute(tx)
                 .await?;
@@ -475,7 +515,7 @@ pub async fn promote(db: &PgPool, email: &str) -> Result<Option<User>, ApiError>
     let Some(credentials) = credentials(db, email).await? else {
         return Ok(None);
     };
-    change_member_type(db, credentials.id, MemberType::Admin)
+    change_member_type(db, &Actor::local(), credentials.id, MemberType::Admin)
         .await
         .map(Some)
 }

@@ -88,7 +88,7 @@ pub struct MemberTypeChange {
     request_body = MemberTypeChange, responses((status = 200, body = User)))]
 pub async fn change_member_type(
     State(state): State<AppState>,
-    _: Admin,
+    Admin(admin): Admin,
     id: Id,
     Json(body): Json<MemberTypeChange>,
 ) -> Result<Json<User>, ApiError> {
@@ -96,7 +96,7 @@ pub async fn change_member_type(
     let member_type = body
         .member_type
         .ok_or_else(|| ApiError::invalid("member_type", "required"))?;
-    let user = store::change_member_type(&state.db, id, member_type).await?;
+    let user = store::change_member_type(&state.db, &admin.actor(), id, member_type).await?;
     state.standings.forget(id);
     Ok(Json(user))
 }

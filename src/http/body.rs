@@ -1,5 +1,7 @@
 //! JSON bodies: read, held against their rules, and refused with all that is wrong at once.
 
+use std::time::Duration;
+
 use axum::{
     body::Bytes,
     extract::{FromRequest, Request},
@@ -7,12 +9,15 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
+use tokio::time::timeout;
 use validator::Validate;
 
 use crate::error::{ApiError, Code};
 
 /// The most that a JSON body may weigh, in bytes.
 pub const LIMIT: usize = 1024 * 1024;
+/// How long a body may take to arrive.
+const DEADLINE: Duration = Duration::from_secs(12);
 
 /// A JSON body that is readable and keeps its rules; as an answer, JSON.
 pub struct Json<T>(pub T);
@@ -47,6 +52,16 @@ impl<S: Send + Sync, T: DeserializeOwned + Validate> FromRequest<S> for Exact<T>
     }
 }
 
+/// Awaits a body, as long as one may take to arrive.
+///
+/// # Errors
+/// `invalid_request` when it does not; the connection is then closed, since the rest of it is still to come.
+pub async fn in_time<T>(body: impl Future<Output = T>) -> Result<T, ApiError> {
+    timeout(DEADLINE, body)
+        .await
+        .map_err(|_| ApiError::unreadable("the body did not arrive in time"))
+}
+
 /// The bytes of a body that says it is JSON.
 ///
 /// # Errors
@@ -55,13 +70,15 @@ pub async fn read<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, 
     if !is_json(request.headers()) {
         return Err(Code::UnsupportedMediaType.into());
     }
-    let bytes = Bytes::from_request(request, state).await.map_err(|rejection| {
-        if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
-            Code::PayloadTooLarge.into()
-        } else {
-            ApiError::unreadable(rejection)
-        }
-    })?;
+    let bytes = in_time(Bytes::from_request(request, state))
+        .await?
+        .map_err(|rejection| {
+            if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
+                Code::PayloadTooLarge.into()
+            } else {
+                ApiError::unreadable(rejection)
+            }
+        })?;
     // The calls that take a picture as well allow larger bodies, but not larger JSON.
     if bytes.len() > LIMIT {
         Err(Code::PayloadTooLarge.into())

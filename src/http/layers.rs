@@ -1,17 +1,20 @@
 //! The layers around the router that no library has: request ids that are safe to log, and changes that a client cannot
 //! cut off half-way.
 
+use std::sync::Arc;
+
 use axum::{
     extract::{MatchedPath, Request, State},
     http::{HeaderName, HeaderValue, Method},
     middleware::Next,
     response::{IntoResponse, Response},
 };
+use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 use uuid::Uuid;
 
-use crate::error::ApiError;
+use crate::error::{ApiError, Code};
 
 /// The header that names a request, in logs and answers.
 pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -98,4 +101,16 @@ pub async fn detach(State(tasks): State<TaskTracker>, request: Request, next: Ne
     let work = tasks.spawn(next.run(request).in_current_span());
     work.await
         .unwrap_or_else(|failure| ApiError::internal(failure).into_response())
+}
+
+/// Refuses what is more than the server can carry, early and cheaply. Whoever looks after the server is let in all the same.
+pub async fn shed(State(places): State<Arc<Semaphore>>, request: Request, next: Next) -> Response {
+    if request.uri().path().starts_with("/health/") || request.uri().path().starts_with("/metrics") {
+        return next.run(request).await;
+    }
+    let Ok(_place) = places.try_acquire() else {
+        metrics::counter!("http_requests_shed_total").increment(1);
+        return ApiError::from(Code::Unavailable).into_response();
+    };
+    next.run(request).await
 }

@@ -20,6 +20,7 @@ use crate::{
 #[derive(Debug, Deserialize, Validate, ToSchema)]
 #[schema(example = json!({"snacks": [{"uid": "7c9e6679-7425-40de-944b-e07fc1f90ae7", "quantity": 2}]}))]
 pub struct OrderRequest {
+    /// What is wanted.
     #[schema(required, min_items = 1, max_items = 100)]
     #[validate(length(min = 1, max = 100, code = "item_count"), nested)]
     #[serde(default)]
@@ -29,10 +30,12 @@ pub struct OrderRequest {
 /// One snack of an order. (`Serialize` is what validator wants of the items of a list.)
 #[derive(Debug, Serialize, Deserialize, Validate, ToSchema)]
 pub struct Line {
+    /// Which snack.
     #[schema(required, format = Uuid)]
     #[validate(custom(function = rules::filled))]
     #[serde(default)]
     pub uid: String,
+    /// How many.
     #[schema(required, minimum = 1, maximum = 1000)]
     #[validate(range(min = 1, max = 1000, code = "out_of_range"))]
     #[serde(default)]

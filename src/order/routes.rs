@@ -239,7 +239,7 @@ pub async fn change_order_status(
 ) -> Result<Response, ApiError> {
     let to = body.status.ok_or_else(|| ApiError::invalid("status", "required"))?;
     let arrival = body.estimated_arrival_time;
-    transition::transition(&state.db, admin.id, &headers, uid.get()?, to, arrival)
+    transition::transition(&state.db, &admin, &headers, uid.get()?, to, arrival)
         .await
         .map(tagged)
 }

@@ -14,7 +14,8 @@ use crate::{
     error::{ApiError, Code},
     http::{Ordering, Page, Sorted, page::HasKey},
     money::{Currency, Money},
-    snack::store::{Person, media_url},
+    person::Person,
+    snack::store::media_url,
 };
 
 /// Whose order it is.

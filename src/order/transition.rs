@@ -11,6 +11,8 @@ use super::{
     store::{self, Order},
 };
 use crate::{
+    audit::Action,
+    auth::Member,
     error::{ApiError, Code, Text},
     http::headers::if_match,
 };
@@ -32,7 +34,7 @@ impl From<InvalidTransition> for ApiError {
 /// `not_found`, `precondition_failed`, `invalid_transition`, `estimated_arrival_time_required`, `hated_snack`.
 pub async fn transition(
     db: &PgPool,
-    admin: i64,
+    admin: &Member,
     headers: &HeaderMap,
     uid: Uuid,
     to: OrderStatus,
@@ -64,7 +66,11 @@ pub async fn transition(
     )
     .execute(&mut *tx)
     .await?;
-    store::record(&mut tx, order.id, Some(order.status), to, admin, arrival).await?;
+    store::record(&mut tx, order.id, Some(order.status), to, admin.id, arrival).await?;
+    admin
+        .actor()
+        .did(&mut *tx, Action::OrderStatusChange, &format!("{uid} {to}"))
+        .await?;
     let order = store::get(&mut tx, uid).await?;
     tx.commit().await?;
     Ok(order)

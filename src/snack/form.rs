@@ -35,6 +35,7 @@ pub struct SnackFields {
     #[serde(default, deserialize_with = "present")]
     #[validate(custom(function = rules::link))]
     pub url: Option<String>,
+    /// A description, or empty.
     #[schema(value_type = Option<String>, nullable = false, max_length = 5000)]
     #[serde(default, deserialize_with = "present")]
     #[validate(custom(function = rules::description))]
@@ -43,6 +44,7 @@ pub struct SnackFields {
     #[schema(value_type = Option<Currency>, nullable = false)]
     #[serde(default, deserialize_with = "present")]
     pub currency: Option<Currency>,
+    /// A decimal with the digits that the currency has.
     #[schema(value_type = Option<PriceInput>, nullable = false)]
     #[serde(default, deserialize_with = "present")]
     pub price: Option<PriceInput>,
@@ -126,7 +128,7 @@ impl FromRequest<AppState> for SnackForm {
 
     async fn from_request(request: Request, state: &AppState) -> Result<Self, ApiError> {
         if essence(request.headers()).as_deref() == Some("multipart/form-data") {
-            return read_form(request, state).await;
+            return body::in_time(read_form(request, state)).await?;
         }
         let bytes = body::read(request, state).await?;
         Ok(Self {

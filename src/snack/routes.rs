@@ -183,14 +183,14 @@ pub struct SnackStatusChange {
     responses((status = 200, body = Snack)))]
 pub async fn change_snack_status(
     State(state): State<AppState>,
-    admin: Admin,
+    Admin(admin): Admin,
     uid: Uid,
     Json(body): Json<SnackStatusChange>,
 ) -> Result<Json<Snack>, ApiError> {
     let uid = uid.get()?;
     let status = body.status.ok_or_else(|| ApiError::invalid("status", "required"))?;
-    store::change_status(&state.db, uid, status).await?;
-    live(&state, admin.0.id, uid).await.map(Json)
+    store::change_status(&state.db, &admin, uid, status).await?;
+    live(&state, admin.id, uid).await.map(Json)
 }
 
 /// A picture. Its bytes never change: another picture has another path.
@@ -224,7 +224,6 @@ pub async fn get_picture(
 }
 
 /// How large the body of a call that takes a picture may be: the picture, and room for the other fields.
-#[must_use]
 pub fn upload_limit() -> DefaultBodyLimit {
     DefaultBodyLimit::max(image::MAX_BYTES + crate::http::body::LIMIT)
 }

@@ -12,10 +12,12 @@ use super::{
     image::Stored,
 };
 use crate::{
+    audit::Action,
     auth::Member,
     error::{ApiError, Code, OnConstraint},
     http::{Ordering, Page, Sorted, page::HasKey},
     money::{Currency, Price, PriceInput},
+    person::Person,
     reaction::ReactionType,
     text::{fold, like_pattern, tidy},
 };
@@ -29,16 +31,6 @@ pub enum SnackStatus {
     Available,
     /// It cannot; open orders of it and reactions to it go on.
     Unavailable,
-}
-
-/// Somebody, as others see them.
-#[derive(Clone, Debug, Serialize, ToSchema)]
-pub struct Person {
-    /// The user's id.
-    pub id: i64,
-    /// The user's name.
-    #[schema(example = "김간식")]
-    pub name: String,
 }
 
 /// A snack as one user sees it.
@@ -336,6 +328,10 @@ pub async fn edit(
     .execute(&mut *tx)
     .await
     .on_constraint("snacks_name_key", || Code::SnackNameTaken.into())?;
+    member
+        .actor()
+        .did(&mut *tx, Action::SnackEdit, &uid.to_string())
+        .await?;
     tx.commit().await?;
     Ok(gone)
 }
@@ -344,17 +340,26 @@ pub async fn edit(
 ///
 /// # Errors
 /// `not_found`.
-pub async fn change_status(db: &PgPool, uid: Uuid, status: SnackStatus) -> Result<(), ApiError> {
+pub async fn change_status(db: &PgPool, admin: &Member, uid: Uuid, status: SnackStatus) -> Result<(), ApiError> {
+    let mut tx = db.begin().await?;
     let changed = sqlx::query!(
         "UPDATE snacks SET status = $2, updated_at = now() WHERE uid = $1",
         uid,
         status as SnackStatus
     )
-    .execute(db)
+    .execute(&mut *tx)
     .await?;
     if changed.rows_affected() == 0 {
-        Err(Code::NotFound.into())
-    } else {
-        Ok(())
+        return Err(Code::NotFound.into());
     }
+    let became = match status {
+        SnackStatus::Available => "available",
+        SnackStatus::Unavailable => "unavailable",
+    };
+    admin
+        .actor()
+        .did(&mut *tx, Action::SnackStatusChange, &format!("{uid} {became}"))
+        .await?;
+    tx.commit().await?;
+    Ok(())
 }

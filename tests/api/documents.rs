@@ -83,7 +83,8 @@ fn the_document_has_every_call_of_the_contract() {
         GET /statistics/summary
         GET /health/live
         GET /health/ready
-        GET /metrics";
+        GET /metrics
+        GET /audit";
     let expected: HashSet<String> = expected
         .lines()
         .map(str::trim)

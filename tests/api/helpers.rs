@@ -113,6 +113,10 @@ pub fn settings(database: PgConnectOptions) -> Config {
                 std::env::temp_dir().join(format!("snack-{}", Uuid::new_v4())).display()
             ),
         ),
+        // Everybody in these tests shares one address.
+        ("LIMIT_SIGN_IN_ADDRESS", "100000/1s".to_owned()),
+        ("LIMIT_SIGN_UP_ADDRESS", "100000/1s".to_owned()),
+        ("LIMIT_SIGN_IN_ACCOUNT", "100000/1s".to_owned()),
         ("REACTION_FLUSH_INTERVAL", "1day".to_owned()),
         ("REACTION_RECONCILE_INTERVAL", "1day".to_owned()),
     ];

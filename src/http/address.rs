@@ -1,0 +1,132 @@
+//! Where a request comes from: the peer, or what a trusted proxy says of it.
+
+use std::{
+    convert::Infallible,
+    fmt,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+};
+
+use axum::{
+    extract::{ConnectInfo, FromRequestParts},
+    http::{HeaderMap, request::Parts},
+};
+use ipnet::IpNet;
+
+use crate::state::AppState;
+
+/// The address of the client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Address(pub IpAddr);
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl Address {
+    /// The address behind `peer`. Each trusted proxy has written whom it was called by at the end of `X-Forwarded-For`: read
+    /// from the right, the first that is no trusted proxy is the client. What stands further left is the client's to forge.
+    #[must_use]
+    pub fn behind(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> Self {
+        let is_trusted = |address: &IpAddr| trusted.iter().any(|network| network.contains(address));
+        let mut client = peer.to_canonical();
+        let named = headers
+            .get_all("x-forwarded-for")
+            .iter()
+            .filter_map(|value| value.to_str().ok());
+        let hops: Vec<&str> = named.flat_map(|value| value.split(',')).map(str::trim).collect();
+        for hop in hops.into_iter().rev() {
+            if !is_trusted(&client) {
+                break;
+            }
+            let Some(address) = parse(hop) else { break };
+            client = address.to_canonical();
+        }
+        Self(client)
+    }
+
+    /// The address that a request comes from.
+    #[must_use]
+    pub fn of(parts: &Parts, state: &AppState) -> Self {
+        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
+        let peer = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |ConnectInfo(peer)| peer.ip());
+        Self::behind(peer, &parts.headers, &state.config.trusted_proxies)
+    }
+
+    /// What limits count: an IPv6 subscriber holds a whole /64 and could take a new address for every try.
+    #[must_use]
+    pub fn subscriber(self) -> Self {
+        match self.0 {
+            IpAddr::V4(_) => self,
+            IpAddr::V6(address) => Self(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into()),
+        }
+    }
+}
+
+/// An address with or without a port.
+fn parse(hop: &str) -> Option<IpAddr> {
+    hop.parse()
+        .ok()
+        .or_else(|| hop.parse::<SocketAddr>().ok().map(|address| address.ip()))
+}
+
+impl FromRequestParts<AppState> for Address {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Infallible> {
+        Ok(Self::of(parts, state))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn behind(peer: &str, forwarded: &[&'static str], trusted: &[&str]) -> String {
+        let mut headers = HeaderMap::new();
+        for value in forwarded {
+            headers.append("x-forwarded-for", value.parse().expect("a header value"));
+        }
+        let trusted: Vec<IpNet> = trusted
+            .iter()
+            .map(|network| network.parse().expect("a network"))
+            .collect();
+        Address::behind(peer.parse().expect("an address"), &headers, &trusted).to_string()
+    }
+
+    #[test]
+    fn only_what_a_trusted_proxy_says_is_believed() {
+        let table = [
+            ("203.0.113.9", &["198.51.100.1"][..], &[][..], "203.0.113.9"),
+            ("203.0.113.9", &["198.51.100.1"], &["10.0.0.0/8"], "203.0.113.9"),
+            ("10.0.0.1", &["198.51.100.1"], &["10.0.0.0/8"], "198.51.100.1"),
+            ("10.0.0.1", &["6.6.6.6, 198.51.100.1"], &["10.0.0.0/8"], "198.51.100.1"),
+            (
+                "10.0.0.1",
+                &["6.6.6.6", "198.51.100.1, 10.0.0.2"],
+                &["10.0.0.0/8"],
+                "198.51.100.1",
+            ),
+            ("10.0.0.1", &["198.51.100.1:4711"], &["10.0.0.0/8"], "198.51.100.1"),
+            ("10.0.0.1", &["rubbish"], &["10.0.0.0/8"], "10.0.0.1"),
+            ("10.0.0.1", &["6.6.6.6, rubbish, 10.0.0.3"], &["10.0.0.0/8"], "10.0.0.3"),
+            ("10.0.0.1", &[], &["10.0.0.0/8"], "10.0.0.1"),
+            ("::ffff:10.0.0.1", &["2001:db8::7"], &["10.0.0.0/8"], "2001:db8::7"),
+        ];
+        for (peer, forwarded, trusted, expected) in table {
+            assert_eq!(
+                behind(peer, forwarded, trusted),
+                expected,
+                "{peer} {forwarded:?} {trusted:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_subscriber_is_a_whole_64_of_ipv6() {
+        let subscriber = |text: &str| Address(text.parse().expect("an address")).subscriber().to_string();
+        assert_eq!(subscriber("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
+        assert_eq!(subscriber("203.0.113.9"), "203.0.113.9");
+    }
+}
