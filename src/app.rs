@@ -45,7 +45,7 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long a connection may have been idle before it has to prove that it is alive.
 const TRUSTED_IDLE: Duration = Duration::from_secs(1);
 /// How many requests are under way at once; a further one is told to come back, so that these do not all become slow.
-const REQUESTS: usize = 512;
+const REQUESTS: usize = 2048;
 /// How long a stop waits for requests that are under way.
 const DRAIN: Duration = Duration::from_secs(10);
 
@@ -97,7 +97,10 @@ pub fn router(state: AppState) -> Router {
             ApiError::internal("a handler panicked").into_response()
         }))
         .layer(from_fn_with_state(Arc::new(Semaphore::new(REQUESTS)), layers::shed))
-        .layer(from_fn_with_state(state.clone(), pulse::watch))
+        .layer(from_fn_with_state(
+            Arc::new(Pulse::new(state.config.database.clone())),
+            pulse::watch,
+        ))
         .layer(from_fn_with_state(state.tasks.clone(), layers::detach))
         .layer(DefaultBodyLimit::max(http::body::LIMIT));
     media
@@ -224,7 +227,6 @@ pub fn state(config: Config, db: PgPool) -> Result<AppState, StartError> {
         tasks: TaskTracker::new(),
         stop: CancellationToken::new(),
         metrics: operations::recorder()?,
-        pulse: Pulse::new(config.database.clone()),
         counters,
         db,
         config,

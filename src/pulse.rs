@@ -2,7 +2,7 @@
 //! it only never answers. A request that has waited for a second takes the pulse, by a connection of its own, and where there is
 //! none the client is told so within three seconds, while a query that is merely slow goes on.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     extract::{Request, State},
@@ -15,7 +15,7 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-use crate::{error::Code, state::AppState};
+use crate::error::{ApiError, Code};
 
 /// How long a request waits before it takes the pulse, and again before it does so anew.
 const DOUBT: Duration = Duration::from_secs(1);
@@ -61,7 +61,7 @@ impl Pulse {
 
 /// The layer that ends requests which wait for a Postgres that does not answer. What a request may have changed by then goes on
 /// by itself ([`crate::http::layers::detach`]); the client learns, as ever with a 503, that it does not know.
-pub async fn watch(State(state): State<AppState>, request: Request, next: Next) -> Response {
+pub async fn watch(State(pulse): State<Arc<Pulse>>, request: Request, next: Next) -> Response {
     let mut work = std::pin::pin!(next.run(request));
     loop {
         tokio::select! {
@@ -70,8 +70,8 @@ pub async fn watch(State(state): State<AppState>, request: Request, next: Next) 
         }
         tokio::select! {
             response = &mut work => return response,
-            beats = state.pulse.beats() => if !beats {
-                return crate::error::ApiError::from(Code::Unavailable).into_response();
+            beats = pulse.beats() => if !beats {
+                return ApiError::from(Code::Unavailable).into_response();
             },
         }
     }

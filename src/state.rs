@@ -10,7 +10,6 @@ use crate::{
     auth::{limits::Limits, password::Passwords, standing::Standings, token::Keys},
     config::Config,
     media::Media,
-    pulse::Pulse,
     reaction::counters::Counters,
     snack::image::Images,
 };
@@ -23,8 +22,6 @@ pub struct AppState(Arc<Shared>);
 pub struct Shared {
     /// The settings.
     pub config: Config,
-    /// Whether Postgres answers at all.
-    pub pulse: Pulse,
     /// Postgres.
     pub db: PgPool,
     /// Reaction counters in Redis.

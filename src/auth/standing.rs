@@ -18,20 +18,11 @@ use std::{
 use sqlx::{PgPool, postgres::PgListener};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::store::{self, MemberType};
+use super::store::{self, Standing};
 use crate::error::ApiError;
 
 /// How long the channel may be silent before it has to prove that it is alive.
 const HEARTBEAT: Duration = Duration::from_secs(5);
-
-/// What somebody may do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Standing {
-    /// Member or admin.
-    pub member_type: MemberType,
-    /// Whether they have resigned.
-    pub is_deleted: bool,
-}
 
 /// The standings that this server knows.
 #[derive(Default)]

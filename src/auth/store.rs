@@ -6,7 +6,6 @@ use sqlx::{PgConnection, PgExecutor, PgPool, Postgres, QueryBuilder};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::standing::Standing;
 use crate::{
     audit::{Action, Actor},
     error::{ApiError, Code},
@@ -181,6 +180,15 @@ pub async fn rename(db: &PgPool, id: i64, name: &str) -> Result<User, ApiError> 
     .execute(db)
     .await?;
     get(db, id).await
+}
+
+/// What somebody may do at this moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// Member or admin.
+    pub member_type: MemberType,
+    /// Whether they have resigned.
+    pub is_deleted: bool,
 }
 
 /// The standing of a user; none when there is no such user.
