@@ -2,10 +2,13 @@
 
 mod helpers;
 
+mod admins;
 mod auth;
 mod documents;
 mod orders;
 mod reactions;
 mod snacks;
 mod statistics;
+mod tokens;
 mod transport;
+mod users;
