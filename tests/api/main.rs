@@ -4,9 +4,12 @@ mod helpers;
 
 mod admins;
 mod auth;
+mod calls;
 mod documents;
+mod hostile;
 mod orders;
 mod reactions;
+mod refusals;
 mod snacks;
 mod statistics;
 mod tokens;
