@@ -61,6 +61,8 @@ pub struct User {
 }
 
 impl HasKey for User {
+    const LIST: &str = "users";
+
     fn cursor_key(&self) -> &[String] {
         &self.cursor_key
     }

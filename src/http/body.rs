@@ -111,7 +111,9 @@ pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     if bytes.trim_ascii_start().first() != Some(&b'{') {
         return Err(ApiError::unreadable("the body must be a JSON object"));
     }
-    serde_json::from_slice(bytes).map_err(ApiError::unreadable)
+    // serde would pass over bytes that are no UTF-8 in fields that it ignores.
+    let text = std::str::from_utf8(bytes).map_err(ApiError::unreadable)?;
+    serde_json::from_str(text).map_err(ApiError::unreadable)
 }
 
 impl<T: Serialize> IntoResponse for Json<T> {

@@ -53,7 +53,7 @@ pub struct Ordering {
 /// The position that a walk through a list has reached.
 #[derive(Debug, Serialize, Deserialize)]
 struct Cursor {
-    /// The ordering it was made under, with its sign.
+    /// The list and the ordering it was made for, with its sign.
     o: String,
     /// The sort keys of the last row, as Postgres writes them.
     k: Vec<String>,
@@ -132,8 +132,10 @@ impl<T: HasKey> Sorted<T> {
         self
     }
 
+    /// The list and the ordering, as a cursor names them.
     fn name(&self) -> String {
-        format!("{}{}", if self.descending { "-" } else { "" }, self.ordering.name)
+        let sign = if self.descending { "-" } else { "" };
+        format!("{}:{sign}{}", T::LIST, self.ordering.name)
     }
 
     /// Adds `, ARRAY[...] AS cursor_key` to a SELECT list.
@@ -199,6 +201,9 @@ impl<T: HasKey> Sorted<T> {
 
 /// A row of a list, which knows its sort keys.
 pub trait HasKey {
+    /// The list that it is a row of: a cursor is good for no other.
+    const LIST: &str;
+
     /// What [`Sorted::push_key`] selected.
     fn cursor_key(&self) -> &[String];
 }

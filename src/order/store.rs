@@ -114,6 +114,8 @@ pub fn etag(version: i32) -> String {
 }
 
 impl HasKey for Order {
+    const LIST: &str = "orders";
+
     fn cursor_key(&self) -> &[String] {
         &self.cursor_key
     }

@@ -83,6 +83,8 @@ pub struct Snack {
 }
 
 impl HasKey for Snack {
+    const LIST: &str = "snacks";
+
     fn cursor_key(&self) -> &[String] {
         &self.cursor_key
     }

@@ -62,6 +62,8 @@ pub struct CurrencyStatistics {
 }
 
 impl HasKey for SnackStatistics {
+    const LIST: &str = "snack statistics";
+
     fn cursor_key(&self) -> &[String] {
         &self.cursor_key
     }

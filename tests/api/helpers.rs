@@ -148,7 +148,8 @@ impl TestApp {
         Self::serve(self.state.config.clone()).await
     }
 
-    async fn serve(config: Config) -> Self {
+    /// A server with exactly these settings.
+    pub async fn serve(config: Config) -> Self {
         let pool = app::connect(&config.database).await.expect("Postgres");
         let state = app::state(config, pool).expect("state");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");

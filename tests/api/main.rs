@@ -2,10 +2,16 @@
 
 mod helpers;
 
+mod admins;
 mod auth;
+mod calls;
 mod documents;
+mod hostile;
 mod orders;
 mod reactions;
+mod refusals;
 mod snacks;
 mod statistics;
+mod tokens;
 mod transport;
+mod users;
