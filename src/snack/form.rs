@@ -117,12 +117,13 @@ async fn read_form(request: Request, state: &AppState) -> Result<SnackForm, ApiE
         }
         match name.as_str() {
             "image" => {
+                let is_named = part.file_name().is_some_and(|name| !name.is_empty());
                 let bytes = part.bytes().await.map_err(unreadable)?;
                 if bytes.len() > MAX_BYTES {
                     return Err(Code::PayloadTooLarge.into());
                 }
-                // What browsers send for a file input that was left empty.
-                picture = (!bytes.is_empty()).then(|| bytes.to_vec());
+                // For a file input that was left empty browsers send no bytes and no name.
+                picture = (is_named || !bytes.is_empty()).then(|| bytes.to_vec());
             }
             "name" => fields.name = Some(text(part).await?),
             "url" => fields.url = Some(text(part).await?),
