@@ -49,7 +49,13 @@ impl Ledger {
 
     pub async fn get(&self, snack: &str, name: &str) -> Option<String> {
         let key = format!("{}{}", self.prefix, key(snack, name));
-        self.redis().get(key).await.expect("GET")
+        // Unlike GET it says nil of what is no string.
+        let values: [Option<String>; 1] = redis::cmd("MGET")
+            .arg(key)
+            .query_async(&mut self.redis())
+            .await
+            .expect("MGET");
+        values.into_iter().flatten().next()
     }
 
     pub async fn set(&self, snack: &str, name: &str, value: &str) {
