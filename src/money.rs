@@ -23,6 +23,8 @@ pub enum Currency {
 impl Currency {
     /// Every currency, in the order of the CSV's columns.
     pub const ALL: [Self; 3] = [Self::Krw, Self::Usd, Self::Jpy];
+    /// The currency with the most digits: what does not fit it fits none.
+    pub const FINEST: Self = Self::Usd;
 
     /// How many digits stand behind the point.
     #[must_use]

@@ -26,6 +26,9 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// How many scripts of a flush are under way at once.
 const AT_ONCE: usize = 64;
 
+/// Where epochs end: 15 digits, which Lua's numbers still hold exactly.
+pub const EPOCHS: i64 = 1_000_000_000_000_000;
+
 /// INCR and DECR, when the epoch is still the one that the caller read before it wrote the row. It never creates a key.
 const MOVE: &str = r"
 if redis.call('GET', KEYS[3]) ~= ARGV[1] or redis.call('EXISTS', KEYS[1], KEYS[2]) < 2 then return false end
@@ -34,18 +37,20 @@ for i = 1, 2 do
 end
 return redis.call('MGET', KEYS[1], KEYS[2])";
 
-/// Absolute values, unless later ones are there already.
+/// Absolute values, unless later ones are there already. What cannot be an epoch of ours ([`EPOCHS`]) is no obstacle.
 const SET: &str = r"
-local stored = redis.call('GET', KEYS[3])
-if stored and tonumber(stored) >= tonumber(ARGV[3]) then return 0 end
+local stored = redis.pcall('GET', KEYS[3])
+if type(stored) == 'string' and #stored <= 15 and stored:match('^%d+$') and tonumber(stored) >= tonumber(ARGV[3]) then
+    return 0
+end
 redis.call('MSET', KEYS[1], ARGV[1], KEYS[2], ARGV[2], KEYS[3], ARGV[3])
 return 1";
 
 /// What Redis holds of a snack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stored {
-    /// The counts.
-    pub counts: Counts,
+    /// The counts; none when they are not there or no numbers.
+    pub counts: Option<Counts>,
     /// The epoch of the flush that wrote them last.
     pub epoch: i64,
 }
@@ -103,7 +108,7 @@ impl Counters {
         )
     }
 
-    /// What Redis holds of `snack`; none when it holds nothing whole or does not answer in time.
+    /// What Redis holds of `snack`; none when it holds no epoch or does not answer in time.
     pub async fn read(&self, snack: Uuid) -> Option<Stored> {
         let mut connection = self.connection.clone();
         let mut command = redis::cmd("MGET");
@@ -190,11 +195,14 @@ impl Counters {
 fn parse(values: &[Option<String>; 3]) -> Option<Stored> {
     let number = |at: usize| values[at].as_deref()?.parse::<i64>().ok();
     let count = |at| number(at).and_then(|count| i32::try_from(count).ok());
-    Some(Stored {
-        counts: Counts {
+    let counts = || {
+        Some(Counts {
             likes: count(0)?,
             hates: count(1)?,
-        },
+        })
+    };
+    Some(Stored {
+        counts: counts(),
         epoch: number(2)?,
     })
 }
@@ -275,9 +283,11 @@ mod tests {
     #[test]
     fn values_that_are_no_counters_are_none() {
         let value = |text: &str| Some(text.to_owned());
-        assert!(parse(&[value("1"), value("2"), value("3")]).is_some());
-        assert!(parse(&[None, value("2"), value("3")]).is_none());
-        assert!(parse(&[value("1"), value("x"), value("3")]).is_none());
+        let counts = |likes, hates| parse(&[likes, hates, value("3")]).and_then(|stored| stored.counts);
+        assert_eq!(counts(value("1"), value("2")), Some(Counts { likes: 1, hates: 2 }));
+        assert_eq!(counts(None, value("2")), None);
+        assert_eq!(counts(value("1"), value("x")), None);
+        assert_eq!(counts(value("1"), value("99999999999")), None);
         assert!(parse(&[value("1"), value("2"), None]).is_none());
     }
 }

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::{
     Counts,
-    counters::{Counters, Fresh, Stored},
+    counters::{Counters, EPOCHS, Fresh, Stored},
 };
 use crate::{error::ApiError, state::AppState};
 
@@ -117,8 +117,7 @@ struct Columns {
     epoch: i64,
 }
 
-/// Compares Redis with the columns for every snack that was ever counted, enumerated from Postgres, and counts anew where
-/// they differ. Returns for how many they did.
+/// Compares Redis with the columns for every snack, enumerated from Postgres, and counts anew where they differ. Returns for how many they did.
 ///
 /// # Errors
 /// Postgres out of reach. With Redis out of reach there is nothing to compare.
@@ -136,7 +135,7 @@ pub async fn reconcile(db: &PgPool, counters: &Counters) -> Result<usize, ApiErr
         let differing: Vec<_> = batch
             .iter()
             .zip(stored)
-            .filter(|(columns, stored)| *stored != Some(columns.as_stored()))
+            .filter(|(columns, stored)| *stored != columns.as_stored())
             .collect();
         if differing.is_empty() {
             continue;
@@ -145,6 +144,7 @@ pub async fn reconcile(db: &PgPool, counters: &Counters) -> Result<usize, ApiErr
         let highest = differing
             .iter()
             .filter_map(|(_, stored)| Some(stored.as_ref()?.epoch))
+            .filter(|epoch| *epoch < EPOCHS)
             .max()
             .unwrap_or_default();
         let mut tx = db.begin().await?;
@@ -166,18 +166,19 @@ pub async fn reconcile(db: &PgPool, counters: &Counters) -> Result<usize, ApiErr
 }
 
 impl Columns {
-    const fn as_stored(&self) -> Stored {
-        Stored {
-            counts: self.counts,
+    /// What Redis should hold: nothing for a snack that was never counted.
+    fn as_stored(&self) -> Option<Stored> {
+        (self.epoch > 0).then_some(Stored {
+            counts: Some(self.counts),
             epoch: self.epoch,
-        }
+        })
     }
 }
 
 async fn columns_after(db: &PgPool, id: i64) -> Result<Vec<Columns>, ApiError> {
     let rows = sqlx::query!(
         "SELECT id, uid, like_reaction_count, hate_reaction_count, counter_epoch FROM snacks
-         WHERE id > $1 AND counter_epoch > 0 ORDER BY id LIMIT $2",
+         WHERE id > $1 ORDER BY id LIMIT $2",
         id,
         RECONCILE_BATCH
     )

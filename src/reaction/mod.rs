@@ -28,6 +28,7 @@ use crate::{
     openapi::member,
     state::AppState,
 };
+use counters::Stored;
 
 /// Every route of this noun with the refusals that are its own.
 pub fn router() -> OpenApiRouter<AppState> {
@@ -75,7 +76,10 @@ impl Counts {
 /// Postgres out of reach. Redis out of reach is none.
 pub async fn live_counts(state: &AppState, snack: Uuid, epoch: i64) -> Result<Counts, ApiError> {
     match state.counters.read(snack).await {
-        Some(stored) if stored.epoch >= epoch => Ok(stored.counts),
+        Some(Stored {
+            counts: Some(counts),
+            epoch: stored,
+        }) if stored >= epoch => Ok(counts),
         _ => store::count(&state.db, snack).await,
     }
 }

@@ -75,8 +75,8 @@ async fn answer(
     change: store::Change,
 ) -> Result<Json<ReactionAnswer>, ApiError> {
     let counted = match before {
-        Some(stored) => state.counters.shift(snack, stored.epoch, change).await,
-        None => None,
+        Some(stored) if stored.epoch >= change.epoch => state.counters.shift(snack, stored.epoch, change).await,
+        _ => None,
     };
     let counts: Counts = match counted {
         Some(counts) => counts,

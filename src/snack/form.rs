@@ -152,12 +152,13 @@ async fn read_form(request: Request, state: &AppState) -> Result<SnackForm, ApiE
         }
         match name.as_str() {
             "image" => {
+                let is_named = part.file_name().is_some_and(|name| !name.is_empty());
                 let bytes = part.bytes().await.map_err(unreadable)?;
                 if bytes.len() > MAX_BYTES {
                     return Err(Code::PayloadTooLarge.into());
                 }
-                // What browsers send for a file input that was left empty.
-                picture = (!bytes.is_empty()).then(|| bytes.to_vec());
+                // For a file input that was left empty browsers send no bytes and no name.
+                picture = (is_named || !bytes.is_empty()).then(|| bytes.to_vec());
             }
             "name" => fields.name = Some(text(part).await?),
             "url" => fields.url = Some(text(part).await?),
@@ -210,12 +211,29 @@ pub struct NewSnack {
 }
 
 impl SnackFields {
-    /// Holds the fields that are there against their rules.
+    /// Holds the fields that are there against their rules. Where no currency is given, a price has to fit one of them;
+    /// whether it fits the snack's own is for [`super::store::edit`] to say.
     ///
     /// # Errors
     /// `validation_failed` with every field that breaks one.
     pub fn check(&self) -> Result<(), ApiError> {
-        self.validate().map_err(ApiError::from)
+        let errors = self.broken(self.currency.unwrap_or(Currency::FINEST));
+        if errors.is_empty() {
+            Ok(())
+        } else {
+            Err(Code::ValidationFailed.on(errors))
+        }
+    }
+
+    /// Every field that is there and breaks a rule; the price, those of `currency`.
+    fn broken(&self, currency: Currency) -> Vec<FieldError> {
+        let mut errors = self
+            .validate()
+            .err()
+            .map_or_else(Vec::new, |errors| ApiError::from(errors).errors);
+        let price = self.price.as_ref().and_then(|price| price.within(currency).err());
+        errors.extend(price.map(|code| FieldError::new("price", code)));
+        errors
     }
 
     /// The fields of a new snack.
@@ -224,16 +242,12 @@ impl SnackFields {
     /// `validation_failed` with every field that breaks a rule, is missing, or does not fit the currency.
     pub fn into_new(self) -> Result<NewSnack, ApiError> {
         let currency = self.currency.unwrap_or_default();
-        let mut errors = self.check().err().map(|error| error.errors).unwrap_or_default();
+        let mut errors = self.broken(currency);
         if self.name.is_none() {
             errors.push(FieldError::new("name", "required"));
         }
-        let price = self
-            .price
-            .as_ref()
-            .map_or(Err("required"), |price| price.within(currency));
-        match price {
-            Ok(price) if errors.is_empty() => Ok(NewSnack {
+        match self.price.as_ref().map(|price| price.within(currency)) {
+            Some(Ok(price)) if errors.is_empty() => Ok(NewSnack {
                 name: self.name.unwrap_or_default(),
                 url: self.url.unwrap_or_default().trim().to_owned(),
                 desc: self.desc.unwrap_or_default(),
@@ -241,7 +255,9 @@ impl SnackFields {
                 price,
             }),
             price => {
-                errors.extend(price.err().map(|code| FieldError::new("price", code)));
+                if price.is_none() {
+                    errors.push(FieldError::new("price", "required"));
+                }
                 Err(Code::ValidationFailed.on(errors))
             }
         }

@@ -6,7 +6,8 @@
 use std::{io::Cursor, sync::Arc};
 
 use image::{
-    DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, codecs::jpeg::JpegEncoder, imageops::FilterType,
+    DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits, codecs::jpeg::JpegEncoder,
+    imageops::FilterType,
 };
 use tokio::{sync::Semaphore, task::spawn_blocking};
 use uuid::Uuid;
@@ -90,7 +91,13 @@ pub fn prepare(bytes: &[u8]) -> Result<Prepared, ApiError> {
 }
 
 fn decode(bytes: &[u8]) -> Result<DynamicImage, ApiError> {
-    let refused = |_| ApiError::from(Code::UnsupportedMediaType);
+    let refused = |error| {
+        ApiError::from(match error {
+            // A decoder of its own accord refuses a size beyond the memory that it may take.
+            ImageError::Limits(_) => Code::PayloadTooLarge,
+            _ => Code::UnsupportedMediaType,
+        })
+    };
     let mut reader = ImageReader::new(Cursor::new(bytes))
         .with_guessed_format()
         .map_err(|_| Code::UnsupportedMediaType)?;
@@ -146,6 +153,18 @@ pub async fn store(media: &Media, prepared: Prepared) -> Result<Stored, ApiError
     media.put(&stored.image, prepared.image).await?;
     media.put(&stored.thumbnail, prepared.thumbnail).await?;
     Ok(stored)
+}
+
+/// The content type of the picture stored under `path`; none when [`store`] gives no such name.
+#[must_use]
+pub fn content_type(path: &str) -> Option<&'static str> {
+    let (stem, extension) = path.rsplit_once('.')?;
+    Uuid::try_parse(stem.strip_suffix("-small").unwrap_or(stem)).ok()?;
+    match extension {
+        "jpg" => Some("image/jpeg"),
+        "png" => Some("image/png"),
+        _ => None,
+    }
 }
 
 /// Removes a stored picture.

@@ -24,17 +24,20 @@ use crate::{
 
 /// Every route of this noun with the refusals that are its own.
 pub fn router() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new()
-        .routes(member(routes!(routes::list_snacks), &[]))
+    let uploads = OpenApiRouter::new()
         .routes(member(
             routes!(routes::register_snack),
             &[ValidationFailed, SnackNameTaken],
         ))
-        .routes(member(routes!(routes::get_snack), &[]))
         .routes(member(
             routes!(routes::edit_snack),
             &[ValidationFailed, PermissionDenied, SnackNameTaken],
         ))
+        .layer(routes::upload_limit());
+    OpenApiRouter::new()
+        .merge(uploads)
+        .routes(member(routes!(routes::list_snacks), &[]))
+        .routes(member(routes!(routes::get_snack), &[]))
         .routes(admin(routes!(routes::change_snack_status), &[ValidationFailed]))
 }
 

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     auth::{Admin, Member},
-    error::ApiError,
+    error::{ApiError, Code},
     http::{Json, Page, PageQuery, Query, Sorted, Uid},
     openapi::SNACKS,
     reaction,
@@ -200,13 +200,8 @@ pub async fn get_picture(
     State(state): State<AppState>,
     path: Result<Path<String>, axum::extract::rejection::PathRejection>,
 ) -> Result<Response, ApiError> {
-    let not_found = crate::error::Code::NotFound;
-    let Path(path) = path.map_err(|_| not_found)?;
-    let kind = match path.rsplit_once('.') {
-        Some((_, "jpg")) => "image/jpeg",
-        Some((_, "png")) => "image/png",
-        _ => return Err(not_found.into()),
-    };
+    let Path(path) = path.map_err(|_| Code::NotFound)?;
+    let kind = image::content_type(&path).ok_or(Code::NotFound)?;
     let bytes = state.media.get(&path).await?;
     let headers: [(HeaderName, HeaderValue); 4] = [
         (header::CONTENT_TYPE, HeaderValue::from_static(kind)),

@@ -296,6 +296,44 @@ impl TestApp {
         }
     }
 
+    /// `count` members at once, signed in without the cost of their passwords.
+    pub async fn crowd(&self, count: i32) -> Vec<Person> {
+        let rows: Vec<(i64, String)> = sqlx::query_as(
+            "INSERT INTO users (email, email_key, name, name_key, password_hash)
+             SELECT email, email, 'crowd', 'crowd', '' FROM (
+                 SELECT 'crowd-' || gen_random_uuid() AS email FROM generate_series(1, $1)) AS emails
+             RETURNING id, email",
+        )
+        .bind(count)
+        .fetch_all(self.db())
+        .await
+        .expect("a crowd");
+        rows.into_iter()
+            .map(|(id, email)| Person {
+                id,
+                email,
+                access: self.state.keys.access(id).expect("a token"),
+                refresh: String::new(),
+            })
+            .collect()
+    }
+
+    /// Has `likes` and `hates` more people react to a snack: rows in Postgres, which nothing has counted yet.
+    pub async fn rate(&self, snack: &str, likes: i32, hates: i32) {
+        let ids: Vec<i64> = self.crowd(likes + hates).await.iter().map(|person| person.id).collect();
+        sqlx::query(
+            "INSERT INTO snack_reactions (snack_id, user_id, type)
+             SELECT snacks.id, person.id, (CASE WHEN at <= $3 THEN 'like' ELSE 'hate' END)::reaction_type
+             FROM snacks, unnest($2::bigint[]) WITH ORDINALITY AS person (id, at) WHERE uid = $1::uuid",
+        )
+        .bind(snack)
+        .bind(ids)
+        .bind(likes)
+        .execute(self.db())
+        .await
+        .expect("reactions");
+    }
+
     /// Registers a snack of 1,500 won and returns its uid.
     pub async fn snack(&self, who: &Person, name: &str) -> String {
         self.post(who, "/snacks", json!({"name": name, "price": "1500"}))
