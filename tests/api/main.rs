@@ -3,9 +3,18 @@
 mod helpers;
 
 mod auth;
+mod csv;
 mod documents;
+mod idempotency;
+mod order_edits;
+mod order_lists;
+mod order_races;
 mod orders;
+mod periods;
 mod reactions;
+mod seeds;
 mod snacks;
 mod statistics;
+mod summary;
+mod transitions;
 mod transport;
