@@ -257,7 +257,7 @@ impl From<sqlx::Error> for ApiError {
             sqlx::Error::Database(database) => match database.code().as_deref().unwrap_or_default() {
                 // A NUL in a text and a value that no column can hold come from the client: whatever no rule of ours
                 // caught before is still its mistake, not ours.
-                "22021" | "22P05" | "22P02" | "22003" | "22007" | "22008" => {
+                "22021" | "22P05" | "22P02" | "22003" | "22007" | "22008" | "22009" | "22023" => {
                     return Self::unreadable("a value that cannot be stored");
                 }
                 // Shutting down, starting up, out of connections, timed out waiting for a lock.
