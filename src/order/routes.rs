@@ -221,9 +221,7 @@ fn instant<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<DateTime
     let Some(text) = Option::<String>::deserialize(deserializer)? else {
         return Ok(None);
     };
-    let instant = DateTime::parse_from_rfc3339(&text)
-        .map_err(de::Error::custom)?
-        .to_utc();
+    let instant = DateTime::parse_from_rfc3339(&text).map_err(de::Error::custom)?.to_utc();
     if (0..=9999).contains(&instant.year()) {
         Ok(Some(instant))
     } else {

@@ -57,10 +57,7 @@ async fn an_edit_replaces_the_snacks_and_keeps_the_price_of_those_that_stay() {
     }
     let instant = |order: &Body| order["updated_at"].as_str().map(str::to_owned);
     assert!(instant(&edited) > instant(&before));
-    let history = app
-        .get(&member, &format!("/orders/{order}/history"))
-        .await
-        .expect(200);
+    let history = app.get(&member, &format!("/orders/{order}/history")).await.expect(200);
     assert_eq!(history.rows().len(), 1, "an edit is no transition");
 
     // What was taken out is free, what was put in is not.
@@ -87,10 +84,7 @@ async fn an_order_is_edited_by_its_owner_and_by_admins_only() {
     for (who, quantity) in [(&owner, 2), (&admin, 3)] {
         let edited = edit(&app, who, &order, &[(&snack, quantity)]).await.expect(200);
         assert_eq!(edited["purchases"][0]["quantity"], quantity);
-        assert_eq!(
-            edited["user"]["id"], owner.id,
-            "it stays its owner's, whoever edits it"
-        );
+        assert_eq!(edited["user"]["id"], owner.id, "it stays its owner's, whoever edits it");
     }
 }
 
@@ -134,12 +128,7 @@ async fn an_edit_that_breaks_a_rule_leaves_the_order_as_it_was() {
     let upper = snack.to_uppercase();
     let table: [(Value, u16, &str, &str); 7] = [
         (json!({"snacks": []}), 400, "validation_failed", "snacks"),
-        (
-            wanted(&[(&snack, 0)]),
-            400,
-            "validation_failed",
-            "snacks[0].quantity",
-        ),
+        (wanted(&[(&snack, 0)]), 400, "validation_failed", "snacks[0].quantity"),
         (
             wanted(&[(&snack, 1001)]),
             400,

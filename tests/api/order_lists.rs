@@ -47,10 +47,7 @@ async fn a_list_has_everyones_orders_newest_first_unless_filtered() {
         ("?status=shipping".to_owned(), of(&[3])),
         ("?status=canceled&status=approved".to_owned(), of(&[5, 1])),
         ("?status=approved&status=".to_owned(), of(&[1])),
-        (
-            "?status=created".to_owned(),
-            vec![others.clone(), all[0].clone()],
-        ),
+        ("?status=created".to_owned(), vec![others.clone(), all[0].clone()]),
         (format!("?user={}", other.id), vec![others.clone()]),
         ("?user=me&status=created&status=ordered".to_owned(), of(&[2, 0])),
         (format!("?user={}", idle.id), vec![]),
@@ -133,10 +130,7 @@ async fn what_a_list_does_not_offer_is_a_400() {
         let snack = app.snack(&member, name).await;
         app.order(&member, &[&snack]).await;
     }
-    let page = app
-        .get(&member, "/orders?limit=1&ordering=status")
-        .await
-        .expect(200);
+    let page = app.get(&member, "/orders?limit=1&ordering=status").await.expect(200);
     let cursor = page["next_cursor"].as_str().expect("a cursor");
     let mut queries: Vec<String> = [
         "status=lost",
@@ -227,9 +221,7 @@ async fn a_walk_while_orders_are_added_skips_and_repeats_none_that_stood_before(
             let path = format!("/orders?ordering={sign}{ordering}");
             let mut statuses = FLOW.into_iter().cycle();
             let walked = walk(&app, &admin, &path, 2, async || {
-                let snack = app
-                    .snack(&admin, &format!("{ordering} {}", uuid::Uuid::new_v4()))
-                    .await;
+                let snack = app.snack(&admin, &format!("{ordering} {}", uuid::Uuid::new_v4())).await;
                 let order = app.post(&admin, "/orders", wanted(&[(&snack, 1)])).await.expect(201);
                 bring(&app, &admin, &order.uid(), statuses.next().expect("a status")).await;
             });

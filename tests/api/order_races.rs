@@ -16,7 +16,11 @@ async fn assert_sound(app: &TestApp) {
     assert_eq!(count(app.db(), doubled).await, 0, "a snack is in two open orders");
     let stale = "SELECT count(*) FROM purchases JOIN orders ON orders.id = order_id
         WHERE purchases.blocks <> (orders.status IN ('created', 'approved', 'ordered'))";
-    assert_eq!(count(app.db(), stale).await, 0, "a purchase blocks and its order does not");
+    assert_eq!(
+        count(app.db(), stale).await,
+        0,
+        "a purchase blocks and its order does not"
+    );
     let empty = "SELECT count(*) FROM orders WHERE NOT EXISTS (SELECT FROM purchases WHERE order_id = orders.id)";
     assert_eq!(count(app.db(), empty).await, 0, "an order is empty");
     // Every history is a chain from nothing to the status that stands.
@@ -74,7 +78,9 @@ async fn orders_that_overlap_in_opposite_order_do_not_wait_for_each_other_for_ev
     for _ in 0..25 {
         let tries = [&lines, &backwards, &lines, &backwards].map(|lines| app.post(&member, "/orders", wanted(lines)));
         let answers = join_all(tries).await;
-        let order = answers.iter().find_map(|answer| answer.body["uid"].as_str().map(str::to_owned));
+        let order = answers
+            .iter()
+            .find_map(|answer| answer.body["uid"].as_str().map(str::to_owned));
         assert_eq!(won(answers, "snack_already_requested"), 1);
         bring(&app, &admin, &order.expect("a winner"), "canceled").await;
     }
@@ -189,7 +195,9 @@ async fn an_order_made_while_another_is_canceled_waits_for_it_or_is_refused() {
         let again = (0..3).map(|_| replica.post(&member, "/orders", wanted(&[(&snack, 1)])));
         let (canceled, again) = join(app.go(&admin, &open, "canceled"), join_all(again)).await;
         canceled.expect(200);
-        let next = again.iter().find_map(|answer| answer.body["uid"].as_str().map(str::to_owned));
+        let next = again
+            .iter()
+            .find_map(|answer| answer.body["uid"].as_str().map(str::to_owned));
         assert!(won(again, "snack_already_requested") <= 1);
         // Once it is canceled the snack is free for certain.
         open = match next {
@@ -242,7 +250,11 @@ async fn a_storm_of_orders_edits_and_steps_leaves_the_rows_sound() {
         );
         assert_sound(&app).await;
     }
-    assert!(!orders.is_empty() && steps > 0, "{} orders, {steps} steps", orders.len());
+    assert!(
+        !orders.is_empty() && steps > 0,
+        "{} orders, {steps} steps",
+        orders.len()
+    );
     assert_eq!(
         count(app.db(), "SELECT count(*) FROM order_history").await,
         i64::try_from(orders.len() + steps).expect("a number")

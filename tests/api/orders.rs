@@ -71,7 +71,11 @@ async fn an_order_shows_what_was_asked_for_in_the_order_in_which_it_was_asked_fo
             "updated_at": order["updated_at"],
         })
     );
-    assert!(pictured["image"].as_str().is_some_and(|path| path.starts_with("/media/")));
+    assert!(
+        pictured["image"]
+            .as_str()
+            .is_some_and(|path| path.starts_with("/media/"))
+    );
     for key in ["created_at", "updated_at"] {
         let instant = order[key].as_str().expect("an instant");
         assert!(instant.ends_with('Z'), "{instant}");
@@ -158,9 +162,7 @@ async fn a_request_that_breaks_a_rule_orders_nothing() {
         line(json!(1e30)),
     ];
     for body in unreadable {
-        app.post(&member, "/orders", body)
-            .await
-            .refused(400, "invalid_request");
+        app.post(&member, "/orders", body).await.refused(400, "invalid_request");
     }
     let invalid = [
         (json!({}), vec!["snacks"]),
@@ -375,10 +377,7 @@ async fn what_is_wrong_with_a_call_on_an_order_is_told_in_the_order_of_the_contr
                 .json(&wanted(&[("unknown", 1)])),
             400,
         ),
-        (
-            stale(edit(&nobody)).bearer_auth(&other.access).json(&edited),
-            404,
-        ),
+        (stale(edit(&nobody)).bearer_auth(&other.access).json(&edited), 404),
         (stale(edit(&order)).bearer_auth(&other.access).json(&edited), 403),
         (stale(edit(&order)).bearer_auth(&member.access).json(&edited), 412),
         (edit(&order).bearer_auth(&member.access).json(&edited), 409),

@@ -73,7 +73,11 @@ async fn the_database_has_the_same_flow_whoever_writes_to_it() {
             .await;
             // Writing the status that stands is no step.
             if from == to || flows(from, to) {
-                assert_eq!(written.expect("a step of the flow").rows_affected(), 1, "{from} to {to}");
+                assert_eq!(
+                    written.expect("a step of the flow").rows_affected(),
+                    1,
+                    "{from} to {to}"
+                );
             } else {
                 let refusal = written.expect_err("no step of the flow");
                 let constraint = refusal.as_database_error().and_then(|error| error.constraint());
@@ -149,9 +153,7 @@ async fn a_change_of_status_that_cannot_be_read_or_is_incomplete_is_a_400() {
     }
     // A readable one is needed even where it is ignored.
     let body = json!({"status": "canceled", "estimated_arrival_time": "tomorrow"});
-    change(&app, &admin, &order, body)
-        .await
-        .refused(400, "invalid_request");
+    change(&app, &admin, &order, body).await.refused(400, "invalid_request");
     let order = app.get(&admin, &format!("/orders/{order}")).await.expect(200);
     assert_eq!(order["status"], "approved");
 }
@@ -197,7 +199,10 @@ async fn an_arrival_time_is_an_instant_and_the_other_steps_keep_it() {
         assert_eq!(shown, moved);
     }
     let history = app.get(&admin, &format!("/orders/{order}/history")).await.expect(200);
-    assert_eq!(history.rows().last().map(|step| &step["estimated_arrival_time"]), Some(&late));
+    assert_eq!(
+        history.rows().last().map(|step| &step["estimated_arrival_time"]),
+        Some(&late)
+    );
 
     for from in ["created", "approved"] {
         let order = order_in(&app, &admin, from).await;
