@@ -103,6 +103,45 @@ pub struct Seed {
     pub lines: Vec<SeedLine>,
 }
 
+/// An order of `quantity` of a snack at 1,000 won.
+pub fn shipped(created_at: DateTime<Utc>, snack: &str, quantity: i32) -> Seed {
+    let line = SeedLine {
+        snack: snack.to_owned(),
+        quantity,
+        currency: "KRW",
+        cents: 100_000,
+    };
+    Seed {
+        created_at,
+        is_canceled: false,
+        lines: vec![line],
+    }
+}
+
+/// An instant as tests write it.
+pub fn instant(text: &str) -> DateTime<Utc> {
+    text.parse().expect("an instant")
+}
+
+/// The sums of `lines` as answers show them, counted by hand.
+pub fn amounts<'a>(lines: impl IntoIterator<Item = &'a SeedLine> + Clone) -> Value {
+    let sum = |currency: &str| {
+        let lines = lines.clone().into_iter().filter(|line| line.currency == currency);
+        lines
+            .map(|line| i64::from(line.quantity) * line.cents)
+            .reduce(|a, b| a + b)
+    };
+    let shown = ["KRW", "USD", "JPY"].into_iter().filter_map(|currency| {
+        let cents = sum(currency)?;
+        let amount = match currency {
+            "USD" => format!("{}.{:02}", cents / 100, cents % 100),
+            _ => (cents / 100).to_string(),
+        };
+        Some(json!({"currency": currency, "amount": amount}))
+    });
+    shown.collect()
+}
+
 /// Writes `seeds` as orders of `who`, along the same flow as the server does.
 pub async fn plant(db: &PgPool, who: &Person, seeds: &[Seed]) {
     let mut tx = db.begin().await.expect("a transaction");
