@@ -275,9 +275,9 @@ impl From<sqlx::Error> for ApiError {
         let unreachable = match &error {
             sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Io(_) | sqlx::Error::Tls(_) => true,
             sqlx::Error::Database(database) => match database.code().as_deref().unwrap_or_default() {
-                // Data exceptions: a NUL in a text, a value that no column can hold, a forged cursor's time zone that there is
-                // not. They come from the client: whatever no rule of ours caught before is still its mistake, not ours.
-                code if code.starts_with("22") => {
+                // A NUL in a text, a value that no column can hold, a forged cursor's time zone that there is not: they come
+                // from the client, and whatever no rule of ours caught before is still its mistake.
+                "22021" | "22P05" | "22P02" | "22003" | "22007" | "22008" | "22009" | "22023" => {
                     return Self::unreadable("a value that cannot be stored");
                 }
                 // Shutting down, starting up, out of connections, timed out waiting for a lock.

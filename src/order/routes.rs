@@ -5,7 +5,7 @@ use axum::{
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Datelike, Utc};
 use serde::{Deserialize, Deserializer, Serialize, de};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
@@ -216,14 +216,17 @@ pub struct StatusChange {
     estimated_arrival_time: Option<DateTime<Utc>>,
 }
 
-/// RFC 3339 to the letter: chrono's own Deserialize also takes years that no answer could show.
+/// RFC 3339 to the letter, in UTC too: chrono's own Deserialize also takes years that no answer could show.
 fn instant<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<DateTime<Utc>>, D::Error> {
-    let text = Option::<String>::deserialize(deserializer)?;
-    let instant = text
-        .map(|text| DateTime::parse_from_rfc3339(&text))
-        .transpose()
-        .map_err(de::Error::custom)?;
-    Ok(instant.map(|instant| instant.to_utc()))
+    let Some(text) = Option::<String>::deserialize(deserializer)? else {
+        return Ok(None);
+    };
+    let instant = DateTime::parse_from_rfc3339(&text).map_err(de::Error::custom)?.to_utc();
+    if (0..=9999).contains(&instant.year()) {
+        Ok(Some(instant))
+    } else {
+        Err(de::Error::custom("the year has four digits in UTC"))
+    }
 }
 
 /// Moves an order along its flow.
