@@ -150,6 +150,8 @@ pub struct AuditEntry {
 }
 
 impl HasKey for AuditEntry {
+    const LIST: &str = "audit";
+
     fn cursor_key(&self) -> &[String] {
         &self.cursor_key
     }

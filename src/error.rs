@@ -174,11 +174,6 @@ fn rule_text(code: &str, bound: &str) -> Text {
             "이 통화에서 쓸 수 없는 자릿수입니다.",
             "This has more digits than the currency has.",
         ),
-        "common_password" => Text::new("너무 흔한 비밀번호입니다.", "Everybody tries this password first."),
-        "own_password" => Text::new(
-            "이메일이나 이름은 비밀번호로 쓸 수 없습니다.",
-            "This is one's own email or name.",
-        ),
         "wrong_password" => Text::new("현재 비밀번호가 다릅니다.", "This is not the current password."),
         "unknown_snack" => Code::UnknownSnack.text(),
         "duplicate_snack" => Code::DuplicateSnack.text(),

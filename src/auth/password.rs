@@ -9,7 +9,7 @@ use argon2::{
 use secrecy::{ExposeSecret, SecretString};
 use tokio::{sync::Semaphore, task::spawn_blocking};
 
-use crate::{error::ApiError, text::fold};
+use crate::error::ApiError;
 
 /// Hashes and verifies passwords.
 pub struct Passwords {
@@ -77,27 +77,6 @@ impl Passwords {
     }
 }
 
-/// Passwords that everybody tries first, folded, one a line.
-const COMMON: &str = include_str!("common_passwords.txt");
-
-/// Why somebody with this email and name should not have this password: the code of a [`crate::error::FieldError`]. Length is not
-/// looked at here.
-#[must_use]
-pub fn is_guessable(password: &str, email: &str, name: &str) -> Option<&'static str> {
-    let password = fold(password);
-    if COMMON.lines().any(|common| common == password) {
-        return Some("common_password");
-    }
-    let (email, name) = (fold(email), fold(name));
-    let mailbox = email.split('@').next().unwrap_or_default();
-    // With a figure or two behind it, it is still the name.
-    let bare = password.trim_end_matches(|c: char| c.is_ascii_digit() || c.is_ascii_punctuation());
-    let own = [email.as_str(), mailbox, name.as_str()];
-    own.iter()
-        .any(|own| !own.is_empty() && (*own == password || *own == bare))
-        .then_some("own_password")
-}
-
 /// The PHC string of `password`, computed on the calling thread: some tens of milliseconds and 19 MiB.
 ///
 /// # Errors
@@ -116,28 +95,6 @@ fn hasher() -> Argon2<'static> {
 
 #[cfg(test)]
 mod tests {
-    #[test]
-    fn what_everybody_tries_first_is_no_password() {
-        let table = [
-            ("password123", Some("common_password")),
-            ("QWERTYUIOP", Some("common_password")),
-            ("kim.snack", Some("own_password")),
-            ("Kim.Snack2024!", Some("own_password")),
-            ("kim.snack@example.com", Some("own_password")),
-            ("김간식이 좋아요", None),
-            ("korea-snack-9", None),
-            ("kim.snack loves crackers", None),
-        ];
-        for (password, expected) in table {
-            assert_eq!(
-                super::is_guessable(password, "kim.snack@example.com", "김간식"),
-                expected,
-                "{password}"
-            );
-        }
-        assert_eq!(super::is_guessable("12-34-56-78", "", ""), None);
-    }
-
     #[test]
     fn a_hash_is_argon2id_with_the_recommended_cost() {
         let hash = super::hash_blocking("correct horse").expect("a hash");

@@ -22,6 +22,7 @@ const OPEN: &[&str] = &[
 
 /// The calls that only admins may make.
 const ADMIN: &[&str] = &[
+    "GET /audit",
     "GET /auth/users",
     "GET /checks/is_admin",
     "PATCH /auth/users/{id}",
