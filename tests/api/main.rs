@@ -4,12 +4,16 @@ mod helpers;
 
 mod admins;
 mod auth;
+mod binary;
 mod calls;
 mod documents;
 mod hostile;
 mod orders;
+mod outage;
+mod process;
 mod reactions;
 mod refusals;
+mod serve;
 mod snacks;
 mod statistics;
 mod tokens;
