@@ -6,6 +6,7 @@ mod admins;
 mod auth;
 mod binary;
 mod calls;
+mod demo_data;
 mod documents;
 mod hostile;
 mod orders;

@@ -15,8 +15,8 @@ use uuid::Uuid;
 
 /// What signs the tokens of these processes.
 pub const SECRET: &str = "a secret of the processes, 32 bytes or more";
-/// How long a process may take for whatever a test waits for.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// How long a process may take for whatever a test waits for: the demo data's pictures take a slow machine its time.
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// The command line and the environment of one run.
 #[derive(Clone, Debug)]
