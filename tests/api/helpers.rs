@@ -98,6 +98,13 @@ pub async fn database() -> PgConnectOptions {
     server.database(&name)
 }
 
+/// A database that not even a migration has seen.
+pub async fn empty_database() -> PgConnectOptions {
+    let server: PgConnectOptions = environment("DATABASE_URL").parse().expect("DATABASE_URL");
+    let name = create_database(&server, None).await;
+    server.database(&name)
+}
+
 /// Settings for a server of a test's own.
 pub fn settings(database: PgConnectOptions) -> Config {
     let variables = [

@@ -1,0 +1,260 @@
+//! The real binary as a process of its own, with no more of an environment than a test gives it.
+
+use std::{
+    io::{BufRead, BufReader, Write},
+    path::PathBuf,
+    process::{Child, ChildStdin, Command, Output, Stdio},
+    sync::{Arc, Mutex, mpsc},
+    time::Duration,
+};
+
+use serde_json::Value;
+use sqlx::{ConnectOptions, postgres::PgConnectOptions};
+use tokio::{task::spawn_blocking, time::timeout};
+use uuid::Uuid;
+
+/// What signs the tokens of these processes.
+pub const SECRET: &str = "a secret of the processes, 32 bytes or more";
+/// How long a process may take for whatever a test waits for: the demo data's pictures take a slow machine its time.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// The command line and the environment of one run.
+#[derive(Clone, Debug)]
+pub struct Run {
+    arguments: Vec<String>,
+    variables: Vec<(String, String)>,
+    input: String,
+}
+
+impl Run {
+    /// The binary with `arguments` and not a single variable.
+    pub fn bare(arguments: &[&str]) -> Self {
+        Self {
+            arguments: arguments.iter().map(|argument| (*argument).to_owned()).collect(),
+            variables: Vec::new(),
+            input: String::new(),
+        }
+    }
+
+    /// The binary with sound settings on `database`, and a folder for pictures of its own.
+    pub fn on(database: &PgConnectOptions, arguments: &[&str]) -> Self {
+        Self::bare(arguments)
+            .set("DATABASE_URL", database.to_url_lossy().as_str())
+            .set("REDIS_URL", &std::env::var("REDIS_URL").expect("REDIS_URL"))
+            .set("REDIS_PREFIX", &format!("test:{}:", Uuid::new_v4()))
+            .set("JWT_SECRET", SECRET)
+            .set("HTTP_ADDR", "127.0.0.1:0")
+            .set("MEDIA_URL", &format!("file://{}", folder().display()))
+            .set("LOG_FORMAT", "json")
+    }
+
+    /// With one variable more, or another value of one.
+    pub fn set(mut self, name: &str, value: &str) -> Self {
+        self = self.unset(name);
+        self.variables.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    pub fn unset(mut self, name: &str) -> Self {
+        self.variables.retain(|(other, _)| other != name);
+        self
+    }
+
+    /// With `input` on standard input.
+    pub fn typing(mut self, input: &str) -> Self {
+        input.clone_into(&mut self.input);
+        self
+    }
+
+    /// The value of a variable.
+    pub fn get(&self, name: &str) -> &str {
+        let found = self.variables.iter().find(|(other, _)| other == name);
+        &found.expect("a variable").1
+    }
+
+    fn spawn(&self) -> Child {
+        Command::new(env!("CARGO_BIN_EXE_snack-server"))
+            .args(&self.arguments)
+            .env_clear()
+            .envs(self.variables.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("a process")
+    }
+
+    /// Runs to the end.
+    pub async fn end(&self) -> Ended {
+        let mut child = Guard(self.spawn());
+        let mut stdin: ChildStdin = child.0.stdin.take().expect("standard input");
+        // Nobody may be reading: a process that needs no input is free to end before.
+        let _ = stdin.write_all(self.input.as_bytes());
+        drop(stdin);
+        let pid = child.0.id();
+        let waiting = spawn_blocking(move || {
+            let output = read_whole(&mut child.0);
+            drop(child);
+            output
+        });
+        let Ok(output) = timeout(PATIENCE, waiting).await else {
+            kill("-KILL", pid);
+            panic!("{:?} did not end", self.arguments);
+        };
+        let Output { status, stdout, stderr } = output.expect("an output");
+        Ended {
+            code: status.code(),
+            stdout: String::from_utf8(stdout).expect("UTF-8"),
+            stderr: String::from_utf8(stderr).expect("UTF-8"),
+        }
+    }
+
+    /// Starts a server and waits until it says that it serves.
+    pub async fn serve(&self) -> Server {
+        let mut child = Guard(self.spawn());
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        let (said, says) = mpsc::channel();
+        let stderr = BufReader::new(child.0.stderr.take().expect("standard error"));
+        let kept = lines.clone();
+        let reader = std::thread::spawn(move || {
+            for line in stderr.lines().map_while(Result::ok) {
+                let event: Value = serde_json::from_str(&line).unwrap_or_default();
+                if event["message"] == "serving" {
+                    let _ = said.send(event["address"].as_str().unwrap_or_default().to_owned());
+                }
+                kept.lock().expect("the lines").push(line);
+            }
+        });
+        let address = spawn_blocking(move || says.recv_timeout(PATIENCE))
+            .await
+            .expect("a thread");
+        let Ok(address) = address else {
+            panic!("no server came up: {:?}", lines.lock().expect("the lines"));
+        };
+        Server {
+            address,
+            child,
+            lines,
+            reader,
+        }
+    }
+}
+
+fn read_whole(child: &mut Child) -> Output {
+    let mut stdout = child.stdout.take().expect("standard output");
+    let reader = std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        std::io::Read::read_to_end(&mut stdout, &mut bytes).expect("standard output");
+        bytes
+    });
+    let mut stderr = Vec::new();
+    std::io::Read::read_to_end(&mut child.stderr.take().expect("standard error"), &mut stderr).expect("standard error");
+    Output {
+        status: child.wait().expect("an end"),
+        stdout: reader.join().expect("standard output"),
+        stderr,
+    }
+}
+
+/// A folder of a test's own, not yet made.
+pub fn folder() -> PathBuf {
+    std::env::temp_dir().join(format!("snack-{}", Uuid::new_v4()))
+}
+
+fn kill(signal: &str, pid: u32) {
+    let killed = Command::new("kill").args([signal, &pid.to_string()]).status();
+    assert!(killed.expect("kill").success());
+}
+
+/// A process that does not outlive its test.
+struct Guard(Child);
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// How a run ended.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Ended {
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Ended {
+    /// What it said, all being well.
+    #[track_caller]
+    pub fn well(self) -> String {
+        assert_eq!((self.code, self.stderr.as_str()), (Some(0), ""));
+        self.stdout
+    }
+
+    /// The one line in which it said what is wrong.
+    #[track_caller]
+    pub fn badly(self) -> String {
+        assert!(self.code.is_some_and(|code| code != 0), "{self:?}");
+        assert_eq!(self.stdout, "", "{}", self.stderr);
+        let line = self.stderr.strip_suffix('\n').expect("a line");
+        assert!(!line.is_empty() && !line.contains(['\n', '\r']), "{line:?}");
+        line.to_owned()
+    }
+}
+
+/// A server that runs.
+pub struct Server {
+    /// Where it listens: `127.0.0.1:12345`.
+    pub address: String,
+    child: Guard,
+    lines: Arc<Mutex<Vec<String>>>,
+    reader: std::thread::JoinHandle<()>,
+}
+
+impl Server {
+    /// Tells it to stop, and goes on at once.
+    pub fn tell(&self, signal: &str) {
+        kill(signal, self.child.0.id());
+    }
+
+    /// Waits until the server has said `message`.
+    pub async fn said(&self, message: &str) {
+        let waiting = async {
+            while !self
+                .lines
+                .lock()
+                .expect("the lines")
+                .iter()
+                .any(|line| line.contains(message))
+            {
+                tokio::task::yield_now().await;
+            }
+        };
+        timeout(PATIENCE, waiting).await.expect(message);
+    }
+
+    /// Waits for its end: the exit code, the lines on standard error, and what came on standard output.
+    pub async fn ended(self) -> (Option<i32>, Vec<String>, String) {
+        let Self {
+            mut child,
+            lines,
+            reader,
+            ..
+        } = self;
+        let waiting = spawn_blocking(move || {
+            let mut said = String::new();
+            let mut stdout = child.0.stdout.take().expect("standard output");
+            std::io::Read::read_to_string(&mut stdout, &mut said).expect("standard output");
+            let code = child.0.wait().expect("an end").code();
+            reader.join().expect("standard error");
+            (code, said)
+        });
+        let (code, said) = timeout(PATIENCE, waiting)
+            .await
+            .expect("an end in time")
+            .expect("an end");
+        let lines = std::mem::take(&mut *lines.lock().expect("the lines"));
+        (code, lines, said)
+    }
+}
