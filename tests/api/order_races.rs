@@ -223,7 +223,7 @@ async fn a_storm_of_orders_edits_and_steps_leaves_the_rows_sound() {
     let mut steps = 0;
     for round in 0..12_usize {
         let pick = |at: usize| (snacks[at % snacks.len()].as_str(), 1);
-        let creates = (0..6).map(|at| {
+        let tries = (0..6).map(|at| {
             let server = if at % 2 == 0 { &app } else { &replica };
             server.post(&member, "/orders", wanted(&[pick(round + at), pick(round + at + 2)]))
         });
@@ -234,11 +234,11 @@ async fn a_storm_of_orders_edits_and_steps_leaves_the_rows_sound() {
             let member = &member;
             async move { replica.put(member, &path, body).await }
         });
-        let moves = orders.iter().enumerate().map(|(at, order)| {
+        let steps_tried = orders.iter().enumerate().map(|(at, order)| {
             let status = FLOW[1 + (round + at) % 5];
             app.go(&admin, order, status)
         });
-        let (created, (edited, moved)) = join(join_all(creates), join(join_all(edits), join_all(moves))).await;
+        let (created, (edited, moved)) = join(join_all(tries), join(join_all(edits), join_all(steps_tried))).await;
         steps += moved.iter().filter(|answer| answer.status == 200).count();
         for answer in created.iter().chain(&edited).chain(&moved) {
             assert!([200, 201, 409].contains(&answer.status.as_u16()), "{}", answer.text);
