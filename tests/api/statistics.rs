@@ -3,12 +3,13 @@
 use chrono::{Days, NaiveDate, Utc};
 use chrono_tz::Asia::Seoul;
 use serde_json::{Value, json};
-use snack_server::order::{create::create, request::OrderRequest};
-use sqlx::{Postgres, Transaction};
 
 use crate::{
     helpers::{Person, TestApp},
-    seeds::{Seed, SeedLine, bring, count, created_at, instant, plant, priced, shipped, texts, walk, wanted},
+    seeds::{
+        Seed, SeedLine, bring, created_at, instant, order_in_flight, plant, priced, shipped, texts, until_waiting,
+        walk, wanted,
+    },
 };
 
 /// Name, order count and quantity of every row.
@@ -233,15 +234,6 @@ async fn a_walk_through_the_sums_shows_them_as_they_stood_when_it_began() {
     }
 }
 
-/// Orders as the server does, in a transaction that the caller ends.
-async fn order_in_flight(app: &TestApp, who: &Person, snack: &str, quantity: i64) -> Transaction<'static, Postgres> {
-    let request: OrderRequest = serde_json::from_value(wanted(&[(snack, quantity)])).expect("a request");
-    let lines = request.resolve(app.db()).await.expect("snacks");
-    let mut tx = app.db().begin().await.expect("a transaction");
-    create(&mut tx, who.id, &lines).await.expect("an order");
-    tx
-}
-
 #[tokio::test]
 async fn an_order_that_was_under_way_when_a_walk_began_moves_no_snack_out_of_it() {
     let app = TestApp::start().await;
@@ -262,11 +254,9 @@ async fn an_order_that_was_under_way_when_a_walk_began_moves_no_snack_out_of_it(
     let newest = app.snack(&member, "오징어땅콩").await;
     app.order(&member, &[&newest]).await;
     let mut first = std::pin::pin!(app.get(&member, "/statistics/snacks?limit=1"));
-    let waits = "SELECT count(*) FROM pg_locks WHERE NOT granted
-        AND pid IN (SELECT pid FROM pg_stat_activity WHERE datname = current_database())";
     let answered = tokio::select! {
         first = &mut first => Some(first),
-        () = async { while count(app.db(), waits).await == 0 {} } => None,
+        () = until_waiting(&app, 1) => None,
     };
     under_way.commit().await.expect("a commit");
     let first = match answered {
