@@ -14,7 +14,7 @@ use crate::{
     error::ApiError,
     http::{Ordering, Page, Sorted, page::HasKey},
     money::{Currency, Money},
-    order::store::{SnackSummary, add},
+    order::store::{self as orders, SnackSummary, add},
     period::{DateRange, Period, Unit, day_of, start_of},
     snack::store::media_url,
 };
@@ -121,11 +121,7 @@ pub async fn snacks(
     let mut connection = db.acquire().await?;
     let horizon = match sorted.horizon {
         Some(horizon) => horizon,
-        None => {
-            sqlx::query_scalar!(r#"SELECT coalesce(max(id), 0) AS "id!" FROM orders"#)
-                .fetch_one(&mut *connection)
-                .await?
-        }
+        None => orders::newest(&mut connection).await?,
     };
     sorted.horizon = Some(horizon);
     let mut sql = QueryBuilder::<Postgres>::new(

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::{
     helpers::{Answer, Person, TestApp},
-    seeds::{Seed, SeedLine, bring, count, created_at, instant, plant, priced, shipped, wanted},
+    seeds::{Seed, SeedLine, bring, count, created_at, instant, many_snacks, plant, priced, shipped, wanted},
 };
 
 const BOM: &str = "\u{feff}";
@@ -179,16 +179,7 @@ async fn all_rows_of_the_period_are_in_the_file_whatever_the_limit() {
     let app = TestApp::start().await;
     let member = app.member().await;
     // More snacks than the file is read in at once as well.
-    sqlx::query(
-        "INSERT INTO snacks (name, name_key, price) SELECT 'n' || n, 'n' || n, 100 FROM generate_series(1, 1203) AS n",
-    )
-    .execute(app.db())
-    .await
-    .expect("snacks");
-    let snacks: Vec<String> = sqlx::query_scalar("SELECT uid::text FROM snacks ORDER BY id")
-        .fetch_all(app.db())
-        .await
-        .expect("uids");
+    let snacks = many_snacks(&app, 1203).await;
     // All at one instant: a page ends within a tie.
     let at = instant("2024-01-04T03:00:00Z");
     let seeds: Vec<Seed> = snacks

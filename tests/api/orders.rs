@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::{
     helpers::{Person, TestApp},
-    seeds::{FLOW, bring, count, order_in, priced, wanted},
+    seeds::{FLOW, bring, count, many_snacks, order_in, priced, wanted},
 };
 
 /// A snack with everything that a snack can have.
@@ -126,10 +126,7 @@ async fn a_price_that_changes_later_does_not_reach_an_order() {
 async fn an_order_has_from_one_to_a_hundred_snacks() {
     let app = TestApp::start().await;
     let member = app.member().await;
-    let mut snacks = Vec::new();
-    for number in 0..101 {
-        snacks.push(app.snack(&member, &format!("간식 {number}")).await);
-    }
+    let snacks = many_snacks(&app, 101).await;
     let lines: Vec<(&str, i64)> = snacks.iter().map(|uid| (uid.as_str(), 1)).collect();
     let refusal = app.post(&member, "/orders", wanted(&lines)).await;
     assert_eq!(refusal.refused(400, "validation_failed").blamed(), ["snacks"]);

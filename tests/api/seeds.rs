@@ -3,7 +3,8 @@
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
-use sqlx::PgPool;
+use snack_server::order::{create::create, request::OrderRequest};
+use sqlx::{PgPool, Postgres, Transaction};
 
 use crate::helpers::{Body, Person, TestApp};
 
@@ -45,6 +46,18 @@ pub async fn priced(app: &TestApp, who: &Person, name: &str, currency: &str, pri
     app.post(who, "/snacks", body).await.expect(201).uid()
 }
 
+/// Puts so many snacks of 100 won straight into the database and returns their uids in the order of their rows.
+pub async fn many_snacks(app: &TestApp, count: i32) -> Vec<String> {
+    sqlx::query_scalar(
+        "INSERT INTO snacks (name, name_key, price) SELECT 'n' || n, 'n' || n, 100 FROM generate_series(1, $1) AS n
+         RETURNING uid::text",
+    )
+    .bind(count)
+    .fetch_all(app.db())
+    .await
+    .expect("snacks")
+}
+
 /// Every page of a list, `limit` rows at a time; `between` runs before each page but the first.
 pub async fn walk(app: &TestApp, who: &Person, path: &str, limit: u32, mut between: impl AsyncFnMut()) -> Vec<Value> {
     let join = if path.contains('?') { '&' } else { '?' };
@@ -71,6 +84,27 @@ pub fn texts<'a>(rows: &'a [Value], key: &str) -> Vec<&'a str> {
 /// Counts what a query counts.
 pub async fn count(db: &PgPool, sql: &'static str) -> i64 {
     sqlx::query_scalar(sql).fetch_one(db).await.expect("a number")
+}
+
+/// Orders as the server does, in a transaction that the caller ends.
+pub async fn order_in_flight(
+    app: &TestApp,
+    who: &Person,
+    snack: &str,
+    quantity: i64,
+) -> Transaction<'static, Postgres> {
+    let request: OrderRequest = serde_json::from_value(wanted(&[(snack, quantity)])).expect("a request");
+    let lines = request.resolve(app.db()).await.expect("snacks");
+    let mut tx = app.db().begin().await.expect("a transaction");
+    create(&mut tx, who.id, &lines).await.expect("an order");
+    tx
+}
+
+/// Returns once so many of the server's transactions wait for others.
+pub async fn until_waiting(app: &TestApp, transactions: i64) {
+    let waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted
+        AND pid IN (SELECT pid FROM pg_stat_activity WHERE datname = current_database())";
+    while count(app.db(), waiting).await < transactions {}
 }
 
 /// Moves the moment at which an order was created.
