@@ -3,6 +3,7 @@
 mod helpers;
 
 mod admins;
+mod audit;
 mod auth;
 mod binary;
 mod calls;
@@ -13,6 +14,7 @@ mod documents;
 mod hostile;
 mod idempotency;
 mod ledger;
+mod limits;
 mod order_edits;
 mod order_lists;
 mod order_races;

@@ -1,0 +1,163 @@
+//! The audit log: who did what to what, from where, and what came of it.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::helpers::{PASSWORD, Person, TestApp};
+
+/// Action, subject and outcome of every entry that `query` finds, newest first.
+async fn entries(app: &TestApp, admin: &Person, query: &str) -> Vec<(String, String, String)> {
+    let page = app.get(admin, &format!("/audit?limit=100{query}")).await.expect(200);
+    let text = |row: &Value, key: &str| row[key].as_str().expect("a text").to_owned();
+    page.rows()
+        .iter()
+        .map(|row| (text(row, "action"), text(row, "subject"), text(row, "outcome")))
+        .collect()
+}
+
+fn entry(action: &str, subject: &str, outcome: &str) -> (String, String, String) {
+    (action.to_owned(), subject.to_owned(), outcome.to_owned())
+}
+
+#[tokio::test]
+async fn what_is_worth_an_entry_has_one_that_names_who_and_from_where() {
+    let app = TestApp::start().await;
+    let (admin, kim) = (app.admin().await, app.member().await);
+    let snack = app.snack(&kim, "새우깡").await;
+    let order = app.order(&kim, &[&snack]).await;
+    app.patch(&kim, &format!("/snacks/{snack}"), json!({"desc": "고소해요"}))
+        .await
+        .expect(200);
+    app.put(
+        &admin,
+        &format!("/snacks/{snack}/status"),
+        json!({"status": "unavailable"}),
+    )
+    .await
+    .expect(200);
+    app.go(&admin, &order, "approved").await.expect(200);
+    app.put(
+        &admin,
+        &format!("/auth/users/{}", kim.id),
+        json!({"member_type": "admin"}),
+    )
+    .await
+    .expect(200);
+    let change = json!({"current_password": PASSWORD, "new_password": "another-snack-10"});
+    app.put(&kim, "/auth/users/password", change).await.expect(204);
+    app.delete(&kim, "/auth/users/resign").await.expect(204);
+
+    let id = kim.id.to_string();
+    assert_eq!(
+        entries(&app, &admin, &format!("&actor={id}")).await,
+        [
+            entry("resignation", &id, "ok"),
+            entry("password_change", &id, "ok"),
+            entry("snack_edit", &snack, "ok"),
+            entry("sign_in", &kim.email, "ok"),
+            entry("sign_up", &kim.email, "ok"),
+        ]
+    );
+    let of_admin = entries(&app, &admin, &format!("&actor={}", admin.id)).await;
+    assert_eq!(
+        of_admin[..3],
+        [
+            entry("member_type_change", &format!("{id} admin"), "ok"),
+            entry("order_status_change", &format!("{order} approved"), "ok"),
+            entry("snack_status_change", &format!("{snack} unavailable"), "ok"),
+        ]
+    );
+
+    let page = app.get(&admin, "/audit?action=order_status_change").await.expect(200);
+    let row = &page.rows()[0];
+    assert_eq!(row["actor"]["id"], admin.id);
+    assert_eq!(row["address"], "127.0.0.1");
+    assert!(row["at"].as_str().is_some_and(|at| at.ends_with('Z')));
+}
+
+#[tokio::test]
+async fn a_refused_sign_in_has_an_entry_whether_the_account_exists_or_not() {
+    let app = TestApp::start().await;
+    let (admin, kim) = (app.admin().await, app.member().await);
+    for email in [kim.email.as_str(), "nobody@snack.example"] {
+        let guess = json!({"username": email, "password": "a-guess-that-is-wrong"});
+        app.post_open("/auth/token", guess)
+            .await
+            .refused(401, "invalid_credentials");
+    }
+    let page = app.get(&admin, "/audit?action=sign_in&limit=2").await.expect(200);
+    assert_eq!(page.column("subject"), ["nobody@snack.example", kim.email.as_str()]);
+    assert_eq!(page.column("outcome"), ["invalid_credentials", "invalid_credentials"]);
+    assert_eq!(page.rows()[0]["actor"], Value::Null);
+    assert_eq!(page.rows()[1]["actor"]["id"], kim.id);
+    assert!(!page.to_string().contains("a-guess-that-is-wrong"));
+}
+
+#[tokio::test]
+async fn a_stolen_refresh_token_that_comes_again_has_an_entry() {
+    let app = TestApp::with(|config| config.refresh_token_grace = std::time::Duration::ZERO).await;
+    let (admin, kim) = (app.admin().await, app.member().await);
+    let body = json!({"refresh": kim.refresh});
+    app.post_open("/auth/token/refresh", body.clone()).await.expect(200);
+    app.post_open("/auth/token/refresh", body)
+        .await
+        .refused(401, "invalid_token");
+    assert_eq!(
+        entries(&app, &admin, "&action=refresh_token_reuse").await,
+        [entry("refresh_token_reuse", &kim.id.to_string(), "ok")]
+    );
+}
+
+#[tokio::test]
+async fn what_was_refused_by_a_rule_has_no_entry_that_says_it_was_done() {
+    let app = TestApp::start().await;
+    let admin = app.admin().await;
+    app.delete(&admin, "/auth/users/resign")
+        .await
+        .refused(409, "last_admin");
+    let snack = app.snack(&admin, "새우깡").await;
+    let order = app.order(&admin, &[&snack]).await;
+    app.go(&admin, &order, "completed")
+        .await
+        .refused(409, "invalid_transition");
+    assert_eq!(entries(&app, &admin, "&action=resignation").await, []);
+    assert_eq!(entries(&app, &admin, "&action=order_status_change").await, []);
+}
+
+#[tokio::test]
+async fn the_log_is_an_admins_list_like_any_other() {
+    let app = TestApp::start().await;
+    let (admin, kim) = (app.admin().await, app.member().await);
+    app.get(&kim, "/audit").await.refused(403, "permission_denied");
+    app.send(app.request(Method::GET, "/audit"))
+        .await
+        .refused(401, "not_authenticated");
+    for wrong in [
+        "action=theft",
+        "actor=kim",
+        "from=2024-1-1",
+        "cursor=x",
+        "limit=0",
+        "from=2024-02-02&to=2024-02-01",
+    ] {
+        app.get(&admin, &format!("/audit?{wrong}"))
+            .await
+            .refused(400, "invalid_request");
+    }
+    assert_eq!(entries(&app, &admin, "&to=2020-01-01").await, []);
+    assert_eq!(entries(&app, &admin, "&actor=999999").await, []);
+
+    let all = app.get(&admin, "/audit?limit=100").await.expect(200).column("id");
+    assert_eq!(all.len(), 4);
+    let mut walked = Vec::new();
+    let mut path = "/audit?limit=1".to_owned();
+    loop {
+        let page = app.get(&admin, &path).await.expect(200);
+        walked.extend(page.column("id"));
+        let Some(cursor) = page["next_cursor"].as_str() else {
+            break;
+        };
+        path = format!("/audit?limit=1&cursor={cursor}");
+    }
+    assert_eq!(walked, all);
+}
