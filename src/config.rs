@@ -389,8 +389,8 @@ mod tests {
         assert_eq!(config.http_addr.to_string(), "0.0.0.0:8000");
         assert_eq!(config.timezone, Tz::Asia__Seoul);
         assert_eq!(config.media_url.as_str(), "file:///var/lib/snack/media");
-        assert_eq!(config.access_token_ttl, Duration::from_secs(15 * 60));
-        assert_eq!(config.refresh_token_ttl, Duration::from_secs(14 * 24 * 3600));
+        assert_eq!(config.access_token_ttl, Duration::from_mins(15));
+        assert_eq!(config.refresh_token_ttl, Duration::from_hours(14 * 24));
         assert_eq!(config.refresh_token_grace, Duration::from_secs(10));
         assert!(config.refresh_token_rotation);
         assert_eq!(config.flush_interval, Duration::from_secs(1));

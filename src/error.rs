@@ -268,9 +268,12 @@ impl StdError for ApiError {
 impl From<sqlx::Error> for ApiError {
     fn from(error: sqlx::Error) -> Self {
         let unreachable = match &error {
-            sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Io(_) | sqlx::Error::Tls(_) => true,
-            // A connection that is cut while it is being made answers with nothing, which is no protocol.
-            sqlx::Error::Protocol(_) => true,
+            // Protocol: a connection that is cut while it is being made answers with nothing.
+            sqlx::Error::PoolTimedOut
+            | sqlx::Error::PoolClosed
+            | sqlx::Error::Io(_)
+            | sqlx::Error::Tls(_)
+            | sqlx::Error::Protocol(_) => true,
             sqlx::Error::Database(database) => match database.code().as_deref().unwrap_or_default() {
                 // A NUL in a text, a value that no column can hold, a forged cursor's time zone that there is not: they come
                 // from the client, and whatever no rule of ours caught before is still its mistake.

@@ -171,7 +171,7 @@ pub async fn remove_expired(db: &PgPool) -> Result<(), ApiError> {
     let mut tx = db.begin().await?;
     let elected = sqlx::query_scalar!(r#"SELECT pg_try_advisory_xact_lock($1) AS "elected!""#, CLEANING_LOCK);
     if elected.fetch_one(&mut *tx).await? {
-        let sign_ins = auth::store::remove_expired(&mut *tx).await?;
+        let sign_ins = auth::sign_ins::remove_expired(&mut *tx).await?;
         let keys = idempotency::remove_expired(&mut *tx).await?;
         tx.commit().await?;
         tracing::debug!(sign_ins, keys, "removed what has expired");

@@ -9,7 +9,8 @@ use validator::Validate;
 
 use super::{
     guard::Member,
-    store::{self, Refresh, User},
+    sign_ins::{self, Refresh},
+    store::{self, User},
     token::{TokenType, Tokens},
 };
 use crate::{
@@ -93,7 +94,7 @@ pub async fn sign_in(
         .take(subscriber)
         .inspect_err(|_| state.limits.sign_in_account.give_back(&account))?;
 
-    let credentials = store::credentials(&state.db, &body.username).await?;
+    let credentials = sign_ins::credentials(&state.db, &body.username).await?;
     let hash = credentials
         .as_ref()
         .map(|credentials| credentials.password_hash.clone());
@@ -105,7 +106,7 @@ pub async fn sign_in(
     // Whether they resigned is looked at only now, so that the answer takes as long either way.
     let refresh = match credentials {
         Some(credentials) if matches && !credentials.is_deleted => {
-            store::begin_sign_in(&state.db, &credentials, refresh_expiry(&state)).await?
+            sign_ins::begin_sign_in(&state.db, &credentials, refresh_expiry(&state)).await?
         }
         _ => None,
     };
@@ -156,10 +157,10 @@ pub async fn refresh_tokens(
     let claims = state.keys.verify(&body.refresh, TokenType::Refresh)?;
     if state.config.refresh_token_rotation {
         let grace = Duration::from_std(state.config.refresh_token_grace).map_err(ApiError::internal)?;
-        let refresh = store::refresh(&state.db, address, claims.jti, grace, refresh_expiry(&state)).await?;
+        let refresh = sign_ins::refresh(&state.db, address, claims.jti, grace, refresh_expiry(&state)).await?;
         return pair(&state, refresh).map(Json);
     }
-    if !store::is_live(&state.db, claims.jti).await? {
+    if !sign_ins::is_live(&state.db, claims.jti).await? {
         return Err(Code::InvalidToken.into());
     }
     Ok(Json(Tokens {
@@ -172,7 +173,7 @@ pub async fn refresh_tokens(
 #[utoipa::path(post, path = "/auth/logout", tag = AUTH, request_body = RefreshToken, responses((status = 204)))]
 pub async fn sign_out(State(state): State<AppState>, Json(body): Json<RefreshToken>) -> Result<StatusCode, ApiError> {
     if let Ok(claims) = state.keys.verify(&body.refresh, TokenType::Refresh) {
-        store::end_sign_in(&state.db, claims.jti).await?;
+        sign_ins::end_sign_in(&state.db, claims.jti).await?;
     }
     Ok(StatusCode::NO_CONTENT)
 }
@@ -198,7 +199,7 @@ pub async fn change_password(
     member: Member,
     Json(body): Json<PasswordChange>,
 ) -> Result<StatusCode, ApiError> {
-    let old = store::password_hash(&state.db, member.id).await?;
+    let old = sign_ins::password_hash(&state.db, member.id).await?;
     let right = state
         .passwords
         .verify(SecretString::from(body.current_password), Some(old.clone()))
@@ -207,7 +208,7 @@ pub async fn change_password(
         return Err(ApiError::invalid("current_password", "wrong_password"));
     }
     let new = state.passwords.hash(SecretString::from(body.new_password)).await?;
-    if !store::change_password(&state.db, &member.actor(), member.id, &old, &new).await? {
+    if !sign_ins::change_password(&state.db, &member.actor(), member.id, &old, &new).await? {
         return Err(ApiError::invalid("current_password", "wrong_password"));
     }
     Ok(StatusCode::NO_CONTENT)

@@ -2,7 +2,7 @@
 //!
 //! | rule | where |
 //! | --- | --- |
-//! | a refresh token is spent once; a second use ends the sign-in | [`store::refresh`] |
+//! | a refresh token is spent once; a second use ends the sign-in | [`sign_ins::refresh`] |
 //! | unknown email, wrong password and resigned member look and cost alike | [`account::sign_in`] |
 //! | there is always an active admin | [`store::lock_admins`] |
 //! | a role or a resignation bites with the next request | [`standing`] |
@@ -11,6 +11,7 @@ pub mod account;
 pub mod guard;
 pub mod limits;
 pub mod password;
+pub mod sign_ins;
 pub mod standing;
 pub mod store;
 pub mod token;

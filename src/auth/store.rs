@@ -1,15 +1,15 @@
-//! Users and their sign-ins in Postgres.
+//! Users in Postgres.
 
-use chrono::{DateTime, Duration, Utc};
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use sqlx::{PgConnection, PgExecutor, PgPool, Postgres, QueryBuilder};
 use utoipa::ToSchema;
-use uuid::Uuid;
 
+use super::sign_ins;
 use crate::{
     audit::{Action, Actor},
     error::{ApiError, Code},
-    http::{Address, Ordering, Page, Sorted, page::HasKey},
+    http::{Ordering, Page, Sorted, page::HasKey},
     text::{fold, like_pattern, tidy},
 };
 
@@ -268,253 +268,10 @@ pub async fn resign(db: &PgPool, actor: &Actor, id: i64) -> Result<(), ApiError>
     sqlx::query!("UPDATE users SET is_deleted = true WHERE id = $1", id)
         .execute(&mut *tx)
         .await?;
-    end_sign_ins(&mut *tx, id).await?;
+    sign_ins::end_sign_ins(&mut *tx, id).await?;
     actor.did(&mut *tx, Action::Resignation, &id.to_string()).await?;
     tx.commit().await?;
     Ok(())
-}
-
-/// What a sign-in is decided by.
-pub struct Credentials {
-    /// The user's id.
-    pub id: i64,
-    /// The PHC string of the password.
-    pub password_hash: String,
-    /// Whether the user has resigned.
-    pub is_deleted: bool,
-}
-
-/// The credentials behind `email`; none when nobody has signed up with it.
-///
-/// # Errors
-/// Postgres out of reach.
-pub async fn credentials(db: &PgPool, email: &str) -> Result<Option<Credentials>, ApiError> {
-    let credentials = sqlx::query_as!(
-        Credentials,
-        "SELECT id, password_hash, is_deleted FROM users WHERE email_key = $1",
-        fold(email)
-    );
-    Ok(credentials.fetch_optional(db).await?)
-}
-
-/// The PHC string of the user's password.
-///
-/// # Errors
-/// Postgres out of reach.
-pub async fn password_hash(db: &PgPool, id: i64) -> Result<String, ApiError> {
-    Ok(sqlx::query_scalar!("SELECT password_hash FROM users WHERE id = $1", id)
-        .fetch_one(db)
-        .await?)
-}
-
-/// Replaces the password whose hash is `old` and ends every sign-in of the user.
-///
-/// Returns whether it did: not when the password has changed in the meantime.
-///
-/// # Errors
-/// Postgres out of reach.
-pub async fn change_password(db: &PgPool, actor: &Actor, id: i64, old: &str, new: &str) -> Result<bool, ApiError> {
-    let mut tx = db.begin().await?;
-    let changed = sqlx::query!(
-        "UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2",
-        id,
-        old,
-        new
-    )
-    .execute(&mut *tx)
-    .await?
-    .rows_affected()
-        == 1;
-    if changed {
-        end_sign_ins(&mut *tx, id).await?;
-        actor.did(&mut *tx, Action::PasswordChange, &id.to_string()).await?;
-        tx.commit().await?;
-    }
-    Ok(changed)
-}
-
-/// A refresh token that has been recorded and is still to be signed.
-#[derive(Clone, Copy, Debug)]
-pub struct Refresh {
-    /// Whose it is.
-    pub user_id: i64,
-    /// Its name.
-    pub jti: Uuid,
-    /// Good until.
-    pub expires_at: DateTime<Utc>,
-}
-
-/// Begins a sign-in with its first refresh token. None when the user has resigned or changed the password since
-/// `credentials` were read: the row's lock decides.
-///
-/// # Errors
-/// Postgres out of reach.
-pub async fn begin_sign_in(
-    db: &PgPool,
-    credentials: &Credentials,
-    expires_at: DateTime<Utc>,
-) -> Result<Option<Refresh>, ApiError> {
-    let refresh = Refresh {
-        user_id: credentials.id,
-        jti: Uuid::new_v4(),
-        expires_at,
-    };
-    let begun = sqlx::query!(
-        "WITH person AS (
-             UPDATE users SET last_login = now() WHERE id = $1 AND password_hash = $2 AND NOT is_deleted RETURNING id
-         ), sign_in AS (
-             INSERT INTO sign_ins (id, user_id) SELECT $3, id FROM person RETURNING id
-         )
-         INSERT INTO refresh_tokens (jti, sign_in_id, expires_at) SELECT $4, id, $5 FROM sign_in",
-        credentials.id,
-        credentials.password_hash,
-        Uuid::new_v4(),
-        refresh.jti,
-        expires_at
-    )
-    .execute(db)
-    .await?;
-    Ok((begun.rows_affected() == 1).then_some(refresh))
-}
-
-/// Exchanges the refresh token `jti` for its successor, good until `expires_at`.
-///
-/// The UPDATE decides which of several at once spends it. One that is presented again within `grace` gets a successor of its
-/// own; later it is taken for stolen, and the whole sign-in ends.
-///
-/// # Errors
-/// `invalid_token`.
-pub async fn refresh(
-    db: &PgPool,
-    address: Address,
-    jti: Uuid,
-    grace: Duration,
-    expires_at: DateTime<Utc>,
-) -> Result<Refresh, ApiError> {
-    let mut tx = db.begin().await?;
-    let spent = sqlx::query!(
-        "UPDATE refresh_tokens AS token SET used_at = now() FROM sign_ins AS sign_in
-         WHERE token.jti = $1 AND token.used_at IS NULL AND token.expires_at > now()
-           AND sign_in.id = token.sign_in_id AND sign_in.ended_at IS NULL
-         RETURNING sign_in.id, sign_in.user_id",
-        jti
-    )
-    .fetch_optional(&mut *tx)
-    .await?
-    .map(|row| (row.id, row.user_id));
-    let sign_in = if spent.is_some() {
-        spent
-    } else {
-        sign_in_of_spent(&mut tx, address, jti, grace).await?
-    };
-    let Some((sign_in_id, user_id)) = sign_in else {
-        tx.commit().await?;
-        return Err(Code::InvalidToken.into());
-    };
-    let successor = Refresh {
-        user_id,
-        jti: Uuid::new_v4(),
-        expires_at,
-    };
-    sqlx::query!(
-        "INSERT INTO refresh_tokens (jti, sign_in_id, expires_at) VALUES ($1, $2, $3)",
-        successor.jti,
-        sign_in_id,
-        expires_at
-    )
-    .execute(&mut *tx)
-    .await?;
-    tx.commit().await?;
-    Ok(successor)
-}
-
-/// The sign-in and the user behind a token that was spent within `grace`. Ends the sign-in of one spent earlier.
-async fn sign_in_of_spent(
-    tx: &mut PgConnection,
-    address: Address,
-    jti: Uuid,
-    grace: Duration,
-) -> Result<Option<(Uuid, i64)>, ApiError> {
-    let spent = sqlx::query!(
-        r#"SELECT sign_in.id, sign_in.user_id, token.used_at > clock_timestamp() - make_interval(secs => $2) AS "fresh!"
-           FROM refresh_tokens AS token JOIN sign_ins AS sign_in ON sign_in.id = token.sign_in_id
-           WHERE token.jti = $1 AND token.used_at IS NOT NULL AND token.expires_at > now() AND sign_in.ended_at IS NULL"#,
-        jti,
-        grace.as_seconds_f64()
-    )
-    .fetch_optional(&mut *tx)
-    .await?;
-    match spent {
-        Some(token) if token.fresh && grace > Duration::zero() => Ok(Some((token.id, token.user_id))),
-        Some(token) => {
-            let actor = Actor {
-                id: Some(token.user_id),
-                address: address.to_string(),
-            };
-            actor
-                .did(&mut *tx, Action::RefreshTokenReuse, &token.user_id.to_string())
-                .await?;
-            sqlx::query!("UPDATE sign_ins SET ended_at = now() WHERE id = $1", token.id)
-                .execute(tx)
-                .await?;
-            Ok(None)
-        }
-        None => Ok(None),
-    }
-}
-
-/// Whether the refresh token `jti` could be exchanged now.
-///
-/// # Errors
-/// Postgres out of reach.
-pub async fn is_live(db: &PgPool, jti: Uuid) -> Result<bool, ApiError> {
-    let live = sqlx::query_scalar!(
-        r#"SELECT EXISTS (
-               SELECT FROM refresh_tokens AS token JOIN sign_ins AS sign_in ON sign_in.id = token.sign_in_id
-               WHERE token.jti = $1 AND token.used_at IS NULL AND token.expires_at > now() AND sign_in.ended_at IS NULL
-           ) AS "live!""#,
-        jti
-    );
-    Ok(live.fetch_one(db).await?)
-}
-
-/// Ends the sign-in that the refresh token `jti` belongs to, if there is one.
-///
-/// # Errors
-/// Postgres out of reach.
-pub async fn end_sign_in(db: &PgPool, jti: Uuid) -> Result<(), ApiError> {
-    sqlx::query!(
-        "UPDATE sign_ins SET ended_at = now()
-         WHERE ended_at IS NULL AND id = (SELECT sign_in_id FROM refresh_tokens WHERE jti = $1)",
-        jti
-    )
-    .execute(db)
-    .await?;
-    Ok(())
-}
-
-async fn end_sign_ins(db: impl PgExecutor<'_>, user_id: i64) -> Result<(), ApiError> {
-    sqlx::query!(
-        "UPDATE sign_ins SET ended_at = now() WHERE user_id = $1 AND ended_at IS NULL",
-        user_id
-    )
-    .execute(db)
-    .await?;
-    Ok(())
-}
-
-/// Removes refresh tokens that have expired and the sign-ins that are left without any.
-///
-/// # Errors
-/// Postgres out of reach.
-pub async fn remove_expired(db: impl PgExecutor<'_>) -> Result<u64, ApiError> {
-    let removed = sqlx::query!(
-        "WITH expired AS (DELETE FROM refresh_tokens WHERE expires_at < now() RETURNING jti, sign_in_id)
-         DELETE FROM sign_ins WHERE id IN (SELECT sign_in_id FROM expired) AND NOT EXISTS (
-             SELECT FROM refresh_tokens AS token
-             WHERE token.sign_in_id = sign_ins.id AND token.jti NOT IN (SELECT jti FROM expired))"
-    );
-    Ok(removed.execute(db).await?.rows_affected())
 }
 
 /// Makes an admin of whoever has `email`; none when nobody has.
@@ -522,7 +279,7 @@ pub async fn remove_expired(db: impl PgExecutor<'_>) -> Result<u64, ApiError> {
 /// # Errors
 /// `user_resigned`.
 pub async fn promote(db: &PgPool, email: &str) -> Result<Option<User>, ApiError> {
-    let Some(credentials) = credentials(db, email).await? else {
+    let Some(credentials) = sign_ins::credentials(db, email).await? else {
         return Ok(None);
     };
     change_member_type(db, &Actor::local(), credentials.id, MemberType::Admin)
