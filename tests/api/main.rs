@@ -6,6 +6,7 @@ mod ledger;
 mod auth;
 mod convergence;
 mod documents;
+mod histories;
 mod orders;
 mod pictures;
 mod reactions;
