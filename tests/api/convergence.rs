@@ -7,6 +7,7 @@ use futures_util::future::{join, join_all};
 use serde_json::json;
 use snack_server::reaction::{
     ReactionType::{self, Hate, Like},
+    counters::Fresh,
     store,
 };
 use uuid::Uuid;
@@ -182,6 +183,22 @@ async fn a_late_incr_is_not_counted_twice() {
     ledger.wipe().await;
     assert_eq!(counters.shift(uid, now.epoch, change).await, None);
     assert!(ledger.keys().await.is_empty());
+}
+
+#[tokio::test]
+async fn a_late_flush_does_not_overwrite_a_later_one() {
+    let app = TestApp::start().await;
+    let (people, snacks, ledger) = shelf(&app).await;
+    let snack: Uuid = snacks[0].parse().expect("a uid");
+    let old = app.state.counters.read(snack).await.expect("counters");
+    // A second server counts and writes while the first, which has counted already, is slow.
+    killed_after_commit(&app, &people[0], &snacks[0], Like).await;
+    app.flush().await;
+    for epoch in [old.epoch, old.epoch + 1] {
+        let counts = old.counts.expect("counts");
+        app.state.counters.set(&[Fresh { snack, counts, epoch }]).await;
+        ledger.assert_equal(&app).await;
+    }
 }
 
 #[tokio::test]
