@@ -71,7 +71,9 @@ pub async fn walk(app: &TestApp, who: &Person, path: &str, limit: u32, mut betwe
             return rows;
         };
         assert_eq!(page.rows().len(), limit as usize, "only the last page is short");
-        next = format!("{first}&cursor={cursor}");
+        let following = format!("{first}&cursor={cursor}");
+        assert_ne!(following, next, "the walk stands still");
+        next = following;
         between().await;
     }
 }
@@ -104,7 +106,12 @@ pub async fn order_in_flight(
 pub async fn until_waiting(app: &TestApp, transactions: i64) {
     let waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted
         AND pid IN (SELECT pid FROM pg_stat_activity WHERE datname = current_database())";
-    while count(app.db(), waiting).await < transactions {}
+    for _ in 0..20_000 {
+        if count(app.db(), waiting).await >= transactions {
+            return;
+        }
+    }
+    panic!("nobody waits");
 }
 
 /// Moves the moment at which an order was created.
