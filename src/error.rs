@@ -273,7 +273,13 @@ impl StdError for ApiError {
 impl From<sqlx::Error> for ApiError {
     fn from(error: sqlx::Error) -> Self {
         let unreachable = match &error {
-            sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Io(_) | sqlx::Error::Tls(_) => true,
+            // `Protocol` is what becomes of a connection that ends during its greeting, as one does through a proxy whose
+            // Postgres has gone.
+            sqlx::Error::PoolTimedOut
+            | sqlx::Error::PoolClosed
+            | sqlx::Error::Io(_)
+            | sqlx::Error::Tls(_)
+            | sqlx::Error::Protocol(_) => true,
             sqlx::Error::Database(database) => match database.code().as_deref().unwrap_or_default() {
                 // A NUL in a text and a value that no column can hold come from the client: whatever no rule of ours
                 // caught before is still its mistake, not ours.
