@@ -13,6 +13,8 @@ pub struct Change {
     pub from: Option<ReactionType>,
     /// The reaction that came.
     pub to: Option<ReactionType>,
+    /// The epoch of the snack's last flush: what Redis holds under an older one has missed it.
+    pub epoch: i64,
 }
 
 /// Writes the reaction of `user` to `snack`: one statement and one commit, whatever happens at once.
@@ -22,13 +24,13 @@ pub struct Change {
 pub async fn react(db: &PgPool, snack: Uuid, user: i64, reaction: ReactionType) -> Result<Change, ApiError> {
     // A fresh row has no xmax; one that was switched over carries the lock of its update.
     let row = sqlx::query!(
-        r#"WITH snack AS (SELECT id FROM snacks WHERE uid = $1),
+        r#"WITH snack AS (SELECT id, counter_epoch FROM snacks WHERE uid = $1),
            changed AS (
                INSERT INTO snack_reactions AS reaction (snack_id, user_id, type) SELECT id, $2, $3 FROM snack
                ON CONFLICT ON CONSTRAINT snack_reactions_pkey
                DO UPDATE SET type = excluded.type, created_at = excluded.created_at WHERE reaction.type <> excluded.type
                RETURNING xmax = 0 AS inserted)
-           SELECT (SELECT inserted FROM changed) AS inserted FROM snack"#,
+           SELECT (SELECT inserted FROM changed) AS inserted, counter_epoch AS "epoch!" FROM snack"#,
         snack,
         user,
         reaction as ReactionType
@@ -40,17 +42,12 @@ pub async fn react(db: &PgPool, snack: Uuid, user: i64, reaction: ReactionType) 
         ReactionType::Like => ReactionType::Hate,
         ReactionType::Hate => ReactionType::Like,
     };
-    match row.inserted {
-        None => Err(Code::DuplicateReaction.into()),
-        Some(true) => Ok(Change {
-            from: None,
-            to: Some(reaction),
-        }),
-        Some(false) => Ok(Change {
-            from: Some(other),
-            to: Some(reaction),
-        }),
-    }
+    let inserted = row.inserted.ok_or(Code::DuplicateReaction)?;
+    Ok(Change {
+        from: (!inserted).then_some(other),
+        to: Some(reaction),
+        epoch: row.epoch,
+    })
 }
 
 /// Takes the reaction of `user` to `snack` back.
@@ -59,11 +56,11 @@ pub async fn react(db: &PgPool, snack: Uuid, user: i64, reaction: ReactionType) 
 /// `not_found`; `reaction_not_found` when there is none.
 pub async fn cancel(db: &PgPool, snack: Uuid, user: i64) -> Result<Change, ApiError> {
     let row = sqlx::query!(
-        r#"WITH snack AS (SELECT id FROM snacks WHERE uid = $1),
+        r#"WITH snack AS (SELECT id, counter_epoch FROM snacks WHERE uid = $1),
            gone AS (
                DELETE FROM snack_reactions USING snack
                WHERE snack_id = snack.id AND user_id = $2 RETURNING type)
-           SELECT (SELECT type FROM gone) AS "reaction: ReactionType" FROM snack"#,
+           SELECT (SELECT type FROM gone) AS "reaction: ReactionType", counter_epoch AS "epoch!" FROM snack"#,
         snack,
         user
     )
@@ -74,6 +71,7 @@ pub async fn cancel(db: &PgPool, snack: Uuid, user: i64) -> Result<Change, ApiEr
     Ok(Change {
         from: Some(from),
         to: None,
+        epoch: row.epoch,
     })
 }
 
