@@ -4,7 +4,11 @@
 //! [`PAUSE`] but one probe, so that an outage costs the requests nothing. The callers then count in Postgres.
 
 use std::{
-    sync::atomic::{AtomicU64, Ordering},
+    collections::HashMap,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -73,6 +77,8 @@ pub struct Counters {
     breaker: Breaker,
     set: Script,
     shift: Script,
+    /// Snacks with a change that Redis may not have been told of, and the last epoch that lacks it.
+    missed: Mutex<HashMap<Uuid, i64>>,
 }
 
 impl Counters {
@@ -91,6 +97,7 @@ impl Counters {
             breaker: Breaker::new(),
             set: Script::new(SET),
             shift: Script::new(MOVE),
+            missed: Mutex::default(),
         })
     }
 
@@ -108,13 +115,31 @@ impl Counters {
         )
     }
 
-    /// What Redis holds of `snack`; none when it holds no epoch or does not answer in time.
+    /// What Redis holds of `snack`; none when it holds no epoch, has missed a change, or does not answer in time.
     pub async fn read(&self, snack: Uuid) -> Option<Stored> {
         let mut connection = self.connection.clone();
         let mut command = redis::cmd("MGET");
         command.arg(&self.keys(snack));
         let values: [Option<String>; 3] = self.attempt(command.query_async(&mut connection)).await?;
-        parse(&values)
+        parse(&values).filter(|stored| self.has_all(snack, stored.epoch))
+    }
+
+    /// Notes that Redis was not told of a change of `snack`: what it holds under `epoch` or an earlier one is not to be
+    /// believed once it is back, until a flush has counted anew.
+    pub fn miss(&self, snack: Uuid, epoch: i64) {
+        let mut missed = self.missed.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = missed.entry(snack).or_insert(epoch);
+        *last = epoch.max(*last);
+    }
+
+    /// Whether a flush has made up for what Redis has missed of `snack`.
+    fn has_all(&self, snack: Uuid, epoch: i64) -> bool {
+        let mut missed = self.missed.lock().unwrap_or_else(PoisonError::into_inner);
+        let made_up = missed.get(&snack).is_none_or(|last| epoch > *last);
+        if made_up {
+            missed.remove(&snack);
+        }
+        made_up
     }
 
     /// What Redis holds of each of `snacks`; none when it does not answer in time.
@@ -143,8 +168,11 @@ impl Counters {
             .arg(epoch)
             .arg(delta(ReactionType::Like))
             .arg(delta(ReactionType::Hate));
-        let counts: Option<(i32, i32)> = self.attempt(invocation.invoke_async(&mut connection)).await?;
-        counts.map(|(likes, hates)| Counts { likes, hates })
+        let answer: Option<Option<(i32, i32)>> = self.attempt(invocation.invoke_async(&mut connection)).await;
+        if answer.is_none() {
+            self.miss(snack, epoch.max(change.epoch));
+        }
+        answer.flatten().map(|(likes, hates)| Counts { likes, hates })
     }
 
     /// Writes freshly counted snacks, each unless a later count is there already. What fails is left to the next reconcile.

@@ -67,7 +67,8 @@ pub async fn cancel_reaction(
     answer(&state, snack, before, change).await
 }
 
-/// Counts a committed change in Redis, on the epoch that was read before it was written, or else in Postgres.
+/// Counts a committed change in Redis, on the epoch that was read before it was written, or else in Postgres. Redis counts
+/// for nothing when a flush has passed it by: it was out of reach then, or has lost what it was told.
 async fn answer(
     state: &AppState,
     snack: Uuid,
@@ -76,7 +77,10 @@ async fn answer(
 ) -> Result<Json<ReactionAnswer>, ApiError> {
     let counted = match before {
         Some(stored) if stored.epoch >= change.epoch => state.counters.shift(snack, stored.epoch, change).await,
-        _ => None,
+        _ => {
+            state.counters.miss(snack, change.epoch);
+            None
+        }
     };
     let counts: Counts = match counted {
         Some(counts) => counts,

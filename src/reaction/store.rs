@@ -13,7 +13,7 @@ pub struct Change {
     pub from: Option<ReactionType>,
     /// The reaction that came.
     pub to: Option<ReactionType>,
-    /// The epoch of the statistics columns at that time: what Redis holds of an older one is out of date.
+    /// The epoch of the snack's last flush: what Redis holds under an older one has missed it.
     pub epoch: i64,
 }
 
@@ -30,7 +30,7 @@ pub async fn react(db: &PgPool, snack: Uuid, user: i64, reaction: ReactionType) 
                ON CONFLICT ON CONSTRAINT snack_reactions_pkey
                DO UPDATE SET type = excluded.type, created_at = excluded.created_at WHERE reaction.type <> excluded.type
                RETURNING xmax = 0 AS inserted)
-           SELECT (SELECT inserted FROM changed) AS inserted, counter_epoch FROM snack"#,
+           SELECT (SELECT inserted FROM changed) AS inserted, counter_epoch AS "epoch!" FROM snack"#,
         snack,
         user,
         reaction as ReactionType
@@ -42,19 +42,12 @@ pub async fn react(db: &PgPool, snack: Uuid, user: i64, reaction: ReactionType) 
         ReactionType::Like => ReactionType::Hate,
         ReactionType::Hate => ReactionType::Like,
     };
-    match row.inserted {
-        None => Err(Code::DuplicateReaction.into()),
-        Some(true) => Ok(Change {
-            from: None,
-            to: Some(reaction),
-            epoch: row.counter_epoch,
-        }),
-        Some(false) => Ok(Change {
-            from: Some(other),
-            to: Some(reaction),
-            epoch: row.counter_epoch,
-        }),
-    }
+    let inserted = row.inserted.ok_or(Code::DuplicateReaction)?;
+    Ok(Change {
+        from: (!inserted).then_some(other),
+        to: Some(reaction),
+        epoch: row.epoch,
+    })
 }
 
 /// Takes the reaction of `user` to `snack` back.
@@ -67,7 +60,7 @@ pub async fn cancel(db: &PgPool, snack: Uuid, user: i64) -> Result<Change, ApiEr
            gone AS (
                DELETE FROM snack_reactions USING snack
                WHERE snack_id = snack.id AND user_id = $2 RETURNING type)
-           SELECT (SELECT type FROM gone) AS "reaction: ReactionType", counter_epoch FROM snack"#,
+           SELECT (SELECT type FROM gone) AS "reaction: ReactionType", counter_epoch AS "epoch!" FROM snack"#,
         snack,
         user
     )
@@ -78,7 +71,7 @@ pub async fn cancel(db: &PgPool, snack: Uuid, user: i64) -> Result<Change, ApiEr
     Ok(Change {
         from: Some(from),
         to: None,
-        epoch: row.counter_epoch,
+        epoch: row.epoch,
     })
 }
 

@@ -1,0 +1,340 @@
+//! Holds what clients were told against the rows, once all is quiet.
+
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
+
+use sqlx::{Connection, PgConnection};
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use crate::{
+    cast::{Baseline, Cast},
+    record::{Deed, Record, Times},
+    stack::{Stack, eventually},
+};
+
+/// A snack whose numbers differ: its id; likes and hates by rows, by columns, in Redis.
+type Counts = (i64, [i64; 2], [i64; 2], [Option<i64>; 2]);
+
+/// Waits for quiet: no dirty row, no transaction, and Redis, columns and rows agree. Returns how long it took, and complains
+/// when it takes longer than `patience`.
+pub async fn quiet(stack: &Stack, patience: Duration, complaints: &mut Vec<String>) -> Duration {
+    let since = Instant::now();
+    let is_quiet = eventually(
+        patience,
+        async || matches!(unrest(stack).await, Ok(unrest) if unrest.is_empty()),
+    )
+    .await;
+    if !is_quiet {
+        match unrest(stack).await {
+            Ok(unrest) => complaints.extend(
+                unrest
+                    .into_iter()
+                    .map(|what| format!("not quiet after {patience:?}: {what}")),
+            ),
+            Err(error) => complaints.push(format!("not quiet after {patience:?}: {error}")),
+        }
+    }
+    since.elapsed()
+}
+
+/// What is not quiet yet.
+async fn unrest(stack: &Stack) -> Result<Vec<String>, Box<dyn std::error::Error>> {
+    let mut db = PgConnection::connect_with(&stack.database()).await?;
+    let (dirty, busy): (i64, i64) = sqlx::query_as(
+        "SELECT (SELECT count(*) FROM reaction_dirty),
+             (SELECT count(*) FROM pg_stat_activity WHERE application_name = 'snack-server' AND xact_start IS NOT NULL)",
+    )
+    .fetch_one(&mut db)
+    .await?;
+    let mut unrest = Vec::new();
+    if dirty > 0 {
+        unrest.push(format!("{dirty} dirty rows"));
+    }
+    if busy > 0 {
+        unrest.push(format!("{busy} transactions under way"));
+    }
+    for (snack, rows, columns, redis) in differing_counts(&mut db, stack).await? {
+        unrest.push(format!(
+            "snack {snack}: rows say {rows:?}, columns {columns:?}, Redis {redis:?}"
+        ));
+    }
+    Ok(unrest)
+}
+
+/// Snacks that were ever counted and whose three counts are not the same.
+async fn differing_counts(db: &mut PgConnection, stack: &Stack) -> Result<Vec<Counts>, Box<dyn std::error::Error>> {
+    let rows: Vec<(i64, Uuid, i64, i64, i64, i64)> = sqlx::query_as(
+        "SELECT s.id, s.uid, count(*) FILTER (WHERE r.type = 'like'), count(*) FILTER (WHERE r.type = 'hate'),
+             s.like_reaction_count::bigint, s.hate_reaction_count::bigint
+         FROM snacks AS s LEFT JOIN snack_reactions AS r ON r.snack_id = s.id
+         GROUP BY s.id HAVING s.counter_epoch > 0 OR count(r.user_id) > 0 ORDER BY s.id",
+    )
+    .fetch_all(db)
+    .await?;
+    if rows.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut redis = stack.redis().await?;
+    let mut keys = redis::cmd("MGET");
+    for (_, uid, ..) in &rows {
+        keys.arg(format!("snack:{{{uid}}}:like_count"))
+            .arg(format!("snack:{{{uid}}}:hate_count"));
+    }
+    let values: Vec<Option<i64>> = keys.query_async(&mut redis).await?;
+    let counts = rows.iter().zip(values.chunks_exact(2)).map(|(row, redis)| {
+        let (id, _, likes, hates, like_column, hate_column) = *row;
+        (id, [likes, hates], [like_column, hate_column], [redis[0], redis[1]])
+    });
+    Ok(counts
+        .filter(|(_, rows, columns, redis)| rows != columns || rows.map(Some) != *redis)
+        .collect())
+}
+
+/// Every violation that the rows show.
+pub async fn violations(stack: &Stack, cast: &Cast, baseline: &Baseline, record: &Record) -> Vec<String> {
+    let mut db = stack.connect().await;
+    let mut found = Vec::new();
+    let outcome = async {
+        // One snapshot for all questions.
+        sqlx::query("BEGIN ISOLATION LEVEL REPEATABLE READ")
+            .execute(&mut db)
+            .await?;
+        check_reactions(&mut db, baseline, record, &mut found).await?;
+        check_orders(&mut db, cast, baseline, record, &mut found).await?;
+        check_deeds(&mut db, baseline, record, &mut found).await?;
+        check_families(&mut db, record, &mut found).await?;
+        check_rules(&mut db, &mut found).await
+    };
+    if let Err(error) = outcome.await {
+        found.push(format!("the rows could not be read: {error}"));
+    }
+    found
+}
+
+/// Each reaction is what its user was told last; nobody else's has changed.
+async fn check_reactions(
+    db: &mut PgConnection,
+    baseline: &Baseline,
+    record: &Record,
+    found: &mut Vec<String>,
+) -> sqlx::Result<()> {
+    let now = Baseline::read(db).await?.reactions;
+    let keys: HashSet<_> = now
+        .keys()
+        .chain(baseline.reactions.keys())
+        .chain(record.reactions.keys())
+        .collect();
+    for key in keys {
+        let row = now.get(key);
+        let fits = match record.reactions.get(key) {
+            Some(reaction) => reaction.may_be(row),
+            None => row == baseline.reactions.get(key),
+        };
+        if !fits {
+            found.push(format!(
+                "the reaction of (snack, user) {key:?} is {row:?}, and told was {:?}",
+                record.reactions.get(key)
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Each acknowledged order is there, once, with its lines, under its key; each order that is there was asked for.
+async fn check_orders(
+    db: &mut PgConnection,
+    cast: &Cast,
+    baseline: &Baseline,
+    record: &Record,
+    found: &mut Vec<String>,
+) -> sqlx::Result<()> {
+    type Row = (Uuid, i64, Option<String>, Option<i64>, Vec<i64>, Vec<i32>);
+    let rows: Vec<Row> = sqlx::query_as(
+        "SELECT o.uid, o.user_id, k.key, k.user_id,
+             ARRAY(SELECT snack_id FROM purchases WHERE order_id = o.id ORDER BY position),
+             ARRAY(SELECT quantity FROM purchases WHERE order_id = o.id ORDER BY position)
+         FROM orders AS o LEFT JOIN idempotency_keys AS k ON k.order_uid = o.uid WHERE o.id > $1",
+    )
+    .bind(baseline.last_order)
+    .fetch_all(&mut *db)
+    .await?;
+    let ids: HashMap<Uuid, i64> = cast.wares.iter().map(|ware| (ware.uid, ware.id)).collect();
+    let mut by_key: HashMap<&str, Vec<Uuid>> = HashMap::new();
+    for (uid, user, key, key_user, snacks, quantities) in &rows {
+        let Some((key, asked)) = key.as_ref().and_then(|key| Some((key, record.orders.get(key)?))) else {
+            found.push(format!(
+                "order {uid} is there, and nobody asked for it under its key {key:?}"
+            ));
+            continue;
+        };
+        by_key.entry(key).or_default().push(*uid);
+        let (wanted, many): (Vec<i64>, Vec<i32>) =
+            asked.lines.iter().map(|(uid, quantity)| (ids[uid], *quantity)).unzip();
+        if (*user, *key_user) != (asked.user, Some(asked.user)) || *snacks != wanted || *quantities != many {
+            found.push(format!(
+                "order {uid} of user {user} holds {snacks:?} {quantities:?}, and asked was {asked:?}"
+            ));
+        }
+    }
+    for (key, asked) in &record.orders {
+        let there = by_key.get(key.as_str()).map(Vec::as_slice).unwrap_or_default();
+        let told: HashSet<Uuid> = asked.told.iter().copied().collect();
+        if there.len() > 1 || told.len() > 1 {
+            found.push(format!("key {key}: orders {there:?} are there, and told was {told:?}"));
+        } else if let Some(told) = told.iter().next() {
+            if there.first() != Some(told) {
+                found.push(format!("key {key}: order {told} was acknowledged and is not there"));
+            }
+        } else if !asked.unknown && !there.is_empty() {
+            found.push(format!("key {key}: order {there:?} is there and was refused"));
+        }
+    }
+    Ok(())
+}
+
+/// Each transition and each change of a member type has as many rows as were acknowledged, or were without an answer.
+async fn check_deeds(
+    db: &mut PgConnection,
+    baseline: &Baseline,
+    record: &Record,
+    found: &mut Vec<String>,
+) -> sqlx::Result<()> {
+    let steps: Vec<(i64, String, String)> = sqlx::query_as(
+        "SELECT h.actor_id, o.uid::text, h.to_status::text FROM order_history AS h JOIN orders AS o ON o.id = h.order_id
+         WHERE h.id > $1 AND h.from_status IS NOT NULL",
+    )
+    .bind(baseline.last_step)
+    .fetch_all(&mut *db)
+    .await?;
+    let audited: Vec<(i64, String, String, String)> = sqlx::query_as(
+        "SELECT actor_id, action, split_part(subject, ' ', 1), split_part(subject, ' ', 2) FROM audit_log
+         WHERE id > $1 AND outcome = 'ok' AND action IN ('order_status_change', 'member_type_change')",
+    )
+    .bind(baseline.last_audit)
+    .fetch_all(&mut *db)
+    .await?;
+    let of = |wanted: &str| {
+        let rows = audited.iter().filter(|(_, action, ..)| action == wanted);
+        rows.map(|(actor, _, subject, to)| (*actor, subject.clone(), to.clone()))
+            .collect()
+    };
+    compare("history", steps, &record.transitions, found);
+    compare(
+        "audited transitions",
+        of("order_status_change"),
+        &record.transitions,
+        found,
+    );
+    compare(
+        "audited member types",
+        of("member_type_change"),
+        &record.member_types,
+        found,
+    );
+    Ok(())
+}
+
+fn compare(what: &str, rows: Vec<(i64, String, String)>, told: &HashMap<Deed, Times>, found: &mut Vec<String>) {
+    let mut counts: HashMap<Deed, usize> = HashMap::new();
+    for (actor, subject, to) in rows {
+        *counts.entry(Deed { actor, subject, to }).or_default() += 1;
+    }
+    let deeds: HashSet<&Deed> = counts.keys().chain(told.keys()).collect();
+    for deed in deeds {
+        let there = counts.get(deed).copied().unwrap_or_default();
+        let times = told.get(deed).copied().unwrap_or_default();
+        if there < times.told || there > times.told + times.unknown {
+            found.push(format!(
+                "{what}: {deed:?} is there {there} times, and told was {times:?}"
+            ));
+        }
+    }
+}
+
+/// Each sign-in has the tokens that were handed out, and at most one that is live.
+async fn check_families(db: &mut PgConnection, record: &Record, found: &mut Vec<String>) -> sqlx::Result<()> {
+    let ids: Vec<Uuid> = record.families.iter().map(|family| family.sign_in).collect();
+    let rows: Vec<(Uuid, Vec<Uuid>, Vec<Uuid>)> = sqlx::query_as(
+        "SELECT s.id, array_agg(t.jti), coalesce(array_agg(t.jti) FILTER (WHERE t.used_at IS NULL AND s.ended_at IS NULL), '{}')
+         FROM sign_ins AS s JOIN refresh_tokens AS t ON t.sign_in_id = s.id WHERE s.id = ANY($1) GROUP BY s.id",
+    )
+    .bind(ids)
+    .fetch_all(db)
+    .await?;
+    let rows: HashMap<Uuid, _> = rows.into_iter().map(|(id, all, live)| (id, (all, live))).collect();
+    for family in &record.families {
+        let Some((all, live)) = rows.get(&family.sign_in) else {
+            found.push(format!("the sign-in of {family:?} has gone"));
+            continue;
+        };
+        let told = family.tokens.len();
+        let kept = family.tokens.iter().all(|jti| all.contains(jti));
+        let certain = family.unknown == 0 && !family.reused;
+        let live_one = !certain || live.as_slice() == &family.tokens[told - 1..];
+        if live.len() > 1 || !kept || all.len() > told + family.unknown || !live_one {
+            found.push(format!("{family:?}: {} tokens are there, live are {live:?}", all.len()));
+        }
+    }
+    Ok(())
+}
+
+/// What must hold of the rows whatever was done. Each question answers with what is wrong.
+const RULES: &[(&str, &str)] = &[
+    (
+        "a snack in two open orders",
+        "SELECT p.snack_id::text FROM purchases AS p JOIN orders AS o ON o.id = p.order_id
+         WHERE o.status IN ('created', 'approved', 'ordered') GROUP BY p.snack_id HAVING count(*) > 1",
+    ),
+    (
+        "no active admin",
+        "SELECT 'none' WHERE NOT EXISTS (SELECT FROM users WHERE member_type = 'admin' AND NOT is_deleted)",
+    ),
+    (
+        "a history that is no way",
+        "SELECT order_id::text FROM (SELECT order_id, from_status, lag(to_status) OVER (PARTITION BY order_id ORDER BY id) AS before
+             FROM order_history) AS step WHERE from_status IS DISTINCT FROM before",
+    ),
+    (
+        "an order that is not where its history ends, or has more versions than steps",
+        "SELECT o.id::text FROM orders AS o LEFT JOIN (SELECT order_id, count(*) AS steps, max(id) AS last FROM order_history
+             GROUP BY order_id) AS h ON h.order_id = o.id LEFT JOIN order_history AS step ON step.id = h.last
+         WHERE o.status IS DISTINCT FROM step.to_status OR o.version IS DISTINCT FROM h.steps",
+    ),
+    (
+        "an order with nothing in it",
+        "SELECT id::text FROM orders AS o WHERE NOT EXISTS (SELECT FROM purchases WHERE order_id = o.id)",
+    ),
+    (
+        "a key that stands for no order",
+        "SELECT key FROM idempotency_keys AS k WHERE response IS NULL
+             OR NOT EXISTS (SELECT FROM orders WHERE uid = k.order_uid AND user_id = k.user_id)",
+    ),
+    (
+        "an order with two keys",
+        "SELECT order_uid::text FROM idempotency_keys GROUP BY order_uid HAVING count(*) > 1",
+    ),
+    (
+        "a sign-in with two live refresh tokens",
+        "SELECT s.id::text FROM sign_ins AS s JOIN refresh_tokens AS t ON t.sign_in_id = s.id
+         WHERE s.ended_at IS NULL AND t.used_at IS NULL GROUP BY s.id HAVING count(*) > 1",
+    ),
+    (
+        "a connection that was left inside a transaction",
+        "SELECT pid::text FROM pg_stat_activity WHERE application_name = 'snack-server'
+         AND state LIKE 'idle in transaction%' AND clock_timestamp() - state_change > interval '1 second'",
+    ),
+];
+
+async fn check_rules(db: &mut PgConnection, found: &mut Vec<String>) -> sqlx::Result<()> {
+    for (rule, question) in RULES {
+        let wrong: Vec<String> = sqlx::query_scalar(*question).fetch_all(&mut *db).await?;
+        if !wrong.is_empty() {
+            let (few, all) = (&wrong[..wrong.len().min(5)], wrong.len());
+            found.push(format!("{rule}: {few:?} ({all} in all)"));
+        }
+    }
+    Ok(())
+}

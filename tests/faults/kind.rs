@@ -1,0 +1,112 @@
+//! The kinds of rounds, and how many of each are played.
+
+use std::fmt;
+
+use crate::proxy::Mode;
+
+/// What goes wrong in a round.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// SIGKILL of the only server.
+    ServerKill,
+    /// SIGKILL of Redis, which comes back empty, or with what it knew, or with what it knew earlier.
+    RedisKill,
+    /// SIGKILL of PostgreSQL, wholly or of one of its processes.
+    PostgresKill,
+    /// SIGTERM of the only server under 200 requests a second.
+    Stop,
+    /// Two or three servers at once, and SIGKILL of one.
+    Replicas,
+    /// Redis behind a proxy that misbehaves.
+    Redis(Mode),
+    /// PostgreSQL behind a proxy that misbehaves.
+    Postgres(Mode),
+    /// Clients that hang up before the answer.
+    HangUp,
+    /// Clients that never get done with their headers or bodies.
+    SlowClients,
+}
+
+/// All of them, in the order in which they are played.
+pub const ALL: &[Kind] = &[
+    Kind::ServerKill,
+    Kind::RedisKill,
+    Kind::PostgresKill,
+    Kind::Stop,
+    Kind::Replicas,
+    Kind::Redis(Mode::Refuse),
+    Kind::Redis(Mode::Reset),
+    Kind::Redis(Mode::BlackHole),
+    Kind::Redis(Mode::Delay),
+    Kind::Postgres(Mode::Refuse),
+    Kind::Postgres(Mode::Reset),
+    Kind::Postgres(Mode::BlackHole),
+    Kind::Postgres(Mode::Delay),
+    Kind::HangUp,
+    Kind::SlowClients,
+];
+
+impl Kind {
+    /// How many rounds a full run has of it.
+    pub const fn full(self) -> usize {
+        match self {
+            Self::ServerKill | Self::RedisKill => 100,
+            Self::PostgresKill | Self::Stop => 50,
+            Self::Replicas | Self::Redis(_) | Self::Postgres(_) => 30,
+            Self::HangUp => 10,
+            Self::SlowClients => 1,
+        }
+    }
+
+    /// How many a short run has.
+    pub const fn short(self) -> usize {
+        match self {
+            Self::ServerKill | Self::PostgresKill | Self::Stop => 2,
+            Self::RedisKill => 3,
+            _ => 1,
+        }
+    }
+
+    /// How many servers play in the round numbered `index`.
+    pub const fn servers(self, index: usize) -> usize {
+        match self {
+            Self::Replicas => 2 + index % 2,
+            // Several flushers at once while a store is away.
+            Self::Redis(_) | Self::Postgres(_) | Self::RedisKill | Self::PostgresKill => 1 + (index % 3) / 2,
+            _ => 1,
+        }
+    }
+
+    /// Whether PostgreSQL goes out of reach, so that a 503 is a fair answer.
+    pub const fn hits_postgres(self) -> bool {
+        matches!(self, Self::PostgresKill | Self::Postgres(_))
+    }
+
+    /// Whether a server dies, and with it answers.
+    pub const fn kills_servers(self) -> bool {
+        matches!(self, Self::ServerKill | Self::Replicas)
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let proxied = |store, mode: &Mode| match mode {
+            Mode::Pass => format!("{store}-pass"),
+            Mode::Refuse => format!("{store}-refuse"),
+            Mode::Reset => format!("{store}-reset"),
+            Mode::Hold | Mode::BlackHole => format!("{store}-black-hole"),
+            Mode::Delay => format!("{store}-delay"),
+        };
+        f.pad(&match self {
+            Self::ServerKill => "server-kill".to_owned(),
+            Self::RedisKill => "redis-kill".to_owned(),
+            Self::PostgresKill => "postgres-kill".to_owned(),
+            Self::Stop => "server-stop".to_owned(),
+            Self::Replicas => "replica-kill".to_owned(),
+            Self::Redis(mode) => proxied("redis", mode),
+            Self::Postgres(mode) => proxied("postgres", mode),
+            Self::HangUp => "hang-up".to_owned(),
+            Self::SlowClients => "slow-clients".to_owned(),
+        })
+    }
+}

@@ -1,0 +1,179 @@
+//! The fault harness: plays rounds of load and faults on the real server, `PostgreSQL` and Redis, and holds what clients were
+//! told against the rows.
+//!
+//! `faults [--rounds full|short] [--seed N] [--only KIND]...` prints a table and every violation, and fails when there is one.
+//! The same seed repeats the clients' decisions and the schedule. A word without dashes plays the kinds whose names contain
+//! it, as `cargo test WORD` expects.
+
+#![expect(
+    clippy::print_stdout,
+    clippy::expect_used,
+    reason = "a test without the test harness"
+)]
+
+mod cast;
+mod check;
+mod client;
+mod dice;
+mod faults;
+mod kind;
+mod proxy;
+mod record;
+mod rounds;
+mod rude;
+mod stack;
+mod workload;
+
+use std::{
+    collections::BTreeMap,
+    process::ExitCode,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use kind::Kind;
+use record::{Record, percentile};
+
+/// Below what the p99 of reactions stays while Redis is out of reach.
+const REACTION_P99: Duration = Duration::from_millis(400);
+
+/// What the command line asks for.
+struct Arguments {
+    seed: u64,
+    full: bool,
+    kinds: Vec<Kind>,
+}
+
+impl Arguments {
+    /// What the command line says; none when only a list was asked for. Flags of libtest are accepted and ignored, because
+    /// `cargo test` hands the same ones to every test.
+    fn read() -> Option<Self> {
+        let (mut seed, mut full, mut words) = (1, false, Vec::new());
+        let mut arguments = std::env::args().skip(1);
+        while let Some(argument) = arguments.next() {
+            let (name, value) = match argument.split_once('=') {
+                Some((name, value)) => (name.to_owned(), Some(value.to_owned())),
+                None => (argument, None),
+            };
+            let mut value = || value.clone().or_else(|| arguments.next()).unwrap_or_default();
+            match name.as_str() {
+                "--list" => return None,
+                "--seed" => seed = value().parse().expect("--seed takes a number"),
+                "--rounds" => full = value() == "full",
+                "--only" => words.push(value()),
+                "--test-threads" | "--skip" | "--format" | "--color" | "--logfile" | "-Z" => drop(value()),
+                flag if flag.starts_with('-') => {}
+                word => words.push(word.to_owned()),
+            }
+        }
+        let wanted =
+            |kind: &&Kind| words.is_empty() || words.iter().any(|word| kind.to_string().contains(word.as_str()));
+        let kinds = kind::ALL.iter().filter(wanted).copied().collect();
+        Some(Self { seed, full, kinds })
+    }
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let Some(arguments) = Arguments::read() else {
+        println!("0 tests, 0 benchmarks");
+        return ExitCode::SUCCESS;
+    };
+    let started = Instant::now();
+    let (passed, failed) = if arguments.kinds.is_empty() {
+        (0, 0)
+    } else {
+        run(&arguments).await
+    };
+    let word = if failed == 0 { "ok" } else { "FAILED" };
+    println!(
+        "\ntest result: {word}. {passed} passed; {failed} failed; 0 ignored; 0 measured; {} filtered out; finished in {:.2}s",
+        kind::ALL.len() - arguments.kinds.len(),
+        started.elapsed().as_secs_f64()
+    );
+    if failed == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+/// Plays all rounds; how many passed and failed.
+async fn run(arguments: &Arguments) -> (usize, usize) {
+    let mut stack = stack::Stack::start().await;
+    // The first server makes the schema.
+    stack.serve(1).await;
+    let cast = Arc::new(cast::Cast::prepare(&stack).await);
+    println!("\nseed {}, logs in {}\n", arguments.seed, stack.folder.display());
+    println!(
+        "{:<20} {:>6} {:>9} {:>12} {:>8} {:>8} {:>12} {:>12} {:>10}",
+        "kind",
+        "rounds",
+        "requests",
+        "acknowledged",
+        "refused",
+        "unknown",
+        "healed (max)",
+        "reaction p99",
+        "violations"
+    );
+    let (mut passed, mut failed) = (0, 0);
+    for kind in &arguments.kinds {
+        let count = if arguments.full { kind.full() } else { kind.short() };
+        let (mut all, mut healed, mut violations) = (Record::default(), Duration::ZERO, 0);
+        let mut lines = Vec::new();
+        for index in 0..count {
+            let report = rounds::play(*kind, index, arguments.seed, arguments.full, &mut stack, &cast).await;
+            healed = healed.max(report.healed);
+            let mut record = report.record;
+            if record.violations.is_empty() {
+                passed += 1;
+            } else {
+                failed += 1;
+            }
+            // Many clients meet the same thing at the same time.
+            let mut times = BTreeMap::<&str, usize>::new();
+            for what in &record.violations {
+                *times.entry(what).or_default() += 1;
+            }
+            lines.extend(
+                times
+                    .iter()
+                    .map(|(what, times)| format!("  {kind} {index}: {times} x {what}")),
+            );
+            violations += record.violations.len();
+            // Only their times and numbers are of interest from here on.
+            record.reactions.clear();
+            record.orders.clear();
+            record.transitions.clear();
+            record.member_types.clear();
+            record.families.clear();
+            all.absorb(record);
+        }
+        let p99 = percentile(&all.reaction_times, 99);
+        if matches!(kind, Kind::Redis(_) | Kind::RedisKill) && p99 > REACTION_P99 {
+            failed += 1;
+            violations += 1;
+            lines.push(format!("  {kind}: the p99 of reactions without Redis is {p99:?}"));
+        }
+        let shown = if all.reaction_times.is_empty() {
+            "-".to_owned()
+        } else {
+            format!("{} ms", p99.as_millis())
+        };
+        println!(
+            "{kind:<20} {count:>6} {:>9} {:>12} {:>8} {:>8} {:>9} ms {shown:>12} {:>10}",
+            all.requests,
+            all.acknowledged,
+            all.refused,
+            all.unknown,
+            healed.as_millis(),
+            violations
+        );
+        for line in &lines {
+            println!("{line}");
+        }
+    }
+    stack.keeps_logs = failed > 0;
+    (passed, failed)
+}

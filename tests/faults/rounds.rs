@@ -1,0 +1,181 @@
+//! A round: load, a fault, its end, quiet, and the check.
+
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::{task::JoinSet, time::sleep};
+
+use crate::{
+    cast::{Baseline, Cast},
+    check,
+    client::{Ground, http},
+    dice::Dice,
+    faults,
+    kind::Kind,
+    proxy::{DELAY, Mode},
+    record::Record,
+    stack::{RECONCILE, Stack, eventually},
+    workload,
+};
+
+/// What the promise of convergence leaves out of account and these short intervals do not: the pause of the circuit breaker
+/// before Redis (0.5 s), reconnecting, and a machine that is busy.
+const SLACK: Duration = Duration::from_secs(2);
+/// How long PostgreSQL leaves a transaction open whose client has fallen silent (`idle_in_transaction_session_timeout`).
+const IDLE_TRANSACTION: Duration = Duration::from_secs(10);
+/// How long a request that was told a 503 may still wait for a connection to be done on.
+const LATE: Duration = Duration::from_millis(2200);
+
+/// Within what time the clients of a round without a fault get a few hundred answers, even on a busy machine.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(30);
+
+/// What came of a round.
+#[derive(Default)]
+pub struct Report {
+    pub record: Record,
+    /// How long it took to converge after the traffic had stopped.
+    pub healed: Duration,
+}
+
+/// The stage of a round.
+pub struct Round<'a> {
+    pub kind: Kind,
+    pub index: usize,
+    pub stack: &'a mut Stack,
+    pub cast: Arc<Cast>,
+    pub dice: Dice,
+    pub baseline: Baseline,
+    pub ground: Arc<Ground>,
+    pub clients: JoinSet<Record>,
+    pub violations: Vec<String>,
+}
+
+impl<'a> Round<'a> {
+    /// Reads the baseline and sets the clients to work.
+    pub async fn begin(kind: Kind, index: usize, seed: u64, stack: &'a mut Stack, cast: &Arc<Cast>) -> Self {
+        let mut dice = Dice::of(seed, &format!("{kind} {index}"));
+        stack.serve(kind.servers(index)).await;
+        let mut db = stack.connect().await;
+        let mut baseline = Baseline::read(&mut db).await.expect("the rows");
+        let sign_ins = cast.sign_in(&mut db).await;
+        let ground = Arc::new(Ground {
+            cast: Arc::clone(cast),
+            urls: stack.urls(),
+            // Half of the clients that meet a stop open a connection for each request.
+            http: http(kind != Kind::Stop || index.is_multiple_of(2)),
+            stop: AtomicBool::new(false),
+            faulty: AtomicBool::new(false),
+            answered: AtomicUsize::new(0),
+            may_be_unavailable: kind.hits_postgres(),
+            may_lose_answers: kind.kills_servers(),
+            // Of 28 clients: about 200 requests a second, or as many as go.
+            think: if kind == Kind::Stop { 270 } else { 30 },
+            orders: Mutex::new(std::mem::take(&mut baseline.open_orders)),
+            name: format!("{kind}-{index}-{}", uuid::Uuid::new_v4().simple()),
+        });
+        let clients = match kind {
+            Kind::HangUp => JoinSet::new(),
+            _ => workload::begin(&ground, &baseline, sign_ins, &mut dice),
+        };
+        Self {
+            kind,
+            index,
+            stack,
+            cast: Arc::clone(cast),
+            dice,
+            baseline,
+            ground,
+            clients,
+            violations: Vec::new(),
+        }
+    }
+
+    /// Lets the clients work for some of `milliseconds`.
+    pub async fn load(&mut self, milliseconds: std::ops::Range<usize>) {
+        sleep(Duration::from_millis(
+            self.dice.between(milliseconds.start, milliseconds.end) as u64,
+        ))
+        .await;
+    }
+
+    /// Lets the clients work until so many more of their requests have been answered. On a machine that is busy that takes its
+    /// time; a round with hardly any requests would prove nothing.
+    pub async fn answers(&mut self, count: std::ops::Range<usize>) {
+        let until = self.ground.answered.load(Ordering::Relaxed) + self.dice.between(count.start, count.end);
+        let ground = Arc::clone(&self.ground);
+        if !eventually(ANSWERED_WITHIN, async || {
+            ground.answered.load(Ordering::Relaxed) >= until
+        })
+        .await
+        {
+            self.complain(format!("fewer than {count:?} answers within {ANSWERED_WITHIN:?}"));
+        }
+    }
+
+    /// Notes when the fault begins and ends.
+    pub fn is_faulty(&self, faulty: bool) {
+        self.ground.faulty.store(faulty, Ordering::Relaxed);
+    }
+
+    /// Notes a violation.
+    pub fn complain(&mut self, what: impl Into<String>) {
+        self.violations.push(what.into());
+    }
+
+    /// Stops the clients, waits for quiet and checks.
+    pub async fn end(mut self) -> Report {
+        let clients = std::mem::take(&mut self.clients);
+        let record = workload::finish(&self.ground, clients).await;
+        self.settle(record).await
+    }
+
+    /// Waits for quiet and holds `record` against the rows.
+    pub async fn settle(mut self, mut record: Record) -> Report {
+        if self.kind.hits_postgres() {
+            // Nothing tells from outside when such a request has given up.
+            sleep(LATE).await;
+        }
+        let patience = 2 * RECONCILE
+            + SLACK
+            + match self.kind {
+                Kind::Postgres(Mode::BlackHole) => IDLE_TRANSACTION,
+                Kind::Postgres(Mode::Delay) | Kind::Redis(Mode::Delay) => DELAY,
+                _ => Duration::ZERO,
+            };
+        let healed = check::quiet(self.stack, patience, &mut self.violations).await;
+        record.violations.append(&mut self.violations);
+        record
+            .violations
+            .extend(check::violations(self.stack, &self.cast, &self.baseline, &record).await);
+        self.stack.postgres_proxy.reap();
+        self.stack.redis_proxy.reap();
+        Report { record, healed }
+    }
+}
+
+/// Plays one round.
+pub async fn play(kind: Kind, index: usize, seed: u64, full: bool, stack: &mut Stack, cast: &Arc<Cast>) -> Report {
+    let mut round = Round::begin(kind, index, seed, stack, cast).await;
+    match kind {
+        Kind::HangUp => return crate::rude::hang_up(round, if full { 1000 } else { 200 }).await,
+        Kind::SlowClients => return crate::rude::be_slow(round, if full { 500 } else { 20 }).await,
+        _ => round.answers(100..500).await,
+    }
+    match kind {
+        Kind::ServerKill | Kind::Replicas => faults::kill_server(&mut round).await,
+        Kind::RedisKill => faults::kill_redis(&mut round).await,
+        Kind::PostgresKill => faults::kill_postgres(&mut round).await,
+        Kind::Stop if index % 10 == 9 => faults::signal_twice(&mut round).await,
+        Kind::Stop => faults::stop_server(&mut round).await,
+        Kind::Redis(mode) => faults::cut_redis(&mut round, mode).await,
+        Kind::Postgres(mode) => faults::cut_postgres(&mut round, mode).await,
+        Kind::HangUp | Kind::SlowClients => {}
+    }
+    round.answers(50..200).await;
+    round.end().await
+}

@@ -1,0 +1,485 @@
+//! What the rounds are played on: a durable PostgreSQL, a Redis, a proxy before each, and servers.
+
+use std::{
+    collections::HashMap,
+    fs::{self, File},
+    io::{self, Read},
+    net::TcpListener,
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Stdio},
+    time::Duration,
+};
+
+use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::proxy::Proxy;
+
+/// How often a condition is looked at.
+pub const POLL: Duration = Duration::from_millis(10);
+/// How long anything may take to start.
+const START: Duration = Duration::from_secs(60);
+/// `REACTION_RECONCILE_INTERVAL` of every server.
+pub const RECONCILE: Duration = Duration::from_millis(500);
+/// `JWT_SECRET` of every server.
+pub const SECRET: &str = "a secret of the fault harness, 32 bytes or more";
+
+/// Waits until `condition` holds; false when it does not within `patience`.
+pub async fn eventually<F: Future<Output = bool>>(patience: Duration, mut condition: impl FnMut() -> F) -> bool {
+    let deadline = Instant::now() + patience;
+    loop {
+        if condition().await {
+            return true;
+        }
+        if Instant::now() >= deadline {
+            return false;
+        }
+        sleep(POLL).await;
+    }
+}
+
+/// Sends `signal` to the process `pid`; one that has gone is none the worse.
+pub fn send_signal(signal: &str, pid: u32) {
+    let _ = Command::new("kill")
+        .args(["-s", signal, &pid.to_string()])
+        .stderr(Stdio::null())
+        .status();
+}
+
+/// Below the ports that the kernel hands out by itself, so that nobody takes it between a stop and the next start.
+fn free_port() -> u16 {
+    let mut random = [0; 2];
+    loop {
+        if File::open("/dev/urandom")
+            .and_then(|mut file| file.read_exact(&mut random))
+            .is_err()
+        {
+            panic!("no randomness");
+        }
+        let port = 20_000 + u16::from_le_bytes(random) % 12_000;
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
+}
+
+/// The folder of PostgreSQL's programs.
+fn postgres_programs() -> PathBuf {
+    let named = Command::new("pg_config").arg("--bindir").output().ok();
+    let named = named
+        .and_then(|output| String::from_utf8(output.stdout).ok())
+        .map(|text| PathBuf::from(text.trim()));
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    named
+        .into_iter()
+        .chain(std::env::split_paths(&path))
+        .find(|folder| folder.join("postgres").exists() && folder.join("initdb").exists())
+        .expect("PostgreSQL's programs; run the harness with `make faults` or `make test`")
+}
+
+/// A command of a store. PostgreSQL refuses to run as root.
+fn as_service(program: &Path) -> Command {
+    let is_root = fs::metadata("/proc/self").is_ok_and(|owner| std::os::unix::fs::MetadataExt::uid(&owner) == 0);
+    if !is_root {
+        return Command::new(program);
+    }
+    let mut command = Command::new("setpriv");
+    command
+        .args(["--reuid=postgres", "--regid=postgres", "--init-groups", "--"])
+        .arg(program);
+    command
+}
+
+/// The processes whose parent is `pid`.
+fn children_of(pid: u32) -> Vec<u32> {
+    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+    processes
+        .filter_map(|entry| {
+            let child: u32 = entry.file_name().to_str()?.parse().ok()?;
+            let stat = fs::read_to_string(entry.path().join("stat")).ok()?;
+            let parent = stat
+                .rsplit_once(')')?
+                .1
+                .split_whitespace()
+                .nth(1)?
+                .parse::<u32>()
+                .ok()?;
+            (parent == pid).then_some(child)
+        })
+        .collect()
+}
+
+/// One process of ours, killed when it is dropped.
+pub struct Process(Child);
+
+impl Process {
+    fn start(command: &mut Command, log: &Path) -> io::Result<Self> {
+        let log = File::options().append(true).create(true).open(log)?;
+        command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+        Ok(Self(command.spawn()?))
+    }
+
+    /// Its number.
+    pub fn pid(&self) -> u32 {
+        self.0.id()
+    }
+
+    /// Ends it at once.
+    pub fn kill(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+
+    /// How it ended; none while it runs.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.0.try_wait().ok().flatten()
+    }
+
+    /// How it ended, within `patience`.
+    pub async fn end(&mut self, patience: Duration) -> Option<ExitStatus> {
+        let deadline = Instant::now() + patience;
+        loop {
+            let ended = self.ended();
+            if ended.is_some() || Instant::now() >= deadline {
+                return ended;
+            }
+            sleep(POLL).await;
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// What Redis still knows after it was killed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Memory {
+    /// Nothing.
+    Lost,
+    /// All.
+    Kept,
+    /// What it knew at [`Stack::remember_redis`].
+    RolledBack,
+}
+
+/// The stores, their proxies and the servers.
+pub struct Stack {
+    /// The servers; the first is the only one in most rounds.
+    pub servers: Vec<Server>,
+    /// Before PostgreSQL.
+    pub postgres_proxy: Proxy,
+    /// Before Redis.
+    pub redis_proxy: Proxy,
+    /// Where logs are.
+    pub folder: PathBuf,
+    /// Whether they outlive the stack.
+    pub keeps_logs: bool,
+    programs: PathBuf,
+    postgres: Option<Process>,
+    postgres_port: u16,
+    redis: Option<Process>,
+    redis_port: u16,
+}
+
+/// One server.
+pub struct Server {
+    /// Where it listens.
+    pub url: String,
+    /// Its port.
+    pub port: u16,
+    process: Option<Process>,
+}
+
+impl Stack {
+    /// Starts the stores, no server yet.
+    pub async fn start() -> Self {
+        let folder = PathBuf::from(format!("/tmp/snack-faults.{}", uuid::Uuid::new_v4().simple()));
+        fs::create_dir_all(folder.join("postgres")).expect("a folder");
+        fs::create_dir_all(folder.join("redis")).expect("a folder");
+        let programs = postgres_programs();
+        // Whoever runs the stores owns their folders.
+        let service = as_service(Path::new("true")).get_program() == "setpriv";
+        if service {
+            let owned = Command::new("chown")
+                .arg("postgres:")
+                .args([folder.join("postgres"), folder.join("redis")])
+                .status();
+            assert!(owned.is_ok_and(|status| status.success()), "chown");
+        }
+        let mut initdb = as_service(&programs.join("initdb"));
+        initdb.args([
+            "--username=snack",
+            "--auth=trust",
+            "--encoding=UTF8",
+            "--locale=C",
+            "--no-sync",
+            "-D",
+        ]);
+        initdb.arg(folder.join("postgres")).current_dir("/");
+        let mut initdb = Process::start(&mut initdb, &folder.join("postgres.log")).expect("initdb");
+        let made = initdb.end(START).await;
+        assert!(
+            made.is_some_and(|status| status.success()),
+            "initdb failed, see {}",
+            folder.display()
+        );
+        let (postgres_port, redis_port) = (free_port(), free_port());
+        let mut stack = Self {
+            servers: Vec::new(),
+            postgres_proxy: Proxy::start(free_port(), postgres_port),
+            redis_proxy: Proxy::start(free_port(), redis_port),
+            folder,
+            keeps_logs: false,
+            programs,
+            postgres: None,
+            postgres_port,
+            redis: None,
+            redis_port,
+        };
+        stack.start_postgres();
+        stack.start_redis();
+        stack.await_postgres().await;
+        stack.await_redis().await;
+        stack
+    }
+
+    /// The database, past the proxy.
+    pub fn database(&self) -> PgConnectOptions {
+        PgConnectOptions::new_without_pgpass()
+            .host("127.0.0.1")
+            .port(self.postgres_port)
+            .username("snack")
+            .database("postgres")
+            .application_name("faults")
+    }
+
+    /// A connection to the database, past the proxy.
+    pub async fn connect(&self) -> PgConnection {
+        PgConnection::connect_with(&self.database()).await.expect("PostgreSQL")
+    }
+
+    /// Redis, past the proxy.
+    pub async fn redis(&self) -> redis::RedisResult<redis::aio::MultiplexedConnection> {
+        let client = redis::Client::open(format!("redis://127.0.0.1:{}", self.redis_port))?;
+        client.get_multiplexed_async_connection().await
+    }
+
+    /// Starts PostgreSQL with the durability that it has by default: a crash must cost nothing that was committed.
+    pub fn start_postgres(&mut self) {
+        let mut command = as_service(&self.programs.join("postgres"));
+        command
+            .arg("-D")
+            .arg(self.folder.join("postgres"))
+            .args(["-p", &self.postgres_port.to_string()]);
+        for setting in [
+            "listen_addresses=127.0.0.1",
+            "unix_socket_directories=",
+            "max_connections=300",
+            "timezone=UTC",
+            "log_min_messages=warning",
+        ] {
+            command.args(["-c", setting]);
+        }
+        command.current_dir("/");
+        self.postgres = Some(Process::start(&mut command, &self.folder.join("postgres.log")).expect("postgres"));
+    }
+
+    /// Waits until PostgreSQL takes connections.
+    pub async fn await_postgres(&self) {
+        let up = eventually(START, async || {
+            PgConnection::connect_with(&self.database()).await.is_ok()
+        })
+        .await;
+        assert!(up, "PostgreSQL did not start, see {}", self.folder.display());
+    }
+
+    /// Kills PostgreSQL and all its processes at once, as a power cut does.
+    pub fn kill_postgres(&mut self) {
+        let Some(mut postgres) = self.postgres.take() else {
+            return;
+        };
+        // Stopped first, so that it starts no others meanwhile.
+        send_signal("STOP", postgres.pid());
+        let children = children_of(postgres.pid());
+        for child in &children {
+            send_signal("KILL", *child);
+        }
+        postgres.kill();
+    }
+
+    /// Kills one of PostgreSQL's processes that serve a server: the others are ended by PostgreSQL, which recovers by itself.
+    pub async fn kill_backend(&self) {
+        let pid = sqlx::query_scalar::<_, i32>(
+            "SELECT pid FROM pg_stat_activity WHERE application_name = 'snack-server' ORDER BY state = 'active' DESC LIMIT 1",
+        )
+        .fetch_optional(&mut self.connect().await)
+        .await;
+        if let Ok(Some(pid)) = pid {
+            send_signal("KILL", pid.unsigned_abs());
+        }
+    }
+
+    /// Starts Redis, which keeps what it is told.
+    pub fn start_redis(&mut self) {
+        let mut command = as_service(Path::new("redis-server"));
+        command.args(["--bind", "127.0.0.1", "--port", &self.redis_port.to_string()]);
+        command
+            .args(["--save", "", "--appendonly", "yes", "--dir"])
+            .arg(self.folder.join("redis"))
+            .current_dir("/");
+        self.redis = Some(Process::start(&mut command, &self.folder.join("redis.log")).expect("redis-server"));
+    }
+
+    /// Waits until Redis answers.
+    pub async fn await_redis(&self) {
+        let answers = async || {
+            let Ok(mut connection) = self.redis().await else {
+                return false;
+            };
+            redis::cmd("PING").query_async::<()>(&mut connection).await.is_ok()
+        };
+        assert!(
+            eventually(START, answers).await,
+            "Redis did not start, see {}",
+            self.folder.display()
+        );
+    }
+
+    /// Keeps what Redis knows, for [`Memory::RolledBack`].
+    pub fn remember_redis(&self) {
+        self.copy_redis("appendonlydir", "remembered");
+    }
+
+    fn copy_redis(&self, from: &str, to: &str) {
+        let redis = self.folder.join("redis");
+        let _ = fs::remove_dir_all(redis.join(to));
+        let copied = as_service(Path::new("cp"))
+            .arg("-r")
+            .arg(redis.join(from))
+            .arg(redis.join(to))
+            .status();
+        assert!(
+            copied.is_ok_and(|status| status.success()),
+            "a copy of what Redis holds"
+        );
+    }
+
+    /// Kills Redis; what it will still know is `memory`.
+    pub fn kill_redis(&mut self, memory: Memory) {
+        drop(self.redis.take());
+        match memory {
+            Memory::Kept => {}
+            Memory::Lost => {
+                let _ = fs::remove_dir_all(self.folder.join("redis/appendonlydir"));
+            }
+            Memory::RolledBack => self.copy_redis("remembered", "appendonlydir"),
+        }
+    }
+
+    /// The settings of every server, without its address.
+    pub fn settings(&self) -> HashMap<String, String> {
+        let database = format!("postgres://snack@127.0.0.1:{}/postgres", self.postgres_proxy.port);
+        let redis = format!("redis://127.0.0.1:{}", self.redis_proxy.port);
+        let media = format!("file://{}", self.folder.join("media").display());
+        [
+            ("DATABASE_URL", database.as_str()),
+            ("REDIS_URL", &redis),
+            ("MEDIA_URL", &media),
+            ("JWT_SECRET", SECRET),
+            ("ACCESS_TOKEN_TTL", "1day"),
+            ("REFRESH_TOKEN_GRACE", "0s"),
+            ("REACTION_FLUSH_INTERVAL", "100ms"),
+            ("REACTION_RECONCILE_INTERVAL", "500ms"),
+            ("RUST_LOG", "warn"),
+            ("LOG_FORMAT", "json"),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into()
+    }
+
+    /// Sees to it that just `count` servers run and are ready.
+    pub async fn serve(&mut self, count: usize) {
+        while self.servers.len() < count {
+            let port = free_port();
+            let url = format!("http://127.0.0.1:{port}");
+            self.servers.push(Server {
+                url,
+                port,
+                process: None,
+            });
+        }
+        for server in self.servers.drain(count..) {
+            drop(server);
+        }
+        for at in 0..count {
+            if self.servers[at]
+                .process
+                .as_mut()
+                .is_none_or(|process| process.ended().is_some())
+            {
+                self.start_server(at);
+            }
+        }
+        for server in &self.servers {
+            assert!(
+                server.becomes_ready(START).await,
+                "a server did not start, see {}",
+                self.folder.display()
+            );
+        }
+    }
+
+    /// Starts the server numbered `at`.
+    pub fn start_server(&mut self, at: usize) {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_snack-server"));
+        command.env_clear().envs(self.settings());
+        command.env("HTTP_ADDR", format!("127.0.0.1:{}", self.servers[at].port));
+        let log = self.folder.join(format!("server-{at}.log"));
+        self.servers[at].process = Some(Process::start(&mut command, &log).expect("snack-server"));
+    }
+
+    /// Where the servers listen.
+    pub fn urls(&self) -> Vec<String> {
+        self.servers.iter().map(|server| server.url.clone()).collect()
+    }
+}
+
+impl Drop for Stack {
+    fn drop(&mut self) {
+        self.servers.clear();
+        self.kill_postgres();
+        drop(self.redis.take());
+        for data in ["postgres", "redis", "media"] {
+            let _ = fs::remove_dir_all(self.folder.join(data));
+        }
+        if !self.keeps_logs && !std::thread::panicking() {
+            let _ = fs::remove_dir_all(&self.folder);
+        }
+    }
+}
+
+impl Server {
+    /// Its process, while it has one.
+    pub fn process(&mut self) -> &mut Process {
+        self.process.as_mut().expect("a server that was started")
+    }
+
+    /// Whether it says that it can work, asked on a connection of its own.
+    pub async fn is_ready(&self) -> bool {
+        let client = reqwest::Client::builder()
+            .no_proxy()
+            .pool_max_idle_per_host(0)
+            .build()
+            .expect("a client");
+        let asked = client.get(format!("{}/health/ready", self.url)).send();
+        matches!(timeout(Duration::from_secs(4), asked).await, Ok(Ok(answer)) if answer.status() == 200)
+    }
+
+    /// Whether it can work within `patience`.
+    pub async fn becomes_ready(&self, patience: Duration) -> bool {
+        eventually(patience, || self.is_ready()).await
+    }
+}

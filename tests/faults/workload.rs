@@ -1,0 +1,407 @@
+//! What members and admins do all round long. A client does one thing after another, so that it knows what must come of it;
+//! what it does follows from its dice.
+
+use std::{sync::Arc, time::Instant};
+
+use reqwest::Method;
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+use uuid::Uuid;
+
+use crate::{
+    cast::{Baseline, OpenOrder, SignIn, Snack},
+    client::{Client, Ground},
+    dice::Dice,
+    record::{Asked, Deed, Family, Outcome, Reaction, Record},
+};
+
+/// Everybody at work until [`Ground::stop`].
+pub fn begin(
+    ground: &Arc<Ground>,
+    baseline: &Baseline,
+    sign_ins: Vec<Vec<SignIn>>,
+    dice: &mut Dice,
+) -> JoinSet<Record> {
+    let mut clients = JoinSet::new();
+    let cast = Arc::clone(&ground.cast);
+    for ((number, person), sign_ins) in cast.members.iter().enumerate().zip(sign_ins) {
+        let mut client = Client::new(Arc::clone(ground), person.clone(), dice.split());
+        for snack in cast.shared.iter().chain([&cast.own[number]]) {
+            let told = baseline.reactions.get(&(snack.id, person.id)).cloned();
+            let reaction = Reaction {
+                told,
+                floating: Vec::new(),
+            };
+            client.record.reactions.insert((snack.id, person.id), reaction);
+        }
+        clients.spawn(async move {
+            let mut member = Member {
+                client,
+                number,
+                sign_ins,
+                family: None,
+                retry: None,
+                keys: 0,
+            };
+            member.work().await;
+            member.client.record
+        });
+    }
+    for person in &cast.admins {
+        let mut admin = Admin(Client::new(Arc::clone(ground), person.clone(), dice.split()));
+        clients.spawn(async move {
+            admin.work().await;
+            admin.0.record
+        });
+    }
+    clients
+}
+
+/// A member: reacts, orders, refreshes, reads.
+struct Member {
+    client: Client,
+    number: usize,
+    /// Sign-ins that are still to be used.
+    sign_ins: Vec<SignIn>,
+    /// The one in use, by its place in the record, and its last token.
+    family: Option<(usize, String)>,
+    /// The key of an order whose answer was lost.
+    retry: Option<String>,
+    keys: usize,
+}
+
+impl Member {
+    async fn work(&mut self) {
+        while self.client.ground.goes_on() {
+            match self.client.dice.below(20) {
+                0..7 => {
+                    let snack = self.client.dice.pick(&self.client.ground.cast.shared).clone();
+                    self.react(&snack).await;
+                }
+                7..12 => {
+                    let snack = self.client.ground.cast.own[self.number].clone();
+                    self.react(&snack).await;
+                }
+                12..15 => self.order().await,
+                15..17 => self.refresh().await,
+                _ => self.look().await,
+            }
+            self.client.think().await;
+        }
+    }
+
+    /// Likes, hates, or takes it back; what must come of it follows from what was told last.
+    async fn react(&mut self, snack: &Snack) {
+        let client = &mut self.client;
+        let wanted = *client.dice.pick(&[Some("like"), Some("hate"), None]);
+        let path = format!("/snacks/{}/reaction", snack.uid);
+        let request = match wanted {
+            Some(kind) => client.request(Method::POST, &path).json(&json!({"type": kind})),
+            None => client.request(Method::DELETE, &path),
+        };
+        let faulty = client.ground.faulty.load(std::sync::atomic::Ordering::Relaxed);
+        let started = Instant::now();
+        let outcome = client.change("reaction", request).await;
+        if faulty && outcome != Outcome::NotSent {
+            client.record.reaction_times.push(started.elapsed());
+        }
+        let key = (snack.id, client.person.id);
+        let own = client.ground.cast.own[self.number].id == snack.id;
+        let mut complaint = None;
+        let reaction = client.record.reactions.entry(key).or_default();
+        let certain = reaction.floating.is_empty();
+        match outcome {
+            Outcome::Ok(body) => {
+                if certain && reaction.told.as_deref() == wanted {
+                    complaint = Some(format!("{wanted:?} to snack {} was taken twice", snack.id));
+                }
+                let expected = (i64::from(wanted == Some("like")), i64::from(wanted == Some("hate")));
+                let answered = (
+                    body["like_reaction_count"].as_i64(),
+                    body["hate_reaction_count"].as_i64(),
+                );
+                if own && certain && answered != (Some(expected.0), Some(expected.1)) {
+                    complaint = Some(format!(
+                        "{wanted:?} to own snack {} was answered with {answered:?}, after {:?}",
+                        snack.id, reaction.told
+                    ));
+                }
+                reaction.told = wanted.map(str::to_owned);
+            }
+            Outcome::Refused(status, code) => {
+                let expected = if wanted.is_some() {
+                    (409, "duplicate_reaction")
+                } else {
+                    (404, "reaction_not_found")
+                };
+                if (status, code.as_str()) != expected || (certain && reaction.told.as_deref() != wanted) {
+                    complaint = Some(format!(
+                        "{wanted:?} to snack {} was refused, {status} {code}, after {:?}",
+                        snack.id, reaction.told
+                    ));
+                }
+                reaction.told = wanted.map(str::to_owned);
+            }
+            Outcome::Unknown => reaction.floating.push(wanted.map(str::to_owned)),
+            Outcome::NotSent => {}
+        }
+        if let Some(complaint) = complaint {
+            client.complain(complaint);
+        }
+    }
+
+    /// Orders one to three snacks under a key; an order whose answer was lost is asked for again under the same.
+    async fn order(&mut self) {
+        let client = &mut self.client;
+        let key = if let Some(key) = self.retry.take() {
+            key
+        } else {
+            self.keys += 1;
+            let key = format!("{}-{}-{}", client.ground.name, client.person.id, self.keys);
+            let mut lines: Vec<(Uuid, i32)> = Vec::new();
+            for _ in 0..client.dice.between(1, 4) {
+                let ware = client.dice.pick(&client.ground.cast.wares).uid;
+                let quantity = i32::try_from(client.dice.between(1, 1000)).unwrap_or(1);
+                if lines.iter().all(|(uid, _)| *uid != ware) {
+                    lines.push((ware, quantity));
+                }
+            }
+            let asked = Asked {
+                user: client.person.id,
+                lines,
+                told: Vec::new(),
+                unknown: false,
+            };
+            client.record.orders.insert(key.clone(), asked);
+            key
+        };
+        let lines = &client.record.orders[&key].lines;
+        let lines: Vec<Value> = lines
+            .iter()
+            .map(|(uid, quantity)| json!({"uid": uid, "quantity": quantity}))
+            .collect();
+        let body = json!({"snacks": lines});
+        let mut request = || {
+            let request = client.request(Method::POST, "/orders");
+            request.header("idempotency-key", key.as_str()).json(&body)
+        };
+        let outcomes = if key.ends_with('7') {
+            let (one, two) = (request(), request());
+            client.change_twice("order", one, two).await.to_vec()
+        } else {
+            let request = request();
+            vec![client.change("order", request).await]
+        };
+        for outcome in outcomes {
+            match outcome {
+                Outcome::Ok(body) => match body["uid"].as_str().and_then(|uid| uid.parse().ok()) {
+                    Some(uid) => ordered(client, &key, uid, &body),
+                    None => client.complain(format!("an order without a uid: {body}")),
+                },
+                Outcome::Refused(409, code) if code == "snack_already_requested" => {}
+                Outcome::Refused(status, code) => client.complain(format!("order {key} was refused: {status} {code}")),
+                Outcome::Unknown => {
+                    if let Some(asked) = client.record.orders.get_mut(&key) {
+                        asked.unknown = true;
+                    }
+                    self.retry = Some(key.clone());
+                }
+                Outcome::NotSent => {}
+            }
+        }
+    }
+
+    /// Exchanges the refresh token, now and then the same one twice at once.
+    async fn refresh(&mut self) {
+        let client = &mut self.client;
+        let (at, token) = match self.family.take() {
+            Some(family) => family,
+            None => {
+                let Some(sign_in) = self.sign_ins.pop() else { return };
+                client.record.families.push(Family {
+                    sign_in: sign_in.id,
+                    tokens: vec![sign_in.jti],
+                    unknown: 0,
+                    reused: false,
+                });
+                (client.record.families.len() - 1, sign_in.token)
+            }
+        };
+        let twice = client.dice.one_in(6) && !self.sign_ins.is_empty();
+        let body = json!({"refresh": token});
+        let mut request = || client.request(Method::POST, "/auth/token/refresh").json(&body);
+        let outcomes = if twice {
+            let (one, two) = (request(), request());
+            client.record.families[at].reused = true;
+            client.change_twice("refresh", one, two).await.to_vec()
+        } else {
+            let request = request();
+            vec![client.change("refresh", request).await]
+        };
+        let cast = Arc::clone(&client.ground.cast);
+        let family = &mut client.record.families[at];
+        let mut next = None;
+        let mut complaint = None;
+        let mut won = 0;
+        for outcome in outcomes {
+            match outcome {
+                Outcome::Ok(body) => {
+                    won += 1;
+                    let successor = body["refresh"].as_str().unwrap_or_default();
+                    family.tokens.extend(cast.jti(successor));
+                    next = Some(successor.to_owned());
+                }
+                Outcome::Refused(401, _) if family.unknown > 0 || family.reused => {}
+                Outcome::Refused(status, code) => {
+                    complaint = Some(format!("a live refresh token was refused: {status} {code}"));
+                }
+                Outcome::Unknown => {
+                    family.unknown += 1;
+                    next = next.or_else(|| Some(token.clone()));
+                }
+                Outcome::NotSent => next = next.or_else(|| Some(token.clone())),
+            }
+        }
+        if won > 1 {
+            complaint = Some(format!(
+                "one refresh token of sign-in {} was exchanged twice",
+                family.sign_in
+            ));
+        }
+        if !family.reused {
+            self.family = next.map(|token| (at, token));
+        }
+        if let Some(complaint) = complaint {
+            client.complain(complaint);
+        }
+    }
+
+    /// Reads this and that.
+    async fn look(&mut self) {
+        let client = &mut self.client;
+        let own = client.ground.cast.own[self.number].uid;
+        let path = match client.dice.below(4) {
+            0 => "/snacks?limit=10".to_owned(),
+            1 => "/orders?limit=5".to_owned(),
+            2 => "/auth/users/profile".to_owned(),
+            _ => format!("/snacks/{own}"),
+        };
+        client.read(&path).await;
+    }
+}
+
+/// Notes an acknowledged order, and tells the admins of a new one.
+fn ordered(client: &mut Client, key: &str, uid: Uuid, body: &Value) {
+    let Some(asked) = client.record.orders.get_mut(key) else {
+        return;
+    };
+    if asked.told.is_empty() {
+        let status = body["status"].as_str().unwrap_or_default().to_owned();
+        client.ground.orders().push(OpenOrder { uid, status });
+    }
+    asked.told.push(uid);
+}
+
+/// An admin: moves orders along, promotes and demotes.
+struct Admin(Client);
+
+impl Admin {
+    async fn work(&mut self) {
+        while self.0.ground.goes_on() {
+            if self.0.dice.one_in(5) {
+                self.change_member_type().await;
+            } else {
+                self.transition().await;
+            }
+            self.0.think().await;
+        }
+    }
+
+    /// Makes an admin of a colleague, or a member, itself included: two of them may do so at once.
+    async fn change_member_type(&mut self) {
+        let client = &mut self.0;
+        let colleague = client.dice.pick(&client.ground.cast.admins).id;
+        // Promoted more often than demoted, so that most of them are at work.
+        let to = if client.dice.one_in(3) { "member" } else { "admin" };
+        let request = client
+            .request(Method::PUT, &format!("/auth/users/{colleague}"))
+            .json(&json!({"member_type": to}));
+        let outcome = client.change("member type", request).await;
+        let deed = Deed {
+            actor: client.person.id,
+            subject: colleague.to_string(),
+            to: to.to_owned(),
+        };
+        client.record.member_types.entry(deed).or_default().count(&outcome);
+        if let Outcome::Refused(status, code) = outcome
+            && !matches!(code.as_str(), "permission_denied" | "last_admin")
+        {
+            client.complain(format!("a change of member type was refused: {status} {code}"));
+        }
+    }
+
+    /// Moves an order, as far as this admin knows where it stands.
+    async fn transition(&mut self) {
+        let client = &mut self.0;
+        let order = {
+            let orders = client.ground.orders();
+            if orders.is_empty() {
+                return;
+            }
+            orders[client.dice.below(orders.len())].clone()
+        };
+        let may_cancel = matches!(order.status.as_str(), "created" | "approved") && client.dice.one_in(4);
+        let to = match order.status.as_str() {
+            _ if may_cancel => "canceled",
+            "created" => "approved",
+            "approved" => "ordered",
+            "ordered" => "shipping",
+            _ => "completed",
+        };
+        let request = client
+            .request(Method::PUT, &format!("/orders/{}/status", order.uid))
+            .json(&json!({"status": to, "estimated_arrival_time": "2030-01-09T03:00:00Z"}));
+        let outcome = client.change("transition", request).await;
+        let deed = Deed {
+            actor: client.person.id,
+            subject: order.uid.to_string(),
+            to: to.to_owned(),
+        };
+        client.record.transitions.entry(deed).or_default().count(&outcome);
+        let status = match outcome {
+            Outcome::Ok(_) => Some(to.to_owned()),
+            Outcome::Refused(409, code) if code == "invalid_transition" => self.status_of(order.uid).await,
+            Outcome::Refused(403, _) | Outcome::NotSent => None,
+            Outcome::Unknown => self.status_of(order.uid).await,
+            Outcome::Refused(status, code) => {
+                client.complain(format!("a transition to {to} was refused: {status} {code}"));
+                None
+            }
+        };
+        let Some(status) = status else { return };
+        let mut orders = self.0.ground.orders();
+        if matches!(status.as_str(), "completed" | "canceled") {
+            orders.retain(|known| known.uid != order.uid);
+        } else if let Some(known) = orders.iter_mut().find(|known| known.uid == order.uid) {
+            known.status = status;
+        }
+    }
+
+    async fn status_of(&mut self, order: Uuid) -> Option<String> {
+        let body = self.0.read(&format!("/orders/{order}")).await?;
+        Some(body["status"].as_str()?.to_owned())
+    }
+}
+
+/// Waits for all clients and puts their records together.
+pub async fn finish(ground: &Ground, mut clients: JoinSet<Record>) -> Record {
+    ground.stop.store(true, std::sync::atomic::Ordering::Relaxed);
+    let mut all = Record::default();
+    while let Some(record) = clients.join_next().await {
+        match record {
+            Ok(record) => all.absorb(record),
+            Err(panic) => all.violations.push(format!("a client of the harness failed: {panic}")),
+        }
+    }
+    all
+}
