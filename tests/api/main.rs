@@ -8,6 +8,7 @@ mod binary;
 mod calls;
 mod demo_data;
 mod documents;
+mod forwarder;
 mod hostile;
 mod orders;
 mod outage;
