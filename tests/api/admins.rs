@@ -2,11 +2,17 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use futures_util::future::{join, join_all};
 use serde_json::json;
+use snack_server::auth::store::MemberType;
+use sqlx::postgres::PgPoolOptions;
 use tokio::time::timeout;
 
-use crate::helpers::{Answer, Person, TestApp};
+use crate::{
+    forwarder::{Forwarder, Line},
+    helpers::{Answer, Person, TestApp},
+};
 
 async fn set_type(app: &TestApp, admin: &Person, id: i64, member_type: &str) -> Answer {
     app.put(admin, &format!("/auth/users/{id}"), json!({"member_type": member_type}))
@@ -229,13 +235,30 @@ async fn a_changed_type_is_in_force_with_the_very_next_request() {
     let (admin, member) = (app.admin().await, app.member().await);
     for _ in 0..10 {
         for (member_type, status) in [("admin", 200), ("member", 403)] {
-            // The member asks all the while, so that an answer from before the change is about to be remembered.
+            // The member asks all the while.
             let asking = join_all((0..8).map(|_| is_admin(&app, &member)));
             let (changed, _) = join(set_type(&app, &admin, member.id, member_type), asking).await;
             changed.expect(200);
             assert_eq!(is_admin(&app, &member).await, status);
         }
     }
+}
+
+#[tokio::test]
+async fn a_server_does_not_need_the_channel_to_know_what_it_did_itself() {
+    let app = TestApp::start().await;
+    let (admin, member) = (app.admin().await, app.member().await);
+    sqlx::query("DROP TRIGGER users_notify_changed ON users")
+        .execute(app.db())
+        .await
+        .expect("a trigger that is gone");
+    for (member_type, status) in [("admin", 200), ("member", 403)] {
+        is_admin(&app, &member).await;
+        set_type(&app, &admin, member.id, member_type).await.expect(200);
+        assert_eq!(is_admin(&app, &member).await, status);
+    }
+    resign(&app, &member).await.expect(204);
+    assert_eq!(is_admin(&app, &member).await, 401);
 }
 
 #[tokio::test]
@@ -264,6 +287,50 @@ async fn a_change_by_sql_reaches_servers_that_remember_otherwise() {
             assert_eq!(is_admin(&app, &member).await, status);
         }
     }
+}
+
+#[tokio::test]
+async fn a_standing_that_was_read_before_a_change_is_not_remembered_after_it() {
+    let app = TestApp::start().await;
+    let (admin, member) = (app.admin().await, app.member().await);
+    let standings = &app.state.standings;
+    // A reader whose answers are held up on their way from Postgres.
+    let line = Forwarder::to(&app.state.config.database).await;
+    let slow = PgPoolOptions::new()
+        .max_connections(1)
+        .test_before_acquire(false)
+        .connect_with(line.through(&app.state.config.database).application_name("slow"))
+        .await
+        .expect("Postgres");
+    standings.forget(member.id);
+    standings.of(&slow, member.id).await.expect("a standing");
+    standings.forget(member.id);
+    let before: DateTime<Utc> = sqlx::query_scalar("SELECT clock_timestamp()")
+        .fetch_one(app.db())
+        .await
+        .expect("the time");
+
+    line.turn(Line::Held);
+    let changing = async {
+        let has_read = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE application_name = 'slow'
+            AND datname = current_database() AND state = 'idle' AND query_start > $1 AND query LIKE '%member_type%')";
+        let reading = async {
+            let read = || sqlx::query_scalar::<_, bool>(has_read).bind(before).fetch_one(app.db());
+            while !read().await.expect("the activity") {}
+        };
+        timeout(Duration::from_secs(5), reading)
+            .await
+            .expect("a row that was read");
+        set_type(&app, &admin, member.id, "admin").await.expect(200);
+        assert_eq!(is_admin(&app, &member).await, 200);
+        line.turn(Line::Up);
+    };
+    let (read, ()) = join(standings.of(&slow, member.id), changing).await;
+    assert_eq!(
+        read.expect("an answer").expect("a standing").member_type,
+        MemberType::Member
+    );
+    assert_eq!(is_admin(&app, &member).await, 200);
 }
 
 #[tokio::test]

@@ -372,7 +372,7 @@ async fn a_nul_or_half_a_character_in_a_text_is_refused() {
                 ("POST /auth/sign-up", "/password") => is_one_of(&[201], &answer, &what),
                 ("POST /auth/token", "/password") => is_one_of(&[401], &answer, &what),
                 ("POST /auth/logout", _) | ("PUT /auth/users/password", "/new_password") => {
-                    is_one_of(&[204], &answer, &what)
+                    is_one_of(&[204], &answer, &what);
                 }
                 ("POST /auth/token", _) => is_one_of(&[400, 401], &answer, &what),
                 ("POST /auth/token/refresh", _) => is_one_of(&[401], &answer, &what),

@@ -13,6 +13,7 @@ mod convergence;
 mod csv;
 mod demo_data;
 mod documents;
+mod forwarder;
 mod histories;
 mod hostile;
 mod idempotency;

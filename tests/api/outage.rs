@@ -1,97 +1,24 @@
 //! Postgres out of reach: told within three seconds, by every call that needs it and by no other, and over when it is over.
-//!
-//! A forwarder stands between the server and Postgres, so that the Postgres of the other tests goes on.
 
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
-use tokio::{
-    io::copy_bidirectional,
-    net::{TcpListener, TcpStream},
-    sync::watch,
-    time::timeout,
+use sqlx::postgres::PgConnectOptions;
+use tokio::time::timeout;
+
+use crate::{
+    forwarder::{Forwarder, Line},
+    helpers::{self, Answer, PASSWORD, Person, TestApp},
 };
-
-use crate::helpers::{Answer, PASSWORD, Person, TestApp};
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Line {
-    /// Bytes go to and fro.
-    Up,
-    /// Nobody listens: connections are refused, those that stood are cut.
-    Refused,
-    /// Connections are taken and cut at once, those that stood too.
-    Cut,
-    /// Connections are taken and stand, and nothing comes through them.
-    Silent,
-}
-
-/// The way to Postgres.
-struct Forwarder {
-    port: u16,
-    line: watch::Sender<Line>,
-}
-
-impl Forwarder {
-    /// A way to the Postgres at `host` and `port` that is up.
-    async fn start(host: String, port: u16) -> Self {
-        let (line, mut seen) = watch::channel(Line::Up);
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let own = listener.local_addr().expect("an address").port();
-        let mut listener = Some(listener);
-        tokio::spawn(async move {
-            loop {
-                if *seen.borrow_and_update() == Line::Refused {
-                    listener = None;
-                } else if listener.is_none() {
-                    listener = Some(TcpListener::bind(("127.0.0.1", own)).await.expect("the same port"));
-                }
-                let Some(listener) = &listener else {
-                    if seen.changed().await.is_err() {
-                        return;
-                    }
-                    continue;
-                };
-                tokio::select! {
-                    changed = seen.changed() => if changed.is_err() { return },
-                    accepted = listener.accept() => {
-                        let (near, _) = accepted.expect("a connection");
-                        tokio::spawn(forward(near, (host.clone(), port), seen.clone()));
-                    }
-                }
-            }
-        });
-        Self { port: own, line }
-    }
-
-    fn turn(&self, line: Line) {
-        self.line.send_replace(line);
-    }
-}
-
-/// Carries one connection for as long as the line is up.
-async fn forward(mut near: TcpStream, upstream: (String, u16), mut line: watch::Receiver<Line>) {
-    if *line.borrow_and_update() == Line::Up {
-        let Ok(mut far) = TcpStream::connect(upstream).await else {
-            return;
-        };
-        tokio::select! {
-            _ = copy_bidirectional(&mut near, &mut far) => return,
-            changed = line.changed() => if changed.is_err() { return },
-        }
-    }
-    // A silent connection stands until the line changes once more.
-    if *line.borrow_and_update() == Line::Silent {
-        let _ = line.changed().await;
-    }
-}
 
 /// A server whose way to Postgres can be cut, with a member, an admin, a snack and an order.
 struct Office {
     app: TestApp,
     line: Forwarder,
+    /// The database, by a way that is always up.
+    database: PgConnectOptions,
     member: Person,
     admin: Person,
     snack: String,
@@ -100,16 +27,16 @@ struct Office {
 
 impl Office {
     async fn open() -> Self {
-        let database = crate::helpers::database().await;
-        let line = Forwarder::start(database.get_host().to_owned(), database.get_port()).await;
-        let through = database.host("127.0.0.1").port(line.port);
-        let app = TestApp::with(|config| config.database = through).await;
+        let database = helpers::database().await;
+        let line = Forwarder::to(&database).await;
+        let app = TestApp::with(|config| config.database = line.through(&database)).await;
         let (member, admin) = (app.member().await, app.admin().await);
         let snack = app.snack(&member, "새우깡").await;
         let order = app.order(&member, &[&snack]).await;
         Self {
             app,
             line,
+            database,
             member,
             admin,
             snack,
@@ -290,7 +217,7 @@ async fn a_change_of_role_during_an_outage_is_known_when_it_is_over() {
         .refused(403, "permission_denied");
     office.line.turn(Line::Refused);
     // Somebody else, on another way.
-    let direct = sqlx::PgPool::connect_with(through_no_forwarder(app))
+    let direct = sqlx::PgPool::connect_with(office.database.clone())
         .await
         .expect("Postgres");
     sqlx::query("UPDATE users SET member_type = 'admin' WHERE id = $1")
@@ -301,10 +228,4 @@ async fn a_change_of_role_during_an_outage_is_known_when_it_is_over() {
     office.line.turn(Line::Up);
     office.recovered().await;
     app.get(&office.member, "/checks/is_admin").await.expect(200);
-}
-
-fn through_no_forwarder(app: &TestApp) -> sqlx::postgres::PgConnectOptions {
-    let url = std::env::var("DATABASE_URL").expect("DATABASE_URL");
-    let options: sqlx::postgres::PgConnectOptions = url.parse().expect("DATABASE_URL");
-    options.database(app.state.config.database.get_database().expect("a database"))
 }

@@ -16,7 +16,7 @@ use uuid::Uuid;
 /// What signs the tokens of these processes.
 pub const SECRET: &str = "a secret of the processes, 32 bytes or more";
 /// How long a process may take for whatever a test waits for: the demo data's pictures take a slow machine its time.
-const PATIENCE: Duration = Duration::from_secs(300);
+const PATIENCE: Duration = Duration::from_mins(5);
 
 /// The command line and the environment of one run.
 #[derive(Clone, Debug)]

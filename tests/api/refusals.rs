@@ -143,7 +143,7 @@ async fn a_bad_request_is_told_before_that_there_is_nothing() {
             (Method::PUT, format!("/orders/{uid}"), json!({"snacks": []})),
             (Method::PATCH, format!("/orders/{uid}/status"), json!({})),
             (Method::PUT, format!("/order/{uid}"), json!({})),
-            (Method::PUT, "/auth/users/987654321".to_owned(), json!({})),
+            (Method::PUT, format!("/auth/users/{uid}"), json!({})),
         ];
         for (method, path, body) in broken {
             let request = |body: &Value| app.request(method.clone(), &path).bearer_auth(&admin.access).json(body);

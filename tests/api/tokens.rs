@@ -123,7 +123,7 @@ async fn a_refresh_token_is_exchanged_for_a_new_pair() {
 
 #[tokio::test]
 async fn a_spent_token_gets_another_pair_of_the_same_sign_in_within_the_grace() {
-    let app = TestApp::with(|config| config.refresh_token_grace = Duration::from_secs(600)).await;
+    let app = TestApp::with(|config| config.refresh_token_grace = Duration::from_mins(10)).await;
     let member = app.member().await;
     let first = exchange(&app, &member.refresh).await;
     spent_earlier(&app, &member.refresh, 500.0).await;
@@ -138,7 +138,7 @@ async fn a_spent_token_gets_another_pair_of_the_same_sign_in_within_the_grace() 
 
 #[tokio::test]
 async fn a_spent_token_after_the_grace_ends_its_sign_in_and_no_other() {
-    let app = TestApp::with(|config| config.refresh_token_grace = Duration::from_secs(600)).await;
+    let app = TestApp::with(|config| config.refresh_token_grace = Duration::from_mins(10)).await;
     let (member, bystander) = (app.member().await, app.member().await);
     let elsewhere = app.sign_in(member.id, &member.email).await;
     let successor = exchange(&app, &member.refresh).await;

@@ -81,6 +81,7 @@ async fn people_are_told_in_korean_unless_they_prefer_english() {
         "fr, de;q=0.5",
         "*",
         "en;q=0.3, ko;q=0.4",
+        "ko, en",
         "nonsense;;q=",
         "한국어",
     ] {
