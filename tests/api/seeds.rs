@@ -63,7 +63,7 @@ pub async fn walk(app: &TestApp, who: &Person, path: &str, limit: u32, mut betwe
     let join = if path.contains('?') { '&' } else { '?' };
     let first = format!("{path}{join}limit={limit}");
     let (mut rows, mut next) = (Vec::new(), first.clone());
-    loop {
+    for _ in 0..100 {
         let page: Body = app.get(who, &next).await.expect(200);
         assert!(page.rows().len() <= limit as usize);
         rows.extend(page.rows().clone());
@@ -71,11 +71,10 @@ pub async fn walk(app: &TestApp, who: &Person, path: &str, limit: u32, mut betwe
             return rows;
         };
         assert_eq!(page.rows().len(), limit as usize, "only the last page is short");
-        let following = format!("{first}&cursor={cursor}");
-        assert_ne!(following, next, "the walk stands still");
-        next = following;
+        next = format!("{first}&cursor={cursor}");
         between().await;
     }
+    panic!("{path} does not end");
 }
 
 /// The values of `key` in `rows` as texts.
