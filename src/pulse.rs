@@ -34,10 +34,7 @@ impl Pulse {
     /// The pulse of the Postgres at `options`.
     #[must_use]
     pub fn new(options: PgConnectOptions) -> Self {
-        Self {
-            options,
-            last: Mutex::new(None),
-        }
+        Self { options, last: Mutex::new(None) }
     }
 
     /// Whether Postgres answers.

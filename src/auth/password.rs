@@ -26,10 +26,7 @@ impl Passwords {
     pub fn new() -> Result<Self, ApiError> {
         let cores = available_parallelism().map_or(1, usize::from);
         let nobody = hash_blocking("nobody has this password")?.into();
-        Ok(Self {
-            cores: Arc::new(Semaphore::new(cores)),
-            nobody,
-        })
+        Ok(Self { cores: Arc::new(Semaphore::new(cores)), nobody })
     }
 
     /// The PHC string of `password`.
@@ -50,11 +47,7 @@ impl Passwords {
         let matches = self
             .blocking(move || {
                 let hash = PasswordHash::new(&hash).map_err(|error| ApiError::internal(error.to_string()))?;
-                Ok::<_, ApiError>(
-                    hasher()
-                        .verify_password(password.expose_secret().as_bytes(), &hash)
-                        .is_ok(),
-                )
+                Ok::<_, ApiError>(hasher().verify_password(password.expose_secret().as_bytes(), &hash).is_ok())
             })
             .await??;
         Ok(matches && known)
@@ -63,10 +56,7 @@ impl Passwords {
     /// Runs `work` on a blocking thread. The permit goes along: a caller that goes away must not make room for more work
     /// than there are cores.
     async fn blocking<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, ApiError> {
-        let permit = Arc::clone(&self.cores)
-            .acquire_owned()
-            .await
-            .map_err(ApiError::internal)?;
+        let permit = Arc::clone(&self.cores).acquire_owned().await.map_err(ApiError::internal)?;
         spawn_blocking(move || {
             let result = work();
             drop(permit);
@@ -82,9 +72,7 @@ impl Passwords {
 /// # Errors
 /// A failure of the hasher.
 pub fn hash_blocking(password: &str) -> Result<String, ApiError> {
-    let hash = hasher()
-        .hash_password(password.as_bytes())
-        .map_err(|error| ApiError::internal(error.to_string()))?;
+    let hash = hasher().hash_password(password.as_bytes()).map_err(|error| ApiError::internal(error.to_string()))?;
     Ok(hash.to_string())
 }
 

@@ -39,9 +39,7 @@ pub async fn credentials(db: &PgPool, email: &str) -> Result<Option<Credentials>
 /// # Errors
 /// Postgres out of reach.
 pub async fn password_hash(db: &PgPool, id: i64) -> Result<String, ApiError> {
-    Ok(sqlx::query_scalar!("SELECT password_hash FROM users WHERE id = $1", id)
-        .fetch_one(db)
-        .await?)
+    Ok(sqlx::query_scalar!("SELECT password_hash FROM users WHERE id = $1", id).fetch_one(db).await?)
 }
 
 /// Replaces the password whose hash is `old` and ends every sign-in of the user.
@@ -52,16 +50,12 @@ pub async fn password_hash(db: &PgPool, id: i64) -> Result<String, ApiError> {
 /// Postgres out of reach.
 pub async fn change_password(db: &PgPool, actor: &Actor, id: i64, old: &str, new: &str) -> Result<bool, ApiError> {
     let mut tx = db.begin().await?;
-    let changed = sqlx::query!(
-        "UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2",
-        id,
-        old,
-        new
-    )
-    .execute(&mut *tx)
-    .await?
-    .rows_affected()
-        == 1;
+    let changed =
+        sqlx::query!("UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2", id, old, new)
+            .execute(&mut *tx)
+            .await?
+            .rows_affected()
+            == 1;
     if changed {
         end_sign_ins(&mut *tx, id).await?;
         actor.did(&mut *tx, Action::PasswordChange, &id.to_string()).await?;
@@ -91,11 +85,7 @@ pub async fn begin_sign_in(
     credentials: &Credentials,
     expires_at: DateTime<Utc>,
 ) -> Result<Option<Refresh>, ApiError> {
-    let refresh = Refresh {
-        user_id: credentials.id,
-        jti: Uuid::new_v4(),
-        expires_at,
-    };
+    let refresh = Refresh { user_id: credentials.id, jti: Uuid::new_v4(), expires_at };
     let begun = sqlx::query!(
         "WITH person AS (
              UPDATE users SET last_login = now() WHERE id = $1 AND password_hash = $2 AND NOT is_deleted RETURNING id
@@ -139,20 +129,12 @@ pub async fn refresh(
     .fetch_optional(&mut *tx)
     .await?
     .map(|row| (row.id, row.user_id));
-    let sign_in = if spent.is_some() {
-        spent
-    } else {
-        sign_in_of_spent(&mut tx, address, jti, grace).await?
-    };
+    let sign_in = if spent.is_some() { spent } else { sign_in_of_spent(&mut tx, address, jti, grace).await? };
     let Some((sign_in_id, user_id)) = sign_in else {
         tx.commit().await?;
         return Err(Code::InvalidToken.into());
     };
-    let successor = Refresh {
-        user_id,
-        jti: Uuid::new_v4(),
-        expires_at,
-    };
+    let successor = Refresh { user_id, jti: Uuid::new_v4(), expires_at };
     sqlx::query!(
         "INSERT INTO refresh_tokens (jti, sign_in_id, expires_at) VALUES ($1, $2, $3)",
         successor.jti,
@@ -184,16 +166,9 @@ async fn sign_in_of_spent(
     match spent {
         Some(token) if token.fresh && grace > Duration::zero() => Ok(Some((token.id, token.user_id))),
         Some(token) => {
-            let actor = Actor {
-                id: Some(token.user_id),
-                address: address.to_string(),
-            };
-            actor
-                .did(&mut *tx, Action::RefreshTokenReuse, &token.user_id.to_string())
-                .await?;
-            sqlx::query!("UPDATE sign_ins SET ended_at = now() WHERE id = $1", token.id)
-                .execute(tx)
-                .await?;
+            let actor = Actor { id: Some(token.user_id), address: address.to_string() };
+            actor.did(&mut *tx, Action::RefreshTokenReuse, &token.user_id.to_string()).await?;
+            sqlx::query!("UPDATE sign_ins SET ended_at = now() WHERE id = $1", token.id).execute(tx).await?;
             Ok(None)
         }
         None => Ok(None),
@@ -235,12 +210,9 @@ pub async fn end_sign_in(db: &PgPool, jti: Uuid) -> Result<(), ApiError> {
 /// # Errors
 /// Postgres out of reach.
 pub async fn end_sign_ins(db: impl PgExecutor<'_>, user_id: i64) -> Result<(), ApiError> {
-    sqlx::query!(
-        "UPDATE sign_ins SET ended_at = now() WHERE user_id = $1 AND ended_at IS NULL",
-        user_id
-    )
-    .execute(db)
-    .await?;
+    sqlx::query!("UPDATE sign_ins SET ended_at = now() WHERE user_id = $1 AND ended_at IS NULL", user_id)
+        .execute(db)
+        .await?;
     Ok(())
 }
 

@@ -73,18 +73,9 @@ const USER: &str = "SELECT id, email, name, member_type, is_deleted, date_joined
 
 /// How the list of users can be sorted.
 pub const ORDERINGS: &[Ordering] = &[
-    Ordering {
-        name: "date_joined",
-        keys: &[("date_joined", "timestamptz"), ("id", "bigint")],
-    },
-    Ordering {
-        name: "name",
-        keys: &[("name_key", "text"), ("id", "bigint")],
-    },
-    Ordering {
-        name: "email",
-        keys: &[("email_key", "text")],
-    },
+    Ordering { name: "date_joined", keys: &[("date_joined", "timestamptz"), ("id", "bigint")] },
+    Ordering { name: "name", keys: &[("name_key", "text"), ("id", "bigint")] },
+    Ordering { name: "email", keys: &[("email_key", "text")] },
 ];
 
 /// Signs somebody up.
@@ -108,15 +99,9 @@ pub async fn create(db: &PgPool, email: &str, name: &str, password_hash: &str) -
     if let Some(id) = id {
         return get(db, id).await;
     }
-    let resigned = sqlx::query_scalar!("SELECT is_deleted FROM users WHERE email_key = $1", email_key)
-        .fetch_one(db)
-        .await?;
-    Err(if resigned {
-        Code::EmailResigned
-    } else {
-        Code::EmailTaken
-    }
-    .into())
+    let resigned =
+        sqlx::query_scalar!("SELECT is_deleted FROM users WHERE email_key = $1", email_key).fetch_one(db).await?;
+    Err(if resigned { Code::EmailResigned } else { Code::EmailTaken }.into())
 }
 
 /// The user numbered `id`.
@@ -126,10 +111,7 @@ pub async fn create(db: &PgPool, email: &str, name: &str, password_hash: &str) -
 pub async fn get(db: impl PgExecutor<'_>, id: i64) -> Result<User, ApiError> {
     let mut sql = QueryBuilder::new(USER);
     sql.push(" FROM users WHERE id = ").push_bind(id);
-    sql.build_query_as()
-        .fetch_optional(db)
-        .await?
-        .ok_or_else(|| Code::NotFound.into())
+    sql.build_query_as().fetch_optional(db).await?.ok_or_else(|| Code::NotFound.into())
 }
 
 /// Which users to list.
@@ -173,14 +155,7 @@ pub async fn list(db: &PgPool, filter: &Filter<'_>, sorted: &Sorted<User>) -> Re
 /// `not_found` when there is no such user.
 pub async fn rename(db: &PgPool, id: i64, name: &str) -> Result<User, ApiError> {
     let name = tidy(name);
-    sqlx::query!(
-        "UPDATE users SET name = $2, name_key = $3 WHERE id = $1",
-        id,
-        name,
-        fold(&name)
-    )
-    .execute(db)
-    .await?;
+    sqlx::query!("UPDATE users SET name = $2, name_key = $3 WHERE id = $1", id, name, fold(&name)).execute(db).await?;
     get(db, id).await
 }
 
@@ -237,20 +212,10 @@ pub async fn change_member_type(
     if member_type == MemberType::Member && admins == [id] {
         return Err(Code::LastAdmin.into());
     }
-    sqlx::query!(
-        "UPDATE users SET member_type = $2 WHERE id = $1",
-        id,
-        member_type as MemberType
-    )
-    .execute(&mut *tx)
-    .await?;
-    actor
-        .did(
-            &mut *tx,
-            Action::MemberTypeChange,
-            &format!("{id} {}", member_type.as_str()),
-        )
+    sqlx::query!("UPDATE users SET member_type = $2 WHERE id = $1", id, member_type as MemberType)
+        .execute(&mut *tx)
         .await?;
+    actor.did(&mut *tx, Action::MemberTypeChange, &format!("{id} {}", member_type.as_str())).await?;
     let user = get(&mut *tx, id).await?;
     tx.commit().await?;
     Ok(user)
@@ -265,9 +230,7 @@ pub async fn resign(db: &PgPool, actor: &Actor, id: i64) -> Result<(), ApiError>
     if lock_admins(&mut tx).await? == [id] {
         return Err(Code::LastAdmin.into());
     }
-    sqlx::query!("UPDATE users SET is_deleted = true WHERE id = $1", id)
-        .execute(&mut *tx)
-        .await?;
+    sqlx::query!("UPDATE users SET is_deleted = true WHERE id = $1", id).execute(&mut *tx).await?;
     sign_ins::end_sign_ins(&mut *tx, id).await?;
     actor.did(&mut *tx, Action::Resignation, &id.to_string()).await?;
     tx.commit().await?;
@@ -282,7 +245,5 @@ pub async fn promote(db: &PgPool, email: &str) -> Result<Option<User>, ApiError>
     let Some(credentials) = sign_ins::credentials(db, email).await? else {
         return Ok(None);
     };
-    change_member_type(db, &Actor::local(), credentials.id, MemberType::Admin)
-        .await
-        .map(Some)
+    change_member_type(db, &Actor::local(), credentials.id, MemberType::Admin).await.map(Some)
 }

@@ -109,10 +109,7 @@ impl Counters {
     /// Whether Redis answers.
     pub async fn is_reachable(&self) -> bool {
         let mut connection = self.connection.clone();
-        matches!(
-            timeout(PATIENCE, redis::cmd("PING").query_async::<()>(&mut connection)).await,
-            Ok(Ok(()))
-        )
+        matches!(timeout(PATIENCE, redis::cmd("PING").query_async::<()>(&mut connection)).await, Ok(Ok(())))
     }
 
     /// What Redis holds of `snack`; none when it holds no epoch, has missed a change, or does not answer in time.
@@ -164,10 +161,7 @@ impl Counters {
         for key in self.keys(snack) {
             invocation.key(key);
         }
-        invocation
-            .arg(epoch)
-            .arg(delta(ReactionType::Like))
-            .arg(delta(ReactionType::Hate));
+        invocation.arg(epoch).arg(delta(ReactionType::Like)).arg(delta(ReactionType::Hate));
         let answer: Option<Option<(i32, i32)>> = self.attempt(invocation.invoke_async(&mut connection)).await;
         if answer.is_none() {
             self.miss(snack, epoch.max(change.epoch));
@@ -184,10 +178,7 @@ impl Counters {
                 for key in self.keys(fresh.snack) {
                     invocation.key(key);
                 }
-                invocation
-                    .arg(fresh.counts.likes)
-                    .arg(fresh.counts.hates)
-                    .arg(fresh.epoch);
+                invocation.arg(fresh.counts.likes).arg(fresh.counts.hates).arg(fresh.epoch);
                 let _: Option<i32> = self.attempt(invocation.invoke_async(&mut connection)).await;
             })
             .await;
@@ -223,16 +214,8 @@ impl Counters {
 fn parse(values: &[Option<String>; 3]) -> Option<Stored> {
     let number = |at: usize| values[at].as_deref()?.parse::<i64>().ok();
     let count = |at| number(at).and_then(|count| i32::try_from(count).ok());
-    let counts = || {
-        Some(Counts {
-            likes: count(0)?,
-            hates: count(1)?,
-        })
-    };
-    Some(Stored {
-        counts: counts(),
-        epoch: number(2)?,
-    })
+    let counts = || Some(Counts { likes: count(0)?, hates: count(1)? });
+    Some(Stored { counts: counts(), epoch: number(2)? })
 }
 
 /// A circuit breaker: after a failure it is open for [`PAUSE`], then lets one probe pass at a time.
@@ -244,10 +227,7 @@ struct Breaker {
 
 impl Breaker {
     fn new() -> Self {
-        Self {
-            start: Instant::now(),
-            retry_at: AtomicU64::new(0),
-        }
+        Self { start: Instant::now(), retry_at: AtomicU64::new(0) }
     }
 
     fn now(&self) -> u64 {
@@ -263,10 +243,8 @@ impl Breaker {
         if retry_at == 0 {
             return true;
         }
-        let probe = || {
-            self.retry_at
-                .compare_exchange(retry_at, self.next_retry(), Ordering::Relaxed, Ordering::Relaxed)
-        };
+        let probe =
+            || self.retry_at.compare_exchange(retry_at, self.next_retry(), Ordering::Relaxed, Ordering::Relaxed);
         self.now() >= retry_at && probe().is_ok()
     }
 

@@ -76,10 +76,7 @@ impl Counts {
 /// Postgres out of reach. Redis out of reach is none.
 pub async fn live_counts(state: &AppState, snack: Uuid, epoch: i64) -> Result<Counts, ApiError> {
     match state.counters.read(snack).await {
-        Some(Stored {
-            counts: Some(counts),
-            epoch: stored,
-        }) if stored >= epoch => Ok(counts),
+        Some(Stored { counts: Some(counts), epoch: stored }) if stored >= epoch => Ok(counts),
         _ => store::count(&state.db, snack).await,
     }
 }
@@ -90,14 +87,7 @@ mod tests {
 
     #[test]
     fn an_unrated_snack_stands_between_the_liked_and_the_hated() {
-        let table = [
-            ((7, 3), 7.0 / 3.0),
-            ((60, 40), 1.5),
-            ((5, 0), 5.0),
-            ((0, 0), 1.0),
-            ((0, 4), 0.0),
-            ((3, 3), 1.0),
-        ];
+        let table = [((7, 3), 7.0 / 3.0), ((60, 40), 1.5), ((5, 0), 5.0), ((0, 0), 1.0), ((0, 4), 0.0), ((3, 3), 1.0)];
         for ((likes, hates), expected) in table {
             let ratio = Counts { likes, hates }.ratio();
             assert!((ratio - expected).abs() < f64::EPSILON, "{likes} to {hates} is {ratio}");

@@ -61,9 +61,7 @@ pub struct RemoveImage(pub bool);
 fn only_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<RemoveImage, D::Error> {
     match Option::<de::IgnoredAny>::deserialize(deserializer)? {
         None => Ok(RemoveImage(true)),
-        Some(_) => Err(de::Error::custom(
-            "image is null here; a picture comes as a file of a multipart form",
-        )),
+        Some(_) => Err(de::Error::custom("image is null here; a picture comes as a file of a multipart form")),
     }
 }
 
@@ -131,17 +129,12 @@ impl FromRequest<AppState> for SnackForm {
             return body::in_time(read_form(request, state)).await?;
         }
         let bytes = body::read(request, state).await?;
-        Ok(Self {
-            fields: body::parse(&bytes)?,
-            picture: None,
-        })
+        Ok(Self { fields: body::parse(&bytes)?, picture: None })
     }
 }
 
 async fn read_form(request: Request, state: &AppState) -> Result<SnackForm, ApiError> {
-    let mut form = Multipart::from_request(request, state)
-        .await
-        .map_err(ApiError::unreadable)?;
+    let mut form = Multipart::from_request(request, state).await.map_err(ApiError::unreadable)?;
     let mut fields = SnackFields::default();
     let mut picture = None;
     let mut seen = Vec::new();
@@ -218,19 +211,12 @@ impl SnackFields {
     /// `validation_failed` with every field that breaks one.
     pub fn check(&self) -> Result<(), ApiError> {
         let errors = self.broken(self.currency.unwrap_or(Currency::FINEST));
-        if errors.is_empty() {
-            Ok(())
-        } else {
-            Err(Code::ValidationFailed.on(errors))
-        }
+        if errors.is_empty() { Ok(()) } else { Err(Code::ValidationFailed.on(errors)) }
     }
 
     /// Every field that is there and breaks a rule; the price, those of `currency`.
     fn broken(&self, currency: Currency) -> Vec<FieldError> {
-        let mut errors = self
-            .validate()
-            .err()
-            .map_or_else(Vec::new, |errors| ApiError::from(errors).errors);
+        let mut errors = self.validate().err().map_or_else(Vec::new, |errors| ApiError::from(errors).errors);
         let price = self.price.as_ref().and_then(|price| price.within(currency).err());
         errors.extend(price.map(|code| FieldError::new("price", code)));
         errors

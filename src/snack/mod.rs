@@ -25,14 +25,8 @@ use crate::{
 /// Every route of this noun with the refusals that are its own.
 pub fn router() -> OpenApiRouter<AppState> {
     let uploads = OpenApiRouter::new()
-        .routes(member(
-            routes!(routes::register_snack),
-            &[ValidationFailed, SnackNameTaken],
-        ))
-        .routes(member(
-            routes!(routes::edit_snack),
-            &[ValidationFailed, PermissionDenied, SnackNameTaken],
-        ))
+        .routes(member(routes!(routes::register_snack), &[ValidationFailed, SnackNameTaken]))
+        .routes(member(routes!(routes::edit_snack), &[ValidationFailed, PermissionDenied, SnackNameTaken]))
         .layer(routes::upload_limit());
     OpenApiRouter::new()
         .merge(uploads)

@@ -15,8 +15,7 @@ use crate::{
 };
 
 async fn set_type(app: &TestApp, admin: &Person, id: i64, member_type: &str) -> Answer {
-    app.put(admin, &format!("/auth/users/{id}"), json!({"member_type": member_type}))
-        .await
+    app.put(admin, &format!("/auth/users/{id}"), json!({"member_type": member_type})).await
 }
 
 async fn resign(app: &TestApp, who: &Person) -> Answer {
@@ -73,29 +72,13 @@ async fn a_type_that_is_missing_or_unknown_and_a_user_that_is_not_there_are_refu
     let app = TestApp::start().await;
     let (admin, member) = (app.admin().await, app.member().await);
     let path = format!("/auth/users/{}", member.id);
-    let problem = app
-        .put(&admin, &path, json!({"name": "x"}))
-        .await
-        .refused(400, "validation_failed");
+    let problem = app.put(&admin, &path, json!({"name": "x"})).await.refused(400, "validation_failed");
     assert_eq!(problem.blamed(), ["member_type"]);
     for value in [json!(null), json!("boss"), json!("ADMIN"), json!(1), json!(["admin"])] {
-        app.patch(&admin, &path, json!({"member_type": value}))
-            .await
-            .refused(400, "invalid_request");
+        app.patch(&admin, &path, json!({"member_type": value})).await.refused(400, "invalid_request");
     }
-    for id in [
-        "0",
-        "-1",
-        "9223372036854775807",
-        "9223372036854775808",
-        "seven",
-        "1.0",
-        "%FF",
-        "%00",
-    ] {
-        app.put(&admin, &format!("/auth/users/{id}"), json!({"member_type": "admin"}))
-            .await
-            .refused(404, "not_found");
+    for id in ["0", "-1", "9223372036854775807", "9223372036854775808", "seven", "1.0", "%FF", "%00"] {
+        app.put(&admin, &format!("/auth/users/{id}"), json!({"member_type": "admin"})).await.refused(404, "not_found");
     }
 }
 
@@ -105,9 +88,7 @@ async fn the_type_of_somebody_who_resigned_stays() {
     let (admin, gone) = (app.admin().await, app.member().await);
     resign(&app, &gone).await.expect(204);
     for member_type in ["admin", "member"] {
-        set_type(&app, &admin, gone.id, member_type)
-            .await
-            .refused(409, "user_resigned");
+        set_type(&app, &admin, gone.id, member_type).await.refused(409, "user_resigned");
     }
 }
 
@@ -117,17 +98,12 @@ async fn the_only_active_admin_can_neither_step_down_nor_resign() {
     let (admin, other, member) = (app.admin().await, app.admin().await, app.member().await);
     resign(&app, &other).await.expect(204);
     // Admins who resigned do not count, members may go as they like.
-    set_type(&app, &admin, admin.id, "member")
-        .await
-        .refused(409, "last_admin");
+    set_type(&app, &admin, admin.id, "member").await.refused(409, "last_admin");
     resign(&app, &admin).await.refused(409, "last_admin");
     set_type(&app, &admin, admin.id, "admin").await.expect(200);
     resign(&app, &member).await.expect(204);
     let profile = app.get(&admin, "/auth/users/profile").await.expect(200);
-    assert_eq!(
-        (&profile["member_type"], &profile["is_deleted"]),
-        (&json!("admin"), &json!(false))
-    );
+    assert_eq!((&profile["member_type"], &profile["is_deleted"]), (&json!("admin"), &json!(false)));
 
     let second = app.member().await;
     set_type(&app, &admin, second.id, "admin").await.expect(200);
@@ -144,12 +120,8 @@ async fn who_resigns_is_refused_from_then_on_and_their_row_stays() {
     app.get(&member, "/auth/users/profile").await.expect(200);
     resign(&app, &member).await.expect(204);
     for device in [&member, &elsewhere] {
-        app.get(device, "/auth/users/profile")
-            .await
-            .refused(401, "invalid_token");
-        app.post_open("/auth/token/refresh", json!({"refresh": device.refresh}))
-            .await
-            .refused(401, "invalid_token");
+        app.get(device, "/auth/users/profile").await.refused(401, "invalid_token");
+        app.post_open("/auth/token/refresh", json!({"refresh": device.refresh})).await.refused(401, "invalid_token");
         resign(&app, device).await.refused(401, "invalid_token");
     }
     let list = app.get(&admin, "/auth/users?is_deleted=true").await.expect(200);
@@ -165,23 +137,15 @@ async fn of_admins_who_all_resign_at_once_one_stays() {
         for _ in 0..3 {
             admins.push(app.admin().await);
         }
-        let tries = admins
-            .iter()
-            .zip([&app, &replica, &app])
-            .map(|(admin, server)| resign(server, admin));
-        let (gone, stayed): (Vec<_>, Vec<_>) = join_all(tries)
-            .await
-            .into_iter()
-            .partition(|answer| answer.status == 204);
+        let tries = admins.iter().zip([&app, &replica, &app]).map(|(admin, server)| resign(server, admin));
+        let (gone, stayed): (Vec<_>, Vec<_>) =
+            join_all(tries).await.into_iter().partition(|answer| answer.status == 204);
         assert_eq!((gone.len(), active_admins(&app).await), (2, 1));
         for answer in stayed {
             answer.refused(409, "last_admin");
         }
         // The next round begins without admins.
-        sqlx::query("UPDATE users SET member_type = 'member'")
-            .execute(app.db())
-            .await
-            .expect("an update");
+        sqlx::query("UPDATE users SET member_type = 'member'").execute(app.db()).await.expect("an update");
     }
 }
 
@@ -191,23 +155,13 @@ async fn of_two_admins_who_demote_each_other_at_once_one_stays() {
     let replica = app.replica().await;
     for _ in 0..6 {
         let (one, two) = (app.admin().await, app.admin().await);
-        let (first, second) = join(
-            set_type(&app, &one, two.id, "member"),
-            set_type(&replica, &two, one.id, "member"),
-        )
-        .await;
+        let (first, second) =
+            join(set_type(&app, &one, two.id, "member"), set_type(&replica, &two, one.id, "member")).await;
         let answers = [first.status.as_u16(), second.status.as_u16()];
         assert_eq!(active_admins(&app).await, 1, "{answers:?}");
         // The slower one was told that nobody would be left, or was no admin any more.
-        assert_eq!(
-            answers.iter().filter(|status| **status == 200).count(),
-            1,
-            "{answers:?}"
-        );
-        assert!(
-            answers.iter().all(|status| [200, 403, 409].contains(status)),
-            "{answers:?}"
-        );
+        assert_eq!(answers.iter().filter(|status| **status == 200).count(), 1, "{answers:?}");
+        assert!(answers.iter().all(|status| [200, 403, 409].contains(status)), "{answers:?}");
         set_by_sql(&app, one.id, "member").await;
         set_by_sql(&app, two.id, "member").await;
     }
@@ -222,10 +176,7 @@ async fn one_who_resigns_while_the_other_is_demoted_does_not_leave_nobody() {
         let (resigned, demoted) = join(resign(&app, &one), set_type(&replica, &one, two.id, "member")).await;
         assert_eq!(active_admins(&app).await, 1);
         assert!(resigned.status == 204 || demoted.status == 200);
-        sqlx::query("UPDATE users SET member_type = 'member'")
-            .execute(app.db())
-            .await
-            .expect("an update");
+        sqlx::query("UPDATE users SET member_type = 'member'").execute(app.db()).await.expect("an update");
     }
 }
 
@@ -248,10 +199,7 @@ async fn a_changed_type_is_in_force_with_the_very_next_request() {
 async fn a_server_does_not_need_the_channel_to_know_what_it_did_itself() {
     let app = TestApp::start().await;
     let (admin, member) = (app.admin().await, app.member().await);
-    sqlx::query("DROP TRIGGER users_notify_changed ON users")
-        .execute(app.db())
-        .await
-        .expect("a trigger that is gone");
+    sqlx::query("DROP TRIGGER users_notify_changed ON users").execute(app.db()).await.expect("a trigger that is gone");
     for (member_type, status) in [("admin", 200), ("member", 403)] {
         is_admin(&app, &member).await;
         set_type(&app, &admin, member.id, member_type).await.expect(200);
@@ -305,10 +253,8 @@ async fn a_standing_that_was_read_before_a_change_is_not_remembered_after_it() {
     standings.forget(member.id);
     standings.of(&slow, member.id).await.expect("a standing");
     standings.forget(member.id);
-    let before: DateTime<Utc> = sqlx::query_scalar("SELECT clock_timestamp()")
-        .fetch_one(app.db())
-        .await
-        .expect("the time");
+    let before: DateTime<Utc> =
+        sqlx::query_scalar("SELECT clock_timestamp()").fetch_one(app.db()).await.expect("the time");
 
     line.turn(Line::Held);
     let changing = async {
@@ -318,18 +264,13 @@ async fn a_standing_that_was_read_before_a_change_is_not_remembered_after_it() {
             let read = || sqlx::query_scalar::<_, bool>(has_read).bind(before).fetch_one(app.db());
             while !read().await.expect("the activity") {}
         };
-        timeout(Duration::from_secs(5), reading)
-            .await
-            .expect("a row that was read");
+        timeout(Duration::from_secs(5), reading).await.expect("a row that was read");
         set_type(&app, &admin, member.id, "admin").await.expect(200);
         assert_eq!(is_admin(&app, &member).await, 200);
         line.turn(Line::Up);
     };
     let (read, ()) = join(standings.of(&slow, member.id), changing).await;
-    assert_eq!(
-        read.expect("an answer").expect("a standing").member_type,
-        MemberType::Member
-    );
+    assert_eq!(read.expect("an answer").expect("a standing").member_type, MemberType::Member);
     assert_eq!(is_admin(&app, &member).await, 200);
 }
 

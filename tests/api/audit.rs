@@ -9,10 +9,7 @@ use crate::helpers::{PASSWORD, Person, TestApp};
 async fn entries(app: &TestApp, admin: &Person, query: &str) -> Vec<(String, String, String)> {
     let page = app.get(admin, &format!("/audit?limit=100{query}")).await.expect(200);
     let text = |row: &Value, key: &str| row[key].as_str().expect("a text").to_owned();
-    page.rows()
-        .iter()
-        .map(|row| (text(row, "action"), text(row, "subject"), text(row, "outcome")))
-        .collect()
+    page.rows().iter().map(|row| (text(row, "action"), text(row, "subject"), text(row, "outcome"))).collect()
 }
 
 fn entry(action: &str, subject: &str, outcome: &str) -> (String, String, String) {
@@ -25,24 +22,10 @@ async fn what_is_worth_an_entry_has_one_that_names_who_and_from_where() {
     let (admin, kim) = (app.admin().await, app.member().await);
     let snack = app.snack(&kim, "새우깡").await;
     let order = app.order(&kim, &[&snack]).await;
-    app.patch(&kim, &format!("/snacks/{snack}"), json!({"desc": "고소해요"}))
-        .await
-        .expect(200);
-    app.put(
-        &admin,
-        &format!("/snacks/{snack}/status"),
-        json!({"status": "unavailable"}),
-    )
-    .await
-    .expect(200);
+    app.patch(&kim, &format!("/snacks/{snack}"), json!({"desc": "고소해요"})).await.expect(200);
+    app.put(&admin, &format!("/snacks/{snack}/status"), json!({"status": "unavailable"})).await.expect(200);
     app.go(&admin, &order, "approved").await.expect(200);
-    app.put(
-        &admin,
-        &format!("/auth/users/{}", kim.id),
-        json!({"member_type": "admin"}),
-    )
-    .await
-    .expect(200);
+    app.put(&admin, &format!("/auth/users/{}", kim.id), json!({"member_type": "admin"})).await.expect(200);
     let change = json!({"current_password": PASSWORD, "new_password": "another-snack-10"});
     app.put(&kim, "/auth/users/password", change).await.expect(204);
     app.delete(&kim, "/auth/users/resign").await.expect(204);
@@ -81,9 +64,7 @@ async fn a_refused_sign_in_has_an_entry_whether_the_account_exists_or_not() {
     let (admin, kim) = (app.admin().await, app.member().await);
     for email in [kim.email.as_str(), "nobody@snack.example"] {
         let guess = json!({"username": email, "password": "a-guess-that-is-wrong"});
-        app.post_open("/auth/token", guess)
-            .await
-            .refused(401, "invalid_credentials");
+        app.post_open("/auth/token", guess).await.refused(401, "invalid_credentials");
     }
     let page = app.get(&admin, "/audit?action=sign_in&limit=2").await.expect(200);
     assert_eq!(page.column("subject"), ["nobody@snack.example", kim.email.as_str()]);
@@ -99,9 +80,7 @@ async fn a_stolen_refresh_token_that_comes_again_has_an_entry() {
     let (admin, kim) = (app.admin().await, app.member().await);
     let body = json!({"refresh": kim.refresh});
     app.post_open("/auth/token/refresh", body.clone()).await.expect(200);
-    app.post_open("/auth/token/refresh", body)
-        .await
-        .refused(401, "invalid_token");
+    app.post_open("/auth/token/refresh", body).await.refused(401, "invalid_token");
     assert_eq!(
         entries(&app, &admin, "&action=refresh_token_reuse").await,
         [entry("refresh_token_reuse", &kim.id.to_string(), "ok")]
@@ -112,14 +91,10 @@ async fn a_stolen_refresh_token_that_comes_again_has_an_entry() {
 async fn what_was_refused_by_a_rule_has_no_entry_that_says_it_was_done() {
     let app = TestApp::start().await;
     let admin = app.admin().await;
-    app.delete(&admin, "/auth/users/resign")
-        .await
-        .refused(409, "last_admin");
+    app.delete(&admin, "/auth/users/resign").await.refused(409, "last_admin");
     let snack = app.snack(&admin, "새우깡").await;
     let order = app.order(&admin, &[&snack]).await;
-    app.go(&admin, &order, "completed")
-        .await
-        .refused(409, "invalid_transition");
+    app.go(&admin, &order, "completed").await.refused(409, "invalid_transition");
     assert_eq!(entries(&app, &admin, "&action=resignation").await, []);
     assert_eq!(entries(&app, &admin, "&action=order_status_change").await, []);
 }
@@ -129,20 +104,10 @@ async fn the_log_is_an_admins_list_like_any_other() {
     let app = TestApp::start().await;
     let (admin, kim) = (app.admin().await, app.member().await);
     app.get(&kim, "/audit").await.refused(403, "permission_denied");
-    app.send(app.request(Method::GET, "/audit"))
-        .await
-        .refused(401, "not_authenticated");
-    for wrong in [
-        "action=theft",
-        "actor=kim",
-        "from=2024-1-1",
-        "cursor=x",
-        "limit=0",
-        "from=2024-02-02&to=2024-02-01",
-    ] {
-        app.get(&admin, &format!("/audit?{wrong}"))
-            .await
-            .refused(400, "invalid_request");
+    app.send(app.request(Method::GET, "/audit")).await.refused(401, "not_authenticated");
+    for wrong in ["action=theft", "actor=kim", "from=2024-1-1", "cursor=x", "limit=0", "from=2024-02-02&to=2024-02-01"]
+    {
+        app.get(&admin, &format!("/audit?{wrong}")).await.refused(400, "invalid_request");
     }
     assert_eq!(entries(&app, &admin, "&to=2020-01-01").await, []);
     assert_eq!(entries(&app, &admin, "&actor=999999").await, []);

@@ -24,8 +24,7 @@ async fn sign_in(app: &TestApp, username: &str, password: &str) -> Answer {
 }
 
 async fn refresh(app: &TestApp, person: &Person) -> Answer {
-    app.post_open("/auth/token/refresh", json!({"refresh": person.refresh}))
-        .await
+    app.post_open("/auth/token/refresh", json!({"refresh": person.refresh})).await
 }
 
 async fn change_password(app: &TestApp, person: &Person, current: &str, new: &str) -> Answer {
@@ -136,36 +135,22 @@ async fn all_broken_fields_are_told_at_once_and_before_a_taken_email() {
     let app = TestApp::start().await;
     let taken = app.member().await;
     for body in [json!({}), json!({"email": "nobody", "password": "short", "name": " "})] {
-        let problem = app
-            .post_open("/auth/sign-up", body)
-            .await
-            .refused(400, "validation_failed");
+        let problem = app.post_open("/auth/sign-up", body).await.refused(400, "validation_failed");
         assert_eq!(problem.blamed(), ["email", "name", "password"]);
     }
     let body = json!({"email": taken.email, "password": "short", "name": "김간식"});
-    let problem = app
-        .post_open("/auth/sign-up", body)
-        .await
-        .refused(400, "validation_failed");
+    let problem = app.post_open("/auth/sign-up", body).await.refused(400, "validation_failed");
     assert_eq!(problem.blamed(), ["password"]);
 }
 
 #[tokio::test]
 async fn a_field_of_another_type_cannot_be_read() {
     let app = TestApp::start().await;
-    for value in [
-        json!(null),
-        json!(7),
-        json!(["kim@snack.example"]),
-        json!({}),
-        json!(true),
-    ] {
+    for value in [json!(null), json!(7), json!(["kim@snack.example"]), json!({}), json!(true)] {
         for field in ["email", "password", "name"] {
             let mut body = json!({"email": "kim@snack.example", "password": PASSWORD, "name": "김간식"});
             body[field] = value.clone();
-            app.post_open("/auth/sign-up", body)
-                .await
-                .refused(400, "invalid_request");
+            app.post_open("/auth/sign-up", body).await.refused(400, "invalid_request");
         }
     }
 }
@@ -176,9 +161,7 @@ async fn the_email_of_somebody_who_resigned_is_never_handed_out_again() {
     let gone = app.member().await;
     app.delete(&gone, "/auth/users/resign").await.expect(204);
     sign_up(&app, &gone.email).await.refused(409, "email_resigned");
-    sign_up(&app, &format!(" {} ", gone.email.to_uppercase()))
-        .await
-        .refused(409, "email_resigned");
+    sign_up(&app, &format!(" {} ", gone.email.to_uppercase())).await.refused(409, "email_resigned");
 }
 
 #[tokio::test]
@@ -187,10 +170,7 @@ async fn of_many_sign_ups_with_one_email_at_once_one_wins() {
     let replica = app.replica().await;
     let emails = ["kim@snack.example", "KIM@snack.example", " kim@SNACK.example "];
     let tries = (0..18).map(|number| sign_up(if number % 2 == 0 { &app } else { &replica }, emails[number % 3]));
-    let (won, lost): (Vec<_>, Vec<_>) = join_all(tries)
-        .await
-        .into_iter()
-        .partition(|answer| answer.status == 201);
+    let (won, lost): (Vec<_>, Vec<_>) = join_all(tries).await.into_iter().partition(|answer| answer.status == 201);
     assert_eq!((won.len(), lost.len()), (1, 17));
     for answer in lost {
         answer.refused(409, "email_taken");
@@ -202,18 +182,12 @@ async fn signing_in_takes_the_email_as_username_or_as_email() {
     let app = TestApp::start().await;
     let member = app.member().await;
     for field in ["username", "email"] {
-        let tokens = app
-            .post_open("/auth/token", json!({field: member.email, "password": PASSWORD}))
-            .await
-            .expect(200);
+        let tokens = app.post_open("/auth/token", json!({field: member.email, "password": PASSWORD})).await.expect(200);
         let mut keys: Vec<_> = tokens.as_object().expect("an object").keys().collect();
         keys.sort();
         assert_eq!(keys, ["access", "refresh"]);
     }
-    let problem = app
-        .post_open("/auth/token", json!({}))
-        .await
-        .refused(400, "validation_failed");
+    let problem = app.post_open("/auth/token", json!({})).await.refused(400, "validation_failed");
     assert_eq!(problem.blamed(), ["password", "username"]);
 }
 
@@ -224,9 +198,7 @@ async fn signing_in_is_noted_in_the_profile() {
     let profile = app.get(&member, "/auth/users/profile").await.expect(200);
     is_recent(&profile["last_login"]);
     let first = profile["last_login"].clone();
-    sign_in(&app, &member.email, "a wrong password")
-        .await
-        .refused(401, "invalid_credentials");
+    sign_in(&app, &member.email, "a wrong password").await.refused(401, "invalid_credentials");
     let still = app.get(&member, "/auth/users/profile").await.expect(200);
     assert_eq!(still["last_login"], first);
     app.sign_in(member.id, &member.email).await;
@@ -271,9 +243,7 @@ async fn an_unknown_email_costs_what_a_wrong_password_costs() {
     for _ in 0..8 {
         for (email, least) in emails.iter().zip(&mut least) {
             let begun = Instant::now();
-            sign_in(&app, email, "not the password")
-                .await
-                .refused(401, "invalid_credentials");
+            sign_in(&app, email, "not the password").await.refused(401, "invalid_credentials");
             *least = begun.elapsed().min(*least);
         }
     }
@@ -285,22 +255,16 @@ async fn a_new_password_ends_every_refresh_token_but_no_access_token() {
     let app = TestApp::start().await;
     let (member, bystander) = (app.member().await, app.member().await);
     let elsewhere = app.sign_in(member.id, &member.email).await;
-    change_password(&app, &member, PASSWORD, "새로운비밀번호1")
-        .await
-        .expect(204);
+    change_password(&app, &member, PASSWORD, "새로운비밀번호1").await.expect(204);
 
     for device in [&member, &elsewhere] {
         refresh(&app, device).await.refused(401, "invalid_token");
         app.get(device, "/auth/users/profile").await.expect(200);
     }
     refresh(&app, &bystander).await.expect(200);
-    sign_in(&app, &member.email, PASSWORD)
-        .await
-        .refused(401, "invalid_credentials");
+    sign_in(&app, &member.email, PASSWORD).await.refused(401, "invalid_credentials");
     let again = sign_in(&app, &member.email, "새로운비밀번호1").await.expect(200);
-    app.post_open("/auth/token/refresh", json!({"refresh": again["refresh"]}))
-        .await
-        .expect(200);
+    app.post_open("/auth/token/refresh", json!({"refresh": again["refresh"]})).await.expect(200);
 }
 
 #[tokio::test]
@@ -316,9 +280,7 @@ async fn a_refused_new_password_changes_nothing() {
         ("", "", &["current_password", "new_password"]),
     ];
     for (current, new, blamed) in table {
-        let problem = change_password(&app, &member, current, new)
-            .await
-            .refused(400, "validation_failed");
+        let problem = change_password(&app, &member, current, new).await.refused(400, "validation_failed");
         assert_eq!(problem.blamed(), blamed);
     }
     sign_in(&app, &member.email, PASSWORD).await.expect(200);
@@ -331,10 +293,7 @@ async fn of_two_password_changes_at_once_one_wins() {
     let member = app.member().await;
     let changes = ["the first new one", "the second new one"].map(|new| change_password(&app, &member, PASSWORD, new));
     let answers = join_all(changes).await;
-    let won = answers
-        .iter()
-        .position(|answer| answer.status == 204)
-        .expect("a winner");
+    let won = answers.iter().position(|answer| answer.status == 204).expect("a winner");
     let [first, second]: [Answer; 2] = answers.try_into().expect("two answers");
     let lost = if won == 0 { second } else { first };
     assert_eq!(lost.refused(400, "validation_failed").blamed(), ["current_password"]);
@@ -356,16 +315,12 @@ async fn no_sign_in_with_the_old_password_outlives_the_change() {
             won
         });
         let changing = async {
-            change_password(&app, &member, PASSWORD, "korea-snack-10")
-                .await
-                .expect(204);
+            change_password(&app, &member, PASSWORD, "korea-snack-10").await.expect(204);
             changed.store(true, Ordering::Relaxed);
         };
         let (won, ()) = join(join_all(trying), changing).await;
         for token in won.into_iter().flatten() {
-            app.post_open("/auth/token/refresh", json!({"refresh": token}))
-                .await
-                .refused(401, "invalid_token");
+            app.post_open("/auth/token/refresh", json!({"refresh": token})).await.refused(401, "invalid_token");
         }
     }
 }
@@ -394,15 +349,10 @@ async fn a_profile_refuses_a_name_that_breaks_the_rule() {
     let app = TestApp::start().await;
     let member = app.member().await;
     for body in [json!({}), json!({"name": " "}), json!({"name": "가".repeat(51)})] {
-        let problem = app
-            .patch(&member, "/auth/users/profile", body)
-            .await
-            .refused(400, "validation_failed");
+        let problem = app.patch(&member, "/auth/users/profile", body).await.refused(400, "validation_failed");
         assert_eq!(problem.blamed(), ["name"]);
     }
-    app.patch(&member, "/auth/users/profile", json!({"name": null}))
-        .await
-        .refused(400, "invalid_request");
+    app.patch(&member, "/auth/users/profile", json!({"name": null})).await.refused(400, "invalid_request");
 }
 
 #[tokio::test]
@@ -412,15 +362,8 @@ async fn checks_tell_who_one_is() {
     let success = json!({"detail": "Success"});
     for check in ["/checks/is_authenticated", "/checks/is_admin"] {
         assert_eq!(app.get(&admin, check).await.expect(200).0, success);
-        app.send(app.request(Method::GET, check))
-            .await
-            .refused(401, "not_authenticated");
+        app.send(app.request(Method::GET, check)).await.refused(401, "not_authenticated");
     }
-    assert_eq!(
-        app.get(&member, "/checks/is_authenticated").await.expect(200).0,
-        success
-    );
-    app.get(&member, "/checks/is_admin")
-        .await
-        .refused(403, "permission_denied");
+    assert_eq!(app.get(&member, "/checks/is_authenticated").await.expect(200).0, success);
+    app.get(&member, "/checks/is_admin").await.refused(403, "permission_denied");
 }

@@ -20,10 +20,7 @@ async fn office(database: &PgConnectOptions) -> TestApp {
 pub async fn count(database: &PgConnectOptions, what: &str) -> i64 {
     let mut connection = PgConnection::connect_with(database).await.expect("Postgres");
     let sql = sqlx::AssertSqlSafe(format!("SELECT count(*) FROM {what}"));
-    sqlx::query_scalar(sql)
-        .fetch_one(&mut connection)
-        .await
-        .expect("a count")
+    sqlx::query_scalar(sql).fetch_one(&mut connection).await.expect("a count")
 }
 
 #[tokio::test]
@@ -35,10 +32,7 @@ async fn a_wrong_setting_stops_the_start_with_one_line_that_names_it() {
     std::fs::write(&file, "a file, not a folder").expect("a file");
     let under_a_file = format!("file://{}/media", file.display());
     let template = include_str!("../../.env.docker-compose.template");
-    let placeholder = template
-        .lines()
-        .find_map(|line| line.strip_prefix("JWT_SECRET="))
-        .expect("a JWT_SECRET");
+    let placeholder = template.lines().find_map(|line| line.strip_prefix("JWT_SECRET=")).expect("a JWT_SECRET");
     let nowhere = database.clone().database("no_such_database");
     let nowhere = sqlx::ConnectOptions::to_url_lossy(&nowhere);
     let table = [
@@ -123,11 +117,7 @@ async fn no_secret_is_repeated_by_whoever_refuses_it() {
     let database = helpers::database().await;
     let secret = "a-short-secret";
     let url = format!("postgres://snack:{secret}@127.0.0.1:1/snack");
-    for (variable, value) in [
-        ("JWT_SECRET", secret),
-        ("JWT_SECRET_PREVIOUS", secret),
-        ("DATABASE_URL", &url),
-    ] {
+    for (variable, value) in [("JWT_SECRET", secret), ("JWT_SECRET_PREVIOUS", secret), ("DATABASE_URL", &url)] {
         let line = Run::on(&database, &["serve"]).set(variable, value).end().await.badly();
         assert!(!line.contains(secret), "{line}");
     }
@@ -176,10 +166,7 @@ async fn create_admin_makes_an_admin_with_the_password_of_the_variable() {
     let app = office(&database).await;
     let admin = app.sign_in(0, "boss@snack.example").await;
     let profile = app.get(&admin, "/auth/users/profile").await.expect(200);
-    assert_eq!(
-        (&profile["member_type"], &profile["name"]),
-        (&json!("admin"), &json!("관리자"))
-    );
+    assert_eq!((&profile["member_type"], &profile["name"]), (&json!("admin"), &json!("관리자")));
     app.get(&admin, "/auth/users").await.expect(200);
     // Once more is no error and changes nothing.
     run.set("SNACK_ADMIN_PASSWORD", "another password").end().await.well();
@@ -204,21 +191,13 @@ async fn create_admin_takes_the_password_from_standard_input() {
 async fn create_admin_makes_an_admin_of_a_member_who_keeps_name_and_password() {
     let app = TestApp::start().await;
     let member = app.member().await;
-    app.get(&member, "/checks/is_admin")
-        .await
-        .refused(403, "permission_denied");
+    app.get(&member, "/checks/is_admin").await.refused(403, "permission_denied");
     let before = app.get(&member, "/auth/users/profile").await.expect(200);
     let email = format!(" {}", member.email.to_uppercase());
-    create_admin(&app.state.config.database, &email)
-        .set("SNACK_ADMIN_PASSWORD", "another password")
-        .end()
-        .await
-        .well();
+    create_admin(&app.state.config.database, &email).set("SNACK_ADMIN_PASSWORD", "another password").end().await.well();
     // The server that runs learns of it.
     let asking = async { while app.get(&member, "/checks/is_admin").await.status != 200 {} };
-    tokio::time::timeout(std::time::Duration::from_secs(5), asking)
-        .await
-        .expect("an admin");
+    tokio::time::timeout(std::time::Duration::from_secs(5), asking).await.expect("an admin");
     app.sign_in(member.id, &member.email).await;
     let mut after = app.get(&member, "/auth/users/profile").await.expect(200).0;
     after["member_type"] = json!("member");
@@ -232,11 +211,7 @@ async fn create_admin_refuses_whom_it_cannot_make_one() {
     let database = app.state.config.database.clone();
     let gone = app.member().await;
     app.delete(&gone, "/auth/users/resign").await.expect(204);
-    let line = create_admin(&database, &gone.email)
-        .set("SNACK_ADMIN_PASSWORD", PASSWORD)
-        .end()
-        .await
-        .badly();
+    let line = create_admin(&database, &gone.email).set("SNACK_ADMIN_PASSWORD", PASSWORD).end().await.badly();
     assert!(line.contains("resigned"), "{line}");
 
     let new = create_admin(&database, "boss@snack.example");

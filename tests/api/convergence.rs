@@ -211,14 +211,8 @@ async fn a_redis_that_lost_all_it_held_is_filled_again() {
     let path = format!("/snacks/{}", snacks[0]);
     assert_eq!(app.get(&people[0], &path).await.expect(200)["like_reaction_count"], 4);
     let body = json!({"type": "like"});
-    let liked = app
-        .post(&people[1], &format!("{path}/reaction"), body)
-        .await
-        .expect(200);
-    assert_eq!(
-        (&liked["like_reaction_count"], &liked["hate_reaction_count"]),
-        (&json!(5), &json!(2))
-    );
+    let liked = app.post(&people[1], &format!("{path}/reaction"), body).await.expect(200);
+    assert_eq!((&liked["like_reaction_count"], &liked["hate_reaction_count"]), (&json!(5), &json!(2)));
     ledger.converge(&app).await;
     // At the end, with nothing left to flush.
     ledger.wipe().await;
@@ -231,18 +225,8 @@ async fn a_redis_that_lost_all_it_held_is_filled_again() {
 async fn whatever_single_keys_hold_is_put_right() {
     let app = TestApp::start().await;
     let (people, snacks, ledger) = shelf(&app).await;
-    let values = [
-        "",
-        "junk",
-        "-5",
-        "999",
-        "3.5",
-        "1e3",
-        "0",
-        "99999999999",
-        "9999999999999999999999",
-        "9007199254740993",
-    ];
+    let values =
+        ["", "junk", "-5", "999", "3.5", "1e3", "0", "99999999999", "9999999999999999999999", "9007199254740993"];
     for name in ["like_count", "hate_count", "epoch"] {
         ledger.delete(&snacks[0], name).await;
         ledger.converge(&app).await;
@@ -284,16 +268,10 @@ async fn a_redis_that_came_back_with_older_values_is_brought_up_to_date() {
         let path = format!("/snacks/{}/reaction", snacks[0]);
         let gone = app.delete(&people[0], &path).await.expect(200);
         let expected = ledger.entries(&app).await[&snacks[0]].rows;
-        assert_eq!(
-            (
-                gone["like_reaction_count"].as_i64(),
-                gone["hate_reaction_count"].as_i64()
-            ),
-            {
-                let (likes, hates) = expected;
-                (Some(likes), Some(hates))
-            }
-        );
+        assert_eq!((gone["like_reaction_count"].as_i64(), gone["hate_reaction_count"].as_i64()), {
+            let (likes, hates) = expected;
+            (Some(likes), Some(hates))
+        });
         react(&app, &people[0], &snacks[0], "like").await;
         ledger.converge(&app).await;
     }
@@ -327,10 +305,7 @@ async fn a_snack_that_the_backup_has_unrated_forgets_what_redis_remembers() {
     }
     ledger.converge(&app).await;
     let snack = app.get(&people[0], &format!("/snacks/{uid}")).await.expect(200);
-    assert_eq!(
-        (&snack["like_reaction_count"], &snack["hate_reaction_count"]),
-        (&json!(0), &json!(0))
-    );
+    assert_eq!((&snack["like_reaction_count"], &snack["hate_reaction_count"]), (&json!(0), &json!(0)));
 }
 
 #[tokio::test]
@@ -363,15 +338,10 @@ async fn statistics_columns_changed_by_hand_are_put_right() {
 async fn a_snack_without_reactions_needs_no_counters_and_one_that_lost_them_keeps_zeros() {
     let app = TestApp::start().await;
     let people = app.crowd(1).await;
-    let (never, once) = (
-        app.snack(&people[0], "새우깡").await,
-        app.snack(&people[0], "감자깡").await,
-    );
+    let (never, once) = (app.snack(&people[0], "새우깡").await, app.snack(&people[0], "감자깡").await);
     react(&app, &people[0], &once, "like").await;
     app.flush().await;
-    app.delete(&people[0], &format!("/snacks/{once}/reaction"))
-        .await
-        .expect(200);
+    app.delete(&people[0], &format!("/snacks/{once}/reaction")).await.expect(200);
     let ledger = Ledger::open(&app).await;
     ledger.converge(&app).await;
     let entries = ledger.entries(&app).await;
@@ -402,10 +372,8 @@ async fn a_server_that_stops_flushes_once_more_after_the_last_answer() {
     react(&app, &people[2], &snacks[2], "hate").await;
     app.stop().await;
     join_all(requests).await;
-    let left: i64 = sqlx::query_scalar("SELECT count(*) FROM reaction_dirty")
-        .fetch_one(survivor.db())
-        .await
-        .expect("a count");
+    let left: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM reaction_dirty").fetch_one(survivor.db()).await.expect("a count");
     assert_eq!(left, 0);
     ledger.assert_equal(&survivor).await;
 }

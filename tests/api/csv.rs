@@ -23,9 +23,7 @@ async fn cells(app: &TestApp, who: &Person, path: &str) -> Vec<Vec<String>> {
     assert_eq!(answer.header("content-type"), "text/csv; charset=utf-8");
     let text = answer.text.strip_prefix(BOM).expect("a byte order mark");
     assert!(!text.contains(BOM), "one byte order mark");
-    let mut reader = csv::ReaderBuilder::new()
-        .has_headers(false)
-        .from_reader(text.as_bytes());
+    let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(text.as_bytes());
     let rows: Result<Vec<Vec<String>>, _> = reader.deserialize().collect();
     rows.expect("lines of the same length")
 }
@@ -63,11 +61,7 @@ async fn a_line_has_what_the_json_has() {
     let (member, admin) = (app.member().await, app.admin().await);
     let krw = app.snack(&member, "새우깡, \"매운맛\"").await;
     let usd = priced(&app, &member, "Pringles\u{3000}Sour", "USD", "3.90").await;
-    let first = app
-        .post(&member, "/orders", wanted(&[(&usd, 3), (&krw, 2)]))
-        .await
-        .expect(201)
-        .uid();
+    let first = app.post(&member, "/orders", wanted(&[(&usd, 3), (&krw, 2)])).await.expect(201).uid();
     bring(&app, &admin, &first, "shipping").await;
     created_at(&app, &first, "2024-01-04T03:00:00Z").await;
     let change = json!({"currency": "KRW", "price": "5000"});
@@ -80,11 +74,7 @@ async fn a_line_has_what_the_json_has() {
     let who = shown["user"]["name"].as_str().expect("a name");
     let owner = [who, member.email.as_str()];
     let line = |uid: &str, status: &str, at: &str, rest: [&str; 6]| -> Vec<String> {
-        [&[uid, status, at][..], &owner, &rest]
-            .concat()
-            .into_iter()
-            .map(str::to_owned)
-            .collect()
+        [&[uid, status, at][..], &owner, &rest].concat().into_iter().map(str::to_owned).collect()
     };
     let arrival = "2030-01-09T03:00:00Z";
     let at = "2024-01-04T03:00:00Z";
@@ -94,12 +84,7 @@ async fn a_line_has_what_the_json_has() {
         [
             line(&first, "shipping", at, [name(0), "3", "3.90", "USD", "11.70", arrival]),
             line(&first, "shipping", at, [name(1), "2", "1500", "KRW", "3000", arrival]),
-            line(
-                &second,
-                "created",
-                "2024-02-04T03:00:00.500Z",
-                [name(0), "1", "5000", "KRW", "5000", ""]
-            ),
+            line(&second, "created", "2024-02-04T03:00:00.500Z", [name(0), "1", "5000", "KRW", "5000", ""]),
         ]
     );
     assert_eq!(name(1), "새우깡, \"매운맛\"");
@@ -113,16 +98,8 @@ async fn a_line_has_what_the_json_has() {
     assert_eq!(rows[1..], expected.map(|row| row.map(str::to_owned).to_vec()));
 
     let rows = cells(&app, &member, "/statistics/summary?year=2024&month=1").await;
-    assert_eq!(
-        rows[1..],
-        [["2024-01", "2024-01-01", "2024-01-31", "1", "5", "3000", "11.70", "0"]]
-    );
-    let rows = cells(
-        &app,
-        &member,
-        "/statistics/summary?unit=week&from=2024-02-03&to=2024-02-05",
-    )
-    .await;
+    assert_eq!(rows[1..], [["2024-01", "2024-01-01", "2024-01-31", "1", "5", "3000", "11.70", "0"]]);
+    let rows = cells(&app, &member, "/statistics/summary?unit=week&from=2024-02-03&to=2024-02-05").await;
     assert_eq!(
         rows[1..],
         [
@@ -162,14 +139,8 @@ async fn the_filters_and_orderings_of_the_json_apply() {
     let names: Vec<&str> = canceled[1..].iter().map(|row| row[1].as_str()).collect();
     assert_eq!(names, ["간식 2", "간식 1", "간식 0"]);
     // What is wrong is a problem, whatever was asked for.
-    for query in [
-        "/statistics/orders?status=lost",
-        "/statistics/snacks?ordering=x",
-        "/statistics/summary?from=x",
-    ] {
-        get_as(&app, &member, query, "text/csv")
-            .await
-            .refused(400, "invalid_request");
+    for query in ["/statistics/orders?status=lost", "/statistics/snacks?ordering=x", "/statistics/summary?from=x"] {
+        get_as(&app, &member, query, "text/csv").await.refused(400, "invalid_request");
     }
 }
 
@@ -187,11 +158,7 @@ async fn all_rows_of_the_period_are_in_the_file_whatever_the_limit() {
         .map(|snack| {
             let mut seed = shipped(at, snack, 2);
             seed.lines.push(SeedLine {
-                snack: if *snack == snacks[0] {
-                    snacks[1].clone()
-                } else {
-                    snacks[0].clone()
-                },
+                snack: if *snack == snacks[0] { snacks[1].clone() } else { snacks[0].clone() },
                 ..seed.lines[0].clone()
             });
             seed
@@ -208,23 +175,13 @@ async fn all_rows_of_the_period_are_in_the_file_whatever_the_limit() {
         lines.dedup();
         assert_eq!(lines.len(), 2 * 1203, "each line once: {query}");
 
-        let rows = cells(
-            &app,
-            &member,
-            &format!("/statistics/snacks?{}", query.replace("status", "name")),
-        )
-        .await;
+        let rows = cells(&app, &member, &format!("/statistics/snacks?{}", query.replace("status", "name"))).await;
         let mut uids: Vec<&str> = rows[1..].iter().map(|row| row[0].as_str()).collect();
         uids.sort_unstable();
         uids.dedup();
         assert_eq!((rows.len() - 1, uids.len()), (1203, 1203), "{query}");
     }
-    let summary = cells(
-        &app,
-        &member,
-        "/statistics/summary?unit=day&from=2022-01-01&to=2024-01-04&limit=1",
-    )
-    .await;
+    let summary = cells(&app, &member, "/statistics/summary?unit=day&from=2022-01-01&to=2024-01-04&limit=1").await;
     assert_eq!(summary.len() - 1, 734);
     assert_eq!(summary[734][3], "1203");
 }
@@ -236,9 +193,7 @@ async fn no_cell_is_a_formula() {
     let names = ["=1+1", "+82", "-1", "@SUM(A1)", "=HYPERLINK(\"x\",\"y\")"];
     for name in names {
         let member = app.member().await;
-        app.patch(&member, "/auth/users/profile", json!({"name": name}))
-            .await
-            .expect(200);
+        app.patch(&member, "/auth/users/profile", json!({"name": name})).await.expect(200);
         let snack = app.snack(&member, name).await;
         app.order(&member, &[&snack]).await;
     }
@@ -248,27 +203,15 @@ async fn no_cell_is_a_formula() {
     let snacks = cells(&app, &admin, "/statistics/snacks?ordering=quantity").await;
     for (at, name) in names.iter().enumerate() {
         let row = &orders[at + 1];
-        assert_eq!(
-            (row[3].as_str(), row[5].as_str()),
-            (format!("'{name}").as_str(), format!("'{name}").as_str())
-        );
+        assert_eq!((row[3].as_str(), row[5].as_str()), (format!("'{name}").as_str(), format!("'{name}").as_str()));
         assert_eq!(snacks[at + 1][1], format!("'{name}"));
     }
-    assert_eq!(
-        (orders[6][5].as_str(), snacks[6][1].as_str()),
-        ("1 + 1 = 2", "1 + 1 = 2")
-    );
+    assert_eq!((orders[6][5].as_str(), snacks[6][1].as_str()), ("1 + 1 = 2", "1 + 1 = 2"));
     for row in orders.iter().chain(&snacks) {
-        assert!(
-            row.iter().all(|cell| !cell.starts_with(['=', '+', '-', '@'])),
-            "{row:?}"
-        );
+        assert!(row.iter().all(|cell| !cell.starts_with(['=', '+', '-', '@'])), "{row:?}");
     }
     // JSON is for programs, which get the names as they are.
-    let shown = app
-        .get(&admin, "/statistics/snacks?ordering=quantity")
-        .await
-        .expect(200);
+    let shown = app.get(&admin, "/statistics/snacks?ordering=quantity").await.expect(200);
     assert_eq!(shown["results"][0]["snack"]["name"], names[0]);
 }
 
@@ -292,11 +235,7 @@ async fn csv_is_sent_to_those_who_prefer_it() {
         ] {
             let answer = get_as(&app, &member, call, accept).await;
             assert_eq!(answer.status, 200, "{call} {accept}");
-            let kind = if is_csv {
-                "text/csv; charset=utf-8"
-            } else {
-                "application/json"
-            };
+            let kind = if is_csv { "text/csv; charset=utf-8" } else { "application/json" };
             assert_eq!(answer.header("content-type"), kind, "{call} {accept}");
             assert_eq!(answer.text.starts_with(BOM), is_csv, "{call} {accept}");
             assert_eq!(answer.body == Value::Null, is_csv, "{call} {accept}");

@@ -15,17 +15,9 @@ use crate::{
 async fn everything(database: &PgConnectOptions) -> Vec<(String, String)> {
     let mut connection = PgConnection::connect_with(database).await.expect("Postgres");
     let mut rows = Vec::new();
-    for table in [
-        "users",
-        "snacks",
-        "snack_reactions",
-        "orders",
-        "purchases",
-        "order_history",
-    ] {
-        let sql = sqlx::AssertSqlSafe(format!(
-            "SELECT md5(string_agg(t::text, E'\\n' ORDER BY t::text)) FROM {table} AS t"
-        ));
+    for table in ["users", "snacks", "snack_reactions", "orders", "purchases", "order_history"] {
+        let sql =
+            sqlx::AssertSqlSafe(format!("SELECT md5(string_agg(t::text, E'\\n' ORDER BY t::text)) FROM {table} AS t"));
         let sum: Option<String> = sqlx::query_scalar(sql).fetch_one(&mut connection).await.expect("a sum");
         rows.push((table.to_owned(), sum.expect("rows")));
     }
@@ -38,11 +30,7 @@ async fn demo_data_fills_an_empty_database_once() {
     let run = Run::on(&database, &["demo-data"]);
     let said = run.end().await.well();
     let media = run.get("MEDIA_URL").to_owned();
-    let pictures = || {
-        std::fs::read_dir(media.trim_start_matches("file://"))
-            .expect("a folder")
-            .count()
-    };
+    let pictures = || std::fs::read_dir(media.trim_start_matches("file://")).expect("a folder").count();
     let (before, drawn) = (everything(&database).await, pictures());
 
     let again = run.end().await.well();
@@ -64,10 +52,7 @@ async fn demo_data_fills_an_empty_database_once() {
     assert_eq!(credentials.len(), 2, "{said}");
     let mut types = Vec::new();
     for (email, password) in credentials {
-        let tokens = app
-            .post_open("/auth/token", json!({"username": email, "password": password}))
-            .await
-            .expect(200);
+        let tokens = app.post_open("/auth/token", json!({"username": email, "password": password})).await.expect(200);
         let who = Person {
             id: 0,
             email: email.to_owned(),
@@ -107,19 +92,13 @@ async fn demo_data_leaves_a_database_alone_that_others_use_unless_it_is_forced()
     let database = app.state.config.database.clone();
     let line = Run::on(&database, &["demo-data"]).end().await.badly();
     assert!(line.contains("users"), "{line}");
-    assert_eq!(
-        (count(&database, "users").await, count(&database, "snacks").await),
-        (1, 1)
-    );
+    assert_eq!((count(&database, "users").await, count(&database, "snacks").await), (1, 1));
 
     Run::on(&database, &["demo-data", "--force"]).end().await.well();
     assert!(count(&database, "users").await > 10);
     // What was there is as it was.
     let snack = app.get(&member, &format!("/snacks/{own}")).await.expect(200);
-    assert_eq!(
-        (&snack["price"], &snack["registered_by"]["id"]),
-        (&json!("1500"), &json!(member.id))
-    );
+    assert_eq!((&snack["price"], &snack["registered_by"]["id"]), (&json!("1500"), &json!(member.id)));
     app.sign_in(member.id, &member.email).await;
     let after = everything(&database).await;
     Run::on(&database, &["demo-data", "--force"]).end().await.well();

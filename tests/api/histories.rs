@@ -145,10 +145,7 @@ async fn play(app: &TestApp, people: &[Person], ledger: &Ledger, history: &[Step
     let entries = ledger.entries(app).await;
     prop_assert_eq!(entries[&uid].rows, model.counts());
     // The next history has the shelf to itself; what is left to flush of this one is of a snack that has gone.
-    sqlx::query("DELETE FROM snacks")
-        .execute(app.db())
-        .await
-        .expect("an empty shelf");
+    sqlx::query("DELETE FROM snacks").execute(app.db()).await.expect("an empty shelf");
     Ok(())
 }
 
@@ -161,15 +158,8 @@ fn every_history_ends_where_its_model_does() {
         let ledger = Ledger::open(&app).await;
         (app, people, ledger)
     });
-    let config = Config {
-        cases: 40,
-        max_shrink_iters: 300,
-        failure_persistence: None,
-        ..Config::default()
-    };
+    let config = Config { cases: 40, max_shrink_iters: 300, failure_persistence: None, ..Config::default() };
     TestRunner::new(config)
-        .run(&steps(), |history| {
-            runtime.block_on(play(&app, &people, &ledger, &history))
-        })
+        .run(&steps(), |history| runtime.block_on(play(&app, &people, &ledger, &history)))
         .unwrap_or_else(|failure| panic!("{failure}"));
 }

@@ -12,22 +12,9 @@ use crate::{
 /// The lists and how each can be sorted.
 const LISTS: &[(&str, &[&str])] = &[
     ("/auth/users", &["date_joined", "name", "email"]),
-    (
-        "/snacks",
-        &[
-            "like_ratio",
-            "like_reaction_count",
-            "hate_reaction_count",
-            "name",
-            "price",
-            "created_at",
-        ],
-    ),
+    ("/snacks", &["like_ratio", "like_reaction_count", "hate_reaction_count", "name", "price", "created_at"]),
     ("/orders", &["created_at", "status", "estimated_arrival_time"]),
-    (
-        "/statistics/orders",
-        &["created_at", "status", "estimated_arrival_time"],
-    ),
+    ("/statistics/orders", &["created_at", "status", "estimated_arrival_time"]),
     ("/statistics/snacks", &["quantity", "order_count", "name"]),
 ];
 
@@ -55,22 +42,14 @@ async fn stock(app: &TestApp) -> Person {
 }
 
 async fn cursor_of(app: &TestApp, admin: &Person, list: &str, ordering: &str) -> String {
-    let page = app
-        .get(admin, &format!("{list}?limit=1&ordering={ordering}"))
-        .await
-        .expect(200);
+    let page = app.get(admin, &format!("{list}?limit=1&ordering={ordering}")).await.expect(200);
     page["next_cursor"].as_str().expect("a second page").to_owned()
 }
 
 /// The answer, which is one of `statuses` and never our fault.
 #[track_caller]
 fn is_one_of(statuses: &[u16], answer: &Answer, what: &str) {
-    assert!(
-        statuses.contains(&answer.status.as_u16()),
-        "{what}: {} {}",
-        answer.status,
-        answer.text
-    );
+    assert!(statuses.contains(&answer.status.as_u16()), "{what}: {} {}", answer.status, answer.text);
 }
 
 #[tokio::test]
@@ -78,28 +57,12 @@ async fn a_limit_is_a_number_from_1_to_100() {
     let app = TestApp::start().await;
     let admin = stock(&app).await;
     for (list, _) in LISTS {
-        for limit in [
-            "0",
-            "101",
-            "x",
-            "-1",
-            "1.5",
-            "65537",
-            "99999999999999999999",
-            "%00",
-            "%FF",
-            "1&limit=2",
-        ] {
-            app.get(&admin, &format!("{list}?limit={limit}"))
-                .await
-                .refused(400, "invalid_request");
+        for limit in ["0", "101", "x", "-1", "1.5", "65537", "99999999999999999999", "%00", "%FF", "1&limit=2"] {
+            app.get(&admin, &format!("{list}?limit={limit}")).await.refused(400, "invalid_request");
         }
         for (limit, rows) in [("1", 1), ("2", 2), ("100", 3), ("", 3)] {
             let page = app.get(&admin, &format!("{list}?limit={limit}")).await.expect(200);
-            assert!(
-                page.rows().len() == rows || (rows == 3 && *list == "/auth/users"),
-                "{list} {limit}"
-            );
+            assert!(page.rows().len() == rows || (rows == 3 && *list == "/auth/users"), "{list} {limit}");
         }
     }
 }
@@ -136,9 +99,7 @@ async fn a_cursor_that_was_never_handed_out_is_refused() {
             encode(json!({"o": "", "k": []})),
             encode(json!({"o": "created_at", "k": "x"})),
         ] {
-            app.get(&admin, &format!("{list}?cursor={cursor}"))
-                .await
-                .refused(400, "invalid_request");
+            app.get(&admin, &format!("{list}?cursor={cursor}")).await.refused(400, "invalid_request");
         }
     }
 }
@@ -195,9 +156,7 @@ async fn a_cursor_with_forged_keys_is_read_or_refused() {
         let keys = honest["k"].as_array().expect("keys").len();
         let ask = async |forged: &Value| {
             let cursor = URL_SAFE_NO_PAD.encode(forged.to_string());
-            let answer = app
-                .get(&admin, &format!("{list}?ordering={ordering}&cursor={cursor}"))
-                .await;
+            let answer = app.get(&admin, &format!("{list}?ordering={ordering}&cursor={cursor}")).await;
             is_one_of(&[200, 400], &answer, &format!("{list} {ordering} {forged}"));
             answer
         };
@@ -301,14 +260,8 @@ async fn a_path_that_names_nothing_is_not_found() {
     ];
     for call in calls(&app).await.iter().filter(|call| call.path.contains('{')) {
         for name in names {
-            let request = app
-                .request(call.method.clone(), &call.with(name))
-                .bearer_auth(&admin.access);
-            let request = if call.takes_body() {
-                request.json(&sound_body(&call.name(), &snack))
-            } else {
-                request
-            };
+            let request = app.request(call.method.clone(), &call.with(name)).bearer_auth(&admin.access);
+            let request = if call.takes_body() { request.json(&sound_body(&call.name(), &snack)) } else { request };
             let answer = app.send(request).await;
             assert_eq!(answer.status, 404, "{} {name}", call.name());
             answer.refused(404, "not_found");
@@ -323,15 +276,8 @@ fn texts(body: &Value) -> Vec<String> {
         other => texts(other).iter().map(|rest| format!("/{key}{rest}")).collect(),
     };
     match body {
-        Value::Object(fields) => fields
-            .iter()
-            .flat_map(|(key, value)| under(key.clone(), value))
-            .collect(),
-        Value::Array(items) => items
-            .iter()
-            .enumerate()
-            .flat_map(|(at, value)| under(at.to_string(), value))
-            .collect(),
+        Value::Object(fields) => fields.iter().flat_map(|(key, value)| under(key.clone(), value)).collect(),
+        Value::Array(items) => items.iter().enumerate().flat_map(|(at, value)| under(at.to_string(), value)).collect(),
         _ => Vec::new(),
     }
 }
@@ -445,23 +391,9 @@ async fn absurd_headers_are_read_or_refused() {
     let order = app.order(&admin, &[&snack]).await;
     let path = format!("/orders/{order}/status");
     let long = "x".repeat(10_000);
-    let values: &[&[u8]] = &[
-        b"",
-        b"\"",
-        b"W/",
-        b"\xff\xfe",
-        b"*/*;q=NaN",
-        b";;,,;q=",
-        "한글".as_bytes(),
-        long.as_bytes(),
-    ];
-    for name in [
-        header::IF_MATCH,
-        header::ACCEPT,
-        header::ACCEPT_LANGUAGE,
-        header::ORIGIN,
-        header::COOKIE,
-    ] {
+    let values: &[&[u8]] =
+        &[b"", b"\"", b"W/", b"\xff\xfe", b"*/*;q=NaN", b";;,,;q=", "한글".as_bytes(), long.as_bytes()];
+    for name in [header::IF_MATCH, header::ACCEPT, header::ACCEPT_LANGUAGE, header::ORIGIN, header::COOKIE] {
         for value in values {
             let value = header::HeaderValue::from_bytes(value).expect("a header value");
             let request = app

@@ -50,11 +50,8 @@ impl Ledger {
     pub async fn get(&self, snack: &str, name: &str) -> Option<String> {
         let key = format!("{}{}", self.prefix, key(snack, name));
         // Unlike GET it says nil of what is no string.
-        let values: [Option<String>; 1] = redis::cmd("MGET")
-            .arg(key)
-            .query_async(&mut self.redis())
-            .await
-            .expect("MGET");
+        let values: [Option<String>; 1] =
+            redis::cmd("MGET").arg(key).query_async(&mut self.redis()).await.expect("MGET");
         values.into_iter().flatten().next()
     }
 
@@ -107,11 +104,7 @@ impl Ledger {
     pub async fn restore(&self, saved: &BTreeMap<String, String>) {
         self.wipe().await;
         for (name, value) in saved {
-            let _: () = self
-                .redis()
-                .set(format!("{}{name}", self.prefix), value)
-                .await
-                .expect("SET");
+            let _: () = self.redis().set(format!("{}{name}", self.prefix), value).await.expect("SET");
         }
     }
 
@@ -153,10 +146,7 @@ impl Ledger {
         for (snack, entry) in self.entries(app).await {
             assert_eq!(entry.columns, entry.rows, "columns and rows of {snack}: {entry:?}");
             let never_rated = entry.epochs == (0, None) && entry.rows == (0, 0) && entry.redis.is_none();
-            assert!(
-                never_rated || entry.redis == Some(entry.rows),
-                "Redis and rows of {snack}: {entry:?}"
-            );
+            assert!(never_rated || entry.redis == Some(entry.rows), "Redis and rows of {snack}: {entry:?}");
         }
     }
 

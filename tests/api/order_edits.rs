@@ -41,14 +41,10 @@ async fn an_edit_replaces_the_snacks_and_keeps_the_price_of_those_that_stay() {
     let order = app.order(&member, &[&stays, &goes]).await;
     let before = show(&app, &member, &order).await;
     for snack in [&stays, &comes] {
-        app.patch(&member, &format!("/snacks/{snack}"), json!({"price": 9000}))
-            .await
-            .expect(200);
+        app.patch(&member, &format!("/snacks/{snack}"), json!({"price": 9000})).await.expect(200);
     }
 
-    let edited = edit(&app, &member, &order, &[(&comes, 2), (&stays, 5)])
-        .await
-        .expect(200);
+    let edited = edit(&app, &member, &order, &[(&comes, 2), (&stays, 5)]).await.expect(200);
     assert_eq!(contents(&edited), [("포카칩", 2, "9000"), ("새우깡", 5, "1500")]);
     assert_eq!(edited["amounts"], json!([{"currency": "KRW", "amount": "25500"}]));
     assert_eq!(edited, show(&app, &other, &order).await);
@@ -62,9 +58,7 @@ async fn an_edit_replaces_the_snacks_and_keeps_the_price_of_those_that_stay() {
 
     // What was taken out is free, what was put in is not.
     app.order(&other, &[&goes]).await;
-    app.post(&other, "/orders", wanted(&[(&comes, 1)]))
-        .await
-        .refused(409, "snack_already_requested");
+    app.post(&other, "/orders", wanted(&[(&comes, 1)])).await.refused(409, "snack_already_requested");
     // A snack that left and comes back comes at its price of today.
     edit(&app, &member, &order, &[(&comes, 1)]).await.expect(200);
     let back = edit(&app, &member, &order, &[(&stays, 1)]).await.expect(200);
@@ -77,9 +71,7 @@ async fn an_order_is_edited_by_its_owner_and_by_admins_only() {
     let (owner, other, admin) = (app.member().await, app.member().await, app.admin().await);
     let snack = app.snack(&owner, "새우깡").await;
     let order = app.order(&owner, &[&snack]).await;
-    edit(&app, &other, &order, &[(&snack, 9)])
-        .await
-        .refused(403, "permission_denied");
+    edit(&app, &other, &order, &[(&snack, 9)]).await.refused(403, "permission_denied");
     assert_eq!(contents(&show(&app, &owner, &order).await.0), [("새우깡", 1, "1500")]);
     for (who, quantity) in [(&owner, 2), (&admin, 3)] {
         let edited = edit(&app, who, &order, &[(&snack, quantity)]).await.expect(200);
@@ -117,11 +109,7 @@ async fn an_edit_that_breaks_a_rule_leaves_the_order_as_it_was() {
     app.order(&other, &[&taken]).await;
     let make = |status: &'static str, snack: String| {
         let (app, admin) = (&app, &admin);
-        async move {
-            app.put(admin, &format!("/snacks/{snack}/status"), json!({"status": status}))
-                .await
-                .expect(200)
-        }
+        async move { app.put(admin, &format!("/snacks/{snack}/status"), json!({"status": status})).await.expect(200) }
     };
     make("unavailable", gone.clone()).await;
     let before = show(&app, &owner, &order).await;
@@ -129,36 +117,11 @@ async fn an_edit_that_breaks_a_rule_leaves_the_order_as_it_was() {
     let table: [(Value, u16, &str, &str); 7] = [
         (json!({"snacks": []}), 400, "validation_failed", "snacks"),
         (wanted(&[(&snack, 0)]), 400, "validation_failed", "snacks[0].quantity"),
-        (
-            wanted(&[(&snack, 1001)]),
-            400,
-            "validation_failed",
-            "snacks[0].quantity",
-        ),
-        (
-            wanted(&[(&snack, 1), ("없음", 1)]),
-            400,
-            "unknown_snack",
-            "snacks[1].uid",
-        ),
-        (
-            wanted(&[(&snack, 1), (&upper, 1)]),
-            400,
-            "duplicate_snack",
-            "snacks[1].uid",
-        ),
-        (
-            wanted(&[(&snack, 4), (&gone, 1)]),
-            409,
-            "snack_unavailable",
-            "snacks[1].uid",
-        ),
-        (
-            wanted(&[(&snack, 4), (&taken, 1)]),
-            409,
-            "snack_already_requested",
-            "snacks[1].uid",
-        ),
+        (wanted(&[(&snack, 1001)]), 400, "validation_failed", "snacks[0].quantity"),
+        (wanted(&[(&snack, 1), ("없음", 1)]), 400, "unknown_snack", "snacks[1].uid"),
+        (wanted(&[(&snack, 1), (&upper, 1)]), 400, "duplicate_snack", "snacks[1].uid"),
+        (wanted(&[(&snack, 4), (&gone, 1)]), 409, "snack_unavailable", "snacks[1].uid"),
+        (wanted(&[(&snack, 4), (&taken, 1)]), 409, "snack_already_requested", "snacks[1].uid"),
     ];
     for (body, status, code, field) in table {
         let refusal = app.put(&owner, &format!("/orders/{order}"), body).await;
@@ -195,10 +158,7 @@ async fn a_change_under_a_condition_that_no_longer_holds_is_refused() {
     };
 
     let first = tag().await;
-    assert!(
-        first.len() > 2 && first.starts_with('"') && first.ends_with('"'),
-        "{first}"
-    );
+    assert!(first.len() > 2 && first.starts_with('"') && first.ends_with('"'), "{first}");
     assert_eq!(tag().await, first, "looking changes nothing");
     let edited = change_if(&app, &admin, edit(), &[&first]).await;
     assert_eq!(edited.header("etag"), tag().await, "the new tag comes with the change");
@@ -206,49 +166,29 @@ async fn a_change_under_a_condition_that_no_longer_holds_is_refused() {
     let second = tag().await;
     assert_ne!(second, first, "an edit makes the tag stale");
     let bare = second.trim_matches('"').to_owned();
-    let lists: [&[&str]; 6] = [
-        &[&first],
-        &["\"x\", W/\"y\""],
-        &[&format!("W/{first}")],
-        &["\"x\"", &first],
-        &[&bare],
-        &[""],
-    ];
+    let lists: [&[&str]; 6] =
+        [&[&first], &["\"x\", W/\"y\""], &[&format!("W/{first}")], &["\"x\"", &first], &[&bare], &[""]];
     for stale in lists {
         for call in [edit(), to(Method::PUT, "approved"), to(Method::PATCH, "approved")] {
-            change_if(&app, &admin, call, stale)
-                .await
-                .refused(412, "precondition_failed");
+            change_if(&app, &admin, call, stale).await.refused(412, "precondition_failed");
         }
     }
     assert_eq!(tag().await, second, "a refusal changes nothing");
 
     let weak = format!("W/{second}");
-    change_if(&app, &admin, to(Method::PATCH, "approved"), &[&weak])
-        .await
-        .expect(200);
+    change_if(&app, &admin, to(Method::PATCH, "approved"), &[&weak]).await.expect(200);
     let third = tag().await;
     // The condition is judged before the rules.
-    change_if(&app, &admin, to(Method::PUT, "created"), &[&second])
-        .await
-        .refused(412, "precondition_failed");
-    change_if(&app, &admin, edit(), &[&second])
-        .await
-        .refused(412, "precondition_failed");
-    change_if(&app, &admin, edit(), &[&third])
-        .await
-        .refused(409, "order_not_editable");
+    change_if(&app, &admin, to(Method::PUT, "created"), &[&second]).await.refused(412, "precondition_failed");
+    change_if(&app, &admin, edit(), &[&second]).await.refused(412, "precondition_failed");
+    change_if(&app, &admin, edit(), &[&third]).await.refused(409, "order_not_editable");
     let list = format!("\"x\" , {third},W/\"y\"");
     let answer = change_if(&app, &admin, to(Method::PUT, "ordered"), &[&list]).await;
     assert_eq!(answer.header("etag"), tag().await);
     answer.expect(200);
     let fourth = tag().await;
-    change_if(&app, &admin, to(Method::PUT, "shipping"), &["\"x\"", &fourth])
-        .await
-        .expect(200);
-    change_if(&app, &admin, to(Method::PUT, "completed"), &["*"])
-        .await
-        .expect(200);
+    change_if(&app, &admin, to(Method::PUT, "shipping"), &["\"x\"", &fourth]).await.expect(200);
+    change_if(&app, &admin, to(Method::PUT, "completed"), &["*"]).await.expect(200);
     let nobody = format!("/orders/{}", uuid::Uuid::new_v4());
     let call = (Method::PUT, nobody, wanted(&[(&snack, 1)]));
     change_if(&app, &admin, call, &["*"]).await.refused(404, "not_found");

@@ -40,10 +40,7 @@ async fn a_list_has_everyones_orders_newest_first_unless_filtered() {
     let table = [
         (String::new(), everything.clone()),
         ("?status=".to_owned(), everything.clone()),
-        (
-            "?user=&uid=&ordering=&cursor=&limit=&year=&from=".to_owned(),
-            everything,
-        ),
+        ("?user=&uid=&ordering=&cursor=&limit=&year=&from=".to_owned(), everything),
         ("?status=shipping".to_owned(), of(&[3])),
         ("?status=canceled&status=approved".to_owned(), of(&[5, 1])),
         ("?status=approved&status=".to_owned(), of(&[1])),
@@ -56,18 +53,11 @@ async fn a_list_has_everyones_orders_newest_first_unless_filtered() {
         (format!("?uid={}", all[4].to_uppercase()), of(&[4])),
         (format!("?uid={}&status=created", all[4]), vec![]),
         (format!("?uid={nobody}"), vec![]),
-        (
-            format!("?user=me&status=created&from=2024-01-05&uid={}", all[0]),
-            vec![],
-        ),
+        (format!("?user=me&status=created&from=2024-01-05&uid={}", all[0]), vec![]),
         ("?year=2024&month=1&day=4&limit=2".to_owned(), of(&[5, 4])),
     ];
     for (query, expected) in table {
-        assert_eq!(
-            uids(&app, &admin, &format!("/orders{query}")).await,
-            expected,
-            "{query}"
-        );
+        assert_eq!(uids(&app, &admin, &format!("/orders{query}")).await, expected, "{query}");
     }
     assert_eq!(uids(&app, &idle, "/orders?user=me").await, Vec::<String>::new());
     assert_eq!(uids(&app, &other, "/orders?user=me").await, [others]);
@@ -103,11 +93,7 @@ async fn orders_are_sorted_as_asked_and_backwards() {
         ("estimated_arrival_time", pick(&[3, 4, 2, 0, 1, 5, 6])),
     ];
     for (ordering, mut expected) in table {
-        assert_eq!(
-            uids(&app, &admin, &format!("/orders?ordering={ordering}")).await,
-            expected,
-            "{ordering}"
-        );
+        assert_eq!(uids(&app, &admin, &format!("/orders?ordering={ordering}")).await, expected, "{ordering}");
         expected.reverse();
         let reverse = format!("/orders?ordering=-{ordering}");
         assert_eq!(uids(&app, &admin, &reverse).await, expected, "-{ordering}");
@@ -116,10 +102,7 @@ async fn orders_are_sorted_as_asked_and_backwards() {
             assert_eq!(texts(&one_by_one, "uid"), uids(&app, &admin, &path).await, "{path}");
         }
     }
-    assert_eq!(
-        uids(&app, &admin, "/orders").await,
-        uids(&app, &admin, "/orders?ordering=-created_at").await
-    );
+    assert_eq!(uids(&app, &admin, "/orders").await, uids(&app, &admin, "/orders?ordering=-created_at").await);
 }
 
 #[tokio::test]
@@ -166,13 +149,9 @@ async fn what_a_list_does_not_offer_is_a_400() {
     queries.push(format!("cursor={}&ordering=status", &cursor[..cursor.len() - 2]));
     for list in ["/orders", "/statistics/orders"] {
         for query in &queries {
-            app.get(&member, &format!("{list}?{query}"))
-                .await
-                .refused(400, "invalid_request");
+            app.get(&member, &format!("{list}?{query}")).await.refused(400, "invalid_request");
         }
-        app.get(&member, &format!("{list}?cursor={cursor}&ordering=status"))
-            .await
-            .expect(200);
+        app.get(&member, &format!("{list}?cursor={cursor}&ordering=status")).await.expect(200);
     }
 }
 
@@ -198,9 +177,7 @@ async fn a_cursor_with_forged_keys_is_a_400_and_no_500() {
         "7",
     ] {
         let cursor = URL_SAFE_NO_PAD.encode(format!(r#"{{"o":"-created_at","k":{keys}}}"#));
-        app.get(&member, &format!("/orders?cursor={cursor}"))
-            .await
-            .refused(400, "invalid_request");
+        app.get(&member, &format!("/orders?cursor={cursor}")).await.refused(400, "invalid_request");
     }
 }
 
@@ -229,11 +206,7 @@ async fn a_walk_while_orders_are_added_skips_and_repeats_none_that_stood_before(
             let walked: Vec<Value> = walked.await;
             let seen = texts(&walked, "uid");
             assert_eq!(seen.len(), seen.iter().collect::<HashSet<_>>().len(), "{path} repeats");
-            let old: HashSet<&str> = seen
-                .iter()
-                .copied()
-                .filter(|uid| before.iter().any(|old| old == uid))
-                .collect();
+            let old: HashSet<&str> = seen.iter().copied().filter(|uid| before.iter().any(|old| old == uid)).collect();
             assert_eq!(old.len(), before.len(), "{path} skips");
         }
     }

@@ -17,11 +17,7 @@ async fn assert_sound(app: &TestApp) {
     assert_eq!(count(app.db(), doubled).await, 0, "a snack is in two open orders");
     let stale = "SELECT count(*) FROM purchases JOIN orders ON orders.id = order_id
         WHERE purchases.blocks <> (orders.status IN ('created', 'approved', 'ordered'))";
-    assert_eq!(
-        count(app.db(), stale).await,
-        0,
-        "a purchase blocks and its order does not"
-    );
+    assert_eq!(count(app.db(), stale).await, 0, "a purchase blocks and its order does not");
     let empty = "SELECT count(*) FROM orders WHERE NOT EXISTS (SELECT FROM purchases WHERE order_id = orders.id)";
     assert_eq!(count(app.db(), empty).await, 0, "an order is empty");
     // Every history is a chain from nothing to the status that stands.
@@ -84,9 +80,7 @@ async fn orders_that_overlap_in_opposite_order_never_wait_for_each_other_in_a_ci
             middle.rollback().await.expect("a rollback");
         };
         let (forth, back, ()) = join3(forth, back, let_go).await;
-        let order = [&forth, &back]
-            .into_iter()
-            .find_map(|answer| answer.body["uid"].as_str().map(str::to_owned));
+        let order = [&forth, &back].into_iter().find_map(|answer| answer.body["uid"].as_str().map(str::to_owned));
         assert_eq!(won(vec![forth, back], "snack_already_requested"), 1);
         bring(&app, &admin, &order.expect("a winner"), "canceled").await;
     }
@@ -109,15 +103,11 @@ async fn of_two_admins_who_take_the_same_step_at_once_one_does() {
     let app = TestApp::start().await;
     let replica = app.replica().await;
     let (one, two) = (app.admin().await, app.admin().await);
-    for (round, [first, second]) in [
-        ["approved", "approved"],
-        ["approved", "canceled"],
-        ["canceled", "canceled"],
-    ]
-    .into_iter()
-    .cycle()
-    .take(12)
-    .enumerate()
+    for (round, [first, second]) in [["approved", "approved"], ["approved", "canceled"], ["canceled", "canceled"]]
+        .into_iter()
+        .cycle()
+        .take(12)
+        .enumerate()
     {
         let snack = app.snack(&one, &format!("새우깡 {round}")).await;
         let order = app.order(&one, &[&snack]).await;
@@ -209,9 +199,7 @@ async fn an_order_made_while_another_is_canceled_waits_for_it_or_is_refused() {
         let again = (0..3).map(|_| replica.post(&member, "/orders", wanted(&[(&snack, 1)])));
         let (canceled, again) = join(app.go(&admin, &open, "canceled"), join_all(again)).await;
         canceled.expect(200);
-        let next = again
-            .iter()
-            .find_map(|answer| answer.body["uid"].as_str().map(str::to_owned));
+        let next = again.iter().find_map(|answer| answer.body["uid"].as_str().map(str::to_owned));
         assert!(won(again, "snack_already_requested") <= 1);
         // Once it is canceled the snack is free for certain.
         open = match next {
@@ -257,18 +245,10 @@ async fn a_storm_of_orders_edits_and_steps_leaves_the_rows_sound() {
         for answer in created.iter().chain(&edited).chain(&moved) {
             assert!([200, 201, 409].contains(&answer.status.as_u16()), "{}", answer.text);
         }
-        orders.extend(
-            created
-                .iter()
-                .filter_map(|answer| answer.body["uid"].as_str().map(str::to_owned)),
-        );
+        orders.extend(created.iter().filter_map(|answer| answer.body["uid"].as_str().map(str::to_owned)));
         assert_sound(&app).await;
     }
-    assert!(
-        !orders.is_empty() && steps > 0,
-        "{} orders, {steps} steps",
-        orders.len()
-    );
+    assert!(!orders.is_empty() && steps > 0, "{} orders, {steps} steps", orders.len());
     assert_eq!(
         count(app.db(), "SELECT count(*) FROM order_history").await,
         i64::try_from(orders.len() + steps).expect("a number")

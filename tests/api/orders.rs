@@ -17,9 +17,7 @@ use crate::{
 /// A snack with everything that a snack can have.
 async fn pictured(app: &TestApp, who: &Person, name: &str) -> Value {
     let mut png = Cursor::new(Vec::new());
-    image::RgbImage::new(4, 4)
-        .write_to(&mut png, image::ImageFormat::Png)
-        .expect("a picture");
+    image::RgbImage::new(4, 4).write_to(&mut png, image::ImageFormat::Png).expect("a picture");
     let form = Form::new()
         .text("name", name.to_owned())
         .text("url", "https://shop.example/1")
@@ -71,11 +69,7 @@ async fn an_order_shows_what_was_asked_for_in_the_order_in_which_it_was_asked_fo
             "updated_at": order["updated_at"],
         })
     );
-    assert!(
-        pictured["image"]
-            .as_str()
-            .is_some_and(|path| path.starts_with("/media/"))
-    );
+    assert!(pictured["image"].as_str().is_some_and(|path| path.starts_with("/media/")));
     for key in ["created_at", "updated_at"] {
         let instant = order[key].as_str().expect("an instant");
         assert!(instant.ends_with('Z'), "{instant}");
@@ -88,10 +82,7 @@ async fn an_order_shows_what_was_asked_for_in_the_order_in_which_it_was_asked_fo
     assert_eq!(app.get(&other, &format!("{path}/")).await.expect(200), order);
     let snacks = app.get(&other, &format!("{path}/snacks")).await.expect(200);
     assert_eq!(snacks.0, json!({"results": order["purchases"]}));
-    assert_eq!(
-        app.get(&other, "/orders").await.expect(200).0,
-        json!({"results": [order.0], "next_cursor": null})
-    );
+    assert_eq!(app.get(&other, "/orders").await.expect(200).0, json!({"results": [order.0], "next_cursor": null}));
 }
 
 #[tokio::test]
@@ -99,15 +90,9 @@ async fn a_price_that_changes_later_does_not_reach_an_order() {
     let app = TestApp::start().await;
     let member = app.member().await;
     let snack = app.snack(&member, "새우깡").await;
-    let order = app
-        .post(&member, "/orders", wanted(&[(&snack, 3)]))
-        .await
-        .expect(201)
-        .uid();
+    let order = app.post(&member, "/orders", wanted(&[(&snack, 3)])).await.expect(201).uid();
     let change = json!({"price": "9.99", "currency": "USD", "name": "매운 새우깡"});
-    app.patch(&member, &format!("/snacks/{snack}"), change)
-        .await
-        .expect(200);
+    app.patch(&member, &format!("/snacks/{snack}"), change).await.expect(200);
 
     let order = app.get(&member, &format!("/orders/{order}")).await.expect(200);
     let purchase = &order["purchases"][0];
@@ -116,10 +101,7 @@ async fn a_price_that_changes_later_does_not_reach_an_order() {
         (&json!("1500"), &json!("KRW"), &json!("4500"))
     );
     assert_eq!(order["amounts"], json!([{"currency": "KRW", "amount": "4500"}]));
-    assert_eq!(
-        purchase["snack"]["name"], "매운 새우깡",
-        "the snack itself is shown as it is"
-    );
+    assert_eq!(purchase["snack"]["name"], "매운 새우깡", "the snack itself is shown as it is");
 }
 
 #[tokio::test]
@@ -169,16 +151,10 @@ async fn a_request_that_breaks_a_rule_orders_nothing() {
         (line(json!(1001)), vec!["snacks[0].quantity"]),
         (line(json!(4_294_967_297_i64)), vec!["snacks[0].quantity"]),
         (json!({"snacks": [{"uid": snack}]}), vec!["snacks[0].quantity"]),
-        (
-            json!({"snacks": [{"uid": snack, "quantity": 1}, {}]}),
-            vec!["snacks[1].quantity", "snacks[1].uid"],
-        ),
+        (json!({"snacks": [{"uid": snack, "quantity": 1}, {}]}), vec!["snacks[1].quantity", "snacks[1].uid"]),
     ];
     for (body, fields) in invalid {
-        let refusal = app
-            .post(&member, "/orders", body)
-            .await
-            .refused(400, "validation_failed");
+        let refusal = app.post(&member, "/orders", body).await.refused(400, "validation_failed");
         assert_eq!(refusal.blamed(), fields);
     }
     let (nobody, upper) = (Uuid::new_v4().to_string(), snack.to_uppercase());
@@ -194,13 +170,7 @@ async fn a_request_that_breaks_a_rule_orders_nothing() {
         let refusal = app.post(&member, "/orders", body).await.refused(400, code);
         assert_eq!(refusal.blamed(), ["snacks[1].uid"]);
     }
-    app.put(
-        &app.admin().await,
-        &format!("/snacks/{other}/status"),
-        json!({"status": "unavailable"}),
-    )
-    .await
-    .expect(200);
+    app.put(&app.admin().await, &format!("/snacks/{other}/status"), json!({"status": "unavailable"})).await.expect(200);
     let refusal = app.post(&member, "/orders", wanted(&[(&snack, 1), (&other, 1)])).await;
     assert_eq!(refusal.refused(409, "snack_unavailable").blamed(), ["snacks[1].uid"]);
 
@@ -292,21 +262,13 @@ async fn the_history_tells_every_step_with_the_arrival_time_as_it_then_stood() {
         app.put(admin, &path, body).await.expect(200);
     }
     // Neither an edit nor a refusal is a step.
-    app.put(&first, &path, json!({"status": "canceled"}))
-        .await
-        .refused(409, "invalid_transition");
+    app.put(&first, &path, json!({"status": "canceled"})).await.refused(409, "invalid_transition");
 
-    let history = app
-        .get(&app.member().await, &format!("/orders/{order}/history"))
-        .await
-        .expect(200);
+    let history = app.get(&app.member().await, &format!("/orders/{order}/history")).await.expect(200);
     let mut told = history.rows().clone();
     let at: Vec<_> = told.iter_mut().map(|row| row["at"].take()).collect();
     assert!(at.is_sorted_by(|a, b| a.as_str() < b.as_str()), "{at:?}");
-    assert!(
-        at.iter()
-            .all(|at| at.as_str().is_some_and(|instant| instant.ends_with('Z')))
-    );
+    assert!(at.iter().all(|at| at.as_str().is_some_and(|instant| instant.ends_with('Z'))));
     let mut expected = Vec::new();
     for (who, from, to, arrival) in [
         (&member, None, "created", None),
@@ -336,16 +298,8 @@ async fn what_is_wrong_with_a_call_on_an_order_is_told_in_the_order_of_the_contr
             (Method::GET, format!("/orders/{uid}/snacks"), Value::Null),
             (Method::GET, format!("/orders/{uid}/history"), Value::Null),
             (Method::PUT, format!("/orders/{uid}"), wanted(&[(&free, 1)])),
-            (
-                Method::PUT,
-                format!("/orders/{uid}/status"),
-                json!({"status": "approved"}),
-            ),
-            (
-                Method::PATCH,
-                format!("/orders/{uid}/status"),
-                json!({"status": "approved"}),
-            ),
+            (Method::PUT, format!("/orders/{uid}/status"), json!({"status": "approved"})),
+            (Method::PATCH, format!("/orders/{uid}/status"), json!({"status": "approved"})),
             (Method::GET, format!("/order/{uid}/"), Value::Null),
             (Method::PUT, format!("/order/{uid}/"), json!({"status": "approved"})),
         ]
@@ -353,12 +307,8 @@ async fn what_is_wrong_with_a_call_on_an_order_is_told_in_the_order_of_the_contr
     for uid in [Uuid::new_v4().to_string().as_str(), "7", "%FF", "새우깡"] {
         for (method, path, body) in calls(uid) {
             let request = app.request(method, &path).json(&body);
-            app.send(request.try_clone().expect("a request"))
-                .await
-                .refused(401, "not_authenticated");
-            app.send(request.bearer_auth(&admin.access))
-                .await
-                .refused(404, "not_found");
+            app.send(request.try_clone().expect("a request")).await.refused(401, "not_authenticated");
+            app.send(request.bearer_auth(&admin.access)).await.refused(404, "not_found");
         }
     }
     let edit = |uid: &str| app.request(Method::PUT, &format!("/orders/{uid}"));
@@ -368,12 +318,7 @@ async fn what_is_wrong_with_a_call_on_an_order_is_told_in_the_order_of_the_contr
     let table = [
         // The request before the order, the order before its owner, the owner before the tag, the tag before the rules.
         (edit(&nobody).bearer_auth(&other.access).json(&json!({})), 400),
-        (
-            edit(&nobody)
-                .bearer_auth(&other.access)
-                .json(&wanted(&[("unknown", 1)])),
-            400,
-        ),
+        (edit(&nobody).bearer_auth(&other.access).json(&wanted(&[("unknown", 1)])), 400),
         (stale(edit(&nobody)).bearer_auth(&other.access).json(&edited), 404),
         (stale(edit(&order)).bearer_auth(&other.access).json(&edited), 403),
         (stale(edit(&order)).bearer_auth(&member.access).json(&edited), 412),
@@ -395,9 +340,7 @@ async fn the_older_spellings_do_the_same_and_are_deprecated() {
     let (admin, member) = (app.admin().await, app.member().await);
     for slash in ["", "/"] {
         let snack = app.snack(&member, &format!("새우깡{slash}")).await;
-        let answer = app
-            .post(&member, &format!("/order{slash}"), wanted(&[(&snack, 1)]))
-            .await;
+        let answer = app.post(&member, &format!("/order{slash}"), wanted(&[(&snack, 1)])).await;
         let location = answer.header("location").to_owned();
         let order = answer.expect(201);
         assert_eq!(location, format!("/orders/{}", order.uid()));
@@ -408,17 +351,11 @@ async fn the_older_spellings_do_the_same_and_are_deprecated() {
         assert_eq!((shown.expect(200), current.expect(200)), (order.clone(), order));
 
         let approve = json!({"status": "approved"});
-        app.put(&member, &old, approve.clone())
-            .await
-            .refused(403, "permission_denied");
+        app.put(&member, &old, approve.clone()).await.refused(403, "permission_denied");
         let stale = app.request(Method::PUT, &old).header("if-match", "\"stale\"");
-        app.send(stale.bearer_auth(&admin.access).json(&approve))
-            .await
-            .refused(412, "precondition_failed");
+        app.send(stale.bearer_auth(&admin.access).json(&approve)).await.refused(412, "precondition_failed");
         assert_eq!(app.put(&admin, &old, approve).await.expect(200)["status"], "approved");
-        app.put(&admin, &old, json!({"status": "ordered"}))
-            .await
-            .refused(400, "estimated_arrival_time_required");
+        app.put(&admin, &old, json!({"status": "ordered"})).await.refused(400, "estimated_arrival_time_required");
     }
     let document = serde_json::to_value(snack_server::app::document()).expect("a document");
     for (path, method, is_deprecated) in [

@@ -33,15 +33,7 @@ impl Office {
         let (member, admin) = (app.member().await, app.admin().await);
         let snack = app.snack(&member, "새우깡").await;
         let order = app.order(&member, &[&snack]).await;
-        Self {
-            app,
-            line,
-            database,
-            member,
-            admin,
-            snack,
-            order,
-        }
+        Self { app, line, database, member, admin, snack, order }
     }
 
     /// A call of each kind that cannot do without Postgres.
@@ -58,35 +50,15 @@ impl Office {
             (Method::GET, "/health/ready".to_owned(), None, none.clone()),
             (Method::POST, "/auth/sign-up".to_owned(), None, sign_up),
             (Method::POST, "/auth/token".to_owned(), None, sign_in),
-            (
-                Method::POST,
-                "/auth/token/refresh".to_owned(),
-                None,
-                json!({"refresh": self.member.refresh}),
-            ),
-            (
-                Method::POST,
-                "/auth/logout".to_owned(),
-                None,
-                json!({"refresh": self.member.refresh}),
-            ),
+            (Method::POST, "/auth/token/refresh".to_owned(), None, json!({"refresh": self.member.refresh})),
+            (Method::POST, "/auth/logout".to_owned(), None, json!({"refresh": self.member.refresh})),
             (Method::GET, "/auth/users/profile".to_owned(), member, none.clone()),
             (Method::PUT, "/auth/users/password".to_owned(), member, change),
             (Method::GET, "/auth/users".to_owned(), admin, none.clone()),
-            (
-                Method::PUT,
-                format!("/auth/users/{}", self.member.id),
-                admin,
-                json!({"member_type": "admin"}),
-            ),
+            (Method::PUT, format!("/auth/users/{}", self.member.id), admin, json!({"member_type": "admin"})),
             (Method::DELETE, "/auth/users/resign".to_owned(), member, none.clone()),
             (Method::GET, "/snacks".to_owned(), member, none.clone()),
-            (
-                Method::POST,
-                "/snacks".to_owned(),
-                member,
-                json!({"name": "초코파이", "price": "500"}),
-            ),
+            (Method::POST, "/snacks".to_owned(), member, json!({"name": "초코파이", "price": "500"})),
             (Method::GET, snack(""), member, none.clone()),
             (Method::PATCH, snack(""), member, json!({"price": "2000"})),
             (Method::POST, snack("/reaction"), member, json!({"type": "like"})),
@@ -124,9 +96,7 @@ impl Office {
     /// Waits until the server has found its way back to Postgres.
     async fn recovered(&self) {
         let asking = async { while self.ready().await != 200 {} };
-        timeout(Duration::from_secs(10), asking)
-            .await
-            .expect("a server that is ready again");
+        timeout(Duration::from_secs(10), asking).await.expect("a server that is ready again");
     }
 
     /// Breaks the line for a while, at a moment at which its connections have just been used.
@@ -154,15 +124,8 @@ impl Office {
         self.line.turn(Line::Up);
         self.recovered().await;
         // Nothing of what was refused has been done by half, and everything works as before.
-        let order = self
-            .app
-            .get(&self.member, &format!("/orders/{}", self.order))
-            .await
-            .expect(200);
-        assert_eq!(
-            (&order["status"], order["purchases"].as_array().map(Vec::len)),
-            (&json!("created"), Some(1))
-        );
+        let order = self.app.get(&self.member, &format!("/orders/{}", self.order)).await.expect(200);
+        assert_eq!((&order["status"], order["purchases"].as_array().map(Vec::len)), (&json!("created"), Some(1)));
         let name = format!("{line:?}");
         self.app.snack(&self.member, &name).await;
         self.app.sign_in(self.member.id, &self.member.email).await;
@@ -212,14 +175,10 @@ async fn requests_under_way_when_postgres_goes_are_answered_or_told_503() {
 async fn a_change_of_role_during_an_outage_is_known_when_it_is_over() {
     let office = Office::open().await;
     let app = &office.app;
-    app.get(&office.member, "/checks/is_admin")
-        .await
-        .refused(403, "permission_denied");
+    app.get(&office.member, "/checks/is_admin").await.refused(403, "permission_denied");
     office.line.turn(Line::Refused);
     // Somebody else, on another way.
-    let direct = sqlx::PgPool::connect_with(office.database.clone())
-        .await
-        .expect("Postgres");
+    let direct = sqlx::PgPool::connect_with(office.database.clone()).await.expect("Postgres");
     sqlx::query("UPDATE users SET member_type = 'admin' WHERE id = $1")
         .bind(office.member.id)
         .execute(&direct)

@@ -23,20 +23,14 @@ async fn letters(app: &TestApp, who: &Person, query: &str) -> String {
     for list in ["/orders", "/statistics/orders"] {
         let path = format!("{list}?ordering=created_at&limit=100&{query}");
         let orders = app.get(who, &path).await.expect(200);
-        let names = orders
-            .rows()
-            .iter()
-            .map(|order| order["purchases"][0]["snack"]["name"].as_str());
+        let names = orders.rows().iter().map(|order| order["purchases"][0]["snack"]["name"].as_str());
         found.push(names.collect::<Option<String>>().expect("names"));
     }
     let path = format!("/statistics/snacks?ordering=name&limit=100&{query}");
     let snacks: Vec<_> = app.get(who, &path).await.expect(200).column("snack");
     found.push(texts(&snacks, "name").concat());
     assert!(found.iter().all(|letters| *letters == found[0]), "{query}: {found:?}");
-    let summary = app
-        .get(who, &format!("/statistics/summary?unit=month&{query}"))
-        .await
-        .expect(200);
+    let summary = app.get(who, &format!("/statistics/summary?unit=month&{query}")).await.expect(200);
     let total: Option<i64> = summary.rows().iter().map(|period| period["order_count"].as_i64()).sum();
     assert_eq!(total, i64::try_from(found[0].len()).ok(), "{query}");
     found.swap_remove(0)
@@ -105,69 +99,26 @@ async fn a_period_begins_and_ends_at_midnight_in_seoul() {
 async fn a_day_lasts_as_long_as_the_clocks_of_its_zone_say() {
     let table = [
         // The zone, a day, and the first instants of it and of the day after.
-        (
-            "America/New_York",
-            "2024-03-10",
-            "2024-03-10T05:00:00Z",
-            "2024-03-11T04:00:00Z",
-        ),
-        (
-            "America/New_York",
-            "2024-11-03",
-            "2024-11-03T04:00:00Z",
-            "2024-11-04T05:00:00Z",
-        ),
+        ("America/New_York", "2024-03-10", "2024-03-10T05:00:00Z", "2024-03-11T04:00:00Z"),
+        ("America/New_York", "2024-11-03", "2024-11-03T04:00:00Z", "2024-11-04T05:00:00Z"),
         // Midnight itself is skipped, comes at the end of an hour told twice, or comes twice.
-        (
-            "Africa/Cairo",
-            "2024-04-26",
-            "2024-04-25T22:00:00Z",
-            "2024-04-26T21:00:00Z",
-        ),
-        (
-            "Africa/Cairo",
-            "2024-10-31",
-            "2024-10-30T21:00:00Z",
-            "2024-10-31T22:00:00Z",
-        ),
-        (
-            "America/Havana",
-            "2024-11-03",
-            "2024-11-03T04:00:00Z",
-            "2024-11-04T05:00:00Z",
-        ),
-        (
-            "Asia/Kathmandu",
-            "2024-11-03",
-            "2024-11-02T18:15:00Z",
-            "2024-11-03T18:15:00Z",
-        ),
+        ("Africa/Cairo", "2024-04-26", "2024-04-25T22:00:00Z", "2024-04-26T21:00:00Z"),
+        ("Africa/Cairo", "2024-10-31", "2024-10-30T21:00:00Z", "2024-10-31T22:00:00Z"),
+        ("America/Havana", "2024-11-03", "2024-11-03T04:00:00Z", "2024-11-04T05:00:00Z"),
+        ("Asia/Kathmandu", "2024-11-03", "2024-11-02T18:15:00Z", "2024-11-03T18:15:00Z"),
     ];
     for (zone, day, start, end) in table {
         let app = TestApp::with(|config| config.timezone = zone.parse().expect("a zone")).await;
         let member = app.member().await;
         let before = |text: &str| (instant(text) - TimeDelta::microseconds(1)).to_rfc3339();
-        let instants = [
-            ("a", before(start)),
-            ("b", start.to_owned()),
-            ("c", before(end)),
-            ("d", end.to_owned()),
-        ];
-        lettered(
-            &app,
-            &member,
-            &instants.each_ref().map(|(letter, at)| (*letter, at.as_str())),
-        )
-        .await;
+        let instants = [("a", before(start)), ("b", start.to_owned()), ("c", before(end)), ("d", end.to_owned())];
+        lettered(&app, &member, &instants.each_ref().map(|(letter, at)| (*letter, at.as_str()))).await;
 
         let date: NaiveDate = day.parse().expect("a date");
         let numbers = date.format("year=%Y&month=%-m&day=%-d").to_string();
         assert_eq!(letters(&app, &member, &numbers).await, "bc", "{zone} {day}");
         let range = format!("from={}&to={}", date - Days::new(1), date + Days::new(1));
-        let summary = app
-            .get(&member, &format!("/statistics/summary?unit=day&{range}"))
-            .await
-            .expect(200);
+        let summary = app.get(&member, &format!("/statistics/summary?unit=day&{range}")).await.expect(200);
         assert_eq!(summary["timezone"], zone);
         assert_eq!(summary.column("order_count"), [1, 2, 1], "{zone} {day}");
     }
@@ -218,25 +169,14 @@ async fn a_query_that_names_no_period_is_a_400_everywhere() {
         "year=2024.5",
         "year=this",
     ];
-    for call in [
-        "/orders",
-        "/statistics/orders",
-        "/statistics/snacks",
-        "/statistics/summary",
-    ] {
+    for call in ["/orders", "/statistics/orders", "/statistics/snacks", "/statistics/summary"] {
         for query in queries {
-            app.get(&member, &format!("{call}?{query}"))
-                .await
-                .refused(400, "invalid_request");
+            app.get(&member, &format!("{call}?{query}")).await.refused(400, "invalid_request");
         }
         // The farthest that can be asked for is answered, as is a week that only some months have.
-        for query in [
-            "year=1",
-            "year=9999",
-            "from=9999-12-31&to=9999-12-31",
-            "to=0001-01-01",
-            "year=2024&month=2&week=5",
-        ] {
+        for query in
+            ["year=1", "year=9999", "from=9999-12-31&to=9999-12-31", "to=0001-01-01", "year=2024&month=2&week=5"]
+        {
             app.get(&member, &format!("{call}?{query}")).await.expect(200);
         }
     }
@@ -250,13 +190,9 @@ async fn statistics_are_for_those_who_have_signed_in_and_know_what_they_ask() {
         let nobody = app.request(reqwest::Method::GET, call);
         app.send(nobody).await.refused(401, "not_authenticated");
         for query in ["include_canceled=maybe", "include_canceled=1", "include_canceled=TRUE"] {
-            app.get(&member, &format!("{call}?{query}"))
-                .await
-                .refused(400, "invalid_request");
+            app.get(&member, &format!("{call}?{query}")).await.refused(400, "invalid_request");
         }
-        app.get(&member, &format!("{call}/?include_canceled="))
-            .await
-            .expect(200);
+        app.get(&member, &format!("{call}/?include_canceled=")).await.expect(200);
     }
     for query in [
         "/statistics/summary?unit=hour",

@@ -30,9 +30,7 @@ fn picture(width: u32, height: u32) -> DynamicImage {
 
 fn encoded(picture: &DynamicImage, format: ImageFormat) -> Vec<u8> {
     let mut bytes = Vec::new();
-    picture
-        .write_to(&mut Cursor::new(&mut bytes), format)
-        .expect("an encoder");
+    picture.write_to(&mut Cursor::new(&mut bytes), format).expect("an encoder");
     bytes
 }
 
@@ -44,9 +42,7 @@ fn png(width: u32, height: u32) -> Vec<u8> {
 fn chunk(kind: &[u8; 4], data: &[u8]) -> Vec<u8> {
     let body = [kind, data].concat();
     let crc = body.iter().fold(u32::MAX, |crc, byte| {
-        (0..8).fold(crc ^ u32::from(*byte), |crc, _| {
-            (crc >> 1) ^ (0xedb8_8320 & (crc & 1).wrapping_neg())
-        })
+        (0..8).fold(crc ^ u32::from(*byte), |crc, _| (crc >> 1) ^ (0xedb8_8320 & (crc & 1).wrapping_neg()))
     });
     let length = u32::try_from(data.len()).expect("a short chunk");
     [&length.to_be_bytes()[..], &body, &(!crc).to_be_bytes()].concat()
@@ -56,13 +52,7 @@ fn chunk(kind: &[u8; 4], data: &[u8]) -> Vec<u8> {
 fn declares(width: u32, height: u32) -> Vec<u8> {
     let header = [&width.to_be_bytes()[..], &height.to_be_bytes(), &[8, 2, 0, 0, 0]].concat();
     let data = [0x78, 0x9c, 0x63, 0x60, 0x18, 0x05, 0xa3, 0x00];
-    [
-        &b"\x89PNG\r\n\x1a\n"[..],
-        &chunk(b"IHDR", &header),
-        &chunk(b"IDAT", &data),
-        &chunk(b"IEND", &[]),
-    ]
-    .concat()
+    [&b"\x89PNG\r\n\x1a\n"[..], &chunk(b"IHDR", &header), &chunk(b"IDAT", &data), &chunk(b"IEND", &[])].concat()
 }
 
 /// A JPEG with a segment of metadata behind its first marker.
@@ -76,69 +66,46 @@ fn form(name: &str, file: Vec<u8>) -> Form {
 }
 
 fn named(name: &str, file: Vec<u8>, file_name: &str, kind: &str) -> Form {
-    let part = Part::bytes(file)
-        .file_name(file_name.to_owned())
-        .mime_str(kind)
-        .expect("a type");
-    Form::new()
-        .text("name", name.to_owned())
-        .text("price", "1")
-        .part("image", part)
+    let part = Part::bytes(file).file_name(file_name.to_owned()).mime_str(kind).expect("a type");
+    Form::new().text("name", name.to_owned()).text("price", "1").part("image", part)
 }
 
 async fn patch_form(app: &TestApp, who: &Person, path: &str, file: Vec<u8>) -> Answer {
     let form = Form::new().part("image", Part::bytes(file).file_name("cat.png"));
-    app.send(
-        app.request(Method::PATCH, path)
-            .bearer_auth(&who.access)
-            .multipart(form),
-    )
-    .await
+    app.send(app.request(Method::PATCH, path).bearer_auth(&who.access).multipart(form)).await
 }
 
 /// The files in the store.
 fn stored(app: &TestApp) -> Vec<String> {
     let folder = app.state.config.media_url.to_file_path().expect("a folder");
     let files = std::fs::read_dir(folder).expect("the store");
-    let mut names: Vec<_> = files
-        .map(|file| file.expect("a file").file_name().to_string_lossy().into_owned())
-        .collect();
+    let mut names: Vec<_> =
+        files.map(|file| file.expect("a file").file_name().to_string_lossy().into_owned()).collect();
     names.sort();
     names
 }
 
 /// A served picture: its headers and its bytes.
 async fn fetch(app: &TestApp, path: &Value) -> (HeaderMap, Vec<u8>) {
-    let answer = app
-        .request(Method::GET, path.as_str().expect("a path"))
-        .send()
-        .await
-        .expect("an answer");
+    let answer = app.request(Method::GET, path.as_str().expect("a path")).send().await.expect("an answer");
     assert_eq!(answer.status(), 200, "{path}");
     (answer.headers().clone(), answer.bytes().await.expect("a body").to_vec())
 }
 
 fn decoded(bytes: &[u8]) -> DynamicImage {
-    let reader = ImageReader::new(Cursor::new(bytes))
-        .with_guessed_format()
-        .expect("a reader");
+    let reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format().expect("a reader");
     reader.decode().expect("a picture")
 }
 
 /// The picture and the thumbnail of a snack, decoded.
 async fn seen(app: &TestApp, snack: &Body) -> (DynamicImage, DynamicImage) {
-    let (image, thumbnail) = (
-        fetch(app, &snack["image"]).await.1,
-        fetch(app, &snack["thumbnail"]).await.1,
-    );
+    let (image, thumbnail) = (fetch(app, &snack["image"]).await.1, fetch(app, &snack["thumbnail"]).await.1);
     (decoded(&image), decoded(&thumbnail))
 }
 
 /// Sends a request line as it is, which no URL library would, and returns the answer's status.
 async fn raw_get(app: &TestApp, target: &str) -> u16 {
-    let mut stream = TcpStream::connect(app.url.trim_start_matches("http://"))
-        .await
-        .expect("a connection");
+    let mut stream = TcpStream::connect(app.url.trim_start_matches("http://")).await.expect("a connection");
     let request = format!("GET {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await.expect("a request");
     let mut answer = Vec::new();
@@ -165,10 +132,7 @@ async fn the_four_formats_are_taken_and_come_with_a_thumbnail() {
         assert_eq!((thumbnail.width(), thumbnail.height()), (320, 240), "{kind}");
         let [red, green, blue] = image.to_rgb8().get_pixel(40, 240).0;
         assert!(red > 200 && green < 50 && blue < 50, "{kind}: {red} {green} {blue}");
-        let listed = app
-            .get(&member, &format!("/snacks?uid={}", snack.uid()))
-            .await
-            .expect(200);
+        let listed = app.get(&member, &format!("/snacks?uid={}", snack.uid())).await.expect(200);
         assert_eq!(listed.rows()[0]["thumbnail"], snack["thumbnail"]);
     }
     assert_eq!(stored(&app).len(), 8);
@@ -178,14 +142,10 @@ async fn the_four_formats_are_taken_and_come_with_a_thumbnail() {
 async fn a_thumbnail_fits_into_320_pixels_whatever_the_shape() {
     let app = TestApp::start().await;
     let member = app.member().await;
-    for (at, (width, height)) in [(1, 1), (320, 320), (321, 40), (40, 900), (3000, 2), (1, 3000)]
-        .into_iter()
-        .enumerate()
+    for (at, (width, height)) in
+        [(1, 1), (320, 320), (321, 40), (40, 900), (3000, 2), (1, 3000)].into_iter().enumerate()
     {
-        let snack = app
-            .post_form(&member, "/snacks", form(&format!("{at}"), png(width, height)))
-            .await
-            .expect(201);
+        let snack = app.post_form(&member, "/snacks", form(&format!("{at}"), png(width, height))).await.expect(201);
         let (image, thumbnail) = seen(&app, &snack).await;
         let (small, large) = ((thumbnail.width(), thumbnail.height()), (image.width(), image.height()));
         assert!(small.0 <= 320 && small.1 <= 320, "{width}x{height}: {small:?}");
@@ -214,9 +174,7 @@ async fn a_picture_is_served_for_ever_and_as_nothing_but_a_picture() {
             assert_eq!(headers["cache-control"], "public, max-age=31536000, immutable");
             assert_eq!(headers["x-content-type-options"], "nosniff");
             assert_eq!(headers["content-security-policy"], "default-src 'none'; sandbox");
-            app.send(app.request(Method::GET, path.as_str().expect("a path")))
-                .await
-                .expect(200);
+            app.send(app.request(Method::GET, path.as_str().expect("a path"))).await.expect(200);
         }
         let pixel = seen(&app, &snack).await.0.to_rgba8().get_pixel(2, 2).0;
         assert!(pixel == [0, 0, 250, 99] || pixel[3] == 255, "{pixel:?}");
@@ -244,10 +202,7 @@ async fn metadata_and_whatever_hides_in_a_file_do_not_survive() {
     for (at, file) in files.into_iter().enumerate() {
         let holds = |bytes: &[u8]| bytes.windows(10).any(|window| window == &secret[..10]);
         assert!(holds(&file));
-        let snack = app
-            .post_form(&member, "/snacks", form(&format!("{at}"), file))
-            .await
-            .expect(201);
+        let snack = app.post_form(&member, "/snacks", form(&format!("{at}"), file)).await.expect(201);
         for path in [&snack["image"], &snack["thumbnail"]] {
             assert!(!holds(&fetch(&app, path).await.1), "file {at}");
         }
@@ -261,10 +216,7 @@ async fn a_photograph_is_turned_upright() {
     let jpeg = encoded(&picture(640, 320), ImageFormat::Jpeg);
     // Orientation 6: what is on the left belongs on top.
     let exif = b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0";
-    let snack = app
-        .post_form(&member, "/snacks", form("세로", with_segment(&jpeg, 0xe1, exif)))
-        .await
-        .expect(201);
+    let snack = app.post_form(&member, "/snacks", form("세로", with_segment(&jpeg, 0xe1, exif))).await.expect(201);
     let (image, thumbnail) = seen(&app, &snack).await;
     assert_eq!((image.width(), image.height()), (320, 640));
     assert_eq!((thumbnail.width(), thumbnail.height()), (160, 320));
@@ -316,36 +268,16 @@ async fn what_is_no_picture_is_refused_and_leaves_nothing_behind() {
         ("text", b"hello".to_vec()),
         ("one byte", vec![0]),
         ("no bytes", Vec::new()),
-        (
-            "BMP",
-            [
-                &b"BM\x3a\0\0\0\0\0\0\0\x36\0\0\0\x28\0\0\0\x01\0\0\0\x01\0\0\0\x01\0\x18\0"[..],
-                &[0; 28],
-            ]
-            .concat(),
-        ),
+        ("BMP", [&b"BM\x3a\0\0\0\0\0\0\0\x36\0\0\0\x28\0\0\0\x01\0\0\0\x01\0\0\0\x01\0\x18\0"[..], &[0; 28]].concat()),
         ("TIFF", b"II*\0\x08\0\0\0\0\0\0\0\0\0".to_vec()),
         ("PDF", b"%PDF-1.7\n%%EOF".to_vec()),
-        (
-            "ICO",
-            [
-                &b"\0\0\x01\0\x01\0\x08\x08\0\0\x01\0\x20\0\x40\0\0\0\x16\0\0\0"[..],
-                &tiny,
-            ]
-            .concat(),
-        ),
+        ("ICO", [&b"\0\0\x01\0\x01\0\x08\x08\0\0\x01\0\x20\0\x40\0\0\0\x16\0\0\0"[..], &tiny].concat()),
         ("half a PNG", half(ImageFormat::Png)),
-        (
-            "a JPEG without pixels",
-            encoded(&picture(8, 8), ImageFormat::Jpeg)[..200].to_vec(),
-        ),
+        ("a JPEG without pixels", encoded(&picture(8, 8), ImageFormat::Jpeg)[..200].to_vec()),
         ("half a WebP", half(ImageFormat::WebP)),
         ("half a GIF", half(ImageFormat::Gif)),
         ("a PNG's signature", tiny[..8].to_vec()),
-        (
-            "a PNG with a broken checksum",
-            [&tiny[..20], &[0xff], &tiny[21..]].concat(),
-        ),
+        ("a PNG with a broken checksum", [&tiny[..20], &[0xff], &tiny[21..]].concat()),
         ("a PNG behind something else", [&b"MZ"[..], &tiny].concat()),
         ("a PNG without pixels", declares(0, 0)),
     ];
@@ -353,9 +285,7 @@ async fn what_is_no_picture_is_refused_and_leaves_nothing_behind() {
         println!("{what}");
         let answer = app.post_form(&member, "/snacks", form(what, file.clone())).await;
         answer.refused(415, "unsupported_media_type");
-        patch_form(&app, &member, &path, file)
-            .await
-            .refused(415, "unsupported_media_type");
+        patch_form(&app, &member, &path, file).await.refused(415, "unsupported_media_type");
     }
     assert!(stored(&app).is_empty());
     assert_eq!(app.get(&member, "/snacks").await.expect(200).rows().len(), 1);
@@ -365,22 +295,13 @@ async fn what_is_no_picture_is_refused_and_leaves_nothing_behind() {
 async fn a_picture_has_at_most_forty_megapixels_and_five_mebibytes() {
     let app = TestApp::start().await;
     let member = app.member().await;
-    for (width, height) in [
-        (8000, 5001),
-        (40_000_001, 1),
-        (65_535, 65_535),
-        (2_000_000_000, 2_000_000_000),
-    ] {
-        let answer = app
-            .post_form(&member, "/snacks", form("폭탄", declares(width, height)))
-            .await;
+    for (width, height) in [(8000, 5001), (40_000_001, 1), (65_535, 65_535), (2_000_000_000, 2_000_000_000)] {
+        let answer = app.post_form(&member, "/snacks", form("폭탄", declares(width, height))).await;
         answer.refused(413, "payload_too_large");
     }
     let mut gif = encoded(&picture(4, 4), ImageFormat::Gif);
     gif[6..10].copy_from_slice(&[0xff; 4]);
-    app.post_form(&member, "/snacks", form("폭탄", gif))
-        .await
-        .refused(413, "payload_too_large");
+    app.post_form(&member, "/snacks", form("폭탄", gif)).await.refused(413, "payload_too_large");
 
     let weighing = |bytes: usize| {
         let mut file = png(8, 8);
@@ -388,16 +309,10 @@ async fn a_picture_has_at_most_forty_megapixels_and_five_mebibytes() {
         file
     };
     let limit = 5 * 1024 * 1024;
-    app.post_form(&member, "/snacks", form("5 MiB", weighing(limit + 1)))
-        .await
-        .refused(413, "payload_too_large");
-    app.post_form(&member, "/snacks", form("8 MiB", weighing(8 << 20)))
-        .await
-        .refused(413, "payload_too_large");
+    app.post_form(&member, "/snacks", form("5 MiB", weighing(limit + 1))).await.refused(413, "payload_too_large");
+    app.post_form(&member, "/snacks", form("8 MiB", weighing(8 << 20))).await.refused(413, "payload_too_large");
     assert!(stored(&app).is_empty());
-    app.post_form(&member, "/snacks", form("5 MiB", weighing(limit)))
-        .await
-        .expect(201);
+    app.post_form(&member, "/snacks", form("5 MiB", weighing(limit))).await.expect(201);
 
     let grey = DynamicImage::ImageLuma8(image::GrayImage::new(8000, 5000));
     let file = encoded(&grey, ImageFormat::Png);
@@ -413,37 +328,18 @@ async fn a_refused_request_leaves_no_picture_behind() {
     app.snack(&owner, "감자깡").await;
     let edit = |who: &Person, path: &str, name: &str, price: &str| {
         let part = Part::bytes(png(8, 8)).file_name("cat.png");
-        let form = Form::new()
-            .text("name", name.to_owned())
-            .text("price", price.to_owned())
-            .part("image", part);
-        app.request(Method::PATCH, path)
-            .bearer_auth(&who.access)
-            .multipart(form)
+        let form = Form::new().text("name", name.to_owned()).text("price", price.to_owned()).part("image", part);
+        app.request(Method::PATCH, path).bearer_auth(&who.access).multipart(form)
     };
-    app.post_form(&owner, "/snacks", form(" 새우깡 ", png(8, 8)))
-        .await
-        .refused(409, "snack_name_taken");
-    app.post_form(&owner, "/snacks", form(" ", png(8, 8)))
-        .await
-        .refused(400, "validation_failed");
-    app.send(edit(&owner, &path, "감자깡", "1"))
-        .await
-        .refused(409, "snack_name_taken");
-    app.send(edit(&owner, &path, "새우깡", "1.5"))
-        .await
-        .refused(400, "validation_failed");
-    app.send(edit(&other, &path, "새우깡", "1"))
-        .await
-        .refused(403, "permission_denied");
+    app.post_form(&owner, "/snacks", form(" 새우깡 ", png(8, 8))).await.refused(409, "snack_name_taken");
+    app.post_form(&owner, "/snacks", form(" ", png(8, 8))).await.refused(400, "validation_failed");
+    app.send(edit(&owner, &path, "감자깡", "1")).await.refused(409, "snack_name_taken");
+    app.send(edit(&owner, &path, "새우깡", "1.5")).await.refused(400, "validation_failed");
+    app.send(edit(&other, &path, "새우깡", "1")).await.refused(403, "permission_denied");
     let unknown = "/snacks/00000000-0000-4000-8000-000000000000";
-    app.send(edit(&other, unknown, "새우깡", "1"))
-        .await
-        .refused(404, "not_found");
+    app.send(edit(&other, unknown, "새우깡", "1")).await.refused(404, "not_found");
     let two = form("둘", png(8, 8)).part("image", Part::bytes(png(8, 8)).file_name("b.png"));
-    app.post_form(&owner, "/snacks", two)
-        .await
-        .refused(400, "invalid_request");
+    app.post_form(&owner, "/snacks", two).await.refused(400, "invalid_request");
     let open = app.request(Method::POST, "/snacks").multipart(form("문", png(8, 8)));
     app.send(open).await.refused(401, "not_authenticated");
 
@@ -474,17 +370,9 @@ async fn a_picture_is_added_replaced_and_taken_away_and_the_old_one_is_really_go
 
     // Another edit, and a form whose file input was left empty, leave the picture alone.
     let kept = app.patch(&owner, &path, json!({"desc": "그대로"})).await.expect(200);
-    assert_eq!(
-        (&kept["image"], &kept["thumbnail"]),
-        (&second["image"], &second["thumbnail"])
-    );
-    let untouched = Form::new()
-        .text("desc", "빈 칸")
-        .part("image", Part::bytes(Vec::new()).file_name(""));
-    let request = app
-        .request(Method::PATCH, &path)
-        .bearer_auth(&owner.access)
-        .multipart(untouched);
+    assert_eq!((&kept["image"], &kept["thumbnail"]), (&second["image"], &second["thumbnail"]));
+    let untouched = Form::new().text("desc", "빈 칸").part("image", Part::bytes(Vec::new()).file_name(""));
+    let request = app.request(Method::PATCH, &path).bearer_auth(&owner.access).multipart(untouched);
     assert_eq!(app.send(request).await.expect(200)["image"], second["image"]);
     seen(&app, &second).await;
 
@@ -512,10 +400,7 @@ async fn of_replacements_at_once_one_picture_remains() {
 async fn paths_that_name_no_picture_are_not_found() {
     let app = TestApp::start().await;
     let member = app.member().await;
-    let snack = app
-        .post_form(&member, "/snacks", form("새우깡", png(8, 8)))
-        .await
-        .expect(201);
+    let snack = app.post_form(&member, "/snacks", form("새우깡", png(8, 8))).await.expect(201);
     let image = snack["image"].as_str().expect("a path");
     let folder = app.state.config.media_url.to_file_path().expect("a folder");
     let outside = folder.with_extension("secret.png");
@@ -556,9 +441,7 @@ async fn paths_that_name_no_picture_are_not_found() {
         assert_eq!(raw_get(&app, &target).await, 404, "{target}");
     }
     for method in [Method::POST, Method::PUT, Method::DELETE] {
-        app.send(app.request(method, image))
-            .await
-            .refused(405, "method_not_allowed");
+        app.send(app.request(method, image)).await.refused(405, "method_not_allowed");
     }
     std::fs::remove_file(outside).expect("the file's end");
 }

@@ -125,18 +125,11 @@ impl Run {
                 kept.lock().expect("the lines").push(line);
             }
         });
-        let address = spawn_blocking(move || says.recv_timeout(PATIENCE))
-            .await
-            .expect("a thread");
+        let address = spawn_blocking(move || says.recv_timeout(PATIENCE)).await.expect("a thread");
         let Ok(address) = address else {
             panic!("no server came up: {:?}", lines.lock().expect("the lines"));
         };
-        Server {
-            address,
-            child,
-            lines,
-            reader,
-        }
+        Server { address, child, lines, reader }
     }
 }
 
@@ -149,11 +142,7 @@ fn read_whole(child: &mut Child) -> Output {
     });
     let mut stderr = Vec::new();
     std::io::Read::read_to_end(&mut child.stderr.take().expect("standard error"), &mut stderr).expect("standard error");
-    Output {
-        status: child.wait().expect("an end"),
-        stdout: reader.join().expect("standard output"),
-        stderr,
-    }
+    Output { status: child.wait().expect("an end"), stdout: reader.join().expect("standard output"), stderr }
 }
 
 /// A folder of a test's own, not yet made.
@@ -221,13 +210,7 @@ impl Server {
     /// Waits until the server has said `message`.
     pub async fn said(&self, message: &str) {
         let waiting = async {
-            while !self
-                .lines
-                .lock()
-                .expect("the lines")
-                .iter()
-                .any(|line| line.contains(message))
-            {
+            while !self.lines.lock().expect("the lines").iter().any(|line| line.contains(message)) {
                 tokio::task::yield_now().await;
             }
         };
@@ -236,12 +219,7 @@ impl Server {
 
     /// Waits for its end: the exit code, the lines on standard error, and what came on standard output.
     pub async fn ended(self) -> (Option<i32>, Vec<String>, String) {
-        let Self {
-            mut child,
-            lines,
-            reader,
-            ..
-        } = self;
+        let Self { mut child, lines, reader, .. } = self;
         let waiting = spawn_blocking(move || {
             let mut said = String::new();
             let mut stdout = child.0.stdout.take().expect("standard output");
@@ -250,10 +228,7 @@ impl Server {
             reader.join().expect("standard error");
             (code, said)
         });
-        let (code, said) = timeout(PATIENCE, waiting)
-            .await
-            .expect("an end in time")
-            .expect("an end");
+        let (code, said) = timeout(PATIENCE, waiting).await.expect("an end in time").expect("an end");
         let lines = std::mem::take(&mut *lines.lock().expect("the lines"));
         (code, lines, said)
     }

@@ -12,8 +12,7 @@ use crate::{
 const UNKNOWN: &str = "00000000-0000-4000-8000-000000000000";
 
 async fn react(app: &TestApp, who: &Person, snack: &str, kind: &str) -> Answer {
-    app.post(who, &format!("/snacks/{snack}/reaction"), json!({"type": kind}))
-        .await
+    app.post(who, &format!("/snacks/{snack}/reaction"), json!({"type": kind})).await
 }
 
 async fn cancel(app: &TestApp, who: &Person, snack: &str) -> Answer {
@@ -78,9 +77,7 @@ async fn the_same_reaction_twice_is_refused_in_the_words_of_the_contract() {
     let uid = app.snack(&member, "새우깡").await;
     for kind in ["like", "hate"] {
         react(&app, &member, &uid, kind).await.expect(200);
-        let twice = react(&app, &member, &uid, kind)
-            .await
-            .refused(409, "duplicate_reaction");
+        let twice = react(&app, &member, &uid, kind).await.refused(409, "duplicate_reaction");
         let expected = json!({"type": "about:blank", "title": "Conflict", "status": 409, "code": "duplicate_reaction",
             "detail": "중복해서 reaction 을 남길 수 없습니다.", "errors": []});
         assert_eq!(twice.0, expected);
@@ -110,12 +107,8 @@ async fn what_is_not_there_cannot_be_reacted_to_or_taken_back() {
     cancel(&app, &other, &uid).await.expect(200);
     cancel(&app, &other, &uid).await.refused(404, "reaction_not_found");
     let path = format!("/snacks/{uid}/reaction");
-    app.post_open(&path, json!({"type": "like"}))
-        .await
-        .refused(401, "not_authenticated");
-    app.send(app.request(Method::DELETE, &path))
-        .await
-        .refused(401, "not_authenticated");
+    app.post_open(&path, json!({"type": "like"})).await.refused(401, "not_authenticated");
+    app.send(app.request(Method::DELETE, &path)).await.refused(401, "not_authenticated");
 }
 
 #[tokio::test]
@@ -150,10 +143,7 @@ async fn of_fifty_equal_reactions_of_one_member_at_once_one_counts() {
     let uid = app.snack(&member, "새우깡").await;
     for (kind, expected) in [("like", (1, 0, 1.0)), ("hate", (0, 1, 0.0))] {
         let tries = (0..50).map(|at| react(if at % 2 == 0 { &app } else { &replica }, &member, &uid, kind));
-        let (won, lost): (Vec<_>, Vec<_>) = join_all(tries)
-            .await
-            .into_iter()
-            .partition(|answer| answer.status == 200);
+        let (won, lost): (Vec<_>, Vec<_>) = join_all(tries).await.into_iter().partition(|answer| answer.status == 200);
         assert_eq!((won.len(), lost.len()), (1, 49), "{kind}");
         for answer in won {
             assert_eq!(figures(&answer.expect(200)), expected);
@@ -246,16 +236,10 @@ async fn a_snack_is_live_while_the_list_trails_until_the_flush() {
     react(&app, &one, &uid, "like").await.expect(200);
     assert_eq!(figures(&app.get(&one, &path).await.expect(200)), (2, 0, 2.0));
     assert_eq!(listed().await, (0, 1, 0.0));
-    assert_eq!(
-        app.get(&one, "/snacks").await.expect(200).column("name"),
-        ["감자깡", "새우깡"]
-    );
+    assert_eq!(app.get(&one, "/snacks").await.expect(200).column("name"), ["감자깡", "새우깡"]);
     assert_eq!(app.flush().await, 1);
     assert_eq!(listed().await, (2, 0, 2.0));
-    assert_eq!(
-        app.get(&one, "/snacks").await.expect(200).column("name"),
-        ["새우깡", "감자깡"]
-    );
+    assert_eq!(app.get(&one, "/snacks").await.expect(200).column("name"), ["새우깡", "감자깡"]);
     assert_eq!(app.flush().await, 0, "nothing has changed since");
 }
 
@@ -283,12 +267,7 @@ async fn between_flushes_redis_counts_up_and_down() {
     let people = app.crowd(2).await;
     let uid = app.snack(&people[0], "새우깡").await;
     let ledger = Ledger::open(&app).await;
-    let counts = async || {
-        (
-            ledger.get(&uid, "like_count").await,
-            ledger.get(&uid, "hate_count").await,
-        )
-    };
+    let counts = async || (ledger.get(&uid, "like_count").await, ledger.get(&uid, "hate_count").await);
     let pair = |likes: &str, hates: &str| (Some(likes.to_owned()), Some(hates.to_owned()));
     react(&app, &people[0], &uid, "like").await.expect(200);
     assert_eq!(counts().await, (None, None), "only the flush makes counters");
@@ -299,9 +278,7 @@ async fn between_flushes_redis_counts_up_and_down() {
     assert_eq!(counts().await, pair("1", "1"));
     cancel(&app, &people[0], &uid).await.expect(200);
     assert_eq!(counts().await, pair("0", "1"));
-    react(&app, &people[1], &uid, "hate")
-        .await
-        .refused(409, "duplicate_reaction");
+    react(&app, &people[1], &uid, "hate").await.refused(409, "duplicate_reaction");
     assert_eq!(counts().await, pair("0", "1"), "a refusal counts nothing");
 }
 

@@ -39,18 +39,12 @@ fn any_order(snacks: Vec<String>) -> impl Strategy<Value = Seed> {
     let count = snacks.len();
     let lines = prop::sample::subsequence(snacks, 1..=count)
         .prop_flat_map(|snacks| snacks.into_iter().map(any_line).collect::<Vec<_>>());
-    let second = prop_oneof![
-        (0..86_400_i64).prop_map(TimeDelta::seconds),
-        (-1..=0_i64).prop_map(TimeDelta::microseconds),
-    ];
+    let second =
+        prop_oneof![(0..86_400_i64).prop_map(TimeDelta::seconds), (-1..=0_i64).prop_map(TimeDelta::microseconds),];
     (0..430_u64, second, prop::bool::weighted(0.2), lines).prop_map(|(days, second, is_canceled, lines)| {
         let midnight = (day("2023-12-20") + Days::new(days)).and_time(NaiveTime::MIN);
         let midnight = midnight.and_local_timezone(ZONE).single().expect("a midnight");
-        Seed {
-            created_at: midnight.to_utc() + second,
-            is_canceled,
-            lines,
-        }
+        Seed { created_at: midnight.to_utc() + second, is_canceled, lines }
     })
 }
 
@@ -64,42 +58,18 @@ struct Ask {
 
 fn any_ask() -> impl Strategy<Value = Ask> {
     let any_day = || (0..500_u64).prop_map(|days| day("2023-11-15") + Days::new(days));
-    let between = |query: String, from, to| Ask {
-        query,
-        from: Some(from),
-        to: Some(to),
-    };
+    let between = |query: String, from, to| Ask { query, from: Some(from), to: Some(to) };
     prop_oneof![
-        Just(Ask {
-            query: String::new(),
-            from: None,
-            to: None
-        }),
-        any_day().prop_map(|from| Ask {
-            query: format!("from={from}"),
-            from: Some(from),
-            to: None
-        }),
-        any_day().prop_map(|to| Ask {
-            query: format!("to={to}"),
-            from: None,
-            to: Some(to)
-        }),
+        Just(Ask { query: String::new(), from: None, to: None }),
+        any_day().prop_map(|from| Ask { query: format!("from={from}"), from: Some(from), to: None }),
+        any_day().prop_map(|to| Ask { query: format!("to={to}"), from: None, to: Some(to) }),
         (any_day(), any_day())
             .prop_map(move |(a, b)| { between(format!("from={}&to={}", a.min(b), a.max(b)), a.min(b), a.max(b)) }),
         any_day().prop_map(move |day| between(day.format("year=%Y&month=%m&day=%d").to_string(), day, day)),
         any_day().prop_map(move |day| {
-            let days: Vec<_> = day
-                .with_day(1)
-                .expect("a first")
-                .iter_days()
-                .take_while(|d| d.month() == day.month())
-                .collect();
-            between(
-                day.format("year=%Y&month=%m").to_string(),
-                days[0],
-                days[days.len() - 1],
-            )
+            let days: Vec<_> =
+                day.with_day(1).expect("a first").iter_days().take_while(|d| d.month() == day.month()).collect();
+            between(day.format("year=%Y&month=%m").to_string(), days[0], days[days.len() - 1])
         }),
         any_day().prop_map(move |day| {
             let year = |month, last| NaiveDate::from_ymd_opt(day.year(), month, last).expect("a date");
@@ -115,19 +85,14 @@ fn any_ask() -> impl Strategy<Value = Ask> {
 }
 
 fn thursday_of(day: NaiveDate) -> NaiveDate {
-    let monday = (0..7)
-        .map(|back| day - Days::new(back))
-        .find(|day| day.weekday() == Weekday::Mon);
+    let monday = (0..7).map(|back| day - Days::new(back)).find(|day| day.weekday() == Weekday::Mon);
     monday.expect("a Monday") + Days::new(3)
 }
 
 /// Which Thursday of its month it is, from 1.
 fn week_number(thursday: NaiveDate) -> usize {
     let month = thursday.with_day(1).expect("a first").iter_days();
-    month
-        .take_while(|day| *day <= thursday)
-        .filter(|day| day.weekday() == Weekday::Thu)
-        .count()
+    month.take_while(|day| *day <= thursday).filter(|day| day.weekday() == Weekday::Thu).count()
 }
 
 fn label(unit: &str, day: NaiveDate) -> String {
@@ -157,16 +122,8 @@ fn counted<'a>(seeds: &'a [Seed], ask: &Ask, canceled: bool) -> Vec<(NaiveDate, 
 
 /// The summary counted day by day, or nothing when it has too many periods.
 fn recount(seeds: &[Seed], ask: &Ask, unit: &str, canceled: bool, today: NaiveDate) -> Option<Value> {
-    let everything = Ask {
-        query: String::new(),
-        from: None,
-        to: None,
-    };
-    let first = counted(seeds, &everything, canceled)
-        .iter()
-        .map(|(day, _)| *day)
-        .min()
-        .expect("an order");
+    let everything = Ask { query: String::new(), from: None, to: None };
+    let first = counted(seeds, &everything, canceled).iter().map(|(day, _)| *day).min().expect("an order");
     let from = ask.from.unwrap_or(first.min(ask.to.unwrap_or(first)));
     let to = ask.to.unwrap_or(today);
     let mut by_day: HashMap<NaiveDate, Vec<&[SeedLine]>> = HashMap::new();
@@ -221,13 +178,7 @@ impl Office {
         let orders = prop::collection::vec(any_order(snacks.clone()), 400);
         let seeds = orders.new_tree(&mut random).expect("orders").current();
         plant(app.db(), &member, &seeds).await;
-        Self {
-            app,
-            member,
-            seeds,
-            snacks,
-            random,
-        }
+        Self { app, member, seeds, snacks, random }
     }
 
     fn draw<T>(&mut self, strategy: impl Strategy<Value = T>) -> T {
@@ -243,10 +194,7 @@ async fn summaries_are_what_a_plain_recount_gives() {
         let ask = office.draw(any_ask());
         let unit = office.draw(prop::sample::select(vec!["year", "month", "week", "day", ""]));
         let canceled = office.draw(any::<bool>());
-        let path = format!(
-            "/statistics/summary?{}&unit={unit}&include_canceled={canceled}",
-            ask.query
-        );
+        let path = format!("/statistics/summary?{}&unit={unit}&include_canceled={canceled}", ask.query);
         let unit = if unit.is_empty() { "month" } else { unit };
         let asked = day_of(Utc::now());
         let answer = office.app.get(&office.member, &path).await;
@@ -259,12 +207,7 @@ async fn summaries_are_what_a_plain_recount_gives() {
             continue;
         }
         let summary = answer.expect(200);
-        assert!(
-            expected.contains(&Some(summary.0.clone())),
-            "{path}\n{}\n{}",
-            summary.0,
-            json!(expected[0])
-        );
+        assert!(expected.contains(&Some(summary.0.clone())), "{path}\n{}\n{}", summary.0, json!(expected[0]));
     }
     assert!(refused < 30, "{refused} of the questions were too long");
 }
@@ -300,20 +243,9 @@ async fn sums_by_snack_are_what_a_plain_recount_gives() {
                     "amounts": row["amounts"]})
             })
             .collect();
-        assert_eq!(
-            shown,
-            expected.into_iter().map(|(_, sums)| sums).collect::<Vec<_>>(),
-            "{query}"
-        );
+        assert_eq!(shown, expected.into_iter().map(|(_, sums)| sums).collect::<Vec<_>>(), "{query}");
 
-        let listed = walk(
-            &office.app,
-            &office.member,
-            &format!("/statistics/orders?{query}"),
-            100,
-            async || {},
-        )
-        .await;
+        let listed = walk(&office.app, &office.member, &format!("/statistics/orders?{query}"), 100, async || {}).await;
         assert_eq!(listed.len(), orders.len(), "{query}");
     }
 }

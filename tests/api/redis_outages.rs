@@ -38,16 +38,7 @@ impl Redis {
     async fn launch(&mut self) {
         let port = self.port.to_string();
         let process = Command::new("redis-server")
-            .args([
-                "--bind",
-                "127.0.0.1",
-                "--save",
-                "",
-                "--appendonly",
-                "no",
-                "--port",
-                &port,
-            ])
+            .args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--port", &port])
             .stdout(Stdio::null())
             .spawn()
             .expect("redis-server, which `make test` installs");
@@ -164,9 +155,7 @@ async fn a_reaction_that_redis_hangs_in_is_counted_once() {
         // The epoch is read, the row committed, and the INCR sent to a Redis that will do it only later.
         let before = app.state.counters.read(snack).await.expect("counters");
         let like = snack_server::reaction::ReactionType::Like;
-        let change = snack_server::reaction::store::react(app.db(), snack, who.id, like)
-            .await
-            .expect("a row");
+        let change = snack_server::reaction::store::react(app.db(), snack, who.id, like).await.expect("a row");
         redis.signal("STOP");
         assert_eq!(app.state.counters.shift(snack, before.epoch, change).await, None);
         app.flush().await;
@@ -182,16 +171,12 @@ async fn a_server_starts_without_redis_and_finds_it_later() {
     let member = app.member().await;
     let uid = app.snack(&member, "새우깡").await;
     react_by_turns(&app, std::slice::from_ref(&member), &uid).await;
-    app.send(app.request(reqwest::Method::GET, "/health/ready"))
-        .await
-        .expect(200);
+    app.send(app.request(reqwest::Method::GET, "/health/ready")).await.expect(200);
     app.flush().await;
     redis.launch().await;
     Ledger::open(&app).await.converge(&app).await;
     // A stop without Redis flushes the columns all the same.
-    app.delete(&member, &format!("/snacks/{uid}/reaction"))
-        .await
-        .expect(200);
+    app.delete(&member, &format!("/snacks/{uid}/reaction")).await.expect(200);
     let survivor = app.replica().await;
     redis.kill();
     app.stop().await;

@@ -47,12 +47,8 @@ async fn every_call_but_the_open_ones_needs_a_good_token_before_anything_else() 
         let path = format!("{}?limit=0&ordering=x&year=x", call.with("%FF"));
         let ask = || app.request(call.method.clone(), &path);
         app.send(ask()).await.refused(401, "not_authenticated");
-        app.send(ask().bearer_auth("nonsense"))
-            .await
-            .refused(401, "invalid_token");
-        app.send(ask().bearer_auth(&member.refresh))
-            .await
-            .refused(401, "invalid_token");
+        app.send(ask().bearer_auth("nonsense")).await.refused(401, "invalid_token");
+        app.send(ask().bearer_auth(&member.refresh)).await.refused(401, "invalid_token");
     }
     open.sort();
     assert_eq!(open, OPEN);
@@ -107,14 +103,7 @@ impl Office {
         let (admin, owner, other) = (app.admin().await, app.member().await, app.member().await);
         let snack = app.snack(&owner, "새우깡").await;
         let order = app.order(&owner, &[&snack]).await;
-        Self {
-            app,
-            admin,
-            owner,
-            other,
-            snack,
-            order,
-        }
+        Self { app, admin, owner, other, snack, order }
     }
 
     /// Sends `body` on the condition that the resource is still in a state that it never had.
@@ -154,9 +143,7 @@ async fn a_bad_request_is_told_before_that_there_is_nothing() {
             .await
             .refused(400, "invalid_request");
         let unknown = json!({"snacks": [{"uid": NO_UID, "quantity": 1}]});
-        app.put(&admin, &format!("/orders/{uid}"), unknown)
-            .await
-            .refused(400, "unknown_snack");
+        app.put(&admin, &format!("/orders/{uid}"), unknown).await.refused(400, "unknown_snack");
     }
 }
 
@@ -168,9 +155,7 @@ async fn a_bad_request_is_told_before_that_it_is_somebody_elses() {
         .await
         .refused(400, "validation_failed");
     let unknown = json!({"snacks": [{"uid": NO_UID, "quantity": 1}]});
-    app.put(other, &format!("/orders/{}", office.order), unknown)
-        .await
-        .refused(400, "unknown_snack");
+    app.put(other, &format!("/orders/{}", office.order), unknown).await.refused(400, "unknown_snack");
 }
 
 #[tokio::test]
@@ -179,20 +164,11 @@ async fn what_is_somebody_elses_is_refused_and_what_is_not_there_is_not_found() 
     let (app, other) = (&office.app, &office.other);
     let price = json!({"price": "2000"});
     for uid in [NO_UID, "nonsense", "%FF"] {
-        app.patch(other, &format!("/snacks/{uid}"), price.clone())
-            .await
-            .refused(404, "not_found");
-        office
-            .put_if(other, &format!("/orders/{uid}"), office.line())
-            .await
-            .refused(404, "not_found");
+        app.patch(other, &format!("/snacks/{uid}"), price.clone()).await.refused(404, "not_found");
+        office.put_if(other, &format!("/orders/{uid}"), office.line()).await.refused(404, "not_found");
     }
-    app.patch(other, &format!("/snacks/{}", office.snack), price)
-        .await
-        .refused(403, "permission_denied");
-    app.put(other, &format!("/orders/{}", office.order), office.line())
-        .await
-        .refused(403, "permission_denied");
+    app.patch(other, &format!("/snacks/{}", office.snack), price).await.refused(403, "permission_denied");
+    app.put(other, &format!("/orders/{}", office.order), office.line()).await.refused(403, "permission_denied");
 }
 
 #[tokio::test]
@@ -200,18 +176,13 @@ async fn what_is_somebody_elses_is_told_before_a_condition_and_a_conflict() {
     let office = Office::open().await;
     let (app, other) = (&office.app, &office.other);
     let path = format!("/orders/{}", office.order);
-    office
-        .put_if(other, &path, office.line())
-        .await
-        .refused(403, "permission_denied");
+    office.put_if(other, &path, office.line()).await.refused(403, "permission_denied");
     app.snack(&office.owner, "초코파이").await;
     app.patch(other, &format!("/snacks/{}", office.snack), json!({"name": "초코파이"}))
         .await
         .refused(403, "permission_denied");
     app.go(&office.admin, &office.order, "approved").await.expect(200);
-    app.put(other, &path, office.line())
-        .await
-        .refused(403, "permission_denied");
+    app.put(other, &path, office.line()).await.refused(403, "permission_denied");
 }
 
 #[tokio::test]
@@ -220,25 +191,11 @@ async fn a_condition_that_does_not_hold_is_told_before_a_conflict() {
     let (admin, owner) = (&office.admin, &office.owner);
     let path = format!("/orders/{}", office.order);
     office.app.go(admin, &office.order, "canceled").await.expect(200);
-    office
-        .put_if(owner, &path, office.line())
-        .await
-        .refused(412, "precondition_failed");
-    office
-        .app
-        .put(owner, &path, office.line())
-        .await
-        .refused(409, "order_not_editable");
+    office.put_if(owner, &path, office.line()).await.refused(412, "precondition_failed");
+    office.app.put(owner, &path, office.line()).await.refused(409, "order_not_editable");
     let approve = json!({"status": "approved"});
-    office
-        .put_if(admin, &format!("{path}/status"), approve.clone())
-        .await
-        .refused(412, "precondition_failed");
-    office
-        .app
-        .put(admin, &format!("{path}/status"), approve)
-        .await
-        .refused(409, "invalid_transition");
+    office.put_if(admin, &format!("{path}/status"), approve.clone()).await.refused(412, "precondition_failed");
+    office.app.put(admin, &format!("{path}/status"), approve).await.refused(409, "invalid_transition");
 }
 
 #[tokio::test]
@@ -246,18 +203,10 @@ async fn what_is_not_there_is_told_before_a_condition_and_a_conflict() {
     let office = Office::open().await;
     for uid in [NO_UID, "nonsense"] {
         office
-            .put_if(
-                &office.admin,
-                &format!("/orders/{uid}/status"),
-                json!({"status": "approved"}),
-            )
+            .put_if(&office.admin, &format!("/orders/{uid}/status"), json!({"status": "approved"}))
             .await
             .refused(404, "not_found");
         // The snack is in an open order: a conflict, were there an order to put it into.
-        office
-            .app
-            .put(&office.owner, &format!("/orders/{uid}"), office.line())
-            .await
-            .refused(404, "not_found");
+        office.app.put(&office.owner, &format!("/orders/{uid}"), office.line()).await.refused(404, "not_found");
     }
 }

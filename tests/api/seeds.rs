@@ -13,10 +13,7 @@ pub const FLOW: [&str; 6] = ["created", "approved", "ordered", "shipping", "comp
 
 /// The body of a request for so many of each of the snacks.
 pub fn wanted(lines: &[(&str, i64)]) -> Value {
-    let lines: Vec<Value> = lines
-        .iter()
-        .map(|(uid, quantity)| json!({"uid": uid, "quantity": quantity}))
-        .collect();
+    let lines: Vec<Value> = lines.iter().map(|(uid, quantity)| json!({"uid": uid, "quantity": quantity})).collect();
     json!({"snacks": lines})
 }
 
@@ -145,17 +142,8 @@ pub struct Seed {
 
 /// An order of `quantity` of a snack at 1,000 won.
 pub fn shipped(created_at: DateTime<Utc>, snack: &str, quantity: i32) -> Seed {
-    let line = SeedLine {
-        snack: snack.to_owned(),
-        quantity,
-        currency: "KRW",
-        cents: 100_000,
-    };
-    Seed {
-        created_at,
-        is_canceled: false,
-        lines: vec![line],
-    }
+    let line = SeedLine { snack: snack.to_owned(), quantity, currency: "KRW", cents: 100_000 };
+    Seed { created_at, is_canceled: false, lines: vec![line] }
 }
 
 /// An instant as tests write it.
@@ -167,9 +155,7 @@ pub fn instant(text: &str) -> DateTime<Utc> {
 pub fn amounts<'a>(lines: impl IntoIterator<Item = &'a SeedLine> + Clone) -> Value {
     let sum = |currency: &str| {
         let lines = lines.clone().into_iter().filter(|line| line.currency == currency);
-        lines
-            .map(|line| i64::from(line.quantity) * line.cents)
-            .reduce(|a, b| a + b)
+        lines.map(|line| i64::from(line.quantity) * line.cents).reduce(|a, b| a + b)
     };
     let shown = ["KRW", "USD", "JPY"].into_iter().filter_map(|currency| {
         let cents = sum(currency)?;
@@ -196,12 +182,7 @@ pub async fn plant(db: &PgPool, who: &Person, seeds: &[Seed]) {
     .fetch_all(&mut *tx)
     .await
     .expect("orders");
-    for (status, is_canceled) in [
-        ("canceled", true),
-        ("approved", false),
-        ("ordered", false),
-        ("shipping", false),
-    ] {
+    for (status, is_canceled) in [("canceled", true), ("approved", false), ("ordered", false), ("shipping", false)] {
         sqlx::query(
             "UPDATE orders SET status = $1::text::order_status,
                  estimated_arrival_time = CASE WHEN $1 IN ('ordered', 'shipping') THEN now() END

@@ -41,11 +41,7 @@ impl<'a> Client<'a> {
     }
 
     async fn send(request: reqwest::RequestBuilder) -> (u16, Value) {
-        let answer = request
-            .header("X-Request-Id", "follow-me-7")
-            .send()
-            .await
-            .expect("an answer");
+        let answer = request.header("X-Request-Id", "follow-me-7").send().await.expect("an answer");
         let status = answer.status().as_u16();
         (status, answer.json().await.unwrap_or_default())
     }
@@ -131,9 +127,7 @@ async fn a_server_that_is_told_to_stop_answers_what_it_has_begun_and_takes_nothi
     server.tell("-TERM");
     server.said("stopping").await;
     let refused = async { while TcpStream::connect(&server.address).await.is_ok() {} };
-    timeout(Duration::from_secs(5), refused)
-        .await
-        .expect("a server that takes no new connections");
+    timeout(Duration::from_secs(5), refused).await.expect("a server that takes no new connections");
 
     stream.write_all(rest.as_bytes()).await.expect("the other half");
     let mut answer = String::new();
@@ -158,27 +152,21 @@ async fn a_server_that_stops_writes_down_what_it_has_counted() {
     server.tell("-TERM");
     assert_eq!(server.ended().await.0, Some(0));
     let mut connection = PgConnection::connect_with(&database).await.expect("Postgres");
-    let likes: i32 = sqlx::query_scalar("SELECT like_reaction_count FROM snacks")
-        .fetch_one(&mut connection)
-        .await
-        .expect("a count");
+    let likes: i32 =
+        sqlx::query_scalar("SELECT like_reaction_count FROM snacks").fetch_one(&mut connection).await.expect("a count");
     assert_eq!(likes, 1);
 }
 
 #[tokio::test]
 async fn every_log_line_is_json_with_the_request_id_and_without_any_secret() {
     let database = helpers::database().await;
-    let run = Run::on(&database, &["serve"])
-        .set("RUST_LOG", "debug")
-        .unset("LOG_FORMAT");
+    let run = Run::on(&database, &["serve"]).set("RUST_LOG", "debug").unset("LOG_FORMAT");
     let server = run.serve().await;
     let client = Client::of(&server);
     let (access, refresh) = client.member("kim@snack.example").await;
     let wrong = json!({"username": "kim@snack.example", "password": "a wrong secret"});
     assert_eq!(client.post("", "/auth/token", wrong).await.0, 401);
-    let (_, pair) = client
-        .post("", "/auth/token/refresh", json!({"refresh": refresh}))
-        .await;
+    let (_, pair) = client.post("", "/auth/token/refresh", json!({"refresh": refresh})).await;
     let successor = pair["refresh"].as_str().expect("a token").to_owned();
     let change = json!({"current_password": PASSWORD, "new_password": "the next secret"});
     let request = client.http.put(client.url("/auth/users/password"));
@@ -186,26 +174,13 @@ async fn every_log_line_is_json_with_the_request_id_and_without_any_secret() {
     // In places where they do not belong, too.
     let path = format!("/nothing?token={access}&password={PASSWORD}");
     assert_eq!(client.get(&access, &path).await.0, 404);
-    assert_eq!(
-        client
-            .post(&access, "/auth/logout", json!({"refresh": successor}))
-            .await
-            .0,
-        204
-    );
+    assert_eq!(client.post(&access, "/auth/logout", json!({"refresh": successor})).await.0, 204);
     server.tell("-TERM");
     let (code, lines, stdout) = server.ended().await;
     assert_eq!((code, stdout.as_str()), (Some(0), ""));
 
     let url = sqlx::ConnectOptions::to_url_lossy(&database);
-    let mut secrets = vec![
-        PASSWORD,
-        "a wrong secret",
-        "the next secret",
-        SECRET,
-        "$argon2",
-        "Bearer ",
-    ];
+    let mut secrets = vec![PASSWORD, "a wrong secret", "the next secret", SECRET, "$argon2", "Bearer "];
     for token in [&access, &refresh, &successor] {
         // The parts of a token that are its own: the body and the signature.
         secrets.extend(token.split('.').skip(1));

@@ -10,11 +10,7 @@ use crate::helpers::{Body, Person, TestApp};
 const UNKNOWN: &str = "/snacks/00000000-0000-4000-8000-000000000000";
 
 fn updated_at(snack: &Body) -> DateTime<Utc> {
-    snack["updated_at"]
-        .as_str()
-        .expect("an instant")
-        .parse()
-        .expect("RFC 3339")
+    snack["updated_at"].as_str().expect("an instant").parse().expect("RFC 3339")
 }
 
 async fn register(app: &TestApp, who: &Person, body: Value) -> Body {
@@ -27,14 +23,9 @@ async fn whoever_registered_a_snack_and_admins_may_change_it_and_nobody_else() {
     let (owner, other, admin) = (app.member().await, app.member().await, app.admin().await);
     let path = format!("/snacks/{}", app.snack(&owner, "새우깡").await);
     app.patch(&owner, &path, json!({"desc": "owner"})).await.expect(200);
-    app.patch(&other, &path, json!({"desc": "other"}))
-        .await
-        .refused(403, "permission_denied");
+    app.patch(&other, &path, json!({"desc": "other"})).await.refused(403, "permission_denied");
     let form = Form::new().text("desc", "other");
-    let request = app
-        .request(reqwest::Method::PATCH, &path)
-        .bearer_auth(&other.access)
-        .multipart(form);
+    let request = app.request(reqwest::Method::PATCH, &path).bearer_auth(&other.access).multipart(form);
     app.send(request).await.refused(403, "permission_denied");
     assert_eq!(app.get(&owner, &path).await.expect(200)["desc"], "owner");
     let by_admin = app.patch(&admin, &path, json!({"desc": "admin"})).await.expect(200);
@@ -95,9 +86,7 @@ async fn what_is_wrong_with_an_edit_is_told_in_the_order_of_the_contract() {
         json!({"image": "cat.png"}),
         json!([]),
     ] {
-        app.patch(&owner, &path, unreadable)
-            .await
-            .refused(400, "invalid_request");
+        app.patch(&owner, &path, unreadable).await.refused(400, "invalid_request");
     }
     let wrong = [
         (
@@ -116,19 +105,11 @@ async fn what_is_wrong_with_an_edit_is_told_in_the_order_of_the_contract() {
             assert_eq!(answer.refused(400, "validation_failed").blamed(), blamed, "{body}");
         }
     }
-    app.patch(&other, UNKNOWN, json!({"name": "감자깡"}))
-        .await
-        .refused(404, "not_found");
-    app.patch(&other, "/snacks/x", json!({}))
-        .await
-        .refused(404, "not_found");
+    app.patch(&other, UNKNOWN, json!({"name": "감자깡"})).await.refused(404, "not_found");
+    app.patch(&other, "/snacks/x", json!({})).await.refused(404, "not_found");
     // Whose it is comes before the rules of the business.
-    app.patch(&other, &path, json!({"name": "감자깡"}))
-        .await
-        .refused(403, "permission_denied");
-    app.patch(&owner, &path, json!({"name": " 감자깡"}))
-        .await
-        .refused(409, "snack_name_taken");
+    app.patch(&other, &path, json!({"name": "감자깡"})).await.refused(403, "permission_denied");
+    app.patch(&owner, &path, json!({"name": " 감자깡"})).await.refused(409, "snack_name_taken");
     app.patch(&owner, &path, json!({"name": "  새우깡 "})).await.expect(200);
 }
 
@@ -140,18 +121,10 @@ async fn a_price_fits_the_currency_that_results() {
     let table = [
         (("USD", "3.99"), json!({"currency": "KRW"}), None),
         (("USD", "3.00"), json!({"currency": "KRW"}), Some(("KRW", "3"))),
-        (
-            ("USD", "3.99"),
-            json!({"currency": "JPY", "price": "400"}),
-            Some(("JPY", "400")),
-        ),
+        (("USD", "3.99"), json!({"currency": "JPY", "price": "400"}), Some(("JPY", "400"))),
         (("USD", "3.99"), json!({"currency": "JPY", "price": "4.00"}), None),
         (("KRW", "1500"), json!({"price": "1.5"}), None),
-        (
-            ("KRW", "1500"),
-            json!({"price": "1.50", "currency": "USD"}),
-            Some(("USD", "1.50")),
-        ),
+        (("KRW", "1500"), json!({"price": "1.50", "currency": "USD"}), Some(("USD", "1.50"))),
         (("KRW", "1500"), json!({"currency": "USD"}), Some(("USD", "1500.00"))),
         (("JPY", "150"), json!({"price": 0.5}), None),
     ];
@@ -162,11 +135,7 @@ async fn a_price_fits_the_currency_that_results() {
         let answer = app.patch(&owner, &path, change.clone()).await;
         if let Some((currency, price)) = expected {
             let after = answer.expect(200);
-            assert_eq!(
-                (&after["currency"], &after["price"]),
-                (&json!(currency), &json!(price)),
-                "{change}"
-            );
+            assert_eq!((&after["currency"], &after["price"]), (&json!(currency), &json!(price)), "{change}");
         } else {
             assert_eq!(answer.refused(400, "validation_failed").blamed(), ["price"], "{change}");
             assert_eq!(app.get(&owner, &path).await.expect(200), before);
@@ -186,9 +155,7 @@ async fn edits_of_different_fields_at_once_are_all_kept() {
             ("desc", format!("{round}번째")),
             ("price", format!("{round}")),
         ];
-        let edits = changes
-            .iter()
-            .map(|(field, value)| app.patch(&owner, &path, json!({*field: value})));
+        let edits = changes.iter().map(|(field, value)| app.patch(&owner, &path, json!({*field: value})));
         for answer in join_all(edits).await {
             answer.expect(200);
         }
@@ -205,27 +172,19 @@ async fn only_admins_decide_what_can_be_ordered() {
     let (owner, admin) = (app.member().await, app.admin().await);
     let uid = app.snack(&owner, "새우깡").await;
     let path = format!("/snacks/{uid}/status");
-    app.put(&owner, &path, json!({"status": "unavailable"}))
-        .await
-        .refused(403, "permission_denied");
+    app.put(&owner, &path, json!({"status": "unavailable"})).await.refused(403, "permission_denied");
     // The role comes before the request, the request before the resource.
-    app.put(&owner, &path, json!({"status": "gone"}))
-        .await
-        .refused(403, "permission_denied");
+    app.put(&owner, &path, json!({"status": "gone"})).await.refused(403, "permission_denied");
     for (body, code) in [
         (json!({"status": "gone"}), "invalid_request"),
         (json!({"status": null}), "invalid_request"),
         (json!({}), "validation_failed"),
     ] {
         app.put(&admin, &path, body.clone()).await.refused(400, code);
-        app.put(&admin, &format!("{UNKNOWN}/status"), body)
-            .await
-            .refused(400, code);
+        app.put(&admin, &format!("{UNKNOWN}/status"), body).await.refused(400, code);
     }
     let unavailable = json!({"status": "unavailable"});
-    app.put(&admin, &format!("{UNKNOWN}/status"), unavailable.clone())
-        .await
-        .refused(404, "not_found");
+    app.put(&admin, &format!("{UNKNOWN}/status"), unavailable.clone()).await.refused(404, "not_found");
     let before = app.get(&owner, &format!("/snacks/{uid}")).await.expect(200);
     let after = app.put(&admin, &path, unavailable).await.expect(200);
     assert_eq!(after["status"], "unavailable");
@@ -243,15 +202,11 @@ async fn an_unavailable_snack_cannot_be_ordered_but_what_is_under_way_goes_on() 
     let order = app.order(&member, &[&ordered]).await;
     for uid in [&ordered, &other] {
         let path = format!("/snacks/{uid}/status");
-        app.put(&admin, &path, json!({"status": "unavailable"}))
-            .await
-            .expect(200);
+        app.put(&admin, &path, json!({"status": "unavailable"})).await.expect(200);
     }
 
     let body = json!({"snacks": [{"uid": other, "quantity": 1}]});
-    app.post(&member, "/orders", body)
-        .await
-        .refused(409, "snack_unavailable");
+    app.post(&member, "/orders", body).await.refused(409, "snack_unavailable");
     for status in ["approved", "ordered", "shipping", "completed"] {
         assert_eq!(app.go(&admin, &order, status).await.expect(200)["status"], status);
     }
@@ -260,9 +215,7 @@ async fn an_unavailable_snack_cannot_be_ordered_but_what_is_under_way_goes_on() 
     assert_eq!(liked["like_reaction_count"], 1);
     app.post(&member, &path, json!({"type": "hate"})).await.expect(200);
     app.delete(&member, &path).await.expect(200);
-    app.patch(&member, &format!("/snacks/{ordered}"), json!({"price": "9"}))
-        .await
-        .expect(200);
+    app.patch(&member, &format!("/snacks/{ordered}"), json!({"price": "9"})).await.expect(200);
 }
 
 #[tokio::test]
@@ -272,9 +225,7 @@ async fn reacting_and_counting_is_no_edit() {
     let uid = app.snack(&member, "새우깡").await;
     let path = format!("/snacks/{uid}");
     let before = updated_at(&app.get(&member, &path).await.expect(200));
-    app.post(&member, &format!("{path}/reaction"), json!({"type": "like"}))
-        .await
-        .expect(200);
+    app.post(&member, &format!("{path}/reaction"), json!({"type": "like"})).await.expect(200);
     app.flush().await;
     app.reconcile().await;
     let after = app.get(&member, &path).await.expect(200);
@@ -291,12 +242,7 @@ async fn a_snack_keeps_the_name_of_a_member_who_resigned() {
     app.delete(&owner, "/auth/users/resign").await.expect(204);
     assert_eq!(app.get(&other, &path).await.expect(200), before);
 
-    sqlx::query("UPDATE snacks SET registered_by = NULL")
-        .execute(app.db())
-        .await
-        .expect("a snack of nobody's");
+    sqlx::query("UPDATE snacks SET registered_by = NULL").execute(app.db()).await.expect("a snack of nobody's");
     assert_eq!(app.get(&other, &path).await.expect(200)["registered_by"], Value::Null);
-    app.patch(&other, &path, json!({"desc": "내 것"}))
-        .await
-        .refused(403, "permission_denied");
+    app.patch(&other, &path, json!({"desc": "내 것"})).await.refused(403, "permission_denied");
 }

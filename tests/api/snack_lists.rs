@@ -7,14 +7,8 @@ use unicode_normalization::UnicodeNormalization;
 
 use crate::helpers::{Body, Person, TestApp};
 
-const ORDERINGS: [&str; 6] = [
-    "like_ratio",
-    "like_reaction_count",
-    "hate_reaction_count",
-    "name",
-    "price",
-    "created_at",
-];
+const ORDERINGS: [&str; 6] =
+    ["like_ratio", "like_reaction_count", "hate_reaction_count", "name", "price", "created_at"];
 
 /// The path of a list: `query` are pairs, to be escaped.
 fn list(query: &[(&str, &str)]) -> String {
@@ -26,10 +20,7 @@ fn list(query: &[(&str, &str)]) -> String {
 async fn names(app: &TestApp, who: &Person, query: &[(&str, &str)]) -> Vec<String> {
     let listed = app.get(who, &list(query)).await.expect(200);
     let names = listed.column("name");
-    names
-        .iter()
-        .map(|name| name.as_str().expect("a name").to_owned())
-        .collect()
+    names.iter().map(|name| name.as_str().expect("a name").to_owned()).collect()
 }
 
 /// Snacks with these likes and hates, registered in this order and counted.
@@ -89,11 +80,8 @@ async fn the_best_liked_come_first_and_the_unrated_stand_between_the_liked_and_t
     let listed = app.get(&member, "/snacks").await.expect(200);
     for row in listed.rows() {
         let number = |field: &str| row[field].as_f64().expect("a number");
-        let (likes, hates, ratio) = (
-            number("like_reaction_count"),
-            number("hate_reaction_count"),
-            number("like_ratio"),
-        );
+        let (likes, hates, ratio) =
+            (number("like_reaction_count"), number("hate_reaction_count"), number("like_ratio"));
         let expected = match (likes, hates) {
             (0.0, 0.0) => 1.0,
             (likes, 0.0) => likes,
@@ -117,10 +105,7 @@ async fn every_ordering_has_its_reverse() {
         ("감자깡", 0, 5, "1000"),
     ];
     for (name, likes, hates, price) in snacks {
-        let snack = app
-            .post(&member, "/snacks", json!({"name": name, "price": price}))
-            .await
-            .expect(201);
+        let snack = app.post(&member, "/snacks", json!({"name": name, "price": price})).await.expect(201);
         app.rate(&snack.uid(), likes, hates).await;
     }
     app.flush().await;
@@ -133,19 +118,11 @@ async fn every_ordering_has_its_reverse() {
         ("like_ratio", ["감자깡", "1 다", "a 나", "B 가", "새우깡"]),
     ];
     for (ordering, expected) in table {
-        assert_eq!(
-            names(&app, &member, &[("ordering", ordering)]).await,
-            expected,
-            "{ordering}"
-        );
+        assert_eq!(names(&app, &member, &[("ordering", ordering)]).await, expected, "{ordering}");
         let mut reverse = expected;
         reverse.reverse();
         let descending = format!("-{ordering}");
-        assert_eq!(
-            names(&app, &member, &[("ordering", &descending)]).await,
-            reverse,
-            "{descending}"
-        );
+        assert_eq!(names(&app, &member, &[("ordering", &descending)]).await, reverse, "{descending}");
     }
 }
 
@@ -182,9 +159,7 @@ async fn a_search_finds_any_part_of_a_name_however_it_is_typed() {
             assert_eq!(names(&app, &member, &[("search", &typed)]).await, expected, "{typed:?}");
         }
     }
-    app.get(&member, "/snacks?search=%00")
-        .await
-        .refused(400, "invalid_request");
+    app.get(&member, "/snacks?search=%00").await.refused(400, "invalid_request");
 }
 
 #[tokio::test]
@@ -193,13 +168,7 @@ async fn filters_of_status_and_uid_join_with_the_search() {
     let (member, admin) = (app.member().await, app.admin().await);
     let (on, off) = (app.snack(&member, "새우깡").await, app.snack(&member, "새우탕").await);
     app.snack(&member, "초코파이").await;
-    app.put(
-        &admin,
-        &format!("/snacks/{off}/status"),
-        json!({"status": "unavailable"}),
-    )
-    .await
-    .expect(200);
+    app.put(&admin, &format!("/snacks/{off}/status"), json!({"status": "unavailable"})).await.expect(200);
     let table: [(&[(&str, &str)], &[&str]); 12] = [
         (&[], &["초코파이", "새우깡"]),
         (&[("status", "available")], &["초코파이", "새우깡"]),
@@ -247,25 +216,14 @@ async fn what_a_list_cannot_read_is_refused_and_never_ignored() {
         ("cursor", format!("{cursor}x")),
         ("cursor", forged(json!({"o": "-like_ratio", "k": ["1", "0", "0"]}))),
         ("cursor", forged(json!({"o": "-like_ratio", "k": ["x", "0", "0", "1"]}))),
-        (
-            "cursor",
-            forged(json!({"o": "-like_ratio", "k": ["1", "99999999999", "0", "1"]})),
-        ),
-        (
-            "cursor",
-            forged(json!({"o": "-like_ratio", "k": ["1", "0", "0", "1); DROP TABLE snacks"]})),
-        ),
+        ("cursor", forged(json!({"o": "-like_ratio", "k": ["1", "99999999999", "0", "1"]}))),
+        ("cursor", forged(json!({"o": "-like_ratio", "k": ["1", "0", "0", "1); DROP TABLE snacks"]}))),
         ("cursor", forged(json!({"o": "price", "k": ["1", "1"]}))),
     ];
     for (name, value) in table {
-        app.get(&member, &list(&[(name, &value)]))
-            .await
-            .refused(400, "invalid_request");
+        app.get(&member, &list(&[(name, &value)])).await.refused(400, "invalid_request");
     }
-    for (ordering, keys) in [
-        ("name", json!(["\u{0}"])),
-        ("created_at", json!(["yesterday-ish", "1"])),
-    ] {
+    for (ordering, keys) in [("name", json!(["\u{0}"])), ("created_at", json!(["yesterday-ish", "1"]))] {
         let cursor = forged(json!({"o": ordering, "k": keys}));
         let path = list(&[("ordering", ordering), ("cursor", &cursor)]);
         app.get(&member, &path).await.refused(400, "invalid_request");
@@ -275,10 +233,7 @@ async fn what_a_list_cannot_read_is_refused_and_never_ignored() {
         app.get(&member, &path).await.refused(400, "invalid_request");
     }
     // An empty value counts as absent.
-    let empty = app
-        .get(&member, "/snacks?ordering=&limit=&cursor=&uid=&status=&search=")
-        .await
-        .expect(200);
+    let empty = app.get(&member, "/snacks?ordering=&limit=&cursor=&uid=&status=&search=").await.expect(200);
     assert_eq!(empty.rows().len(), 2);
 }
 
@@ -289,19 +244,10 @@ async fn a_page_has_twenty_rows_unless_told_otherwise() {
     for at in 0..22 {
         app.snack(&member, &format!("간식 {at}")).await;
     }
-    let pages = [
-        ("", 20, true),
-        ("?limit=21", 21, true),
-        ("?limit=22", 22, false),
-        ("?limit=100", 22, false),
-    ];
+    let pages = [("", 20, true), ("?limit=21", 21, true), ("?limit=22", 22, false), ("?limit=100", 22, false)];
     for (query, rows, more) in pages {
         let page = app.get(&member, &format!("/snacks{query}")).await.expect(200);
-        assert_eq!(
-            (page.rows().len(), page["next_cursor"].is_string()),
-            (rows, more),
-            "{query}"
-        );
+        assert_eq!((page.rows().len(), page["next_cursor"].is_string()), (rows, more), "{query}");
     }
 }
 
@@ -338,10 +284,7 @@ async fn a_walk_skips_and_repeats_nothing_while_snacks_are_being_added() {
         app.flush().await;
     };
     app.flush().await;
-    for ordering in ORDERINGS
-        .iter()
-        .flat_map(|name| [(*name).to_owned(), format!("-{name}")])
-    {
+    for ordering in ORDERINGS.iter().flat_map(|name| [(*name).to_owned(), format!("-{name}")]) {
         let query = [("ordering", ordering.as_str()), ("limit", "5")];
         let standing = walk(&app, &member, &[query[0]], async || {}).await;
         let adding = async {
@@ -351,10 +294,7 @@ async fn a_walk_skips_and_repeats_nothing_while_snacks_are_being_added() {
         };
         let (seen, ()) = join(walk(&app, &member, &query, &add), adding).await;
         let kept: Vec<_> = seen.into_iter().filter(|uid| standing.contains(uid)).collect();
-        assert_eq!(
-            kept, standing,
-            "{ordering}: a snack that stood was skipped or came twice"
-        );
+        assert_eq!(kept, standing, "{ordering}: a snack that stood was skipped or came twice");
     }
 }
 
@@ -364,19 +304,12 @@ async fn my_reaction_is_the_viewers_own() {
     let (fan, critic, other) = (app.member().await, app.member().await, app.member().await);
     let uid = app.snack(&fan, "새우깡").await;
     let path = format!("/snacks/{uid}");
-    app.post(&fan, &format!("{path}/reaction"), json!({"type": "like"}))
-        .await
-        .expect(200);
-    app.post(&critic, &format!("{path}/reaction"), json!({"type": "hate"}))
-        .await
-        .expect(200);
+    app.post(&fan, &format!("{path}/reaction"), json!({"type": "like"})).await.expect(200);
+    app.post(&critic, &format!("{path}/reaction"), json!({"type": "hate"})).await.expect(200);
     for (viewer, expected) in [(&fan, json!("like")), (&critic, json!("hate")), (&other, Value::Null)] {
         assert_eq!(app.get(viewer, &path).await.expect(200)["my_reaction"], expected);
         // Rows, not counters: the list knows it before any flush.
-        assert_eq!(
-            app.get(viewer, "/snacks").await.expect(200).column("my_reaction"),
-            [expected]
-        );
+        assert_eq!(app.get(viewer, "/snacks").await.expect(200).column("my_reaction"), [expected]);
     }
     let edited = app.patch(&fan, &path, json!({"desc": "손이 가요"})).await.expect(200);
     assert_eq!(edited["my_reaction"], "like");
@@ -385,14 +318,7 @@ async fn my_reaction_is_the_viewers_own() {
 #[tokio::test]
 async fn only_those_who_signed_in_see_snacks() {
     let app = TestApp::start().await;
-    for path in [
-        "/snacks",
-        "/snacks/",
-        "/snacks?ordering=x",
-        "/snacks/00000000-0000-4000-8000-000000000000",
-    ] {
-        app.send(app.request(reqwest::Method::GET, path))
-            .await
-            .refused(401, "not_authenticated");
+    for path in ["/snacks", "/snacks/", "/snacks?ordering=x", "/snacks/00000000-0000-4000-8000-000000000000"] {
+        app.send(app.request(reqwest::Method::GET, path)).await.refused(401, "not_authenticated");
     }
 }

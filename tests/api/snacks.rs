@@ -70,26 +70,13 @@ async fn a_form_registers_what_json_does() {
         assert_eq!(&snack[field], value, "{field}");
     }
 
-    let wrong = Form::new()
-        .text("name", " ")
-        .text("price", "x")
-        .text("url", "ftp://x.example");
+    let wrong = Form::new().text("name", " ").text("price", "x").text("url", "ftp://x.example");
     let problem = app.post_form(&member, "/snacks", wrong).await;
-    assert_eq!(
-        problem.refused(400, "validation_failed").blamed(),
-        ["name", "price", "url"]
-    );
+    assert_eq!(problem.refused(400, "validation_failed").blamed(), ["name", "price", "url"]);
     let twice = Form::new().text("name", "ㄱ").text("name", "ㄴ").text("price", "1");
-    app.post_form(&member, "/snacks", twice)
-        .await
-        .refused(400, "invalid_request");
-    let currency = Form::new()
-        .text("name", "ㄱ")
-        .text("price", "1")
-        .text("currency", "EUR");
-    app.post_form(&member, "/snacks", currency)
-        .await
-        .refused(400, "invalid_request");
+    app.post_form(&member, "/snacks", twice).await.refused(400, "invalid_request");
+    let currency = Form::new().text("name", "ㄱ").text("price", "1").text("currency", "EUR");
+    app.post_form(&member, "/snacks", currency).await.refused(400, "invalid_request");
 }
 
 #[tokio::test]
@@ -104,10 +91,7 @@ async fn everything_that_is_wrong_is_told_at_once() {
         assert!(error["message"].as_str().is_some_and(|message| !message.is_empty()));
     }
     let all = json!({"name": "가".repeat(129), "url": "javascript:alert(1)", "desc": "다".repeat(5001), "price": "-1"});
-    let all = app
-        .post(&member, "/snacks", all)
-        .await
-        .refused(400, "validation_failed");
+    let all = app.post(&member, "/snacks", all).await.refused(400, "validation_failed");
     assert_eq!(all.blamed(), ["desc", "name", "price", "url"]);
     assert!(app.get(&member, "/snacks").await.expect(200).rows().is_empty());
 }
@@ -225,21 +209,12 @@ async fn what_cannot_be_read_is_an_invalid_request() {
     for body in table {
         app.post(&member, "/snacks", body).await.refused(400, "invalid_request");
     }
-    app.post(
-        &member,
-        "/snacks",
-        json!({"name": "ㄱ", "price": 1, "desc": "x".repeat(1024 * 1024)}),
-    )
-    .await
-    .refused(413, "payload_too_large");
-    let text = app
-        .request(reqwest::Method::POST, "/snacks")
-        .bearer_auth(&member.access)
-        .body("name=x");
-    app.send(text).await.refused(415, "unsupported_media_type");
-    app.post_open("/snacks", json!({"name": "ㄱ", "price": 1}))
+    app.post(&member, "/snacks", json!({"name": "ㄱ", "price": 1, "desc": "x".repeat(1024 * 1024)}))
         .await
-        .refused(401, "not_authenticated");
+        .refused(413, "payload_too_large");
+    let text = app.request(reqwest::Method::POST, "/snacks").bearer_auth(&member.access).body("name=x");
+    app.send(text).await.refused(415, "unsupported_media_type");
+    app.post_open("/snacks", json!({"name": "ㄱ", "price": 1})).await.refused(401, "not_authenticated");
     assert!(app.get(&member, "/snacks").await.expect(200).rows().is_empty());
 }
 
@@ -274,16 +249,9 @@ async fn of_forty_registrations_of_one_name_at_once_one_wins() {
     let member = app.member().await;
     let tries = (0..40).map(|at| {
         let server = if at % 2 == 0 { &app } else { &replica };
-        server.post(
-            &member,
-            "/snacks",
-            json!({"name": SPELLINGS[at % SPELLINGS.len()], "price": 1}),
-        )
+        server.post(&member, "/snacks", json!({"name": SPELLINGS[at % SPELLINGS.len()], "price": 1}))
     });
-    let (won, lost): (Vec<_>, Vec<_>) = join_all(tries)
-        .await
-        .into_iter()
-        .partition(|answer| answer.status == 201);
+    let (won, lost): (Vec<_>, Vec<_>) = join_all(tries).await.into_iter().partition(|answer| answer.status == 201);
     assert_eq!((won.len(), lost.len()), (1, 39));
     for answer in lost {
         answer.refused(409, "snack_name_taken");
@@ -296,8 +264,6 @@ async fn an_unknown_snack_is_not_found() {
     let app = TestApp::start().await;
     let member = app.member().await;
     for uid in ["00000000-0000-4000-8000-000000000000", "새우깡", "7", "%FF", "..;"] {
-        app.get(&member, &format!("/snacks/{uid}"))
-            .await
-            .refused(404, "not_found");
+        app.get(&member, &format!("/snacks/{uid}")).await.refused(404, "not_found");
     }
 }

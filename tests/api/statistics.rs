@@ -24,11 +24,7 @@ fn sums(rows: &[Value]) -> Vec<(&str, i64, i64)> {
 }
 
 async fn snack_sums(app: &TestApp, who: &Person, query: &str) -> Vec<Value> {
-    app.get(who, &format!("/statistics/snacks?{query}"))
-        .await
-        .expect(200)
-        .rows()
-        .clone()
+    app.get(who, &format!("/statistics/snacks?{query}")).await.expect(200).rows().clone()
 }
 
 #[tokio::test]
@@ -37,20 +33,10 @@ async fn a_snack_is_summed_by_currency_whatever_it_costs_today() {
     let (member, admin) = (app.member().await, app.admin().await);
     let snack = priced(&app, &member, "Pringles", "KRW", "3000").await;
     let mut orders = Vec::new();
-    for (currency, price, quantity) in [
-        ("USD", "3.99", 2),
-        ("KRW", "3000", 5),
-        ("USD", "4.01", 1),
-        ("JPY", "400", 7),
-    ] {
+    for (currency, price, quantity) in [("USD", "3.99", 2), ("KRW", "3000", 5), ("USD", "4.01", 1), ("JPY", "400", 7)] {
         let change = json!({"currency": currency, "price": price});
-        app.patch(&member, &format!("/snacks/{snack}"), change)
-            .await
-            .expect(200);
-        let order = app
-            .post(&member, "/orders", wanted(&[(&snack, quantity)]))
-            .await
-            .expect(201);
+        app.patch(&member, &format!("/snacks/{snack}"), change).await.expect(200);
+        let order = app.post(&member, "/orders", wanted(&[(&snack, quantity)])).await.expect(201);
         bring(&app, &admin, &order.uid(), "shipping").await;
         orders.push(order.uid());
     }
@@ -83,23 +69,12 @@ async fn canceled_orders_count_only_when_asked_for() {
         ("", vec![("새우깡", 1, 1)], vec![1], "2024-02-04"),
         ("include_canceled=", vec![("새우깡", 1, 1)], vec![1], "2024-02-04"),
         ("include_canceled=false", vec![("새우깡", 1, 1)], vec![1], "2024-02-04"),
-        (
-            "include_canceled=true",
-            vec![("새우깡", 2, 2), ("꼬깔콘", 1, 1)],
-            vec![1, 1],
-            "2024-01-04",
-        ),
+        ("include_canceled=true", vec![("새우깡", 2, 2), ("꼬깔콘", 1, 1)], vec![1, 1], "2024-01-04"),
     ] {
         assert_eq!(sums(&snack_sums(&app, &member, query).await), snacks, "{query}");
-        let orders = app
-            .get(&member, &format!("/statistics/orders?{query}"))
-            .await
-            .expect(200);
+        let orders = app.get(&member, &format!("/statistics/orders?{query}")).await.expect(200);
         assert_eq!(orders.rows().len(), months.len(), "{query}");
-        let summary = app
-            .get(&member, &format!("/statistics/summary?to=2024-02-29&{query}"))
-            .await
-            .expect(200);
+        let summary = app.get(&member, &format!("/statistics/summary?to=2024-02-29&{query}")).await.expect(200);
         assert_eq!(summary.column("order_count"), months, "{query}");
         // An open end is the first day that has something to count.
         assert_eq!(summary["from"], first_day, "{query}");
@@ -149,14 +124,8 @@ async fn the_orders_of_a_period_are_filtered_and_sorted_as_orders_are() {
 async fn ranked(app: &TestApp, who: &Person) -> Vec<String> {
     let mut snacks = Vec::new();
     let mut seeds = Vec::new();
-    let table: [(&str, &[i32]); 6] = [
-        ("나", &[5]),
-        ("b", &[2, 3]),
-        ("A", &[9]),
-        ("가", &[1, 1, 1]),
-        ("다", &[9]),
-        ("Ｃ", &[2, 7]),
-    ];
+    let table: [(&str, &[i32]); 6] =
+        [("나", &[5]), ("b", &[2, 3]), ("A", &[9]), ("가", &[1, 1, 1]), ("다", &[9]), ("Ｃ", &[2, 7])];
     for (name, quantities) in table {
         let snack = app.snack(who, name).await;
         for (day, quantity) in quantities.iter().enumerate() {
@@ -194,16 +163,10 @@ async fn snacks_are_ranked_as_asked_and_backwards() {
             assert_eq!(walked, rows, "{query}");
         }
     }
-    assert_eq!(
-        snack_sums(&app, &member, "").await,
-        snack_sums(&app, &member, "ordering=-quantity").await
-    );
+    assert_eq!(snack_sums(&app, &member, "").await, snack_sums(&app, &member, "ordering=-quantity").await);
     let page = app.get(&member, "/statistics/snacks?limit=1").await.expect(200);
     let cursor = page["next_cursor"].as_str().expect("a cursor");
-    for query in [
-        format!("ordering=quantity&cursor={cursor}"),
-        format!("ordering=name&cursor={cursor}"),
-    ] {
+    for query in [format!("ordering=quantity&cursor={cursor}"), format!("ordering=name&cursor={cursor}")] {
         let path = format!("/statistics/snacks?{query}");
         app.get(&member, &path).await.refused(400, "invalid_request");
     }
@@ -241,12 +204,7 @@ async fn an_order_that_was_under_way_when_a_walk_began_moves_no_snack_out_of_it(
     let mut snacks = Vec::new();
     for (name, quantity) in [("새우깡", 30), ("꼬깔콘", 20), ("포카칩", 10)] {
         let snack = app.snack(&member, name).await;
-        plant(
-            app.db(),
-            &member,
-            &[shipped(instant("2024-01-04T03:00:00Z"), &snack, quantity)],
-        )
-        .await;
+        plant(app.db(), &member, &[shipped(instant("2024-01-04T03:00:00Z"), &snack, quantity)]).await;
         snacks.push(snack);
     }
     // Begun before the order that is the newest when the walk begins, and committed during the walk.
@@ -267,10 +225,7 @@ async fn an_order_that_was_under_way_when_a_walk_began_moves_no_snack_out_of_it(
     let mut seen = first.rows().clone();
     let mut next = first["next_cursor"].as_str().map(str::to_owned);
     while let Some(cursor) = next {
-        let page = app
-            .get(&member, &format!("/statistics/snacks?limit=1&cursor={cursor}"))
-            .await
-            .expect(200);
+        let page = app.get(&member, &format!("/statistics/snacks?limit=1&cursor={cursor}")).await.expect(200);
         seen.extend(page.rows().clone());
         next = page["next_cursor"].as_str().map(str::to_owned);
     }
@@ -286,12 +241,7 @@ async fn a_summary_has_every_period_of_its_range_and_clips_those_at_the_ends() {
     let snack = app.snack(&member, "새우깡").await;
     let usd = app.snack(&member, "Pringles").await;
     let mut order = shipped(instant("2024-01-31T14:59:59Z"), &snack, 3);
-    order.lines.push(SeedLine {
-        snack: usd,
-        quantity: 2,
-        currency: "USD",
-        cents: 199,
-    });
+    order.lines.push(SeedLine { snack: usd, quantity: 2, currency: "USD", cents: 199 });
     plant(app.db(), &member, &[order]).await;
     let period = |label: &str, from: &str, to: &str| {
         let is_it = from <= "2024-01-31" && to >= "2024-01-31";
@@ -307,10 +257,7 @@ async fn a_summary_has_every_period_of_its_range_and_clips_those_at_the_ends() {
         (
             "unit=year&from=2023-12-31&to=2024-02-02",
             "year",
-            vec![
-                period("2023", "2023-12-31", "2023-12-31"),
-                period("2024", "2024-01-01", "2024-02-02"),
-            ],
+            vec![period("2023", "2023-12-31", "2023-12-31"), period("2024", "2024-01-01", "2024-02-02")],
         ),
         (
             "from=2023-12-31&to=2024-02-02",
@@ -342,22 +289,11 @@ async fn a_summary_has_every_period_of_its_range_and_clips_those_at_the_ends() {
             ],
         ),
         // A period within a longer unit is one clipped period.
-        (
-            "unit=year&year=2024&month=2&week=1",
-            "year",
-            vec![period("2024", "2024-01-29", "2024-02-04")],
-        ),
-        (
-            "unit=&to=2023-12-24",
-            "month",
-            vec![period("2023-12", "2023-12-24", "2023-12-24")],
-        ),
+        ("unit=year&year=2024&month=2&week=1", "year", vec![period("2024", "2024-01-29", "2024-02-04")]),
+        ("unit=&to=2023-12-24", "month", vec![period("2023-12", "2023-12-24", "2023-12-24")]),
     ];
     for (query, unit, results) in table {
-        let summary = app
-            .get(&member, &format!("/statistics/summary?{query}"))
-            .await
-            .expect(200);
+        let summary = app.get(&member, &format!("/statistics/summary?{query}")).await.expect(200);
         let (from, to) = (results[0]["from"].clone(), results[results.len() - 1]["to"].clone());
         assert_eq!(
             summary.0,
@@ -380,37 +316,20 @@ async fn an_open_end_is_the_first_orders_day_or_today() {
     let before = today();
     let told = ends("").await;
     let possible = [before, today()].map(|day| (json!(day), json!(day), 1));
-    assert!(
-        possible.contains(&told),
-        "without an order there is only today: {told:?}"
-    );
+    assert!(possible.contains(&told), "without an order there is only today: {told:?}");
 
     let snack = app.snack(&member, "새우깡").await;
     // 1 January in Seoul, 31 December in UTC.
-    plant(
-        app.db(),
-        &member,
-        &[shipped(instant("2023-12-31T15:00:00Z"), &snack, 1)],
-    )
-    .await;
+    plant(app.db(), &member, &[shipped(instant("2023-12-31T15:00:00Z"), &snack, 1)]).await;
     let before = today();
     let (from, to, _) = ends("").await;
     assert_eq!(from, "2024-01-01");
     assert!([before, today()].iter().any(|day| to == json!(day)), "{to}");
     let (day, number) = (|text: &str| json!(text), 1);
-    assert_eq!(
-        ends("to=2024-06-30").await,
-        (day("2024-01-01"), day("2024-06-30"), number)
-    );
-    assert_eq!(
-        ends("from=2023-06-30&to=2024-06-30").await,
-        (day("2023-06-30"), day("2024-06-30"), 2)
-    );
+    assert_eq!(ends("to=2024-06-30").await, (day("2024-01-01"), day("2024-06-30"), number));
+    assert_eq!(ends("from=2023-06-30&to=2024-06-30").await, (day("2023-06-30"), day("2024-06-30"), 2));
     let later = today() + Days::new(30);
-    assert_eq!(
-        ends(&format!("from={later}")).await,
-        (json!(later), json!(later), number)
-    );
+    assert_eq!(ends(&format!("from={later}")).await, (json!(later), json!(later), number));
 }
 
 #[tokio::test]

@@ -24,14 +24,11 @@ async fn exchange(app: &TestApp, token: &str) -> String {
 }
 
 async fn sign_out(app: &TestApp, token: &str) {
-    app.post_open("/auth/logout", json!({"refresh": token}))
-        .await
-        .expect(204);
+    app.post_open("/auth/logout", json!({"refresh": token})).await.expect(204);
 }
 
 async fn bearer(app: &TestApp, token: &str) -> Answer {
-    app.send(app.request(Method::GET, "/checks/is_authenticated").bearer_auth(token))
-        .await
+    app.send(app.request(Method::GET, "/checks/is_authenticated").bearer_auth(token)).await
 }
 
 /// The header and the claims of a token, unverified.
@@ -44,12 +41,7 @@ fn read(token: &str) -> (Value, Value) {
 }
 
 fn sign(claims: &Value, algorithm: Algorithm, secret: &str) -> String {
-    encode(
-        &Header::new(algorithm),
-        claims,
-        &EncodingKey::from_secret(secret.as_bytes()),
-    )
-    .expect("a token")
+    encode(&Header::new(algorithm), claims, &EncodingKey::from_secret(secret.as_bytes())).expect("a token")
 }
 
 /// Makes it look as if the refresh token had been spent `seconds` earlier.
@@ -76,10 +68,7 @@ async fn a_token_says_what_the_contract_says_and_no_more() {
     for (token, kind, seconds) in [(&member.access, "access", 77), (&member.refresh, "refresh", 7_777)] {
         let (header, claims) = read(token);
         assert_eq!(header, json!({"alg": "HS256", "typ": "JWT"}));
-        let (issued, expires) = (
-            claims["iat"].as_i64().expect("iat"),
-            claims["exp"].as_i64().expect("exp"),
-        );
+        let (issued, expires) = (claims["iat"].as_i64().expect("iat"), claims["exp"].as_i64().expect("exp"));
         let jti = claims["jti"].as_str().expect("jti");
         assert_eq!(
             claims,
@@ -88,12 +77,8 @@ async fn a_token_says_what_the_contract_says_and_no_more() {
         assert!((Utc::now().timestamp() - issued).abs() < 30, "{issued}");
         assert!((expires - issued - seconds).abs() <= 1, "{claims}");
         // The key is the bytes of the secret, as other programs would take it.
-        decode::<Value>(
-            token,
-            &DecodingKey::from_secret(secret.as_bytes()),
-            &Validation::new(Algorithm::HS256),
-        )
-        .expect("a signature");
+        decode::<Value>(token, &DecodingKey::from_secret(secret.as_bytes()), &Validation::new(Algorithm::HS256))
+            .expect("a signature");
     }
     let again = app.sign_in(member.id, &member.email).await;
     let mut names: Vec<_> = [&member.access, &member.refresh, &again.access, &again.refresh]
@@ -109,10 +94,7 @@ async fn a_refresh_token_is_exchanged_for_a_new_pair() {
     let app = TestApp::start().await;
     let member = app.member().await;
     let pair = refresh(&app, &member.refresh).await.expect(200);
-    let (access, successor) = (
-        pair["access"].as_str().expect("access"),
-        pair["refresh"].as_str().expect("refresh"),
-    );
+    let (access, successor) = (pair["access"].as_str().expect("access"), pair["refresh"].as_str().expect("refresh"));
     assert_ne!(successor, member.refresh);
     assert_ne!(access, member.access);
     assert_eq!(read(successor).1["user_id"], member.id);
@@ -172,10 +154,7 @@ async fn of_parallel_refreshes_without_a_grace_one_gets_a_pair() {
     for _ in 0..5 {
         let member = app.member().await;
         let tries = (0..10).map(|number| refresh(if number % 2 == 0 { &app } else { &replica }, &member.refresh));
-        let (won, lost): (Vec<_>, Vec<_>) = join_all(tries)
-            .await
-            .into_iter()
-            .partition(|answer| answer.status == 200);
+        let (won, lost): (Vec<_>, Vec<_>) = join_all(tries).await.into_iter().partition(|answer| answer.status == 200);
         assert_eq!(won.len(), 1);
         for answer in lost {
             answer.refused(401, "invalid_token");
@@ -203,13 +182,8 @@ async fn without_rotation_a_refresh_token_stays_good_until_it_is_signed_out() {
     let member = app.member().await;
     for _ in 0..3 {
         let answer = refresh(&app, &member.refresh).await.expect(200);
-        assert_eq!(
-            answer.as_object().expect("an object").keys().collect::<Vec<_>>(),
-            ["access"]
-        );
-        bearer(&app, answer["access"].as_str().expect("a token"))
-            .await
-            .expect(200);
+        assert_eq!(answer.as_object().expect("an object").keys().collect::<Vec<_>>(), ["access"]);
+        bearer(&app, answer["access"].as_str().expect("a token")).await.expect(200);
     }
     sign_out(&app, &member.refresh).await;
     refresh(&app, &member.refresh).await.refused(401, "invalid_token");
@@ -236,11 +210,7 @@ async fn an_access_token_signs_nobody_out() {
     let member = app.member().await;
     sign_out(&app, &member.access).await;
     // Nor does one that was forged in the name of the refresh token.
-    let forged = sign(
-        &read(&member.refresh).1,
-        Algorithm::HS256,
-        "another secret, also of 32 bytes or more",
-    );
+    let forged = sign(&read(&member.refresh).1, Algorithm::HS256, "another secret, also of 32 bytes or more");
     sign_out(&app, &forged).await;
     exchange(&app, &member.refresh).await;
 }
@@ -253,9 +223,7 @@ async fn signing_out_and_refreshing_need_a_token_in_the_body() {
             let problem = app.post_open(path, body).await.refused(400, "validation_failed");
             assert_eq!(problem.blamed(), ["refresh"]);
         }
-        app.post_open(path, json!({"refresh": 7}))
-            .await
-            .refused(400, "invalid_request");
+        app.post_open(path, json!({"refresh": 7})).await.refused(400, "invalid_request");
     }
 }
 
@@ -313,19 +281,10 @@ fn hostile(app: &TestApp, good: &str, other_kind: &str) -> Vec<(String, String)>
         ("three empty parts".to_owned(), "..".to_owned()),
         ("no signature".to_owned(), format!("{signed}.")),
         ("half a signature".to_owned(), format!("{signed}.{}", &signature[..20])),
-        (
-            "another body".to_owned(),
-            format!("{header}.{}.{signature}", encoded(&raised)),
-        ),
+        ("another body".to_owned(), format!("{header}.{}.{signature}", encoded(&raised))),
         ("alg none".to_owned(), format!("{none}.{body}.")),
-        (
-            "alg none with a signature".to_owned(),
-            format!("{none}.{body}.{signature}"),
-        ),
-        (
-            "another key".to_owned(),
-            sign(&claims, Algorithm::HS256, "another secret, also of 32 bytes or more"),
-        ),
+        ("alg none with a signature".to_owned(), format!("{none}.{body}.{signature}")),
+        ("another key".to_owned(), sign(&claims, Algorithm::HS256, "another secret, also of 32 bytes or more")),
         ("an empty key".to_owned(), sign(&claims, Algorithm::HS256, "")),
         ("HS512".to_owned(), sign(&claims, Algorithm::HS512, &secret)),
         ("HS384".to_owned(), sign(&claims, Algorithm::HS384, &secret)),
@@ -372,10 +331,7 @@ async fn a_hostile_refresh_token_is_refused_and_ends_nothing() {
     let mut unknown = read(&member.refresh).1;
     unknown["jti"] = json!(Uuid::new_v4());
     let secret = app.state.config.jwt_secret.expose_secret();
-    table.push((
-        "a jti that nobody has".to_owned(),
-        sign(&unknown, Algorithm::HS256, secret),
-    ));
+    table.push(("a jti that nobody has".to_owned(), sign(&unknown, Algorithm::HS256, secret)));
     for (what, token) in table {
         let answer = refresh(&app, &token).await;
         assert_eq!(answer.status, 401, "{what}");
@@ -391,27 +347,12 @@ async fn an_authorization_header_that_holds_no_bearer_token_is_a_401() {
     let Person { access, .. } = app.member().await;
     let ask = async |value: &[u8]| {
         let value = header::HeaderValue::from_bytes(value).expect("a header value");
-        app.send(
-            app.request(Method::GET, "/checks/is_authenticated")
-                .header(header::AUTHORIZATION, value),
-        )
-        .await
+        app.send(app.request(Method::GET, "/checks/is_authenticated").header(header::AUTHORIZATION, value)).await
     };
-    for value in [
-        "",
-        "Bearer",
-        "Bearer ",
-        "Basic a2ltOnNuYWNr",
-        &access,
-        "Bearer\u{a0}x",
-        "Token x",
-    ] {
+    for value in ["", "Bearer", "Bearer ", "Basic a2ltOnNuYWNr", &access, "Bearer\u{a0}x", "Token x"] {
         let answer = ask(value.as_bytes()).await;
         let code = answer.body["code"].as_str().expect("a code").to_owned();
-        assert!(
-            ["not_authenticated", "invalid_token"].contains(&code.as_str()),
-            "{value}: {code}"
-        );
+        assert!(["not_authenticated", "invalid_token"].contains(&code.as_str()), "{value}: {code}");
         answer.refused(401, &code);
     }
     ask(b"Bearer \xff\xfe").await.refused(401, "invalid_token");

@@ -73,11 +73,7 @@ async fn the_database_has_the_same_flow_whoever_writes_to_it() {
             .await;
             // Writing the status that stands is no step.
             if from == to || flows(from, to) {
-                assert_eq!(
-                    written.expect("a step of the flow").rows_affected(),
-                    1,
-                    "{from} to {to}"
-                );
+                assert_eq!(written.expect("a step of the flow").rows_affected(), 1, "{from} to {to}");
             } else {
                 let refusal = written.expect_err("no step of the flow");
                 let constraint = refusal.as_database_error().and_then(|error| error.constraint());
@@ -147,9 +143,7 @@ async fn a_change_of_status_that_cannot_be_read_or_is_incomplete_is_a_400() {
     let refusal = change(&app, &admin, &order, json!({"estimated_arrival_time": ARRIVAL})).await;
     assert_eq!(refusal.refused(400, "validation_failed").blamed(), ["status"]);
     for missing in [json!({"status": "ordered"}), at(Value::Null)] {
-        change(&app, &admin, &order, missing)
-            .await
-            .refused(400, "estimated_arrival_time_required");
+        change(&app, &admin, &order, missing).await.refused(400, "estimated_arrival_time_required");
     }
     // A readable one is needed even where it is ignored.
     let body = json!({"status": "canceled", "estimated_arrival_time": "tomorrow"});
@@ -199,10 +193,7 @@ async fn an_arrival_time_is_an_instant_and_the_other_steps_keep_it() {
         assert_eq!(shown, moved);
     }
     let history = app.get(&admin, &format!("/orders/{order}/history")).await.expect(200);
-    assert_eq!(
-        history.rows().last().map(|step| &step["estimated_arrival_time"]),
-        Some(&late)
-    );
+    assert_eq!(history.rows().last().map(|step| &step["estimated_arrival_time"]), Some(&late));
 
     for from in ["created", "approved"] {
         let order = order_in(&app, &admin, from).await;
@@ -217,9 +208,7 @@ async fn an_order_with_a_hated_snack_is_neither_approved_nor_ordered() {
     let app = TestApp::start().await;
     let (admin, one, two) = (app.admin().await, app.member().await, app.member().await);
     let react = async |who: &Person, snack: &str, kind: &str| {
-        app.post(who, &format!("/snacks/{snack}/reaction"), json!({"type": kind}))
-            .await
-            .expect(200);
+        app.post(who, &format!("/snacks/{snack}/reaction"), json!({"type": kind})).await.expect(200);
     };
     let (liked, hated) = (app.snack(&admin, "새우깡").await, app.snack(&admin, "꼬깔콘").await);
     for to in ["approved", "ordered"] {
@@ -267,12 +256,9 @@ async fn hates_that_have_been_flushed_and_taken_back_since_do_not_count() {
 async fn hates_stop_no_order_on_its_other_steps() {
     let app = TestApp::start().await;
     let (admin, member) = (app.admin().await, app.member().await);
-    for (from, to) in [
-        ("created", "canceled"),
-        ("approved", "canceled"),
-        ("ordered", "shipping"),
-        ("shipping", "completed"),
-    ] {
+    for (from, to) in
+        [("created", "canceled"), ("approved", "canceled"), ("ordered", "shipping"), ("shipping", "completed")]
+    {
         let order = order_in(&app, &admin, from).await;
         let shown = app.get(&admin, &format!("/orders/{order}")).await.expect(200);
         let snack = shown["purchases"][0]["snack"]["uid"].as_str().expect("a uid");

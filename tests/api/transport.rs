@@ -30,18 +30,10 @@ async fn every_error_is_a_problem_with_its_code() {
         (&post, "/openapi.json", 405, "Method Not Allowed", "method_not_allowed"),
         (&post, "/app/orders", 405, "Method Not Allowed", "method_not_allowed"),
         (&get, "/orders?limit=0", 400, "Bad Request", "invalid_request"),
-        (
-            &post,
-            "/auth/token",
-            415,
-            "Unsupported Media Type",
-            "unsupported_media_type",
-        ),
+        (&post, "/auth/token", 415, "Unsupported Media Type", "unsupported_media_type"),
     ];
     for (method, path, status, title, code) in table {
-        let answer = app
-            .send(app.request(method.clone(), path).bearer_auth(&admin.access))
-            .await;
+        let answer = app.send(app.request(method.clone(), path).bearer_auth(&admin.access)).await;
         let problem = answer.refused(status, code);
         let expected = json!({"type": "about:blank", "title": title, "status": status, "code": code,
             "detail": problem["detail"], "errors": []});
@@ -53,10 +45,7 @@ async fn every_error_is_a_problem_with_its_code() {
 async fn a_broken_field_is_told_by_name_code_and_message() {
     let app = TestApp::start().await;
     let body = json!({"email": "nobody", "password": PASSWORD, "name": "김간식"});
-    let problem = app
-        .post_open("/auth/sign-up", body)
-        .await
-        .refused(400, "validation_failed");
+    let problem = app.post_open("/auth/sign-up", body).await.refused(400, "validation_failed");
     let expected = json!([{"field": "email", "code": "invalid_email", "message": "올바른 이메일이 아닙니다."}]);
     assert_eq!(problem["errors"], expected);
 }
@@ -94,15 +83,8 @@ async fn people_are_told_in_korean_unless_they_prefer_english() {
         assert_eq!(ask(Some(language)).await, english, "{language}");
     }
     // Those that the framework makes speak both languages as well.
-    let unknown = app
-        .request(Method::GET, "/nothing")
-        .header(header::ACCEPT_LANGUAGE, "en");
-    assert!(
-        app.send(unknown).await.refused(404, "not_found")["detail"]
-            .as_str()
-            .expect("a text")
-            .is_ascii()
-    );
+    let unknown = app.request(Method::GET, "/nothing").header(header::ACCEPT_LANGUAGE, "en");
+    assert!(app.send(unknown).await.refused(404, "not_found")["detail"].as_str().expect("a text").is_ascii());
 }
 
 #[tokio::test]
@@ -110,9 +92,7 @@ async fn a_request_id_is_kept_when_it_is_sane_and_made_when_it_is_not() {
     let app = TestApp::start().await;
     let ask = async |path: &str, id: &[u8]| {
         let id = header::HeaderValue::from_bytes(id).expect("a header value");
-        let answer = app
-            .send(app.request(Method::GET, path).header("X-Request-Id", id))
-            .await;
+        let answer = app.send(app.request(Method::GET, path).header("X-Request-Id", id)).await;
         answer.header("x-request-id").to_owned()
     };
     let longest = "x".repeat(128);
@@ -123,10 +103,7 @@ async fn a_request_id_is_kept_when_it_is_sane_and_made_when_it_is_not() {
         let too_long = "x".repeat(129);
         for id in ["", "two words", "tab\there", "한글", &too_long] {
             let made = ask(path, id.as_bytes()).await;
-            assert!(
-                made != id && made.parse::<uuid::Uuid>().is_ok(),
-                "{path} {id:?}: {made:?}"
-            );
+            assert!(made != id && made.parse::<uuid::Uuid>().is_ok(), "{path} {id:?}: {made:?}");
         }
     }
     assert_ne!(ask("/health/live", b"").await, ask("/health/live", b"").await);
@@ -151,11 +128,7 @@ async fn every_path_works_with_and_without_a_slash_at_its_end() {
         // What changes something is asked without a token or a body: the refusal tells that the call was found.
         let ask = async |path: String| {
             let request = app.request(call.method.clone(), &path);
-            let request = if reads {
-                request.bearer_auth(&admin.access)
-            } else {
-                request
-            };
+            let request = if reads { request.bearer_auth(&admin.access) } else { request };
             app.send(request).await
         };
         let (plain, slashed) = (ask(path.clone()).await, ask(format!("{path}/")).await);
@@ -184,26 +157,16 @@ async fn a_method_that_a_path_does_not_have_is_refused_with_those_it_has() {
     let calls = calls(&app).await;
     let methods = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "BREW"];
     for call in &calls {
-        let mut has: Vec<_> = calls
-            .iter()
-            .filter(|other| other.path == call.path)
-            .map(|other| other.method.to_string())
-            .collect();
+        let mut has: Vec<_> =
+            calls.iter().filter(|other| other.path == call.path).map(|other| other.method.to_string()).collect();
         if has.contains(&"GET".to_owned()) {
             has.push("HEAD".to_owned());
         }
         has.sort();
-        for method in methods
-            .into_iter()
-            .filter(|method| !has.contains(&(*method).to_owned()))
-        {
+        for method in methods.into_iter().filter(|method| !has.contains(&(*method).to_owned())) {
             let method = Method::from_bytes(method.as_bytes()).expect("a method");
             let answer = app.send(app.request(method.clone(), &call.of_nothing())).await;
-            let mut allowed: Vec<_> = answer
-                .header("allow")
-                .split(',')
-                .map(|name| name.trim().to_owned())
-                .collect();
+            let mut allowed: Vec<_> = answer.header("allow").split(',').map(|name| name.trim().to_owned()).collect();
             allowed.sort();
             assert_eq!(allowed, has, "{method} {}", call.path);
             answer.refused(405, "method_not_allowed");
@@ -215,16 +178,10 @@ async fn a_method_that_a_path_does_not_have_is_refused_with_those_it_has() {
 async fn head_answers_what_get_answers_without_the_body() {
     let app = TestApp::start().await;
     let member = app.member().await;
-    for (path, status) in [
-        ("/health/live", 200),
-        ("/snacks", 200),
-        ("/openapi.json", 200),
-        ("/nothing", 404),
-        ("/checks/is_admin", 403),
-    ] {
-        let answer = app
-            .send(app.request(Method::HEAD, path).bearer_auth(&member.access))
-            .await;
+    for (path, status) in
+        [("/health/live", 200), ("/snacks", 200), ("/openapi.json", 200), ("/nothing", 404), ("/checks/is_admin", 403)]
+    {
+        let answer = app.send(app.request(Method::HEAD, path).bearer_auth(&member.access)).await;
         assert_eq!((answer.status.as_u16(), answer.text.as_str()), (status, ""), "{path}");
         assert!(!answer.header("x-request-id").is_empty());
     }
@@ -271,32 +228,13 @@ async fn a_body_of_another_type_is_refused_and_parameters_of_the_type_do_not_mat
     let app = TestApp::start().await;
     let admin = app.admin().await;
     for call in calls_with_a_body(&app).await {
-        let request = || {
-            app.request(call.method.clone(), &call.of_nothing())
-                .bearer_auth(&admin.access)
-                .body("{")
-        };
+        let request = || app.request(call.method.clone(), &call.of_nothing()).bearer_auth(&admin.access).body("{");
         app.send(request()).await.refused(415, "unsupported_media_type");
-        for kind in [
-            "text/plain",
-            "application/x-www-form-urlencoded",
-            "application/jsonp",
-            "text/json",
-            "json",
-            "",
-        ] {
-            app.send(request().header(header::CONTENT_TYPE, kind))
-                .await
-                .refused(415, "unsupported_media_type");
+        for kind in ["text/plain", "application/x-www-form-urlencoded", "application/jsonp", "text/json", "json", ""] {
+            app.send(request().header(header::CONTENT_TYPE, kind)).await.refused(415, "unsupported_media_type");
         }
-        for kind in [
-            "application/json; charset=utf-8",
-            "Application/JSON",
-            "application/merge-patch+json",
-        ] {
-            app.send(request().header(header::CONTENT_TYPE, kind))
-                .await
-                .refused(400, "invalid_request");
+        for kind in ["application/json; charset=utf-8", "Application/JSON", "application/merge-patch+json"] {
+            app.send(request().header(header::CONTENT_TYPE, kind)).await.refused(400, "invalid_request");
         }
     }
 }
@@ -313,11 +251,7 @@ async fn a_json_body_over_a_mebibyte_is_too_large_whether_its_length_is_declared
             call.of_nothing(),
             admin.access
         );
-        let declared = [
-            format!("{head}Content-Length: {}\r\n\r\n", too_much.len()).as_bytes(),
-            &too_much,
-        ]
-        .concat();
+        let declared = [format!("{head}Content-Length: {}\r\n\r\n", too_much.len()).as_bytes(), &too_much].concat();
         let mut chunked = format!("{head}Transfer-Encoding: chunked\r\n\r\n").into_bytes();
         for chunk in too_much.chunks(64 * 1024) {
             chunked.extend_from_slice(format!("{:x}\r\n", chunk.len()).as_bytes());
@@ -338,10 +272,8 @@ async fn a_json_body_of_exactly_a_mebibyte_is_taken() {
     let app = TestApp::start().await;
     let mut body = sound_body("POST /auth/sign-up", "").to_string();
     body.push_str(&" ".repeat(MIB - body.len()));
-    let request = app
-        .request(Method::POST, "/auth/sign-up")
-        .header(header::CONTENT_TYPE, "application/json")
-        .body(body);
+    let request =
+        app.request(Method::POST, "/auth/sign-up").header(header::CONTENT_TYPE, "application/json").body(body);
     app.send(request).await.expect(201);
 }
 
@@ -389,10 +321,7 @@ async fn preflight(app: &TestApp, origin: &str) -> Answer {
         .request(Method::OPTIONS, &format!("/orders/{NO_UID}/status"))
         .header(header::ORIGIN, origin)
         .header(header::ACCESS_CONTROL_REQUEST_METHOD, "PUT")
-        .header(
-            header::ACCESS_CONTROL_REQUEST_HEADERS,
-            "authorization, content-type, if-match",
-        );
+        .header(header::ACCESS_CONTROL_REQUEST_HEADERS, "authorization, content-type, if-match");
     app.send(request).await
 }
 
@@ -412,21 +341,14 @@ async fn only_origins_of_the_list_may_read_answers() {
         }
         // Errors too: a browser that may not read them shows nothing but "network error".
         for path in ["/health/live", "/orders", "/nothing"] {
-            let answer = app
-                .send(app.request(Method::GET, path).header(header::ORIGIN, origin))
-                .await;
+            let answer = app.send(app.request(Method::GET, path).header(header::ORIGIN, origin)).await;
             assert_eq!(answer.header("access-control-allow-origin"), origin, "{path}");
             for name in ["etag", "location", "x-request-id", "retry-after"] {
                 assert!(answer.header("access-control-expose-headers").contains(name), "{name}");
             }
         }
     }
-    for origin in [
-        "https://evil.example",
-        "https://app.example.evil.example",
-        "http://app.example",
-        "null",
-    ] {
+    for origin in ["https://evil.example", "https://app.example.evil.example", "http://app.example", "null"] {
         let answer = preflight(&app, origin).await;
         assert_eq!(answer.header("access-control-allow-origin"), "", "{origin}");
         let request = app.request(Method::GET, "/health/live").header(header::ORIGIN, origin);
@@ -471,13 +393,6 @@ async fn requests_of_many_clients_at_once_keep_their_own_ids_and_languages() {
     for (number, answer) in join_all(asks).await.into_iter().enumerate() {
         assert_eq!(answer.header("x-request-id"), number.to_string());
         let detail = answer.refused(401, "not_authenticated")["detail"].clone();
-        assert_eq!(
-            detail,
-            Value::from(if number % 2 == 0 {
-                "로그인이 필요합니다."
-            } else {
-                "Sign in first."
-            })
-        );
+        assert_eq!(detail, Value::from(if number % 2 == 0 { "로그인이 필요합니다." } else { "Sign in first." }));
     }
 }

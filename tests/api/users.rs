@@ -40,16 +40,9 @@ async fn walk(app: &TestApp, admin: &Person, query: &str, limit: usize) -> Vec<S
     let mut emails = Vec::new();
     let mut cursor = String::new();
     loop {
-        let page = app
-            .get(admin, &format!("/auth/users?{query}&limit={limit}&cursor={cursor}"))
-            .await
-            .expect(200);
+        let page = app.get(admin, &format!("/auth/users?{query}&limit={limit}&cursor={cursor}")).await.expect(200);
         assert!(page.rows().len() <= limit);
-        emails.extend(
-            page.column("email")
-                .iter()
-                .map(|email| email.as_str().expect("an email").to_owned()),
-        );
+        emails.extend(page.column("email").iter().map(|email| email.as_str().expect("an email").to_owned()));
         match &page["next_cursor"] {
             Value::Null => return emails,
             next => {
@@ -80,9 +73,8 @@ async fn a_search_finds_parts_of_emails_and_names_whatever_their_case_and_form()
     ];
     for (search, expected) in table {
         for form in [(*search).to_owned(), search.nfd().collect()] {
-            let query: String = url::form_urlencoded::Serializer::new(String::new())
-                .append_pair("search", &form)
-                .finish();
+            let query: String =
+                url::form_urlencoded::Serializer::new(String::new()).append_pair("search", &form).finish();
             let mut found = walk(&app, &admin, &query, 100).await;
             let mut expected = expected.to_vec();
             found.sort();
@@ -100,10 +92,7 @@ async fn filters_tell_members_from_admins_and_those_who_left_from_those_who_did_
     set(&app, "lee@ONE.example", "is_deleted = true").await;
     set(&app, "zoe@three.example", "member_type = 'admin', is_deleted = true").await;
     let table: &[(&str, &[&str])] = &[
-        (
-            "member_type=admin",
-            &["Kim@one.example", "zoe@three.example", &admin.email],
-        ),
+        ("member_type=admin", &["Kim@one.example", "zoe@three.example", &admin.email]),
         ("is_deleted=true", &["lee@ONE.example", "zoe@three.example"]),
         ("member_type=member&is_deleted=true", &["lee@ONE.example"]),
         ("member_type=admin&is_deleted=false", &["Kim@one.example", &admin.email]),
@@ -128,47 +117,23 @@ async fn every_ordering_is_total_and_its_reverse_is_the_reverse() {
     let app = TestApp::start().await;
     let admin = people(&app).await;
     // Two of the same name.
-    store::create(app.db(), "aaa@two.example", "CHOCO  Choi", "no hash")
-        .await
-        .expect("a user");
-    let rows = app
-        .get(&admin, "/auth/users?limit=100")
-        .await
-        .expect(200)
-        .rows()
-        .clone();
+    store::create(app.db(), "aaa@two.example", "CHOCO  Choi", "no hash").await.expect("a user");
+    let rows = app.get(&admin, "/auth/users?limit=100").await.expect(200).rows().clone();
     for (ordering, key) in [("date_joined", "date_joined"), ("name", "name"), ("email", "email")] {
         let mut expected = rows.clone();
         let fold = |row: &Value| {
             let text = row[key].as_str().expect("a text").to_lowercase();
-            (
-                text.split_whitespace().collect::<Vec<_>>().join(" "),
-                row["id"].as_i64(),
-            )
+            (text.split_whitespace().collect::<Vec<_>>().join(" "), row["id"].as_i64())
         };
         expected.sort_by_key(fold);
-        let mut expected: Vec<_> = expected
-            .iter()
-            .map(|row| row["email"].as_str().expect("an email").to_owned())
-            .collect();
-        for (query, limit) in [
-            (ordering.to_owned(), 100),
-            (ordering.to_owned(), 3),
-            (ordering.to_owned(), 1),
-        ] {
-            assert_eq!(
-                walk(&app, &admin, &format!("ordering={query}"), limit).await,
-                expected,
-                "{query}"
-            );
+        let mut expected: Vec<_> =
+            expected.iter().map(|row| row["email"].as_str().expect("an email").to_owned()).collect();
+        for (query, limit) in [(ordering.to_owned(), 100), (ordering.to_owned(), 3), (ordering.to_owned(), 1)] {
+            assert_eq!(walk(&app, &admin, &format!("ordering={query}"), limit).await, expected, "{query}");
         }
         expected.reverse();
         for limit in [100, 3] {
-            assert_eq!(
-                walk(&app, &admin, &format!("ordering=-{ordering}"), limit).await,
-                expected,
-                "-{ordering}"
-            );
+            assert_eq!(walk(&app, &admin, &format!("ordering=-{ordering}"), limit).await, expected, "-{ordering}");
         }
     }
     let default = walk(&app, &admin, "", 100).await;
@@ -184,13 +149,8 @@ async fn a_walk_skips_none_and_repeats_none_while_others_sign_up() {
         let mut seen = Vec::new();
         let mut cursor = String::new();
         for page in 0.. {
-            let answer = app
-                .get(
-                    &admin,
-                    &format!("/auth/users?ordering={ordering}&limit=2&cursor={cursor}"),
-                )
-                .await
-                .expect(200);
+            let answer =
+                app.get(&admin, &format!("/auth/users?ordering={ordering}&limit=2&cursor={cursor}")).await.expect(200);
             seen.extend(answer.column("email"));
             // One at each end of the order, and one in the middle.
             for (at, name) in ["!", "m", "힣"].into_iter().enumerate() {
@@ -209,10 +169,7 @@ async fn a_walk_skips_none_and_repeats_none_while_others_sign_up() {
             .filter(|email| before.iter().any(|old| old == email))
             .collect();
         assert_eq!(old, before, "{ordering}");
-        sqlx::query("DELETE FROM users WHERE email LIKE '%@new.example'")
-            .execute(app.db())
-            .await
-            .expect("a delete");
+        sqlx::query("DELETE FROM users WHERE email LIKE '%@new.example'").execute(app.db()).await.expect("a delete");
     }
 }
 
@@ -231,9 +188,7 @@ async fn an_unknown_filter_value_is_refused() {
         "ordering=password_hash",
         "member_type=admin&member_type=member",
     ] {
-        app.get(&admin, &format!("/auth/users?{query}"))
-            .await
-            .refused(400, "invalid_request");
+        app.get(&admin, &format!("/auth/users?{query}")).await.refused(400, "invalid_request");
     }
 }
 

@@ -28,21 +28,11 @@ pub fn begin(
         let mut client = Client::new(Arc::clone(ground), person.clone(), dice.split());
         for snack in cast.shared.iter().chain([&cast.own[number]]) {
             let told = baseline.reactions.get(&(snack.id, person.id)).cloned();
-            let reaction = Reaction {
-                told,
-                floating: Vec::new(),
-            };
+            let reaction = Reaction { told, floating: Vec::new() };
             client.record.reactions.insert((snack.id, person.id), reaction);
         }
         clients.spawn(async move {
-            let mut member = Member {
-                client,
-                number,
-                sign_ins,
-                family: None,
-                retry: None,
-                keys: 0,
-            };
+            let mut member = Member { client, number, sign_ins, family: None, retry: None, keys: 0 };
             member.work().await;
             member.client.record
         });
@@ -116,10 +106,7 @@ impl Member {
                     complaint = Some(format!("{wanted:?} to snack {} was taken twice", snack.id));
                 }
                 let expected = (i64::from(wanted == Some("like")), i64::from(wanted == Some("hate")));
-                let answered = (
-                    body["like_reaction_count"].as_i64(),
-                    body["hate_reaction_count"].as_i64(),
-                );
+                let answered = (body["like_reaction_count"].as_i64(), body["hate_reaction_count"].as_i64());
                 if own && certain && answered != (Some(expected.0), Some(expected.1)) {
                     complaint = Some(format!(
                         "{wanted:?} to own snack {} was answered with {answered:?}, after {:?}",
@@ -129,11 +116,7 @@ impl Member {
                 reaction.told = wanted.map(str::to_owned);
             }
             Outcome::Refused(status, code) => {
-                let expected = if wanted.is_some() {
-                    (409, "duplicate_reaction")
-                } else {
-                    (404, "reaction_not_found")
-                };
+                let expected = if wanted.is_some() { (409, "duplicate_reaction") } else { (404, "reaction_not_found") };
                 if (status, code.as_str()) != expected || (certain && reaction.told.as_deref() != wanted) {
                     complaint = Some(format!(
                         "{wanted:?} to snack {} was refused, {status} {code}, after {:?}",
@@ -166,20 +149,12 @@ impl Member {
                     lines.push((ware, quantity));
                 }
             }
-            let asked = Asked {
-                user: client.person.id,
-                lines,
-                told: Vec::new(),
-                unknown: false,
-            };
+            let asked = Asked { user: client.person.id, lines, told: Vec::new(), unknown: false };
             client.record.orders.insert(key.clone(), asked);
             key
         };
         let lines = &client.record.orders[&key].lines;
-        let lines: Vec<Value> = lines
-            .iter()
-            .map(|(uid, quantity)| json!({"uid": uid, "quantity": quantity}))
-            .collect();
+        let lines: Vec<Value> = lines.iter().map(|(uid, quantity)| json!({"uid": uid, "quantity": quantity})).collect();
         let body = json!({"snacks": lines});
         let mut request = || {
             let request = client.request(Method::POST, "/orders");
@@ -263,10 +238,7 @@ impl Member {
             }
         }
         if won > 1 {
-            complaint = Some(format!(
-                "one refresh token of sign-in {} was exchanged twice",
-                family.sign_in
-            ));
+            complaint = Some(format!("one refresh token of sign-in {} was exchanged twice", family.sign_in));
         }
         if !family.reused {
             self.family = next.map(|token| (at, token));
@@ -323,15 +295,10 @@ impl Admin {
         let colleague = client.dice.pick(&client.ground.cast.admins).id;
         // Promoted more often than demoted, so that most of them are at work.
         let to = if client.dice.one_in(3) { "member" } else { "admin" };
-        let request = client
-            .request(Method::PUT, &format!("/auth/users/{colleague}"))
-            .json(&json!({"member_type": to}));
+        let request =
+            client.request(Method::PUT, &format!("/auth/users/{colleague}")).json(&json!({"member_type": to}));
         let outcome = client.change("member type", request).await;
-        let deed = Deed {
-            actor: client.person.id,
-            subject: colleague.to_string(),
-            to: to.to_owned(),
-        };
+        let deed = Deed { actor: client.person.id, subject: colleague.to_string(), to: to.to_owned() };
         client.record.member_types.entry(deed).or_default().count(&outcome);
         if let Outcome::Refused(status, code) = outcome
             && !matches!(code.as_str(), "permission_denied" | "last_admin")
@@ -362,11 +329,7 @@ impl Admin {
             .request(Method::PUT, &format!("/orders/{}/status", order.uid))
             .json(&json!({"status": to, "estimated_arrival_time": "2030-01-09T03:00:00Z"}));
         let outcome = client.change("transition", request).await;
-        let deed = Deed {
-            actor: client.person.id,
-            subject: order.uid.to_string(),
-            to: to.to_owned(),
-        };
+        let deed = Deed { actor: client.person.id, subject: order.uid.to_string(), to: to.to_owned() };
         client.record.transitions.entry(deed).or_default().count(&outcome);
         let status = match outcome {
             Outcome::Ok(_) => Some(to.to_owned()),
