@@ -19,7 +19,6 @@ use crate::{
 /// `snack_unavailable`; `snack_already_requested` when one of the snacks is in an open order, anybody's.
 pub async fn create(tx: &mut PgConnection, user: i64, wanted: &[Wanted]) -> Result<Order, ApiError> {
     refuse_unavailable(wanted)?;
-    store::share_numbering(tx).await?;
     let order =
         sqlx::query!("INSERT INTO orders (user_id) VALUES ($1) RETURNING id, uid", user).fetch_one(&mut *tx).await?;
     put_in(tx, order.id, wanted).await?;

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 use serde::Serialize;
-use sqlx::{Connection, PgConnection, PgPool, Postgres, QueryBuilder, Row, postgres::PgRow};
+use sqlx::{PgConnection, PgPool, Postgres, QueryBuilder, Row, postgres::PgRow};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -354,31 +354,6 @@ pub async fn lock(tx: &mut PgConnection, uid: Uuid) -> Result<Locked, ApiError> 
         uid
     );
     order.fetch_optional(tx).await?.ok_or_else(|| Code::NotFound.into())
-}
-
-/// The advisory lock around the numbers of orders: whoever takes one shares it until the commit.
-const NUMBERING: i64 = 0x6f72_6465_7273;
-
-/// Announces, until the transaction ends, that it takes a number for a new order.
-///
-/// # Errors
-/// Postgres out of reach.
-pub async fn share_numbering(tx: &mut PgConnection) -> Result<(), ApiError> {
-    sqlx::query!("SELECT pg_advisory_xact_lock_shared($1)", NUMBERING).execute(tx).await?;
-    Ok(())
-}
-
-/// The number up to which no order will appear any more: numbers are given before they are committed, so whoever has taken
-/// one is waited for.
-///
-/// # Errors
-/// Postgres out of reach.
-pub async fn newest(connection: &mut PgConnection) -> Result<i64, ApiError> {
-    let mut tx = connection.begin().await?;
-    sqlx::query!("SELECT pg_advisory_xact_lock($1)", NUMBERING).execute(&mut *tx).await?;
-    let newest = sqlx::query_scalar!(r#"SELECT coalesce(max(id), 0) AS "id!" FROM orders"#).fetch_one(&mut *tx).await?;
-    tx.commit().await?;
-    Ok(newest)
 }
 
 /// Writes a step of the order's way.

@@ -14,7 +14,7 @@ use crate::{
     error::ApiError,
     http::{Ordering, Page, Sorted, page::HasKey},
     money::{Currency, Money},
-    order::store::{self as orders, SnackSummary, add},
+    order::store::{SnackSummary, add},
     period::{DateRange, Period, Unit, day_of, start_of},
     snack::store::media_url,
 };
@@ -112,7 +112,11 @@ pub async fn snacks(
     let mut connection = db.acquire().await?;
     let horizon = match sorted.horizon {
         Some(horizon) => horizon,
-        None => orders::newest(&mut connection).await?,
+        None => {
+            sqlx::query_scalar!(r#"SELECT coalesce(max(id), 0) AS "id!" FROM orders"#)
+                .fetch_one(&mut *connection)
+                .await?
+        }
     };
     sorted.horizon = Some(horizon);
     let mut sql = QueryBuilder::<Postgres>::new(

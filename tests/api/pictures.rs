@@ -39,8 +39,8 @@ fn png(width: u32, height: u32) -> Vec<u8> {
 }
 
 /// A chunk of a PNG with a right checksum.
-fn chunk(kind: &[u8; 4], data: &[u8]) -> Vec<u8> {
-    let body = [kind, data].concat();
+fn chunk(kind: [u8; 4], data: &[u8]) -> Vec<u8> {
+    let body = [&kind, data].concat();
     let crc = body.iter().fold(u32::MAX, |crc, byte| {
         (0..8).fold(crc ^ u32::from(*byte), |crc, _| (crc >> 1) ^ (0xedb8_8320 & (crc & 1).wrapping_neg()))
     });
@@ -52,7 +52,7 @@ fn chunk(kind: &[u8; 4], data: &[u8]) -> Vec<u8> {
 fn declares(width: u32, height: u32) -> Vec<u8> {
     let header = [&width.to_be_bytes()[..], &height.to_be_bytes(), &[8, 2, 0, 0, 0]].concat();
     let data = [0x78, 0x9c, 0x63, 0x60, 0x18, 0x05, 0xa3, 0x00];
-    [&b"\x89PNG\r\n\x1a\n"[..], &chunk(b"IHDR", &header), &chunk(b"IDAT", &data), &chunk(b"IEND", &[])].concat()
+    [&b"\x89PNG\r\n\x1a\n"[..], &chunk(*b"IHDR", &header), &chunk(*b"IDAT", &data), &chunk(*b"IEND", &[])].concat()
 }
 
 /// A JPEG with a segment of metadata behind its first marker.
@@ -190,7 +190,7 @@ async fn metadata_and_whatever_hides_in_a_file_do_not_survive() {
     let tiff = [&b"Exif\0\0II*\0\x08\0\0\0\0\0\0\0\0\0"[..], secret].concat();
     let signature = 8 + 25;
     let png = png(60, 40);
-    let text = chunk(b"tEXt", &[&b"Comment\0"[..], secret].concat());
+    let text = chunk(*b"tEXt", &[&b"Comment\0"[..], secret].concat());
     let files = [
         with_segment(&jpeg, 0xe1, &tiff),
         with_segment(&jpeg, 0xfe, secret),

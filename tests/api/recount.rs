@@ -152,7 +152,7 @@ fn recount(seeds: &[Seed], ask: &Ask, unit: &str, canceled: bool, today: NaiveDa
             let lines: Vec<&SeedLine> = orders.iter().copied().flatten().collect();
             json!({"period": label, "from": from, "to": to, "order_count": orders.len(),
                 "snack_quantity": lines.iter().map(|line| i64::from(line.quantity)).sum::<i64>(),
-                "amounts": amounts(lines)})
+                "amounts": amounts(&lines)})
         })
         .collect();
     Some(json!({"timezone": "Asia/Seoul", "unit": unit, "from": from, "to": to, "results": results}))
@@ -229,7 +229,7 @@ async fn sums_by_snack_are_what_a_plain_recount_gives() {
             }
             let quantity: i64 = lines.iter().map(|line| i64::from(line.quantity)).sum();
             let sums =
-                json!({"uid": snack, "order_count": lines.len(), "quantity": quantity, "amounts": amounts(lines)});
+                json!({"uid": snack, "order_count": lines.len(), "quantity": quantity, "amounts": amounts(&lines)});
             expected.push((at, sums));
         }
         // Most first; of two alike the one that was registered last.

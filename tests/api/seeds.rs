@@ -152,7 +152,7 @@ pub fn instant(text: &str) -> DateTime<Utc> {
 }
 
 /// The sums of `lines` as answers show them, counted by hand.
-pub fn amounts<'a>(lines: impl IntoIterator<Item = &'a SeedLine> + Clone) -> Value {
+pub fn amounts<'a>(lines: &(impl IntoIterator<Item = &'a SeedLine> + Clone)) -> Value {
     let sum = |currency: &str| {
         let lines = lines.clone().into_iter().filter(|line| line.currency == currency);
         lines.map(|line| i64::from(line.quantity) * line.cents).reduce(|a, b| a + b)

@@ -162,6 +162,9 @@ async fn a_search_finds_any_part_of_a_name_however_it_is_typed() {
     app.get(&member, "/snacks?search=%00").await.refused(400, "invalid_request");
 }
 
+/// A query and the names that it finds.
+type Case<'a> = (&'a [(&'a str, &'a str)], &'a [&'a str]);
+
 #[tokio::test]
 async fn filters_of_status_and_uid_join_with_the_search() {
     let app = TestApp::start().await;
@@ -169,7 +172,7 @@ async fn filters_of_status_and_uid_join_with_the_search() {
     let (on, off) = (app.snack(&member, "새우깡").await, app.snack(&member, "새우탕").await);
     app.snack(&member, "초코파이").await;
     app.put(&admin, &format!("/snacks/{off}/status"), json!({"status": "unavailable"})).await.expect(200);
-    let table: [(&[(&str, &str)], &[&str]); 12] = [
+    let table: [Case; 12] = [
         (&[], &["초코파이", "새우깡"]),
         (&[("status", "available")], &["초코파이", "새우깡"]),
         (&[("status", "")], &["초코파이", "새우깡"]),

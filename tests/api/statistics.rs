@@ -6,10 +6,7 @@ use serde_json::{Value, json};
 
 use crate::{
     helpers::{Person, TestApp},
-    seeds::{
-        Seed, SeedLine, bring, created_at, instant, order_in_flight, plant, priced, shipped, texts, until_waiting,
-        walk, wanted,
-    },
+    seeds::{Seed, SeedLine, bring, created_at, instant, plant, priced, shipped, texts, walk, wanted},
 };
 
 /// Name, order count and quantity of every row.
@@ -195,43 +192,6 @@ async fn a_walk_through_the_sums_shows_them_as_they_stood_when_it_began() {
         let after = app.get(&member, &path).await.expect(200);
         assert_ne!(after, before, "the next walk sees what was added");
     }
-}
-
-#[tokio::test]
-async fn an_order_that_was_under_way_when_a_walk_began_moves_no_snack_out_of_it() {
-    let app = TestApp::start().await;
-    let member = app.member().await;
-    let mut snacks = Vec::new();
-    for (name, quantity) in [("새우깡", 30), ("꼬깔콘", 20), ("포카칩", 10)] {
-        let snack = app.snack(&member, name).await;
-        plant(app.db(), &member, &[shipped(instant("2024-01-04T03:00:00Z"), &snack, quantity)]).await;
-        snacks.push(snack);
-    }
-    // Begun before the order that is the newest when the walk begins, and committed during the walk.
-    let under_way = order_in_flight(&app, &member, &snacks[2], 500).await;
-    let newest = app.snack(&member, "오징어땅콩").await;
-    app.order(&member, &[&newest]).await;
-    let mut first = std::pin::pin!(app.get(&member, "/statistics/snacks?limit=1"));
-    let answered = tokio::select! {
-        first = &mut first => Some(first),
-        () = until_waiting(&app, 1) => None,
-    };
-    under_way.commit().await.expect("a commit");
-    let first = match answered {
-        Some(first) => first,
-        None => first.await,
-    };
-    let first = first.expect(200);
-    let mut seen = first.rows().clone();
-    let mut next = first["next_cursor"].as_str().map(str::to_owned);
-    while let Some(cursor) = next {
-        let page = app.get(&member, &format!("/statistics/snacks?limit=1&cursor={cursor}")).await.expect(200);
-        seen.extend(page.rows().clone());
-        next = page["next_cursor"].as_str().map(str::to_owned);
-    }
-    let mut names: Vec<_> = sums(&seen).into_iter().map(|(name, ..)| name).collect();
-    names.sort_unstable();
-    assert_eq!(names, ["꼬깔콘", "새우깡", "오징어땅콩", "포카칩"]);
 }
 
 #[tokio::test]
