@@ -1,7 +1,10 @@
 //! The promise about reactions: whatever is killed, cut off, wiped or tampered with, once traffic stops, Redis, the
 //! statistics columns and the rows agree within two reconcile intervals.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::{Duration, Instant},
+};
 
 use futures_util::future::{join, join_all};
 use serde_json::json;
@@ -92,29 +95,36 @@ async fn a_crowd_on_two_servers_with_flushes_in_between_is_counted_to_the_last_o
 }
 
 #[tokio::test]
-async fn no_change_is_lost_that_commits_while_a_flush_is_at_work() {
+async fn no_change_is_lost_that_commits_while_a_flush_is_counting() {
     let app = TestApp::start().await;
-    let people = app.crowd(8).await;
-    let uid = app.snack(&people[0], "새우깡").await;
-    let is_over = AtomicBool::new(false);
-    let crowd = async {
-        join_all(people.iter().map(async |who| {
-            for step in 0..40 {
-                killed_after_commit(&app, who, &uid, if step % 2 == 0 { Like } else { Hate }).await;
-            }
-        }))
-        .await;
-        is_over.store(true, Ordering::Relaxed);
+    let (people, snacks, ledger) = shelf(&app).await;
+    killed_after_commit(&app, &people[0], &snacks[0], Like).await;
+    // Holds up the flush at the snack that it is about to count.
+    let mut lock = app.db().begin().await.expect("a transaction");
+    sqlx::query("SELECT FROM snacks WHERE uid = $1::uuid FOR NO KEY UPDATE")
+        .bind(&snacks[0])
+        .execute(&mut *lock)
+        .await
+        .expect("a lock");
+    let meanwhile = async {
+        wait_for_a_waiter(&app).await;
+        killed_after_commit(&app, &people[1], &snacks[0], Like).await;
+        lock.rollback().await.expect("the lock's end");
     };
-    let flushes = async {
-        while !is_over.load(Ordering::Relaxed) {
-            app.flush().await;
-        }
-    };
-    join(crowd, flushes).await;
-    app.flush().await;
+    join(app.flush(), meanwhile).await;
     // No reconcile: the flush alone owes the columns.
-    Ledger::open(&app).await.assert_columns(&app).await;
+    app.flush().await;
+    ledger.assert_equal(&app).await;
+}
+
+/// Returns once somebody waits for a lock in the test's database.
+async fn wait_for_a_waiter(app: &TestApp) {
+    let deadline = Instant::now() + Duration::from_secs(8);
+    let waits =
+        "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock')";
+    while !sqlx::query_scalar::<_, bool>(waits).fetch_one(app.db()).await.expect("an answer") {
+        assert!(Instant::now() < deadline, "nobody waits");
+    }
 }
 
 #[tokio::test]
@@ -387,14 +397,14 @@ async fn a_server_that_starts_makes_up_for_the_one_that_was_killed() {
     let next = app.replica().await;
     // Its first rounds come of themselves; a request to stop is heard only between them, and the server waits for their end.
     next.get(&people[0], "/snacks").await.expect(200);
-    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(15);
+    let deadline = Instant::now() + Duration::from_secs(15);
     loop {
         let entries = ledger.entries(&app).await;
         let agree = |snack: &String| entries[snack].redis == Some(entries[snack].rows);
         if snacks.iter().all(agree) {
             break;
         }
-        assert!(std::time::Instant::now() < deadline, "{entries:?}");
+        assert!(Instant::now() < deadline, "{entries:?}");
         tokio::task::yield_now().await;
     }
     ledger.assert_equal(&app).await;

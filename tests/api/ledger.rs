@@ -134,13 +134,6 @@ impl Ledger {
         entries
     }
 
-    /// Fails unless the columns count the rows.
-    pub async fn assert_columns(&self, app: &TestApp) {
-        for (snack, entry) in self.entries(app).await {
-            assert_eq!(entry.columns, entry.rows, "columns and rows of {snack}: {entry:?}");
-        }
-    }
-
     /// Fails unless the three agree about every snack. One that nobody has ever rated needs no counters.
     pub async fn assert_equal(&self, app: &TestApp) {
         for (snack, entry) in self.entries(app).await {
