@@ -115,9 +115,10 @@ async fn run(arguments: &Arguments) -> (usize, usize) {
     let cast = Arc::new(cast::Cast::prepare(&stack).await);
     println!("\nseed {}, logs in {}\n", arguments.seed, stack.folder.display());
     println!(
-        "{:<20} {:>6} {:>9} {:>12} {:>8} {:>8} {:>12} {:>12} {:>10}",
+        "{:<20} {:>6} {:>7} {:>9} {:>12} {:>8} {:>8} {:>12} {:>12} {:>10}",
         "kind",
         "rounds",
+        "took",
         "requests",
         "acknowledged",
         "refused",
@@ -130,6 +131,7 @@ async fn run(arguments: &Arguments) -> (usize, usize) {
     for kind in &arguments.kinds {
         let count = if arguments.full { kind.full() } else { kind.short() };
         let (mut all, mut healed, mut violations) = (Record::default(), Duration::ZERO, 0);
+        let began = Instant::now();
         let mut lines = Vec::new();
         for index in 0..count {
             let report = rounds::play(*kind, index, arguments.seed, arguments.full, &mut stack, &cast).await;
@@ -173,7 +175,8 @@ async fn run(arguments: &Arguments) -> (usize, usize) {
             format!("{} ms", p99.as_millis())
         };
         println!(
-            "{kind:<20} {count:>6} {:>9} {:>12} {:>8} {:>8} {:>9} ms {shown:>12} {:>10}",
+            "{kind:<20} {count:>6} {:>5} s {:>9} {:>12} {:>8} {:>8} {:>9} ms {shown:>12} {:>10}",
+            began.elapsed().as_secs(),
             all.requests,
             all.acknowledged,
             all.refused,

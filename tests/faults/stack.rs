@@ -18,7 +18,7 @@ use crate::proxy::Proxy;
 /// How often a condition is looked at.
 pub const POLL: Duration = Duration::from_millis(10);
 /// How long anything may take to start.
-const START: Duration = Duration::from_secs(60);
+const START: Duration = Duration::from_mins(1);
 /// `REACTION_RECONCILE_INTERVAL` of every server.
 pub const RECONCILE: Duration = Duration::from_millis(500);
 /// `JWT_SECRET` of every server.

@@ -225,18 +225,17 @@ impl Member {
     /// Exchanges the refresh token, now and then the same one twice at once.
     async fn refresh(&mut self) {
         let client = &mut self.client;
-        let (at, token) = match self.family.take() {
-            Some(family) => family,
-            None => {
-                let Some(sign_in) = self.sign_ins.pop() else { return };
-                client.record.families.push(Family {
-                    sign_in: sign_in.id,
-                    tokens: vec![sign_in.jti],
-                    unknown: 0,
-                    reused: false,
-                });
-                (client.record.families.len() - 1, sign_in.token)
-            }
+        let (at, token) = if let Some(family) = self.family.take() {
+            family
+        } else {
+            let Some(sign_in) = self.sign_ins.pop() else { return };
+            client.record.families.push(Family {
+                sign_in: sign_in.id,
+                tokens: vec![sign_in.jti],
+                unknown: 0,
+                reused: false,
+            });
+            (client.record.families.len() - 1, sign_in.token)
         };
         let twice = client.dice.one_in(6) && !self.sign_ins.is_empty();
         let body = json!({"refresh": token});
