@@ -11,12 +11,15 @@
     reason = "a test without the test harness"
 )]
 
+mod admin;
 mod cast;
 mod check;
 mod client;
 mod dice;
 mod faults;
 mod kind;
+mod member;
+mod process;
 mod proxy;
 mod record;
 mod rounds;
@@ -79,7 +82,7 @@ async fn main() -> ExitCode {
         println!("0 tests, 0 benchmarks");
         return ExitCode::SUCCESS;
     };
-    if !stack::is_equipped() {
+    if !process::is_equipped() {
         // Tests that are given stores by DATABASE_URL and REDIS_URL may run where none is installed.
         println!("\nfaults: PostgreSQL's server or Redis is not installed; `make faults` installs them");
         println!(
