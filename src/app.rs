@@ -89,24 +89,15 @@ pub fn router(state: AppState) -> Router {
         .layer(set(header::X_FRAME_OPTIONS, "DENY"))
         .layer(set(header::REFERRER_POLICY, "no-referrer"))
         // Answers are data. The few pages say for themselves what they need.
-        .layer(set(
-            header::CONTENT_SECURITY_POLICY,
-            "default-src 'none'; frame-ancestors 'none'",
-        ))
+        .layer(set(header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"))
         .option_layer(cors(&state.config))
         .layer(from_fn(write_problems))
-        .layer(CatchPanicLayer::custom(|_| {
-            ApiError::internal("a handler panicked").into_response()
-        }))
+        .layer(CatchPanicLayer::custom(|_| ApiError::internal("a handler panicked").into_response()))
         .layer(from_fn_with_state(Arc::new(Semaphore::new(REQUESTS)), layers::shed))
         .layer(from_fn_with_state(state.tasks.clone(), layers::detach))
         .layer(from_fn_with_state(state.clone(), pulse::watch))
         .layer(DefaultBodyLimit::max(http::body::LIMIT));
-    media
-        .route_layer(from_fn(layers::name_route))
-        .with_state(state)
-        .fallback_service(slashless)
-        .layer(layers)
+    media.route_layer(from_fn(layers::name_route)).with_state(state).fallback_service(slashless).layer(layers)
 }
 
 fn cors(config: &Config) -> Option<CorsLayer> {
@@ -123,12 +114,7 @@ fn cors(config: &Config) -> Option<CorsLayer> {
             HeaderName::from_static("idempotency-key"),
             layers::X_REQUEST_ID,
         ])
-        .expose_headers([
-            header::ETAG,
-            header::LOCATION,
-            header::RETRY_AFTER,
-            layers::X_REQUEST_ID,
-        ])
+        .expose_headers([header::ETAG, header::LOCATION, header::RETRY_AFTER, layers::X_REQUEST_ID])
         .max_age(Duration::from_hours(1));
     Some(layer)
 }
@@ -200,20 +186,13 @@ pub async fn connect(options: &PgConnectOptions) -> Result<PgPool, StartError> {
 
 async fn migrate(pool: &PgPool) -> Result<(), StartError> {
     // On a connection of its own: a migration may take longer than requests may, and waits for another server's.
-    let mut connection = pool
-        .acquire()
-        .await
-        .map_err(|error| StartError::Failed(error.to_string()))?
-        .detach();
+    let mut connection = pool.acquire().await.map_err(|error| StartError::Failed(error.to_string()))?.detach();
     let run = async {
-        sqlx::raw_sql("SET statement_timeout = 0; SET lock_timeout = 0")
-            .execute(&mut connection)
-            .await?;
+        sqlx::raw_sql("SET statement_timeout = 0; SET lock_timeout = 0").execute(&mut connection).await?;
         sqlx::migrate!().run(&mut connection).await?;
         connection.close().await
     };
-    run.await
-        .map_err(|error: sqlx::Error| StartError::Failed(format!("a migration failed: {error}")))
+    run.await.map_err(|error: sqlx::Error| StartError::Failed(format!("a migration failed: {error}")))
 }
 
 /// What handlers share, from the settings and a pool that is connected.
@@ -256,9 +235,7 @@ pub async fn serve(state: AppState) -> Result<(), StartError> {
 /// # Errors
 /// As [`serve`].
 pub async fn serve_on(state: AppState, listener: TcpListener) -> Result<(), StartError> {
-    let address = listener
-        .local_addr()
-        .map_err(|error: io::Error| StartError::Failed(error.to_string()))?;
+    let address = listener.local_addr().map_err(|error: io::Error| StartError::Failed(error.to_string()))?;
     tracing::info!(%address, "serving");
     let router = router(state.clone());
     let stop = state.stop.clone();
@@ -306,26 +283,11 @@ pub async fn serve_on(state: AppState, listener: TcpListener) -> Result<(), Star
 /// When it is not, or does not answer.
 pub async fn healthcheck(mut address: std::net::SocketAddr) -> Result<(), StartError> {
     if address.ip().is_unspecified() {
-        address.set_ip(if address.is_ipv4() {
-            [127, 0, 0, 1].into()
-        } else {
-            std::net::Ipv6Addr::LOCALHOST.into()
-        });
+        address.set_ip(if address.is_ipv4() { [127, 0, 0, 1].into() } else { std::net::Ipv6Addr::LOCALHOST.into() });
     }
     let failed = |error: &dyn std::fmt::Display| StartError::Failed(format!("not ready: {error}"));
-    let request = reqwest::Client::builder()
-        .timeout(Duration::from_secs(5))
-        .no_proxy()
-        .build()
-        .map_err(|e| failed(&e))?;
-    let answer = request
-        .get(format!("http://{address}/health/ready"))
-        .send()
-        .await
-        .map_err(|e| failed(&e))?;
-    if answer.status() == StatusCode::OK {
-        Ok(())
-    } else {
-        Err(failed(&answer.status()))
-    }
+    let request =
+        reqwest::Client::builder().timeout(Duration::from_secs(5)).no_proxy().build().map_err(|e| failed(&e))?;
+    let answer = request.get(format!("http://{address}/health/ready")).send().await.map_err(|e| failed(&e))?;
+    if answer.status() == StatusCode::OK { Ok(()) } else { Err(failed(&answer.status())) }
 }

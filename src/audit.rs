@@ -65,10 +65,7 @@ impl Actor {
     /// Whoever types commands on the machine itself.
     #[must_use]
     pub fn local() -> Self {
-        Self {
-            id: None,
-            address: "local".to_owned(),
-        }
+        Self { id: None, address: "local".to_owned() }
     }
 
     /// Writes that the actor did `action` to `subject`.
@@ -175,10 +172,8 @@ impl<'r> sqlx::FromRow<'r, PgRow> for AuditEntry {
 }
 
 /// How the log is sorted: as it was written.
-pub const ORDERINGS: &[Ordering] = &[Ordering {
-    name: "at",
-    keys: &[("entry.at", "timestamptz"), ("entry.id", "bigint")],
-}];
+pub const ORDERINGS: &[Ordering] =
+    &[Ordering { name: "at", keys: &[("entry.at", "timestamptz"), ("entry.id", "bigint")] }];
 
 /// Which entries to list.
 #[derive(Debug, Default)]

@@ -36,10 +36,7 @@ pub struct SettingError {
 impl SettingError {
     /// `problem` with `variable`, on one line.
     pub fn new(variable: &'static str, problem: impl fmt::Display) -> Self {
-        Self {
-            variable,
-            problem: problem.to_string().replace(['\n', '\r'], " "),
-        }
+        Self { variable, problem: problem.to_string().replace(['\n', '\r'], " ") }
     }
 }
 
@@ -71,21 +68,16 @@ impl Environment {
 
     /// The variable's value; one that is empty counts as absent.
     fn get(&self, variable: &str) -> Option<&str> {
-        self.0
-            .get(variable)
-            .map(String::as_str)
-            .filter(|value| !value.is_empty())
+        self.0.get(variable).map(String::as_str).filter(|value| !value.is_empty())
     }
 
     fn required(&self, variable: &'static str) -> Result<&str, SettingError> {
-        self.get(variable)
-            .ok_or_else(|| SettingError::new(variable, "is required and not set"))
+        self.get(variable).ok_or_else(|| SettingError::new(variable, "is required and not set"))
     }
 
     fn parsed<T: FromStr>(&self, variable: &'static str, default: &str, what: &str) -> Result<T, SettingError> {
         let text = self.get(variable).unwrap_or(default);
-        text.parse()
-            .map_err(|_| SettingError::new(variable, format_args!("{text:?} is not {what}")))
+        text.parse().map_err(|_| SettingError::new(variable, format_args!("{text:?} is not {what}")))
     }
 
     fn duration(&self, variable: &'static str, default: &str, least: Duration) -> Result<Duration, SettingError> {
@@ -127,10 +119,7 @@ impl Environment {
         match url.scheme() {
             "file" if url.to_file_path().is_ok() => Ok(url),
             "s3" if url.host_str().is_some() => Ok(url),
-            _ => Err(SettingError::new(
-                "MEDIA_URL",
-                "must be file:///folder or s3://bucket/prefix",
-            )),
+            _ => Err(SettingError::new("MEDIA_URL", "must be file:///folder or s3://bucket/prefix")),
         }
     }
 
@@ -147,11 +136,7 @@ impl Environment {
     /// # Errors
     /// When it is no address and port.
     pub fn http_addr(&self) -> Result<SocketAddr, SettingError> {
-        self.parsed(
-            "HTTP_ADDR",
-            "0.0.0.0:8000",
-            "an address and a port such as 0.0.0.0:8000",
-        )
+        self.parsed("HTTP_ADDR", "0.0.0.0:8000", "an address and a port such as 0.0.0.0:8000")
     }
 
     /// `SNACK_ADMIN_PASSWORD`, for `create-admin`.
@@ -172,10 +157,7 @@ impl Environment {
             Some("json") => LogFormat::Json,
             Some("pretty") => LogFormat::Pretty,
             Some(other) => {
-                return Err(SettingError::new(
-                    "LOG_FORMAT",
-                    format_args!("{other:?} is neither pretty nor json"),
-                ));
+                return Err(SettingError::new("LOG_FORMAT", format_args!("{other:?} is neither pretty nor json")));
             }
             None if terminal => LogFormat::Pretty,
             None => LogFormat::Json,
@@ -186,11 +168,7 @@ impl Environment {
     fn networks(&self) -> Result<Vec<IpNet>, SettingError> {
         let list = self.get("TRUSTED_PROXIES").unwrap_or_default();
         // A single address is a network of one.
-        let network = |text: &str| {
-            text.parse()
-                .ok()
-                .or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
-        };
+        let network = |text: &str| text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from));
         list.split(',')
             .map(str::trim)
             .filter(|text| !text.is_empty())
@@ -343,10 +321,7 @@ impl Config {
 
     fn secret(variable: &'static str, text: &str) -> Result<SecretString, SettingError> {
         if TEMPLATE_SECRETS.contains(&text) {
-            return Err(SettingError::new(
-                variable,
-                "is the placeholder of the template; generate one of your own",
-            ));
+            return Err(SettingError::new(variable, "is the placeholder of the template; generate one of your own"));
         }
         if text.len() < MIN_SECRET {
             let problem = format!("must be at least {MIN_SECRET} bytes, has {}", text.len());
@@ -375,11 +350,8 @@ mod tests {
     ];
 
     fn read(changes: &[(&str, &str)]) -> Result<Config, String> {
-        let environment = SOUND
-            .iter()
-            .chain(changes)
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-            .collect();
+        let environment =
+            SOUND.iter().chain(changes).map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         Config::read(&environment).map_err(|error| error.to_string())
     }
 
@@ -439,27 +411,17 @@ mod tests {
     #[test]
     fn the_placeholder_of_the_compose_template_does_not_start() {
         let template = include_str!("../.env.docker-compose.template");
-        let secret = template
-            .lines()
-            .find_map(|line| line.strip_prefix("JWT_SECRET="))
-            .expect("a JWT_SECRET");
+        let secret = template.lines().find_map(|line| line.strip_prefix("JWT_SECRET=")).expect("a JWT_SECRET");
         assert!(TEMPLATE_SECRETS.contains(&secret), "{secret}");
     }
 
     #[test]
     fn logs_are_json_unless_somebody_is_looking() {
         let environment = |pairs: &[(&str, &str)]| -> Environment {
-            pairs
-                .iter()
-                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-                .collect()
+            pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
         };
-        let format = |pairs, terminal| {
-            environment(pairs)
-                .log(terminal)
-                .map(|log| log.format)
-                .map_err(|e| e.to_string())
-        };
+        let format =
+            |pairs, terminal| environment(pairs).log(terminal).map(|log| log.format).map_err(|e| e.to_string());
         assert_eq!(format(&[], false), Ok(LogFormat::Json));
         assert_eq!(format(&[], true), Ok(LogFormat::Pretty));
         assert_eq!(format(&[("LOG_FORMAT", "pretty")], false), Ok(LogFormat::Pretty));

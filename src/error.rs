@@ -24,10 +24,7 @@ pub struct Text {
 impl Text {
     /// A text from its two spellings.
     pub fn new(ko: impl Into<Cow<'static, str>>, en: impl Into<Cow<'static, str>>) -> Self {
-        Self {
-            ko: ko.into(),
-            en: en.into(),
-        }
+        Self { ko: ko.into(), en: en.into() }
     }
 }
 
@@ -133,11 +130,7 @@ impl FieldError {
     /// A broken rule that needs no figures to be told.
     #[must_use]
     pub fn new(field: impl Into<String>, code: &'static str) -> Self {
-        Self {
-            field: field.into(),
-            code: code.into(),
-            message: rule_text(code, ""),
-        }
+        Self { field: field.into(), code: code.into(), message: rule_text(code, "") }
     }
 }
 
@@ -146,39 +139,20 @@ fn rule_text(code: &str, bound: &str) -> Text {
     match code {
         "required" => Text::new("필수 항목입니다.", "This field is required."),
         "blank" => Text::new("비워 둘 수 없습니다.", "This field must not be blank."),
-        "too_short" => Text::new(
-            format!("{bound}자 이상이어야 합니다."),
-            format!("At least {bound} characters."),
-        ),
-        "too_long" => Text::new(
-            format!("{bound}자 이하여야 합니다."),
-            format!("At most {bound} characters."),
-        ),
-        "item_count" => Text::new(
-            format!("{bound}개여야 합니다."),
-            format!("There must be {bound} of them."),
-        ),
+        "too_short" => Text::new(format!("{bound}자 이상이어야 합니다."), format!("At least {bound} characters.")),
+        "too_long" => Text::new(format!("{bound}자 이하여야 합니다."), format!("At most {bound} characters.")),
+        "item_count" => Text::new(format!("{bound}개여야 합니다."), format!("There must be {bound} of them.")),
         "out_of_range" => Text::new(format!("{bound} 범위여야 합니다."), format!("Must be within {bound}.")),
         "invalid_email" => Text::new("올바른 이메일이 아닙니다.", "This is not an email address."),
-        "invalid_url" => Text::new(
-            "http 또는 https 주소여야 합니다.",
-            "This is not an http or https address.",
-        ),
-        "invalid_character" => Text::new(
-            "쓸 수 없는 문자가 있습니다.",
-            "There is a character that cannot be used.",
-        ),
+        "invalid_url" => Text::new("http 또는 https 주소여야 합니다.", "This is not an http or https address."),
+        "invalid_character" => Text::new("쓸 수 없는 문자가 있습니다.", "There is a character that cannot be used."),
         "invalid_amount" => Text::new("올바른 금액이 아닙니다.", "This is not an amount of money."),
         "negative" => Text::new("0 이상이어야 합니다.", "This must not be negative."),
-        "too_many_digits" => Text::new(
-            "이 통화에서 쓸 수 없는 자릿수입니다.",
-            "This has more digits than the currency has.",
-        ),
+        "too_many_digits" => {
+            Text::new("이 통화에서 쓸 수 없는 자릿수입니다.", "This has more digits than the currency has.")
+        }
         "common_password" => Text::new("너무 흔한 비밀번호입니다.", "Everybody tries this password first."),
-        "own_password" => Text::new(
-            "이메일이나 이름은 비밀번호로 쓸 수 없습니다.",
-            "This is one's own email or name.",
-        ),
+        "own_password" => Text::new("이메일이나 이름은 비밀번호로 쓸 수 없습니다.", "This is one's own email or name."),
         "wrong_password" => Text::new("현재 비밀번호가 다릅니다.", "This is not the current password."),
         "unknown_snack" => Code::UnknownSnack.text(),
         "duplicate_snack" => Code::DuplicateSnack.text(),
@@ -207,27 +181,18 @@ pub struct ApiError {
 impl ApiError {
     /// A failure of ours: logged in full, told as a bare 500.
     pub fn internal(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        Self {
-            source: Some(source.into()),
-            ..Code::Internal.into()
-        }
+        Self { source: Some(source.into()), ..Code::Internal.into() }
     }
 
     /// Too many of these in too short a time; there is room for one more after `wait`.
     #[must_use]
     pub fn too_many(wait: Duration) -> Self {
-        Self {
-            retry_after: Some(wait),
-            ..Code::TooManyRequests.into()
-        }
+        Self { retry_after: Some(wait), ..Code::TooManyRequests.into() }
     }
 
     /// Something the server needs is out of reach: a 503.
     pub fn unavailable(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        Self {
-            source: Some(source.into()),
-            ..Code::Unavailable.into()
-        }
+        Self { source: Some(source.into()), ..Code::Unavailable.into() }
     }
 
     /// A body, query or header that cannot be read; `reason` is technical and the same in every language.
@@ -248,13 +213,7 @@ impl ApiError {
 impl From<Code> for ApiError {
     fn from(code: Code) -> Self {
         let retry_after = (code == Code::Unavailable).then_some(Duration::from_secs(1));
-        Self {
-            code,
-            detail: code.text(),
-            errors: Vec::new(),
-            retry_after,
-            source: None,
-        }
+        Self { code, detail: code.text(), errors: Vec::new(), retry_after, source: None }
     }
 }
 
@@ -292,11 +251,7 @@ impl From<sqlx::Error> for ApiError {
             },
             _ => false,
         };
-        if unreachable {
-            Self::unavailable(error)
-        } else {
-            Self::internal(error)
-        }
+        if unreachable { Self::unavailable(error) } else { Self::internal(error) }
     }
 }
 
@@ -311,11 +266,7 @@ impl From<ValidationErrors> for ApiError {
 
 fn collect(errors: &ValidationErrors, path: &str, into: &mut Vec<FieldError>) {
     for (name, kind) in errors.errors() {
-        let field = if path.is_empty() {
-            name.to_string()
-        } else {
-            format!("{path}.{name}")
-        };
+        let field = if path.is_empty() { name.to_string() } else { format!("{path}.{name}") };
         match kind {
             ValidationErrorsKind::Field(broken) => into.extend(broken.iter().map(|rule| {
                 let figure = |name: &str| rule.params.get(name).map(ToString::to_string);
@@ -323,11 +274,7 @@ fn collect(errors: &ValidationErrors, path: &str, into: &mut Vec<FieldError>) {
                     (Some(min), Some(max)) => format!("{min}..{max}"),
                     (min, max) => min.or(max).unwrap_or_default(),
                 };
-                FieldError {
-                    field: field.clone(),
-                    code: rule.code.clone(),
-                    message: rule_text(&rule.code, &bound),
-                }
+                FieldError { field: field.clone(), code: rule.code.clone(), message: rule_text(&rule.code, &bound) }
             })),
             ValidationErrorsKind::Struct(inner) => collect(inner, &field, into),
             ValidationErrorsKind::List(items) => {
@@ -349,11 +296,7 @@ pub struct Problem {
 
 impl From<Code> for Problem {
     fn from(code: Code) -> Self {
-        Self {
-            code,
-            detail: code.text(),
-            errors: Vec::new(),
-        }
+        Self { code, detail: code.text(), errors: Vec::new() }
     }
 }
 
@@ -362,26 +305,19 @@ impl IntoResponse for ApiError {
         let status = StatusCode::from_u16(self.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         if status.is_server_error() {
             let source = self.source.as_deref().map(|error| error as &dyn StdError);
+            eprintln!("DEBUG {:?}", self.source);
             tracing::error!(code = self.code.name(), error = source, "request failed");
         }
         let mut response = status.into_response();
         if status == StatusCode::UNAUTHORIZED {
-            response
-                .headers_mut()
-                .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         if let Some(wait) = self.retry_after {
             // In whole seconds, and never too early.
             let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-            response
-                .headers_mut()
-                .insert(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)));
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)));
         }
-        response.extensions_mut().insert(Problem {
-            code: self.code,
-            detail: self.detail,
-            errors: self.errors,
-        });
+        response.extensions_mut().insert(Problem { code: self.code, detail: self.detail, errors: self.errors });
         response
     }
 }

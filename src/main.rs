@@ -75,11 +75,7 @@ async fn run(command: Command, environment: &Environment) -> Result<(), StartErr
         Command::CreateAdmin { email, name } => create_admin(environment, &email, &name).await,
         Command::DemoData { force } => load_demo_data(environment, force).await,
         Command::Openapi => {
-            print(
-                &app::document()
-                    .to_pretty_json()
-                    .map_err(|error| StartError::Failed(error.to_string()))?,
-            );
+            print(&app::document().to_pretty_json().map_err(|error| StartError::Failed(error.to_string()))?);
             Ok(())
         }
         Command::Healthcheck => app::healthcheck(environment.http_addr()?).await,
@@ -118,9 +114,7 @@ async fn serve(environment: &Environment) -> Result<(), StartError> {
 
 /// Logs go to standard error, so that standard output stays for answers.
 fn begin_log(Log { filter, format }: Log) {
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match format {
         LogFormat::Json => builder.json().flatten_event(true).with_span_list(false).init(),
         LogFormat::Pretty => builder.init(),
@@ -144,9 +138,7 @@ async fn create_admin(environment: &Environment, email: &str, name: &str) -> Res
         .map_err(|_| failed("SNACK_ADMIN_PASSWORD: must have 8 to 128 characters"))?;
     let hash = snack_server::auth::password::hash_blocking(password.expose_secret())?;
     store::create(&db, email, name, &hash).await?;
-    let user = store::promote(&db, email)
-        .await?
-        .ok_or_else(|| failed("the admin was not created"))?;
+    let user = store::promote(&db, email).await?.ok_or_else(|| failed("the admin was not created"))?;
     print(&format!("{} is an admin", user.email));
     Ok(())
 }
@@ -156,9 +148,7 @@ fn read_password() -> Result<SecretString, StartError> {
         eprintln!("Password (it will be shown; end with Ctrl-D, or set SNACK_ADMIN_PASSWORD instead):");
     }
     let mut text = String::new();
-    std::io::stdin()
-        .read_to_string(&mut text)
-        .map_err(|error| StartError::Failed(error.to_string()))?;
+    std::io::stdin().read_to_string(&mut text).map_err(|error| StartError::Failed(error.to_string()))?;
     Ok(SecretString::from(text.trim_end_matches(['\r', '\n'])))
 }
 

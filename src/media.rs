@@ -31,10 +31,7 @@ impl Media {
             let store = LocalFileSystem::new_with_prefix(&folder).map_err(|error| wrong(&error))?;
             return Ok(Self(Arc::new(store)));
         }
-        let bucket = AmazonS3Builder::from_env()
-            .with_url(url.as_str())
-            .build()
-            .map_err(|error| wrong(&error))?;
+        let bucket = AmazonS3Builder::from_env().with_url(url.as_str()).build().map_err(|error| wrong(&error))?;
         let prefix = Path::from_url_path(url.path()).map_err(|error| wrong(&error))?;
         Ok(Self(Arc::new(PrefixStore::new(bucket, prefix))))
     }
@@ -44,10 +41,7 @@ impl Media {
     /// # Errors
     /// `unavailable` when the store does not take them.
     pub async fn put(&self, path: &str, bytes: Vec<u8>) -> Result<(), ApiError> {
-        self.0
-            .put(&Path::from(path), PutPayload::from(bytes))
-            .await
-            .map_err(ApiError::unavailable)?;
+        self.0.put(&Path::from(path), PutPayload::from(bytes)).await.map_err(ApiError::unavailable)?;
         Ok(())
     }
 

@@ -122,9 +122,7 @@ impl<'de> Deserialize<'de> for PriceInput {
                 let value = Decimal::from_str_exact(&text).or_else(|_| Decimal::from_scientific(&text));
                 Ok(value.map_or(Self::Invalid, |value| Self::Amount(Price(value.normalize()))))
             }
-            other => Err(de::Error::custom(format!(
-                "a price is a string or a number, not {other}"
-            ))),
+            other => Err(de::Error::custom(format!("a price is a string or a number, not {other}"))),
         }
     }
 }
@@ -137,14 +135,8 @@ impl PartialSchema for PriceInput {
                     .schema_type(openapi::Type::String)
                     .pattern(Some(r"^\d{1,12}(\.\d{1,2})?$")),
             )
-            .item(
-                openapi::schema::ObjectBuilder::new()
-                    .schema_type(openapi::Type::Number)
-                    .minimum(Some(0)),
-            )
-            .description(Some(
-                "A decimal with no more digits than the currency has, below 10^12.",
-            ))
+            .item(openapi::schema::ObjectBuilder::new().schema_type(openapi::Type::Number).minimum(Some(0)))
+            .description(Some("A decimal with no more digits than the currency has, below 10^12."))
             .examples([serde_json::json!("1500")])
             .into()
     }
@@ -169,11 +161,7 @@ impl fmt::Display for Money {
 
 impl Serialize for Money {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        Amount {
-            currency: self.currency,
-            amount: self.to_string(),
-        }
-        .serialize(serializer)
+        Amount { currency: self.currency, amount: self.to_string() }.serialize(serializer)
     }
 }
 
@@ -239,18 +227,10 @@ mod tests {
             (r#"".5""#, Usd, Err("invalid_amount")),
             (r#""NaN""#, Usd, Err("invalid_amount")),
             (r#""12 000""#, Krw, Err("invalid_amount")),
-            (
-                r#""99999999999999999999999999999999999999""#,
-                Krw,
-                Err("invalid_amount"),
-            ),
+            (r#""99999999999999999999999999999999999999""#, Krw, Err("invalid_amount")),
         ];
         for (json, currency, expected) in table {
-            assert_eq!(
-                read(json, currency),
-                expected.map(str::to_owned),
-                "{json} in {currency:?}"
-            );
+            assert_eq!(read(json, currency), expected.map(str::to_owned), "{json} in {currency:?}");
         }
     }
 

@@ -68,17 +68,11 @@ pub fn base() -> utoipa::openapi::OpenApi {
     let mut document = Document::openapi();
     document.openapi = OpenApiVersion::Version31;
     let components = document.components.get_or_insert_default();
-    let bearer = HttpBuilder::new()
-        .scheme(HttpAuthScheme::Bearer)
-        .bearer_format("JWT")
-        .build();
+    let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build();
     components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
     for code in Code::ALL {
         let body = ProblemBody::new((*code).into(), Language::Korean);
-        let example = ExampleBuilder::new()
-            .summary(code.text().en)
-            .value(serde_json::to_value(body).ok())
-            .build();
+        let example = ExampleBuilder::new().summary(code.text().en).value(serde_json::to_value(body).ok()).build();
         components.examples.insert(code.name().to_owned(), RefOr::T(example));
     }
     document
@@ -141,24 +135,13 @@ fn describe_successes(operation: &mut Operation) {
             && response.description.is_empty()
             && let Ok(status) = status.parse::<StatusCode>()
         {
-            status
-                .canonical_reason()
-                .unwrap_or_default()
-                .clone_into(&mut response.description);
+            status.canonical_reason().unwrap_or_default().clone_into(&mut response.description);
         }
     }
 }
 
 fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
-    [
-        &mut item.get,
-        &mut item.post,
-        &mut item.put,
-        &mut item.patch,
-        &mut item.delete,
-    ]
-    .into_iter()
-    .flatten()
+    [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete].into_iter().flatten()
 }
 
 /// Writes `codes` into the operation, one response for each status with an example for each code.
@@ -170,10 +153,7 @@ fn refuse(operation: &mut Operation, mut codes: Vec<Code>) {
         by_status.entry(code.status()).or_default().push(code);
     }
     for (status, codes) in by_status {
-        operation
-            .responses
-            .responses
-            .insert(status.to_string(), RefOr::T(refusal(status, &codes)));
+        operation.responses.responses.insert(status.to_string(), RefOr::T(refusal(status, &codes)));
     }
 }
 
@@ -184,18 +164,14 @@ fn refusal(status: u16, codes: &[Code]) -> ResponseDoc {
         .schema(Some(Ref::from_schema_name(ProblemBody::name())))
         .examples_from_iter(codes.iter().map(|code| (code.name(), example(code))))
         .build();
-    let mut response = ResponseBuilder::new()
-        .description(names.join(" · "))
-        .content("application/problem+json", content);
+    let mut response =
+        ResponseBuilder::new().description(names.join(" · ")).content("application/problem+json", content);
     for (name, says) in match status {
         401 => &[("WWW-Authenticate", "`Bearer`")][..],
         429 | 503 => &[("Retry-After", "Seconds until it is worth another try.")],
         _ => &[],
     } {
-        let header = HeaderBuilder::new()
-            .schema(Some(String::schema()))
-            .description(Some(*says))
-            .build();
+        let header = HeaderBuilder::new().schema(Some(String::schema())).description(Some(*says)).build();
         response = response.header(*name, header);
     }
     response.build()
@@ -204,15 +180,10 @@ fn refusal(status: u16, codes: &[Code]) -> ResponseDoc {
 /// `/openapi.json` and Swagger UI.
 pub fn router(document: &utoipa::openapi::OpenApi) -> Router<AppState> {
     let json: Arc<str> = document.to_pretty_json().unwrap_or_default().into();
-    let config = utoipa_swagger_ui::Config::from("/openapi.json")
-        .persist_authorization(true)
-        .validator_url("none");
+    let config = utoipa_swagger_ui::Config::from("/openapi.json").persist_authorization(true).validator_url("none");
     let ui = Arc::new(config);
     Router::new()
-        .route(
-            "/openapi.json",
-            get(async move || ([(header::CONTENT_TYPE, "application/json")], json.to_string())),
-        )
+        .route("/openapi.json", get(async move || ([(header::CONTENT_TYPE, "application/json")], json.to_string())))
         .route("/docs", get(|ui| asset(Path(String::from("index.html")), ui)))
         .route("/docs/{*path}", get(asset))
         .with_state(ui)

@@ -78,11 +78,7 @@ pub async fn is_ready(State(state): State<AppState>) -> Result<Json<Ready>, ApiE
     let ping = sqlx::query("SELECT 1").execute(&state.db);
     let (postgres, redis) = tokio::join!(timeout(PATIENCE, ping), state.counters.is_reachable());
     postgres.map_err(ApiError::unavailable)??;
-    Ok(Json(Ready {
-        status: "ready",
-        postgres: "up",
-        redis: if redis { "up" } else { "down" },
-    }))
+    Ok(Json(Ready { status: "ready", postgres: "up", redis: if redis { "up" } else { "down" } }))
 }
 
 /// Metrics in the text format of Prometheus.
@@ -90,12 +86,7 @@ pub async fn is_ready(State(state): State<AppState>) -> Result<Json<Ready>, ApiE
 pub async fn show_metrics(State(state): State<AppState>) -> Response {
     metrics::gauge!("postgres_pool_connections").set(f64::from(state.db.size()));
     let text = state.metrics.render();
-    (
-        StatusCode::OK,
-        [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")],
-        text,
-    )
-        .into_response()
+    (StatusCode::OK, [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
 }
 
 /// Which entries of the audit log.
@@ -119,12 +110,7 @@ pub async fn list_audit(
 ) -> Result<Json<Page<AuditEntry>>, ApiError> {
     let (from, until) = period.range()?.instants(state.config.timezone);
     let sorted = Sorted::new(audit::ORDERINGS, "-at", None, &page)?;
-    let filter = Filter {
-        actor: query.actor,
-        action: query.action,
-        from,
-        until,
-    };
+    let filter = Filter { actor: query.actor, action: query.action, from, until };
     audit::list(&state.db, &filter, &sorted).await.map(Json)
 }
 

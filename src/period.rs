@@ -51,9 +51,7 @@ impl PeriodQuery {
     pub fn range(&self) -> Result<DateRange, ApiError> {
         let by_name = self.year.is_some() || self.month.is_some() || self.day.is_some() || self.week.is_some();
         if by_name && (self.from.is_some() || self.to.is_some()) {
-            return Err(ApiError::unreadable(
-                "year, month, week and day do not go with from and to",
-            ));
+            return Err(ApiError::unreadable("year, month, week and day do not go with from and to"));
         }
         if !by_name {
             let (from, to) = (self.from.map(|date| date.0), self.to.map(|date| date.0));
@@ -67,20 +65,14 @@ impl PeriodQuery {
             _ => None,
         };
         let (from, to) = days.ok_or_else(|| ApiError::unreadable("there is no such year, month, week or day"))?;
-        Ok(DateRange {
-            from: Some(from),
-            to: Some(to),
-        })
+        Ok(DateRange { from: Some(from), to: Some(to) })
     }
 }
 
 /// The first and last day of a period given by its numbers.
 fn named(year: i32, month: Option<u32>, week: Option<u32>, day: Option<u32>) -> Option<(NaiveDate, NaiveDate)> {
     match (month, week, day) {
-        (None, None, None) => Some((
-            NaiveDate::from_ymd_opt(year, 1, 1)?,
-            NaiveDate::from_ymd_opt(year, 12, 31)?,
-        )),
+        (None, None, None) => Some((NaiveDate::from_ymd_opt(year, 1, 1)?, NaiveDate::from_ymd_opt(year, 12, 31)?)),
         (Some(month), None, None) => {
             let first = NaiveDate::from_ymd_opt(year, month, 1)?;
             Some((first, first + Months::new(1) - Days::new(1)))
@@ -98,10 +90,7 @@ impl DateRange {
     /// The instants from which and until before which the days last in `zone`.
     #[must_use]
     pub fn instants(self, zone: Tz) -> (Option<DateTime<Utc>>, Option<DateTime<Utc>>) {
-        (
-            self.from.map(|day| start_of(day, zone)),
-            self.to.map(|day| start_of(day + Days::new(1), zone)),
-        )
+        (self.from.map(|day| start_of(day, zone)), self.to.map(|day| start_of(day + Days::new(1), zone)))
     }
 }
 
@@ -110,10 +99,7 @@ impl DateRange {
 pub fn start_of(day: NaiveDate, zone: Tz) -> DateTime<Utc> {
     let midnight = day.and_time(NaiveTime::MIN);
     (0..=96)
-        .find_map(|quarter| {
-            zone.from_local_datetime(&(midnight + TimeDelta::minutes(15 * quarter)))
-                .earliest()
-        })
+        .find_map(|quarter| zone.from_local_datetime(&(midnight + TimeDelta::minutes(15 * quarter))).earliest())
         .map_or_else(|| midnight.and_utc(), |start| start.to_utc())
 }
 
@@ -192,16 +178,10 @@ impl Unit {
         let mut start = self.start(from);
         while start <= to {
             if periods.len() == MAX_PERIODS {
-                return Err(ApiError::unreadable(format_args!(
-                    "that is more than {MAX_PERIODS} periods"
-                )));
+                return Err(ApiError::unreadable(format_args!("that is more than {MAX_PERIODS} periods")));
             }
             let next = self.next(start);
-            periods.push(Period {
-                label: self.label(start),
-                from: start.max(from),
-                to: (next - Days::new(1)).min(to),
-            });
+            periods.push(Period { label: self.label(start), from: start.max(from), to: (next - Days::new(1)).min(to) });
             start = next;
         }
         Ok(periods)
@@ -291,46 +271,28 @@ mod tests {
     fn labels_are_as_documented() {
         let labels = |unit: Unit, from, to| -> Vec<(String, String, String)> {
             let periods = unit.periods(day(from), day(to)).expect("few periods");
-            periods
-                .into_iter()
-                .map(|p| (p.label, p.from.to_string(), p.to.to_string()))
-                .collect()
+            periods.into_iter().map(|p| (p.label, p.from.to_string(), p.to.to_string())).collect()
         };
         let row = |a: &str, b: &str, c: &str| (a.to_owned(), b.to_owned(), c.to_owned());
         assert_eq!(
             labels(Unit::Year, "2024-05-01", "2025-01-01"),
-            [
-                row("2024", "2024-05-01", "2024-12-31"),
-                row("2025", "2025-01-01", "2025-01-01"),
-            ]
+            [row("2024", "2024-05-01", "2024-12-31"), row("2025", "2025-01-01", "2025-01-01"),]
         );
         assert_eq!(
             labels(Unit::Month, "2024-01-31", "2024-02-01"),
-            [
-                row("2024-01", "2024-01-31", "2024-01-31"),
-                row("2024-02", "2024-02-01", "2024-02-01"),
-            ]
+            [row("2024-01", "2024-01-31", "2024-01-31"), row("2024-02", "2024-02-01", "2024-02-01"),]
         );
         assert_eq!(
             labels(Unit::Week, "2024-01-25", "2024-01-31"),
-            [
-                row("2024-01-W4", "2024-01-25", "2024-01-28"),
-                row("2024-02-W1", "2024-01-29", "2024-01-31"),
-            ]
+            [row("2024-01-W4", "2024-01-25", "2024-01-28"), row("2024-02-W1", "2024-01-29", "2024-01-31"),]
         );
-        assert_eq!(
-            labels(Unit::Day, "2024-01-04", "2024-01-04"),
-            [row("2024-01-04", "2024-01-04", "2024-01-04")]
-        );
+        assert_eq!(labels(Unit::Day, "2024-01-04", "2024-01-04"), [row("2024-01-04", "2024-01-04", "2024-01-04")]);
     }
 
     #[test]
     fn a_thousand_periods_are_the_most() {
         let last = day("2024-01-01") + Days::new(999);
-        assert_eq!(
-            Unit::Day.periods(day("2024-01-01"), last).map(|p| p.len()).ok(),
-            Some(1000)
-        );
+        assert_eq!(Unit::Day.periods(day("2024-01-01"), last).map(|p| p.len()).ok(), Some(1000));
         assert!(Unit::Day.periods(day("2024-01-01"), last + Days::new(1)).is_err());
         assert!(Unit::Day.periods(day("0001-01-01"), day("9999-12-31")).is_err());
     }

@@ -43,10 +43,7 @@ impl Pulse {
     /// The pulse of the Postgres at `options`.
     #[must_use]
     pub fn new(options: PgConnectOptions) -> Self {
-        Self {
-            options,
-            last: Mutex::default(),
-        }
+        Self { options, last: Mutex::default() }
     }
 
     /// Whether Postgres answers, and has done so since `since`: a connection that was used while it did not may stay silent

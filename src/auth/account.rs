@@ -53,12 +53,7 @@ pub async fn sign_up(
     state.limits.sign_up_address.take(address.subscriber())?;
     let hash = state.passwords.hash(SecretString::from(body.password)).await?;
     let user = store::create(&state.db, &body.email, &body.name, &hash).await?;
-    Actor {
-        id: Some(user.id),
-        address: address.to_string(),
-    }
-    .did(&state.db, Action::SignUp, &user.email)
-    .await?;
+    Actor { id: Some(user.id), address: address.to_string() }.did(&state.db, Action::SignUp, &user.email).await?;
     Ok((StatusCode::CREATED, Json(user)))
 }
 
@@ -93,21 +88,12 @@ pub async fn sign_in(
     // Taken before and given back after a success, so that tries at once do not all pass.
     let (account, subscriber) = (text::fold(&body.username), address.subscriber());
     state.limits.sign_in_account.take(account.clone())?;
-    state
-        .limits
-        .sign_in_address
-        .take(subscriber)
-        .inspect_err(|_| state.limits.sign_in_account.give_back(&account))?;
+    state.limits.sign_in_address.take(subscriber).inspect_err(|_| state.limits.sign_in_account.give_back(&account))?;
 
     let credentials = store::credentials(&state.db, &body.username).await?;
-    let hash = credentials
-        .as_ref()
-        .map(|credentials| credentials.password_hash.clone());
+    let hash = credentials.as_ref().map(|credentials| credentials.password_hash.clone());
     let matches = state.passwords.verify(SecretString::from(body.password), hash).await?;
-    let actor = Actor {
-        id: credentials.as_ref().map(|credentials| credentials.id),
-        address: address.to_string(),
-    };
+    let actor = Actor { id: credentials.as_ref().map(|credentials| credentials.id), address: address.to_string() };
     // Whether they resigned is looked at only now, so that the answer takes as long either way.
     let refresh = match credentials {
         Some(credentials) if matches && !credentials.is_deleted => {
@@ -116,9 +102,7 @@ pub async fn sign_in(
         _ => None,
     };
     let Some(refresh) = refresh else {
-        actor
-            .was_refused(&state.db, Action::SignIn, &body.username, Code::InvalidCredentials)
-            .await?;
+        actor.was_refused(&state.db, Action::SignIn, &body.username, Code::InvalidCredentials).await?;
         return Err(Code::InvalidCredentials.into());
     };
     actor.did(&state.db, Action::SignIn, &body.username).await?;
@@ -168,10 +152,7 @@ pub async fn refresh_tokens(
     if !store::is_live(&state.db, claims.jti).await? {
         return Err(Code::InvalidToken.into());
     }
-    Ok(Json(Tokens {
-        access: state.keys.access(claims.user_id)?,
-        refresh: None,
-    }))
+    Ok(Json(Tokens { access: state.keys.access(claims.user_id)?, refresh: None }))
 }
 
 /// Signs out: the refresh tokens of this sign-in no longer work.
@@ -207,10 +188,7 @@ pub async fn change_password(
     let user = store::get(&state.db, member.id).await?;
     refuse_guessable("new_password", &body.new_password, &user.email, &user.name)?;
     let old = store::password_hash(&state.db, member.id).await?;
-    let right = state
-        .passwords
-        .verify(SecretString::from(body.current_password), Some(old.clone()))
-        .await?;
+    let right = state.passwords.verify(SecretString::from(body.current_password), Some(old.clone())).await?;
     if !right {
         return Err(ApiError::invalid("current_password", "wrong_password"));
     }

@@ -38,10 +38,7 @@ impl Member {
     /// Who is to be named in the audit log.
     #[must_use]
     pub fn actor(&self) -> Actor {
-        Actor {
-            id: Some(self.id),
-            address: self.address.to_string(),
-        }
+        Actor { id: Some(self.id), address: self.address.to_string() }
     }
 
     /// Lets the owner of something and admins pass.
@@ -49,11 +46,7 @@ impl Member {
     /// # Errors
     /// `permission_denied` for anybody else.
     pub fn may_change(&self, owner: Option<i64>) -> Result<(), ApiError> {
-        if self.is_admin() || owner == Some(self.id) {
-            Ok(())
-        } else {
-            Err(Code::PermissionDenied.into())
-        }
+        if self.is_admin() || owner == Some(self.id) { Ok(()) } else { Err(Code::PermissionDenied.into()) }
     }
 }
 
@@ -62,21 +55,15 @@ impl FromRequestParts<AppState> for Member {
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
         let header = parts.headers.get(header::AUTHORIZATION).ok_or(Code::NotAuthenticated)?;
-        let (scheme, token) = header
-            .to_str()
-            .ok()
-            .and_then(|value| value.split_once(' '))
-            .ok_or(Code::InvalidToken)?;
+        let (scheme, token) = header.to_str().ok().and_then(|value| value.split_once(' ')).ok_or(Code::InvalidToken)?;
         if !scheme.eq_ignore_ascii_case("bearer") {
             return Err(Code::NotAuthenticated.into());
         }
         let claims = state.keys.verify(token.trim(), TokenType::Access)?;
         match state.standings.of(&state.db, claims.user_id).await? {
-            Some(standing) if !standing.is_deleted => Ok(Self {
-                id: claims.user_id,
-                member_type: standing.member_type,
-                address: Address::of(parts, state),
-            }),
+            Some(standing) if !standing.is_deleted => {
+                Ok(Self { id: claims.user_id, member_type: standing.member_type, address: Address::of(parts, state) })
+            }
             _ => Err(Code::InvalidToken.into()),
         }
     }
@@ -87,10 +74,6 @@ impl FromRequestParts<AppState> for Admin {
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
         let member = Member::from_request_parts(parts, state).await?;
-        if member.is_admin() {
-            Ok(Self(member))
-        } else {
-            Err(Code::PermissionDenied.into())
-        }
+        if member.is_admin() { Ok(Self(member)) } else { Err(Code::PermissionDenied.into()) }
     }
 }

@@ -31,28 +31,16 @@ use crate::{
 /// Every route of this noun with the refusals that are its own.
 pub fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
-        .routes(open(
-            routes!(account::sign_up),
-            &[ValidationFailed, EmailTaken, EmailResigned, TooManyRequests],
-        ))
-        .routes(open(
-            routes!(account::sign_in),
-            &[ValidationFailed, InvalidCredentials, TooManyRequests],
-        ))
-        .routes(open(
-            routes!(account::refresh_tokens),
-            &[ValidationFailed, InvalidToken],
-        ))
+        .routes(open(routes!(account::sign_up), &[ValidationFailed, EmailTaken, EmailResigned, TooManyRequests]))
+        .routes(open(routes!(account::sign_in), &[ValidationFailed, InvalidCredentials, TooManyRequests]))
+        .routes(open(routes!(account::refresh_tokens), &[ValidationFailed, InvalidToken]))
         .routes(open(routes!(account::sign_out), &[ValidationFailed]))
         .routes(member(routes!(account::change_password), &[ValidationFailed]))
         .routes(member(routes!(account::resign), &[LastAdmin]))
         .routes(member(routes!(users::get_profile), &[]))
         .routes(member(routes!(users::change_profile), &[ValidationFailed]))
         .routes(admin(routes!(users::list_users), &[]))
-        .routes(admin(
-            routes!(users::change_member_type),
-            &[ValidationFailed, UserResigned, LastAdmin],
-        ))
+        .routes(admin(routes!(users::change_member_type), &[ValidationFailed, UserResigned, LastAdmin]))
         .routes(member(routes!(users::check_authenticated), &[]))
         .routes(admin(routes!(users::check_admin), &[]))
 }

@@ -26,10 +26,7 @@ impl Passwords {
     pub fn new() -> Result<Self, ApiError> {
         let cores = available_parallelism().map_or(1, usize::from);
         let nobody = hash_blocking("nobody has this password")?.into();
-        Ok(Self {
-            cores: Arc::new(Semaphore::new(cores)),
-            nobody,
-        })
+        Ok(Self { cores: Arc::new(Semaphore::new(cores)), nobody })
     }
 
     /// The PHC string of `password`.
@@ -50,11 +47,7 @@ impl Passwords {
         let matches = self
             .blocking(move || {
                 let hash = PasswordHash::new(&hash).map_err(|error| ApiError::internal(error.to_string()))?;
-                Ok::<_, ApiError>(
-                    hasher()
-                        .verify_password(password.expose_secret().as_bytes(), &hash)
-                        .is_ok(),
-                )
+                Ok::<_, ApiError>(hasher().verify_password(password.expose_secret().as_bytes(), &hash).is_ok())
             })
             .await??;
         Ok(matches && known)
@@ -63,10 +56,7 @@ impl Passwords {
     /// Runs `work` on a blocking thread. The permit goes along: a caller that goes away must not make room for more work
     /// than there are cores.
     async fn blocking<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, ApiError> {
-        let permit = Arc::clone(&self.cores)
-            .acquire_owned()
-            .await
-            .map_err(ApiError::internal)?;
+        let permit = Arc::clone(&self.cores).acquire_owned().await.map_err(ApiError::internal)?;
         spawn_blocking(move || {
             let result = work();
             drop(permit);
@@ -93,9 +83,7 @@ pub fn is_guessable(password: &str, email: &str, name: &str) -> Option<&'static 
     // With a figure or two behind it, it is still the name.
     let bare = password.trim_end_matches(|c: char| c.is_ascii_digit() || c.is_ascii_punctuation());
     let own = [email.as_str(), mailbox, name.as_str()];
-    own.iter()
-        .any(|own| !own.is_empty() && (*own == password || *own == bare))
-        .then_some("own_password")
+    own.iter().any(|own| !own.is_empty() && (*own == password || *own == bare)).then_some("own_password")
 }
 
 /// The PHC string of `password`, computed on the calling thread: some tens of milliseconds and 19 MiB.
@@ -103,9 +91,7 @@ pub fn is_guessable(password: &str, email: &str, name: &str) -> Option<&'static 
 /// # Errors
 /// A failure of the hasher.
 pub fn hash_blocking(password: &str) -> Result<String, ApiError> {
-    let hash = hasher()
-        .hash_password(password.as_bytes())
-        .map_err(|error| ApiError::internal(error.to_string()))?;
+    let hash = hasher().hash_password(password.as_bytes()).map_err(|error| ApiError::internal(error.to_string()))?;
     Ok(hash.to_string())
 }
 
@@ -129,11 +115,7 @@ mod tests {
             ("kim.snack loves crackers", None),
         ];
         for (password, expected) in table {
-            assert_eq!(
-                super::is_guessable(password, "kim.snack@example.com", "김간식"),
-                expected,
-                "{password}"
-            );
+            assert_eq!(super::is_guessable(password, "kim.snack@example.com", "김간식"), expected, "{password}");
         }
         assert_eq!(super::is_guessable("12-34-56-78", "", ""), None);
     }

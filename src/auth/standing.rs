@@ -119,9 +119,7 @@ impl Standings {
                 Ok(Err(error)) => return Err(error),
                 Err(_silence) => {
                     let ping = sqlx::query("SELECT 1").execute(&mut listener);
-                    timeout(Duration::from_secs(2), ping)
-                        .await
-                        .map_err(|_| sqlx::Error::PoolTimedOut)??;
+                    timeout(Duration::from_secs(2), ping).await.map_err(|_| sqlx::Error::PoolTimedOut)??;
                     heard = Instant::now();
                 }
             }

@@ -72,18 +72,9 @@ const USER: &str = "SELECT id, email, name, member_type, is_deleted, date_joined
 
 /// How the list of users can be sorted.
 pub const ORDERINGS: &[Ordering] = &[
-    Ordering {
-        name: "date_joined",
-        keys: &[("date_joined", "timestamptz"), ("id", "bigint")],
-    },
-    Ordering {
-        name: "name",
-        keys: &[("name_key", "text"), ("id", "bigint")],
-    },
-    Ordering {
-        name: "email",
-        keys: &[("email_key", "text")],
-    },
+    Ordering { name: "date_joined", keys: &[("date_joined", "timestamptz"), ("id", "bigint")] },
+    Ordering { name: "name", keys: &[("name_key", "text"), ("id", "bigint")] },
+    Ordering { name: "email", keys: &[("email_key", "text")] },
 ];
 
 /// Signs somebody up.
@@ -107,15 +98,9 @@ pub async fn create(db: &PgPool, email: &str, name: &str, password_hash: &str) -
     if let Some(id) = id {
         return get(db, id).await;
     }
-    let resigned = sqlx::query_scalar!("SELECT is_deleted FROM users WHERE email_key = $1", email_key)
-        .fetch_one(db)
-        .await?;
-    Err(if resigned {
-        Code::EmailResigned
-    } else {
-        Code::EmailTaken
-    }
-    .into())
+    let resigned =
+        sqlx::query_scalar!("SELECT is_deleted FROM users WHERE email_key = $1", email_key).fetch_one(db).await?;
+    Err(if resigned { Code::EmailResigned } else { Code::EmailTaken }.into())
 }
 
 /// The user numbered `id`.
@@ -125,10 +110,7 @@ pub async fn create(db: &PgPool, email: &str, name: &str, password_hash: &str) -
 pub async fn get(db: impl PgExecutor<'_>, id: i64) -> Result<User, ApiError> {
     let mut sql = QueryBuilder::new(USER);
     sql.push(" FROM users WHERE id = ").push_bind(id);
-    sql.build_query_as()
-        .fetch_optional(db)
-        .await?
-        .ok_or_else(|| Code::NotFound.into())
+    sql.build_query_as().fetch_optional(db).await?.ok_or_else(|| Code::NotFound.into())
 }
 
 /// Which users to list.
@@ -172,14 +154,7 @@ pub async fn list(db: &PgPool, filter: &Filter<'_>, sorted: &Sorted<User>) -> Re
 /// `not_found` when there is no such user.
 pub async fn rename(db: &PgPool, id: i64, name: &str) -> Result<User, ApiError> {
     let name = tidy(name);
-    sqlx::query!(
-        "UPDATE users SET name = $2, name_key = $3 WHERE id = $1",
-        id,
-        name,
-        fold(&name)
-    )
-    .execute(db)
-    .await?;
+    sqlx::query!("UPDATE users SET name = $2, name_key = $3 WHERE id = $1", id, name, fold(&name)).execute(db).await?;
     get(db, id).await
 }
 
@@ -227,20 +202,10 @@ pub async fn change_member_type(
     if member_type == MemberType::Member && admins == [id] {
         return Err(Code::LastAdmin.into());
     }
-    sqlx::query!(
-        "UPDATE users SET member_type = $2 WHERE id = $1",
-        id,
-        member_type as MemberType
-    )
-    .execute(&mut *tx)
-    .await?;
-    actor
-        .did(
-            &mut *tx,
-            Action::MemberTypeChange,
-            &format!("{id} {}", member_type.as_str()),
-        )
+    sqlx::query!("UPDATE users SET member_type = $2 WHERE id = $1", id, member_type as MemberType)
+        .execute(&mut *tx)
         .await?;
+    actor.did(&mut *tx, Action::MemberTypeChange, &format!("{id} {}", member_type.as_str())).await?;
     let user = get(&mut *tx, id).await?;
     tx.commit().await?;
     Ok(user)
@@ -255,9 +220,7 @@ pub async fn resign(db: &PgPool, actor: &Actor, id: i64) -> Result<(), ApiError>
     if lock_admins(&mut tx).await? == [id] {
         return Err(Code::LastAdmin.into());
     }
-    sqlx::query!("UPDATE users SET is_deleted = true WHERE id = $1", id)
-        .execute(&mut *tx)
-        .await?;
+    sqlx::query!("UPDATE users SET is_deleted = true WHERE id = $1", id).execute(&mut *tx).await?;
     end_sign_ins(&mut *tx, id).await?;
     actor.did(&mut *tx, Action::Resignation, &id.to_string()).await?;
     tx.commit().await?;
@@ -292,9 +255,7 @@ pub async fn credentials(db: &PgPool, email: &str) -> Result<Option<Credentials>
 /// # Errors
 /// Postgres out of reach.
 pub async fn password_hash(db: &PgPool, id: i64) -> Result<String, ApiError> {
-    Ok(sqlx::query_scalar!("SELECT password_hash FROM users WHERE id = $1", id)
-        .fetch_one(db)
-        .await?)
+    Ok(sqlx::query_scalar!("SELECT password_hash FROM users WHERE id = $1", id).fetch_one(db).await?)
 }
 
 /// Replaces the password whose hash is `old` and ends every sign-in of the user.
@@ -305,16 +266,12 @@ pub async fn password_hash(db: &PgPool, id: i64) -> Result<String, ApiError> {
 /// Postgres out of reach.
 pub async fn change_password(db: &PgPool, actor: &Actor, id: i64, old: &str, new: &str) -> Result<bool, ApiError> {
     let mut tx = db.begin().await?;
-    let changed = sqlx::query!(
-        "UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2",
-        id,
-        old,
-        new
-    )
-    .execute(&mut *tx)
-    .await?
-    .rows_affected()
-        == 1;
+    let changed =
+        sqlx::query!("UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2", id, old, new)
+            .execute(&mut *tx)
+            .await?
+            .rows_affected()
+            == 1;
     if changed {
         end_sign_ins(&mut *tx, id).await?;
         actor.did(&mut *tx, Action::PasswordChange, &id.to_string()).await?;
@@ -344,11 +301,7 @@ pub async fn begin_sign_in(
     credentials: &Credentials,
     expires_at: DateTime<Utc>,
 ) -> Result<Option<Refresh>, ApiError> {
-    let refresh = Refresh {
-        user_id: credentials.id,
-        jti: Uuid::new_v4(),
-        expires_at,
-    };
+    let refresh = Refresh { user_id: credentials.id, jti: Uuid::new_v4(), expires_at };
     let begun = sqlx::query!(
         "WITH person AS (
              UPDATE users SET last_login = now() WHERE id = $1 AND password_hash = $2 AND NOT is_deleted RETURNING id
@@ -392,20 +345,12 @@ pub async fn refresh(
     .fetch_optional(&mut *tx)
     .await?
     .map(|row| (row.id, row.user_id));
-    let sign_in = if spent.is_some() {
-        spent
-    } else {
-        sign_in_of_spent(&mut tx, address, jti, grace).await?
-    };
+    let sign_in = if spent.is_some() { spent } else { sign_in_of_spent(&mut tx, address, jti, grace).await? };
     let Some((sign_in_id, user_id)) = sign_in else {
         tx.commit().await?;
         return Err(Code::InvalidToken.into());
     };
-    let successor = Refresh {
-        user_id,
-        jti: Uuid::new_v4(),
-        expires_at,
-    };
+    let successor = Refresh { user_id, jti: Uuid::new_v4(), expires_at };
     sqlx::query!(
         "INSERT INTO refresh_tokens (jti, sign_in_id, expires_at) VALUES ($1, $2, $3)",
         successor.jti,
@@ -437,16 +382,9 @@ async fn sign_in_of_spent(
     match spent {
         Some(token) if token.fresh && grace > Duration::zero() => Ok(Some((token.id, token.user_id))),
         Some(token) => {
-            let actor = Actor {
-                id: Some(token.user_id),
-                address: address.to_string(),
-            };
-            actor
-                .did(&mut *tx, Action::RefreshTokenReuse, &token.user_id.to_string())
-                .await?;
-            sqlx::query!("UPDATE sign_ins SET ended_at = now() WHERE id = $1", token.id)
-                .execute(tx)
-                .await?;
+            let actor = Actor { id: Some(token.user_id), address: address.to_string() };
+            actor.did(&mut *tx, Action::RefreshTokenReuse, &token.user_id.to_string()).await?;
+            sqlx::query!("UPDATE sign_ins SET ended_at = now() WHERE id = $1", token.id).execute(tx).await?;
             Ok(None)
         }
         None => Ok(None),
@@ -484,12 +422,9 @@ pub async fn end_sign_in(db: &PgPool, jti: Uuid) -> Result<(), ApiError> {
 }
 
 async fn end_sign_ins(db: impl PgExecutor<'_>, user_id: i64) -> Result<(), ApiError> {
-    sqlx::query!(
-        "UPDATE sign_ins SET ended_at = now() WHERE user_id = $1 AND ended_at IS NULL",
-        user_id
-    )
-    .execute(db)
-    .await?;
+    sqlx::query!("UPDATE sign_ins SET ended_at = now() WHERE user_id = $1 AND ended_at IS NULL", user_id)
+        .execute(db)
+        .await?;
     Ok(())
 }
 
@@ -515,7 +450,5 @@ pub async fn promote(db: &PgPool, email: &str) -> Result<Option<User>, ApiError>
     let Some(credentials) = credentials(db, email).await? else {
         return Ok(None);
     };
-    change_member_type(db, &Actor::local(), credentials.id, MemberType::Admin)
-        .await
-        .map(Some)
+    change_member_type(db, &Actor::local(), credentials.id, MemberType::Admin).await.map(Some)
 }

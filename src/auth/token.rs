@@ -69,10 +69,7 @@ impl Keys {
         validation.leeway = 0;
         Self {
             sign: EncodingKey::from_secret(config.jwt_secret.expose_secret().as_bytes()),
-            verify: std::iter::once(&config.jwt_secret)
-                .chain(&config.jwt_secret_previous)
-                .map(decoding)
-                .collect(),
+            verify: std::iter::once(&config.jwt_secret).chain(&config.jwt_secret_previous).map(decoding).collect(),
             validation,
             access_ttl: config.access_token_ttl,
         }
@@ -103,13 +100,7 @@ impl Keys {
         issued: DateTime<Utc>,
         expires: DateTime<Utc>,
     ) -> Result<String, ApiError> {
-        let claims = Claims {
-            token_type,
-            user_id,
-            jti,
-            iat: issued.timestamp(),
-            exp: expires.timestamp(),
-        };
+        let claims = Claims { token_type, user_id, jti, iat: issued.timestamp(), exp: expires.timestamp() };
         encode(&Header::new(Algorithm::HS256), &claims, &self.sign).map_err(ApiError::internal)
     }
 

@@ -65,11 +65,8 @@ pub async fn list_users(
     Query(page): Query<PageQuery>,
 ) -> Result<Json<Page<User>>, ApiError> {
     let sorted = Sorted::new(ORDERINGS, "date_joined", query.ordering.as_deref(), &page)?;
-    let filter = Filter {
-        search: query.search.as_deref(),
-        member_type: query.member_type,
-        is_deleted: query.is_deleted,
-    };
+    let filter =
+        Filter { search: query.search.as_deref(), member_type: query.member_type, is_deleted: query.is_deleted };
     store::list(&state.db, &filter, &sorted).await.map(Json)
 }
 
@@ -93,9 +90,7 @@ pub async fn change_member_type(
     Json(body): Json<MemberTypeChange>,
 ) -> Result<Json<User>, ApiError> {
     let id = id.get()?;
-    let member_type = body
-        .member_type
-        .ok_or_else(|| ApiError::invalid("member_type", "required"))?;
+    let member_type = body.member_type.ok_or_else(|| ApiError::invalid("member_type", "required"))?;
     let user = store::change_member_type(&state.db, &admin.actor(), id, member_type).await?;
     state.standings.forget(id);
     Ok(Json(user))

@@ -106,20 +106,12 @@ impl Canvas {
     /// An empty canvas.
     pub(super) fn new() -> Option<Self> {
         let pixmap = Pixmap::new(SIDE, SIDE)?;
-        Some(Self {
-            pixmap,
-            placement: Transform::identity(),
-            outline: None,
-        })
+        Some(Self { pixmap, placement: Transform::identity(), outline: None })
     }
 
     /// The pixels without their transparency, row by row, three bytes each.
     pub(super) fn rgb(&self) -> Vec<u8> {
-        self.pixmap
-            .pixels()
-            .iter()
-            .flat_map(|pixel| [pixel.red(), pixel.green(), pixel.blue()])
-            .collect()
+        self.pixmap.pixels().iter().flat_map(|pixel| [pixel.red(), pixel.green(), pixel.blue()]).collect()
     }
 
     /// Paints what `scene` paints around (0, 0) at another place, turned by degrees and scaled.
@@ -177,47 +169,24 @@ impl Canvas {
         let Some(bounds) = shape.as_ref().map(Path::bounds) else {
             return;
         };
-        let light = Point::from_xy(
-            bounds.left() + bounds.width() * 0.35,
-            bounds.top() + bounds.height() * 0.28,
-        );
+        let light = Point::from_xy(bounds.left() + bounds.width() * 0.35, bounds.top() + bounds.height() * 0.28);
         let reach = bounds.width().max(bounds.height()) * 0.85;
-        let stops = [
-            (0.0, lighter(colour, 0.32)),
-            (0.45, colour),
-            (1.0, darker(colour, 0.38)),
-        ];
-        self.paint(
-            shape,
-            radial(light, reach, &stops).unwrap_or(Shader::SolidColor(colour)),
-        );
+        let stops = [(0.0, lighter(colour, 0.32)), (0.45, colour), (1.0, darker(colour, 0.38))];
+        self.paint(shape, radial(light, reach, &stops).unwrap_or(Shader::SolidColor(colour)));
     }
 
     /// Draws along a shape's outline, with round ends and joints.
     pub(super) fn stroke(&mut self, shape: &Shape, colour: Color, width: f32) {
         let Some(shape) = shape else { return };
-        let stroke = Stroke {
-            width,
-            line_cap: LineCap::Round,
-            line_join: LineJoin::Round,
-            ..Stroke::default()
-        };
-        let paint = Paint {
-            shader: Shader::SolidColor(colour),
-            ..Paint::default()
-        };
-        self.pixmap
-            .stroke_path(shape, &paint, &stroke, self.placement, self.outline.as_ref());
+        let stroke = Stroke { width, line_cap: LineCap::Round, line_join: LineJoin::Round, ..Stroke::default() };
+        let paint = Paint { shader: Shader::SolidColor(colour), ..Paint::default() };
+        self.pixmap.stroke_path(shape, &paint, &stroke, self.placement, self.outline.as_ref());
     }
 
     /// A soft shadow on the ground.
     pub(super) fn shadow(&mut self, x: f32, y: f32, rx: f32, ry: f32) {
         let dark = hex(0x0032_1e14);
-        let stops = [
-            (0.0, faint(dark, 0.34)),
-            (0.55, faint(dark, 0.2)),
-            (1.0, faint(dark, 0.0)),
-        ];
+        let stops = [(0.0, faint(dark, 0.34)), (0.55, faint(dark, 0.2)), (1.0, faint(dark, 0.0))];
         let before = self.placement;
         self.placement = before.pre_translate(x, y).pre_scale(rx, ry);
         if let Some(shader) = radial(Point::from_xy(0.0, 0.0), 1.0, &stops) {
@@ -228,20 +197,13 @@ impl Canvas {
 
     fn paint(&mut self, shape: &Shape, shader: Shader<'_>) {
         let Some(shape) = shape else { return };
-        let paint = Paint {
-            shader,
-            ..Paint::default()
-        };
-        self.pixmap
-            .fill_path(shape, &paint, FillRule::Winding, self.placement, self.outline.as_ref());
+        let paint = Paint { shader, ..Paint::default() };
+        self.pixmap.fill_path(shape, &paint, FillRule::Winding, self.placement, self.outline.as_ref());
     }
 }
 
 fn stops(colours: &[(f32, Color)]) -> Vec<GradientStop> {
-    colours
-        .iter()
-        .map(|&(place, colour)| GradientStop::new(place, colour))
-        .collect()
+    colours.iter().map(|&(place, colour)| GradientStop::new(place, colour)).collect()
 }
 
 fn linear(from: Point, to: Point, colours: &[(f32, Color)]) -> Shader<'static> {
@@ -250,13 +212,5 @@ fn linear(from: Point, to: Point, colours: &[(f32, Color)]) -> Shader<'static> {
 }
 
 fn radial(centre: Point, reach: f32, colours: &[(f32, Color)]) -> Option<Shader<'static>> {
-    RadialGradient::new(
-        centre,
-        0.0,
-        centre,
-        reach,
-        stops(colours),
-        SpreadMode::Pad,
-        Transform::identity(),
-    )
+    RadialGradient::new(centre, 0.0, centre, reach, stops(colours), SpreadMode::Pad, Transform::identity())
 }

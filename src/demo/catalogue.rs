@@ -81,15 +81,7 @@ const fn row(
     colours: [u32; 3],
     desc: &'static str,
 ) -> DemoSnack {
-    DemoSnack {
-        name,
-        desc,
-        url,
-        price,
-        currency,
-        appeal,
-        picture: Picture { kind, colours },
-    }
+    DemoSnack { name, desc, url, price, currency, appeal, picture: Picture { kind, colours } }
 }
 
 /// All demo snacks.
@@ -236,24 +228,14 @@ mod tests {
 
     #[test]
     fn names_and_descriptions_are_distinct_and_prices_fit_their_currency() {
-        for texts in [
-            SNACKS.map(|snack| crate::text::fold(snack.name)),
-            SNACKS.map(|snack| snack.desc.to_owned()),
-        ] {
+        for texts in [SNACKS.map(|snack| crate::text::fold(snack.name)), SNACKS.map(|snack| snack.desc.to_owned())] {
             assert_eq!(BTreeSet::from(texts).len(), SNACKS.len());
         }
         for snack in SNACKS {
             let digits = if snack.currency == "USD" { 2 } else { 0 };
-            let price = snack
-                .price
-                .parse::<Decimal>()
-                .map(|price| (price.scale(), price.is_sign_positive()));
+            let price = snack.price.parse::<Decimal>().map(|price| (price.scale(), price.is_sign_positive()));
             assert_eq!(price, Ok((digits, true)), "{}", snack.name);
         }
-        assert!(
-            DISCONTINUED
-                .iter()
-                .all(|name| SNACKS.iter().any(|snack| snack.name == *name))
-        );
+        assert!(DISCONTINUED.iter().all(|name| SNACKS.iter().any(|snack| snack.name == *name)));
     }
 }

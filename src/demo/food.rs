@@ -80,11 +80,7 @@ fn chip(canvas: &mut Canvas, colour: Color, random: &mut Random) {
     canvas.within(&shape, |c| {
         let fold = path("M -100 -14 C -50 30 50 24 110 -40 L 120 60 L -100 70 Z");
         c.fill(&fold, faint(lighter(colour, 0.45), 0.5));
-        c.stroke(
-            &path("M -100 -14 C -50 30 50 24 110 -40"),
-            faint(darker(colour, 0.3), 0.4),
-            5.0,
-        );
+        c.stroke(&path("M -100 -14 C -50 30 50 24 110 -40"), faint(darker(colour, 0.3), 0.4), 5.0);
         for _ in 0..8 {
             let (x, y) = (random.float(-84.0, 84.0), random.float(-40.0, 46.0));
             c.fill(&oval(x, y, 3.5, 2.5), faint(darker(colour, 0.5), 0.5));
@@ -115,11 +111,7 @@ fn stick(canvas: &mut Canvas, colour: Color) {
     canvas.within(&shape, |c| {
         for step in -5..=5_i8 {
             let x = f32::from(step) * 20.0;
-            c.stroke(
-                &path(&format!("M {} -50 L {} 44", x + 7.0, x - 7.0)),
-                faint(darker(colour, 0.42), 0.55),
-                5.0,
-            );
+            c.stroke(&path(&format!("M {} -50 L {} 44", x + 7.0, x - 7.0)), faint(darker(colour, 0.42), 0.55), 5.0);
         }
     });
     canvas.stroke(&shape, faint(darker(colour, 0.35), 0.7), 4.0);
@@ -130,20 +122,13 @@ fn ring(canvas: &mut Canvas, colour: Color) {
     canvas.stroke(&middle, darker(colour, 0.32), 50.0);
     canvas.stroke(&middle, colour, 42.0);
     canvas.stroke(&path("M -72 -12 C -62 -56 10 -80 54 -46"), lighter(colour, 0.45), 12.0);
-    canvas.stroke(
-        &path("M -30 66 C 10 72 56 52 70 12"),
-        faint(darker(colour, 0.4), 0.35),
-        10.0,
-    );
+    canvas.stroke(&path("M -30 66 C 10 72 56 52 70 12"), faint(darker(colour, 0.4), 0.35), 10.0);
 }
 
 fn cone(canvas: &mut Canvas, colour: Color) {
     let shape = path("M -62 62 C -30 0 -8 -60 4 -98 Q 12 -108 20 -96 C 40 -50 64 10 84 44 C 66 90 -40 102 -62 62 Z");
     canvas.fill_round(&shape, colour);
-    canvas.fill(
-        &path("M -62 62 C -30 30 60 16 84 44 C 66 90 -40 102 -62 62 Z"),
-        darker(colour, 0.42),
-    );
+    canvas.fill(&path("M -62 62 C -30 30 60 16 84 44 C 66 90 -40 102 -62 62 Z"), darker(colour, 0.42));
     canvas.stroke(&path("M -62 62 C -30 30 60 16 84 44"), lighter(colour, 0.3), 8.0);
     canvas.stroke(&shape, faint(darker(colour, 0.35), 0.6), 4.0);
 }
@@ -182,18 +167,9 @@ fn twist(canvas: &mut Canvas, colour: Color) {
 
 fn shell(canvas: &mut Canvas, colour: Color) {
     for (y, width, shade) in [(34.0, 96.0, 0.3), (10.0, 84.0, 0.16), (-14.0, 68.0, 0.0)] {
-        let layer = path(&format!(
-            "M {0} {y} C {0} {2} {1} {2} {1} {y} Q 0 {3} {0} {y} Z",
-            -width,
-            width,
-            y - 92.0,
-            y + 34.0
-        ));
-        canvas.fill_down(
-            &layer,
-            lighter(darker(colour, shade), 0.2),
-            darker(colour, shade + 0.12),
-        );
+        let layer =
+            path(&format!("M {0} {y} C {0} {2} {1} {2} {1} {y} Q 0 {3} {0} {y} Z", -width, width, y - 92.0, y + 34.0));
+        canvas.fill_down(&layer, lighter(darker(colour, shade), 0.2), darker(colour, shade + 0.12));
         canvas.stroke(&layer, faint(darker(colour, 0.45), 0.6), 4.0);
     }
     for x in [-30.0, 4.0, 34.0] {
@@ -210,11 +186,7 @@ fn fish(canvas: &mut Canvas, colour: Color) {
     canvas.fill(&oval(-56.0, -10.0, 8.0, 8.0), darker(colour, 0.75));
     canvas.stroke(&path("M -84 18 Q -70 24 -62 14"), darker(colour, 0.6), 5.0);
     for x in [-18.0, 10.0] {
-        canvas.stroke(
-            &path(&format!("M {x} -26 Q {} 0 {x} 26", x + 18.0)),
-            faint(darker(colour, 0.4), 0.6),
-            5.0,
-        );
+        canvas.stroke(&path(&format!("M {x} -26 Q {} 0 {x} 26", x + 18.0)), faint(darker(colour, 0.4), 0.6), 5.0);
     }
 }
 
@@ -243,11 +215,7 @@ fn cracker(canvas: &mut Canvas, colour: Color) {
     let shape = slab(-86.0, -86.0, 172.0, 172.0, 22.0);
     canvas.fill_ball(&shape, colour);
     canvas.stroke(&shape, darker(colour, 0.26), 6.0);
-    canvas.stroke(
-        &slab(-68.0, -68.0, 136.0, 136.0, 14.0),
-        faint(darker(colour, 0.3), 0.35),
-        4.0,
-    );
+    canvas.stroke(&slab(-68.0, -68.0, 136.0, 136.0, 14.0), faint(darker(colour, 0.3), 0.35), 4.0);
     holes(canvas, colour, 38.0);
 }
 
@@ -281,10 +249,7 @@ fn chip_cookie(canvas: &mut Canvas, colour: Color, random: &mut Random) {
         let (size, tilt) = (random.float(10.0, 15.0), random.float(0.0, 90.0));
         canvas.at(0.0, 0.0, turn, 1.0, |c| {
             c.at(reach, 0.0, tilt, 1.0, |c| {
-                c.fill_ball(
-                    &slab(-size, -size * 0.8, size * 2.0, size * 1.6, size * 0.7),
-                    hex(0x004a_2814),
-                );
+                c.fill_ball(&slab(-size, -size * 0.8, size * 2.0, size * 1.6, size * 0.7), hex(0x004a_2814));
             });
         });
     }

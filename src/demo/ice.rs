@@ -17,19 +17,11 @@ pub(super) fn popsicle(canvas: &mut Canvas, look: &Look) {
                     faint(lighter(tone, 0.2), 0.75),
                 );
                 for x in [-44.0, 28.0] {
-                    c.fill(
-                        &slab(x - 13.0, -196.0, 28.0, 300.0, 14.0),
-                        faint(darker(look.body, 0.3), 0.16),
-                    );
+                    c.fill(&slab(x - 13.0, -196.0, 28.0, 300.0, 14.0), faint(darker(look.body, 0.3), 0.16));
                 }
-                for (x, y) in [
-                    (-56.0, -140.0),
-                    (52.0, -90.0),
-                    (-10.0, -30.0),
-                    (60.0, 10.0),
-                    (-62.0, -40.0),
-                    (8.0, -170.0),
-                ] {
+                for (x, y) in
+                    [(-56.0, -140.0), (52.0, -90.0), (-10.0, -30.0), (60.0, 10.0), (-62.0, -40.0), (8.0, -170.0)]
+                {
                     c.fill(&oval(x, y, 8.0, 6.0), faint(look.food, 0.75));
                 }
                 c.fill(&slab(-76.0, -190.0, 16.0, 250.0, 8.0), faint(hex(WHITE), 0.5));
@@ -65,20 +57,12 @@ pub(super) fn cone(canvas: &mut Canvas, look: &mut Look) {
     canvas.fill_round(&sleeve, look.body);
     canvas.within(&sleeve, |c| {
         for y in [60.0, 120.0, 180.0] {
-            c.stroke(
-                &path(&format!("M -120 {y} Q 0 {} 120 {y}", y + 36.0)),
-                faint(look.accent, 0.9),
-                18.0,
-            );
+            c.stroke(&path(&format!("M -120 {y} Q 0 {} 120 {y}", y + 36.0)), faint(look.accent, 0.9), 18.0);
         }
         c.fill(&path("M -74 50 L -54 56 L 0 240 L -10 240 Z"), faint(hex(WHITE), 0.3));
     });
     let cream = lighter(look.food, 0.55);
-    for (x, y, rx, ry) in [
-        (0.0, -40.0, 140.0, 62.0),
-        (4.0, -104.0, 112.0, 56.0),
-        (-4.0, -162.0, 80.0, 46.0),
-    ] {
+    for (x, y, rx, ry) in [(0.0, -40.0, 140.0, 62.0), (4.0, -104.0, 112.0, 56.0), (-4.0, -162.0, 80.0, 46.0)] {
         canvas.fill_ball(&oval(x, y, rx, ry), cream);
         canvas.stroke(
             &path(&format!(
@@ -99,16 +83,9 @@ pub(super) fn cone(canvas: &mut Canvas, look: &mut Look) {
     );
     canvas.fill_ball(&path("M -86 -160 C -80 -214 60 -240 84 -166 C 92 -120 66 -116 58 -140 C 50 -160 34 -150 30 -120 C 26 -96 2 -98 -2 -124 C -8 -150 -30 -150 -36 -128 C -44 -108 -92 -110 -86 -160 Z"), look.accent);
     for _ in 0..26 {
-        let (x, y, turn) = (
-            look.random.float(-90.0, 90.0),
-            look.random.float(-200.0, -30.0),
-            look.random.float(0.0, 180.0),
-        );
-        let tone = if look.random.chance(50) {
-            darker(look.food, 0.35)
-        } else {
-            look.body
-        };
+        let (x, y, turn) =
+            (look.random.float(-90.0, 90.0), look.random.float(-200.0, -30.0), look.random.float(0.0, 180.0));
+        let tone = if look.random.chance(50) { darker(look.food, 0.35) } else { look.body };
         canvas.at(x, y, turn, 1.0, |c| c.fill(&slab(-10.0, -4.0, 20.0, 8.0, 4.0), tone));
     }
     canvas.fill_ball(&oval(6.0, -250.0, 27.0, 27.0), hex(0x00d3_2f2f));
@@ -136,22 +113,13 @@ pub(super) fn tub(canvas: &mut Canvas, look: &mut Look) {
     let shape = path("M -196 -64 Q 0 6 196 -64 L 158 206 Q 0 242 -158 206 Z");
     canvas.fill_round(&shape, look.body);
     canvas.within(&shape, |c| {
-        c.fill(
-            &path("M -200 116 C -80 60 60 180 200 100 L 200 250 L -200 250 Z"),
-            faint(look.accent, 0.9),
-        );
+        c.fill(&path("M -200 116 C -80 60 60 180 200 100 L 200 250 L -200 250 Z"), faint(look.accent, 0.9));
         c.fill(&slab(-104.0, 12.0, 208.0, 34.0, 17.0), lighter(look.accent, 0.8));
-        c.fill(
-            &slab(-66.0, 58.0, 132.0, 16.0, 8.0),
-            faint(lighter(look.accent, 0.8), 0.75),
-        );
+        c.fill(&slab(-66.0, 58.0, 132.0, 16.0, 8.0), faint(lighter(look.accent, 0.8), 0.75));
         for (x, size) in [(-78.0, 30.0), (0.0, 40.0), (80.0, 30.0)] {
             c.fill_ball(&oval(x, 150.0, size, size), look.food);
         }
-        c.fill(
-            &path("M -170 -40 L -146 -30 L -118 216 L -138 212 Z"),
-            faint(hex(WHITE), 0.3),
-        );
+        c.fill(&path("M -170 -40 L -146 -30 L -118 216 L -138 212 Z"), faint(hex(WHITE), 0.3));
     });
     canvas.stroke(&path("M -196 -64 Q 0 6 196 -64"), lighter(look.body, 0.7), 12.0);
 }

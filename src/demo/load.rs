@@ -35,9 +35,7 @@ pub async fn load(db: &PgPool, media: &Media, zone: Tz, now: DateTime<Utc>, forc
         return Ok(Outcome::AlreadyThere);
     }
     // Before the transaction: drawing takes seconds, and a transaction that long would be taken for a hanging one.
-    let hash = spawn_blocking(|| hash_blocking(PASSWORD))
-        .await
-        .map_err(ApiError::internal)??;
+    let hash = spawn_blocking(|| hash_blocking(PASSWORD)).await.map_err(ApiError::internal)??;
     let pictures = store_pictures(media).await?;
     let outcome = write(db, &pictures, &hash, zone, now, force).await;
     // Another run was faster. After an error they stay: it may have come after the commit, and a file too many does no harm.
@@ -58,9 +56,7 @@ async fn write(
     force: bool,
 ) -> Result<Outcome, DemoError> {
     let mut tx = db.begin().await?;
-    sqlx::query!("SELECT pg_advisory_xact_lock($1)", LOCK)
-        .execute(&mut *tx)
-        .await?;
+    sqlx::query!("SELECT pg_advisory_xact_lock($1)", LOCK).execute(&mut *tx).await?;
     if is_loaded(&mut tx, force).await? {
         return Ok(Outcome::AlreadyThere);
     }
@@ -79,37 +75,23 @@ async fn write(
 
 /// Whether the demo data is there; an error when somebody else's is and `force` is off.
 async fn is_loaded(db: &mut PgConnection, force: bool) -> Result<bool, DemoError> {
-    if sqlx::query_scalar!(
-        r#"SELECT EXISTS (SELECT FROM users WHERE email_key = $1) AS "there!""#,
-        fold(ADMIN_EMAIL)
-    )
-    .fetch_one(&mut *db)
-    .await?
+    if sqlx::query_scalar!(r#"SELECT EXISTS (SELECT FROM users WHERE email_key = $1) AS "there!""#, fold(ADMIN_EMAIL))
+        .fetch_one(&mut *db)
+        .await?
     {
         return Ok(true);
     }
     let ours: Vec<String> = PEOPLE.iter().map(|(_, email)| fold(email)).collect();
-    let others = sqlx::query_scalar!(
-        r#"SELECT count(*) AS "count!" FROM users WHERE email_key <> ALL ($1)"#,
-        &ours
-    )
-    .fetch_one(db)
-    .await?;
-    if others > 0 && !force {
-        Err(DemoError::OtherUsers(others))
-    } else {
-        Ok(false)
-    }
+    let others = sqlx::query_scalar!(r#"SELECT count(*) AS "count!" FROM users WHERE email_key <> ALL ($1)"#, &ours)
+        .fetch_one(db)
+        .await?;
+    if others > 0 && !force { Err(DemoError::OtherUsers(others)) } else { Ok(false) }
 }
 
 /// The names of snacks that are there already, in their comparison form.
 async fn taken_names(db: &mut PgConnection) -> Result<Vec<String>, DemoError> {
     let names: Vec<String> = SNACKS.iter().map(|snack| fold(snack.name)).collect();
-    Ok(
-        sqlx::query_scalar!("SELECT name_key FROM snacks WHERE name_key = ANY ($1)", &names)
-            .fetch_all(db)
-            .await?,
-    )
+    Ok(sqlx::query_scalar!("SELECT name_key FROM snacks WHERE name_key = ANY ($1)", &names).fetch_all(db).await?)
 }
 
 /// Draws and stores all pictures.
@@ -126,10 +108,8 @@ async fn store_pictures(media: &Media) -> Result<Vec<Stored>, DemoError> {
 /// Adds the people and answers their ids, in the order of the table.
 async fn insert_users(db: &mut PgConnection, plan: &Plan, hash: &str) -> Result<Vec<i64>, DemoError> {
     let keys: Vec<String> = PEOPLE.iter().map(|(_, email)| fold(email)).collect();
-    let types: Vec<String> = (0..)
-        .take(PEOPLE.len())
-        .map(|person: u32| if person < ADMINS { "admin" } else { "member" }.into())
-        .collect();
+    let types: Vec<String> =
+        (0..).take(PEOPLE.len()).map(|person: u32| if person < ADMINS { "admin" } else { "member" }.into()).collect();
     sqlx::query!(
         "INSERT INTO users (email, email_key, name, name_key, password_hash, member_type, is_deleted, date_joined, last_login)
          SELECT email, email_key, name, name_key, $5, member_type::member_type, email = $9, date_joined, last_login
@@ -169,10 +149,7 @@ async fn insert_snacks(
         SNACKS.iter().map(|snack| of(snack).to_owned()).collect()
     };
     let keys: Vec<String> = SNACKS.iter().map(|snack| fold(snack.name)).collect();
-    let prices: Vec<Decimal> = SNACKS
-        .iter()
-        .map(|snack| snack.price.parse().unwrap_or_default())
-        .collect();
+    let prices: Vec<Decimal> = SNACKS.iter().map(|snack| snack.price.parse().unwrap_or_default()).collect();
     let images: Vec<String> = pictures.iter().map(|picture| picture.image.clone()).collect();
     let thumbnails: Vec<String> = pictures.iter().map(|picture| picture.thumbnail.clone()).collect();
     let (by, at): (Vec<i64>, Vec<DateTime<Utc>>) =
@@ -202,11 +179,7 @@ async fn insert_snacks(
     .fetch_all(db)
     .await?;
     let mut ids: HashMap<String, i64> = rows.into_iter().map(|row| (row.name_key, row.id)).collect();
-    Ok(keys
-        .iter()
-        .enumerate()
-        .filter_map(|(place, key)| Some((place, ids.remove(key)?)))
-        .collect())
+    Ok(keys.iter().enumerate().filter_map(|(place, key)| Some((place, ids.remove(key)?))).collect())
 }
 
 async fn insert_reactions(
@@ -267,14 +240,7 @@ async fn insert_history(db: &mut PgConnection, plan: &Plan, users: &[i64], order
         rows.push((order.at, id, None, "created".to_owned(), users[order.owner], None));
         let mut from = "created";
         for step in &order.steps {
-            rows.push((
-                step.at,
-                id,
-                Some(from.to_owned()),
-                step.to.to_owned(),
-                users[step.actor],
-                step.arrival,
-            ));
+            rows.push((step.at, id, Some(from.to_owned()), step.to.to_owned(), users[step.actor], step.arrival));
             from = step.to;
         }
     }
@@ -302,11 +268,7 @@ async fn move_orders(db: &mut PgConnection, plan: &Plan, orders: &[i64]) -> Resu
     let longest = plan.orders.iter().map(|order| order.steps.len()).max().unwrap_or(0);
     for nth in 0..longest {
         let (mut ids, mut to, mut arrivals, mut at) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        for (&id, step) in orders
-            .iter()
-            .zip(&plan.orders)
-            .filter_map(|(id, order)| Some((id, order.steps.get(nth)?)))
-        {
+        for (&id, step) in orders.iter().zip(&plan.orders).filter_map(|(id, order)| Some((id, order.steps.get(nth)?))) {
             ids.push(id);
             to.push(step.to.to_owned());
             arrivals.push(step.arrival);

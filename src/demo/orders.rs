@@ -21,19 +21,10 @@ impl Planner {
         let today = self.local_day(self.now);
         let mut orders = Vec::new();
         for day in (today - Days::new(DAYS)).iter_days().take_while(|day| *day <= today) {
-            let (owner, at, busy) = (
-                self.owner(day, today),
-                self.office_hours(day),
-                self.random.chance(ORDER_PERCENT),
-            );
+            let (owner, at, busy) = (self.owner(day, today), self.office_hours(day), self.random.chance(ORDER_PERCENT));
             let steps = self.flow(at);
             if busy && is_working_day(day) && at < self.now {
-                orders.push(Order {
-                    owner,
-                    at,
-                    steps,
-                    lines: Vec::new(),
-                });
+                orders.push(Order { owner, at, steps, lines: Vec::new() });
             }
         }
         let mut newest = NEWEST.into_iter().peekable();
@@ -69,11 +60,7 @@ impl Planner {
         let mut arrival = None;
         let mut steps = Vec::with_capacity(FLOW.len());
         for to in FLOW {
-            let pause = if to == "completed" {
-                self.random.between(1, 3)
-            } else {
-                self.random.between(1, 2)
-            };
+            let pause = if to == "completed" { self.random.between(1, 3) } else { self.random.between(1, 2) };
             for _ in 0..pause {
                 day = next_working_day(day);
             }
@@ -84,12 +71,7 @@ impl Planner {
                 "shipping" if late => arrival = Some(self.afternoon(day, wait)),
                 _ => {}
             }
-            steps.push(Step {
-                to,
-                actor: self.random.below(ADMINS) as usize,
-                at,
-                arrival,
-            });
+            steps.push(Step { to, actor: self.random.below(ADMINS) as usize, at, arrival });
         }
         steps
     }

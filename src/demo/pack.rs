@@ -18,14 +18,7 @@ fn pieces(canvas: &mut Canvas, look: &mut Look, food: Food, places: &[(f32, f32,
 
 /// Sweets come in many colours, everything else in one with shades.
 fn piece_colour(look: &mut Look, food: Food) -> Color {
-    const SWEETS: [u32; 6] = [
-        0x00e5_3935,
-        0x00fb_8c00,
-        0x00fd_d835,
-        0x0043_a047,
-        0x008e_44ad,
-        0x00f4_8fb1,
-    ];
+    const SWEETS: [u32; 6] = [0x00e5_3935, 0x00fb_8c00, 0x00fd_d835, 0x0043_a047, 0x008e_44ad, 0x00f4_8fb1];
     if matches!(food, Food::Bear | Food::Drop) && look.random.chance(70) {
         return hex(SWEETS[look.random.below(6) as usize]);
     }
@@ -46,11 +39,7 @@ fn shield(canvas: &mut Canvas, look: &mut Look, food: Food, x: f32, y: f32, scal
     canvas.at(x, y, 0.0, scale, |c| {
         c.fill(&oval(0.0, 0.0, 118.0, 104.0), faint(lighter(look.accent, 0.1), 0.95));
         c.fill(&oval(0.0, 0.0, 106.0, 92.0), lighter(look.accent, 0.82));
-        for (x, y, turn, scale) in [
-            (-36.0, -26.0, -24.0, 0.56),
-            (38.0, -10.0, 30.0, 0.56),
-            (-6.0, 34.0, 4.0, 0.6),
-        ] {
+        for (x, y, turn, scale) in [(-36.0, -26.0, -24.0, 0.56), (38.0, -10.0, 30.0, 0.56), (-6.0, 34.0, 4.0, 0.6)] {
             c.at(x, y, turn, scale, |c| food.paint(c, tone, &mut look.random));
         }
     });
@@ -59,10 +48,7 @@ fn shield(canvas: &mut Canvas, look: &mut Look, food: Food, x: f32, y: f32, scal
 /// Where a name would stand: two bars.
 pub(super) fn label(canvas: &mut Canvas, y: f32, width: f32, colour: Color) {
     canvas.fill(&slab(-width / 2.0, y, width, 30.0, 15.0), colour);
-    canvas.fill(
-        &slab(-width * 0.32, y + 42.0, width * 0.64, 14.0, 7.0),
-        faint(colour, 0.7),
-    );
+    canvas.fill(&slab(-width * 0.32, y + 42.0, width * 0.64, 14.0, 7.0), faint(colour, 0.7));
 }
 
 pub(super) fn bag(canvas: &mut Canvas, look: &mut Look, food: Food) {
@@ -82,14 +68,8 @@ pub(super) fn bag(canvas: &mut Canvas, look: &mut Look, food: Food) {
             110.0 - dip
         ));
         c.fill(&wave, faint(look.accent, 0.85));
-        c.fill(
-            &slab(-170.0, -246.0, 340.0, 34.0, 0.0),
-            faint(darker(look.body, 0.3), 0.35),
-        );
-        c.fill(
-            &slab(-170.0, 200.0, 340.0, 34.0, 0.0),
-            faint(darker(look.body, 0.3), 0.3),
-        );
+        c.fill(&slab(-170.0, -246.0, 340.0, 34.0, 0.0), faint(darker(look.body, 0.3), 0.35));
+        c.fill(&slab(-170.0, 200.0, 340.0, 34.0, 0.0), faint(darker(look.body, 0.3), 0.3));
         for step in 0..4_u8 {
             let y = -238.0 + f32::from(step) * 7.0;
             c.stroke(&path(&format!("M -170 {y} L 170 {y}")), faint(hex(WHITE), 0.22), 2.0);
@@ -106,24 +86,13 @@ pub(super) fn bag(canvas: &mut Canvas, look: &mut Look, food: Food) {
         );
         for (x, y) in [(-150.0, -205.0), (140.0, -205.0), (-146.0, 196.0), (140.0, 196.0)] {
             c.stroke(
-                &path(&format!(
-                    "M {x} {y} Q {} {} {} {}",
-                    x * 0.85,
-                    y * 0.92,
-                    x * 0.62,
-                    y * 0.86
-                )),
+                &path(&format!("M {x} {y} Q {} {} {} {}", x * 0.85, y * 0.92, x * 0.62, y * 0.86)),
                 faint(hex(WHITE), 0.25),
                 4.0,
             );
         }
     });
-    pieces(
-        canvas,
-        look,
-        food,
-        &[(-178.0, 196.0, 0.52), (172.0, 204.0, 0.56), (104.0, 226.0, 0.48)],
-    );
+    pieces(canvas, look, food, &[(-178.0, 196.0, 0.52), (172.0, 204.0, 0.56), (104.0, 226.0, 0.48)]);
 }
 
 pub(super) fn pouch(canvas: &mut Canvas, look: &mut Look, food: Food) {
@@ -150,20 +119,12 @@ pub(super) fn pouch(canvas: &mut Canvas, look: &mut Look, food: Food) {
         c.stroke(&window, lighter(look.accent, 0.25), 9.0);
         c.fill(&slab(-146.0, -170.0, 16.0, 380.0, 8.0), faint(hex(WHITE), 0.3));
     });
-    pieces(
-        canvas,
-        look,
-        food,
-        &[(-176.0, 190.0, 0.5), (168.0, 188.0, 0.56), (96.0, 222.0, 0.46)],
-    );
+    pieces(canvas, look, food, &[(-176.0, 190.0, 0.5), (168.0, 188.0, 0.56), (96.0, 222.0, 0.46)]);
 }
 
 pub(super) fn carton(canvas: &mut Canvas, look: &mut Look, food: Food) {
     canvas.shadow(10.0, 214.0, 250.0, 36.0);
-    canvas.fill(
-        &path("M -178 -150 L -120 -206 L 214 -206 L 164 -150 Z"),
-        lighter(look.body, 0.35),
-    );
+    canvas.fill(&path("M -178 -150 L -120 -206 L 214 -206 L 164 -150 Z"), lighter(look.body, 0.35));
     canvas.fill_down(
         &path("M 164 -150 L 214 -206 L 214 150 L 164 212 Z"),
         darker(look.body, 0.22),
@@ -187,12 +148,7 @@ pub(super) fn carton(canvas: &mut Canvas, look: &mut Look, food: Food) {
         c.fill(&path("M -178 -150 L -70 -150 L -178 60 Z"), faint(hex(WHITE), 0.13));
     });
     canvas.stroke(&path("M -174 -150 L 164 -150 L 164 208"), faint(hex(WHITE), 0.4), 3.0);
-    pieces(
-        canvas,
-        look,
-        food,
-        &[(-190.0, 176.0, 0.56), (178.0, 196.0, 0.58), (92.0, 224.0, 0.5)],
-    );
+    pieces(canvas, look, food, &[(-190.0, 176.0, 0.56), (178.0, 196.0, 0.58), (92.0, 224.0, 0.5)]);
 }
 
 pub(super) fn tube(canvas: &mut Canvas, look: &mut Look, food: Food) {
@@ -200,39 +156,21 @@ pub(super) fn tube(canvas: &mut Canvas, look: &mut Look, food: Food) {
     let shape = path("M -134 -190 L 86 -190 L 86 206 Q -24 250 -134 206 Z");
     canvas.fill_round(&shape, look.body);
     canvas.within(&shape, |c| {
-        c.fill(
-            &path("M -140 120 Q -24 166 90 120 L 90 250 L -140 250 Z"),
-            faint(look.accent, 0.85),
-        );
+        c.fill(&path("M -140 120 Q -24 166 90 120 L 90 250 L -140 250 Z"), faint(look.accent, 0.85));
         c.at(-24.0, 0.0, 0.0, 1.0, |c| {
             label(c, -134.0, 160.0, lighter(look.accent, 0.8));
         });
         shield(c, look, food, -24.0, 34.0, 0.88);
         c.fill(&slab(-112.0, -190.0, 20.0, 420.0, 0.0), faint(hex(WHITE), 0.28));
-        c.fill(
-            &path("M -134 188 Q -24 232 86 188 L 86 260 L -134 260 Z"),
-            hex(0x00c9_cdd2),
-        );
+        c.fill(&path("M -134 188 Q -24 232 86 188 L 86 260 L -134 260 Z"), hex(0x00c9_cdd2));
     });
-    canvas.fill_round(
-        &path("M -142 -226 L 94 -226 L 94 -190 Q -24 -156 -142 -190 Z"),
-        lighter(look.accent, 0.2),
-    );
-    canvas.fill_down(
-        &oval(-24.0, -226.0, 118.0, 26.0),
-        lighter(look.accent, 0.75),
-        lighter(look.accent, 0.4),
-    );
+    canvas.fill_round(&path("M -142 -226 L 94 -226 L 94 -190 Q -24 -156 -142 -190 Z"), lighter(look.accent, 0.2));
+    canvas.fill_down(&oval(-24.0, -226.0, 118.0, 26.0), lighter(look.accent, 0.75), lighter(look.accent, 0.4));
     pieces(
         canvas,
         look,
         food,
-        &[
-            (150.0, 120.0, 0.66),
-            (196.0, 190.0, 0.6),
-            (112.0, 214.0, 0.6),
-            (-176.0, 206.0, 0.46),
-        ],
+        &[(150.0, 120.0, 0.66), (196.0, 190.0, 0.6), (112.0, 214.0, 0.6), (-176.0, 206.0, 0.46)],
     );
 }
 

@@ -86,12 +86,7 @@ pub(super) struct Look {
 /// What the PNG encoder has to say, which for these pictures is nothing.
 pub fn draw(picture: Picture, name: &str) -> Result<Vec<u8>, ImageError> {
     let [body, accent, food] = picture.colours.map(hex);
-    let mut look = Look {
-        body,
-        accent,
-        food,
-        random: Random::of(name),
-    };
+    let mut look = Look { body, accent, food, random: Random::of(name) };
     let kind = ParameterErrorKind::DimensionMismatch;
     let mut canvas = Canvas::new().ok_or_else(|| ImageError::Parameter(ParameterError::from_kind(kind)))?;
     ground(&mut canvas, &mut look);
@@ -120,14 +115,7 @@ pub fn draw(picture: Picture, name: &str) -> Result<Vec<u8>, ImageError> {
         Kind::FishWaffle => ice::fish_waffle(canvas, &mut look),
     });
     let mut png = Cursor::new(Vec::new());
-    image::write_buffer_with_format(
-        &mut png,
-        &canvas.rgb(),
-        SIDE,
-        SIDE,
-        ExtendedColorType::Rgb8,
-        ImageFormat::Png,
-    )?;
+    image::write_buffer_with_format(&mut png, &canvas.rgb(), SIDE, SIDE, ExtendedColorType::Rgb8, ImageFormat::Png)?;
     Ok(png.into_inner())
 }
 
@@ -162,22 +150,10 @@ mod tests {
 
     #[test]
     fn a_picture_is_a_png_that_depends_on_kind_colours_and_name_alone() {
-        let picture = |kind, name| {
-            draw(
-                Picture {
-                    kind,
-                    colours: [0x00c6_2828, 0x00fd_d835, 0x00d0_934a],
-                },
-                name,
-            )
-            .ok()
-        };
+        let picture = |kind, name| draw(Picture { kind, colours: [0x00c6_2828, 0x00fd_d835, 0x00d0_934a] }, name).ok();
         let bag = picture(Kind::Bag(Food::Chip), "감자칩");
         let decoded = bag.as_deref().and_then(|bytes| image::load_from_memory(bytes).ok());
-        assert_eq!(
-            decoded.map(|picture| (picture.width(), picture.height())),
-            Some((SIDE, SIDE))
-        );
+        assert_eq!(decoded.map(|picture| (picture.width(), picture.height())), Some((SIDE, SIDE)));
         assert_eq!(bag, picture(Kind::Bag(Food::Chip), "감자칩"));
         assert_ne!(bag, picture(Kind::Bag(Food::Chip), "옥수수칩"));
         assert_ne!(bag, picture(Kind::Can, "감자칩"));

@@ -43,10 +43,7 @@ pub(super) struct Order {
 impl Order {
     /// Until when its snacks cannot be ordered by others; `None` while there is no end in sight.
     pub(super) fn blocks_until(&self) -> Option<DateTime<Utc>> {
-        self.steps
-            .iter()
-            .find(|step| matches!(step.to, "shipping" | "canceled"))
-            .map(|step| step.at)
+        self.steps.iter().find(|step| matches!(step.to, "shipping" | "canceled")).map(|step| step.at)
     }
 
     pub(super) fn was_approved(&self) -> bool {
@@ -71,11 +68,7 @@ pub(super) struct Plan {
 impl Plan {
     /// The year that ends at `now`, with its days as they are in `zone`. Snacks that are not `usable` are left alone.
     pub(super) fn new(now: DateTime<Utc>, zone: Tz, usable: impl Fn(usize) -> bool) -> Self {
-        let mut planner = Planner {
-            now,
-            zone,
-            random: Random::new(2024),
-        };
+        let mut planner = Planner { now, zone, random: Random::new(2024) };
         let joined = (0..PEOPLE.len()).map(|_| planner.days_ago(380, 420)).collect();
         let last_login = (0..PEOPLE.len()).map(|person| planner.last_login(person)).collect();
         let registered: Vec<_> = (0..SNACKS.len()).map(|_| planner.registered()).collect();
@@ -83,13 +76,7 @@ impl Plan {
         let mut orders = planner.orders();
         planner.fill(&mut orders, &registered, &scores(&reactions), &usable);
         reactions.retain(|reaction| usable(reaction.snack));
-        Self {
-            joined,
-            last_login,
-            registered,
-            reactions,
-            orders,
-        }
+        Self { joined, last_login, registered, reactions, orders }
     }
 }
 
@@ -113,11 +100,7 @@ impl Planner {
     fn days_ago(&mut self, from: u32, to: u32) -> DateTime<Utc> {
         let ago = Days::new(self.random.between(from, to).into());
         let day = self.now.with_timezone(&self.zone).date_naive() - ago;
-        self.office_hours(if is_working_day(day) {
-            day
-        } else {
-            next_working_day(day)
-        })
+        self.office_hours(if is_working_day(day) { day } else { next_working_day(day) })
     }
 
     /// A moment between half past nine and six on that day.
@@ -125,10 +108,7 @@ impl Planner {
         let seconds = self.random.between(9 * 3600 + 1800, 18 * 3600 - 1);
         let time = NaiveTime::from_num_seconds_from_midnight_opt(seconds, 0).unwrap_or_default();
         let local = day.and_time(time);
-        self.zone
-            .from_local_datetime(&local)
-            .earliest()
-            .map_or_else(|| local.and_utc(), |time| time.to_utc())
+        self.zone.from_local_datetime(&local).earliest().map_or_else(|| local.and_utc(), |time| time.to_utc())
     }
 
     pub(super) fn local_day(&self, at: DateTime<Utc>) -> NaiveDate {
@@ -145,11 +125,7 @@ impl Planner {
     /// Most snacks have been there from the beginning, some are new.
     fn registered(&mut self) -> (usize, DateTime<Utc>) {
         let by = self.person();
-        let at = if self.random.chance(85) {
-            self.days_ago(367, 375)
-        } else {
-            self.days_ago(40, 200)
-        };
+        let at = if self.random.chance(85) { self.days_ago(367, 375) } else { self.days_ago(40, 200) };
         (by, at)
     }
 
@@ -175,16 +151,9 @@ impl Planner {
                 Appeal::Unrated => (0, 0),
             };
             for user in 0..PEOPLE.len() {
-                let (says, likes, percent) = (
-                    self.random.chance(vocal),
-                    self.random.chance(pleased),
-                    self.random.below(100),
-                );
-                let last = if user == RESIGNED {
-                    self.now - Duration::days(180)
-                } else {
-                    self.now
-                };
+                let (says, likes, percent) =
+                    (self.random.chance(vocal), self.random.chance(pleased), self.random.below(100));
+                let last = if user == RESIGNED { self.now - Duration::days(180) } else { self.now };
                 if says && last > *since {
                     let at = *since + (last - *since) * i32::try_from(percent).unwrap_or(0) / 100;
                     reactions.push(Reaction { snack, user, likes, at });
@@ -200,10 +169,7 @@ impl Planner {
             day = next_working_day(day);
         }
         let local = day.and_time(NaiveTime::MIN) + Duration::hours(14);
-        self.zone
-            .from_local_datetime(&local)
-            .earliest()
-            .map_or_else(|| local.and_utc(), |time| time.to_utc())
+        self.zone.from_local_datetime(&local).earliest().map_or_else(|| local.and_utc(), |time| time.to_utc())
     }
 }
 
@@ -246,11 +212,7 @@ mod tests {
             assert!((180..=235).contains(&plan.orders.len()), "{}", plan.orders.len());
             let states: BTreeSet<_> = plan.orders.iter().map(status).collect();
             assert_eq!(states.len(), 6, "{now}: {states:?}");
-            let open = plan
-                .orders
-                .iter()
-                .filter(|order| !matches!(status(order), "completed" | "canceled"))
-                .count();
+            let open = plan.orders.iter().filter(|order| !matches!(status(order), "completed" | "canceled")).count();
             assert!((8..=16).contains(&open), "{now}: {open}");
         }
     }
@@ -285,19 +247,13 @@ mod tests {
     fn everything_happens_in_order_and_during_office_hours() {
         for (now, plan) in plans() {
             for order in &plan.orders {
-                let times: Vec<_> = [order.at]
-                    .into_iter()
-                    .chain(order.steps.iter().map(|step| step.at))
-                    .collect();
+                let times: Vec<_> = [order.at].into_iter().chain(order.steps.iter().map(|step| step.at)).collect();
                 assert!(times.is_sorted_by(|a, b| a < b) && times.iter().all(|at| *at < now));
                 assert!(plan.joined[order.owner] < order.at);
                 for at in times.iter().map(|at| at.with_timezone(&Seoul)) {
                     assert!((9..18).contains(&at.hour()) && is_working_day(at.date_naive()));
                 }
-                let known = order
-                    .steps
-                    .iter()
-                    .filter(|step| matches!(step.to, "ordered" | "shipping" | "completed"));
+                let known = order.steps.iter().filter(|step| matches!(step.to, "ordered" | "shipping" | "completed"));
                 assert!(known.clone().all(|step| step.arrival.is_some()));
             }
             for reaction in &plan.reactions {

@@ -16,11 +16,7 @@ pub(super) fn bar(canvas: &mut Canvas, look: &mut Look) {
             for column in 0..3_i8 {
                 let (x, y) = (f32::from(column) * 76.0 - 110.0, f32::from(row) * 80.0 - 220.0);
                 c.fill(&slab(x, y, 68.0, 72.0, 10.0), darker(look.food, 0.28));
-                c.fill_down(
-                    &slab(x + 3.0, y + 2.0, 62.0, 62.0, 9.0),
-                    lighter(look.food, 0.22),
-                    look.food,
-                );
+                c.fill_down(&slab(x + 3.0, y + 2.0, 62.0, 62.0, 9.0), lighter(look.food, 0.22), look.food);
                 c.stroke(
                     &path(&format!("M {} {1} L {2} {1}", x + 12.0, y + 10.0, x + 50.0)),
                     faint(hex(WHITE), 0.3),
@@ -28,19 +24,13 @@ pub(super) fn bar(canvas: &mut Canvas, look: &mut Look) {
                 );
             }
         }
-        let foil = path(&format!(
-            "M -130 -4 {} L 130 50 L -130 50 Z",
-            zigzag(-4.0, -130.0, 10, 26.0, 24.0)
-        ));
+        let foil = path(&format!("M -130 -4 {} L 130 50 L -130 50 Z", zigzag(-4.0, -130.0, 10, 26.0, 24.0)));
         c.fill_round(&foil, hex(0x00d9_dde3));
         let wrapper =
             path("M -134 20 Q -60 2 0 18 Q 70 32 134 12 L 134 216 Q 134 228 122 228 L -122 228 Q -134 228 -134 216 Z");
         c.fill_round(&wrapper, look.body);
         c.within(&wrapper, |c| {
-            c.fill(
-                &path("M -140 150 Q 0 96 140 150 L 140 240 L -140 240 Z"),
-                faint(look.accent, 0.92),
-            );
+            c.fill(&path("M -140 150 Q 0 96 140 150 L 140 240 L -140 240 Z"), faint(look.accent, 0.92));
             label(c, 52.0, 190.0, lighter(look.accent, 0.8));
             c.fill(&slab(-112.0, 20.0, 14.0, 200.0, 7.0), faint(hex(WHITE), 0.35));
         });
@@ -88,45 +78,21 @@ pub(super) fn snack_bar(canvas: &mut Canvas, look: &mut Look) {
 
 /// One sandwich cookie from the side, around (0, 0).
 fn side(canvas: &mut Canvas, look: &Look) {
-    canvas.fill_down(
-        &slab(-112.0, 8.0, 224.0, 34.0, 14.0),
-        look.body,
-        darker(look.body, 0.35),
-    );
-    canvas.fill_down(
-        &slab(-104.0, -14.0, 208.0, 30.0, 12.0),
-        lighter(look.food, 0.4),
-        darker(look.food, 0.08),
-    );
-    canvas.fill_down(
-        &slab(-112.0, -42.0, 224.0, 34.0, 14.0),
-        lighter(look.body, 0.25),
-        darker(look.body, 0.15),
-    );
+    canvas.fill_down(&slab(-112.0, 8.0, 224.0, 34.0, 14.0), look.body, darker(look.body, 0.35));
+    canvas.fill_down(&slab(-104.0, -14.0, 208.0, 30.0, 12.0), lighter(look.food, 0.4), darker(look.food, 0.08));
+    canvas.fill_down(&slab(-112.0, -42.0, 224.0, 34.0, 14.0), lighter(look.body, 0.25), darker(look.body, 0.15));
     for step in 0..11_u8 {
         let x = f32::from(step) * 20.0 - 100.0;
-        canvas.stroke(
-            &path(&format!("M {x} -34 L {x} -18")),
-            faint(darker(look.body, 0.5), 0.4),
-            4.0,
-        );
-        canvas.stroke(
-            &path(&format!("M {x} 18 L {x} 34")),
-            faint(darker(look.body, 0.5), 0.4),
-            4.0,
-        );
+        canvas.stroke(&path(&format!("M {x} -34 L {x} -18")), faint(darker(look.body, 0.5), 0.4), 4.0);
+        canvas.stroke(&path(&format!("M {x} 18 L {x} 34")), faint(darker(look.body, 0.5), 0.4), 4.0);
     }
 }
 
 pub(super) fn sandwich(canvas: &mut Canvas, look: &Look) {
     canvas.shadow(0.0, 222.0, 250.0, 36.0);
-    for (x, y, turn) in [
-        (-66.0, 174.0, 0.0),
-        (-58.0, 88.0, 2.0),
-        (-72.0, 2.0, -2.0),
-        (-60.0, -84.0, 3.0),
-        (-64.0, -170.0, -4.0),
-    ] {
+    for (x, y, turn) in
+        [(-66.0, 174.0, 0.0), (-58.0, 88.0, 2.0), (-72.0, 2.0, -2.0), (-60.0, -84.0, 3.0), (-64.0, -170.0, -4.0)]
+    {
         canvas.at(x, y, turn, 1.0, |c| side(c, look));
     }
     canvas.at(112.0, 96.0, 12.0, 1.0, |c| {
@@ -140,10 +106,7 @@ pub(super) fn sandwich(canvas: &mut Canvas, look: &Look) {
                 c.fill(&oval(0.0, -78.0, 9.0, 13.0), faint(lighter(look.body, 0.5), 0.55));
             });
         }
-        c.fill(
-            &path("M 0 -26 L 8 -8 L 26 0 L 8 8 L 0 26 L -8 8 L -26 0 L -8 -8 Z"),
-            lighter(look.accent, 0.35),
-        );
+        c.fill(&path("M 0 -26 L 8 -8 L 26 0 L 8 8 L 0 26 L -8 8 L -26 0 L -8 -8 Z"), lighter(look.accent, 0.35));
     });
 }
 
@@ -153,20 +116,10 @@ fn coated(canvas: &mut Canvas, look: &Look, cut: bool) {
         "M -138 30 C -146 -34 -112 -74 0 -76 C 112 -74 146 -34 138 30 C 142 66 112 84 0 84 C -112 84 -142 66 -138 30 Z",
     );
     canvas.fill_ball(&coat, look.food);
-    canvas.stroke(
-        &path("M -104 -24 C -84 -52 -40 -60 4 -60"),
-        faint(hex(WHITE), 0.45),
-        10.0,
-    );
+    canvas.stroke(&path("M -104 -24 C -84 -52 -40 -60 4 -60"), faint(hex(WHITE), 0.45), 10.0);
     for x in [-70.0, -10.0, 50.0] {
         canvas.stroke(
-            &path(&format!(
-                "M {x} -50 Q {} -38 {} -46 Q {} -54 {} -44",
-                x + 14.0,
-                x + 28.0,
-                x + 40.0,
-                x + 52.0
-            )),
+            &path(&format!("M {x} -50 Q {} -38 {} -46 Q {} -54 {} -44", x + 14.0, x + 28.0, x + 40.0, x + 52.0)),
             faint(lighter(look.food, 0.4), 0.45),
             6.0,
         );
@@ -178,14 +131,7 @@ fn coated(canvas: &mut Canvas, look: &Look, cut: bool) {
             c.fill(&slab(-20.0, -62.0, 180.0, 50.0, 0.0), lighter(look.accent, 0.35));
             c.fill(&slab(-20.0, 22.0, 180.0, 60.0, 0.0), lighter(look.accent, 0.3));
             c.fill_down(&slab(-20.0, -18.0, 180.0, 40.0, 12.0), hex(WHITE), hex(0x00f3_e9dc));
-            for (x, y) in [
-                (24.0, -40.0),
-                (60.0, -30.0),
-                (92.0, -36.0),
-                (30.0, 44.0),
-                (70.0, 50.0),
-                (100.0, 38.0),
-            ] {
+            for (x, y) in [(24.0, -40.0), (60.0, -30.0), (92.0, -36.0), (30.0, 44.0), (70.0, 50.0), (100.0, 38.0)] {
                 c.fill(&oval(x, y, 6.0, 4.0), faint(darker(look.accent, 0.4), 0.3));
             }
         });
@@ -196,10 +142,7 @@ fn coated(canvas: &mut Canvas, look: &Look, cut: bool) {
 pub(super) fn cake(canvas: &mut Canvas, look: &Look) {
     canvas.shadow(0.0, 216.0, 260.0, 38.0);
     canvas.fill_round(&path("M -190 -70 L 190 -70 L 176 -212 L -176 -212 Z"), look.body);
-    canvas.fill(
-        &path("M -184 -120 Q 0 -84 184 -120 L 190 -70 L -190 -70 Z"),
-        look.accent,
-    );
+    canvas.fill(&path("M -184 -120 Q 0 -84 184 -120 L 190 -70 L -190 -70 Z"), look.accent);
     label(canvas, -190.0, 220.0, lighter(look.accent, 0.8));
     canvas.at(-70.0, -24.0, 0.0, 1.0, |c| coated(c, look, false));
     canvas.at(92.0, 20.0, 0.0, 0.9, |c| coated(c, look, false));
@@ -215,20 +158,14 @@ pub(super) fn sticks(canvas: &mut Canvas, look: &mut Look) {
             c.fill_round(&slab(-11.0, -128.0, 22.0, 240.0, 11.0), look.food);
             c.stroke(&path("M -4 -112 L -4 40"), faint(hex(WHITE), 0.28), 4.0);
             for y in [-96.0, -62.0, -30.0] {
-                c.fill(
-                    &oval(look.random.float(-4.0, 5.0), y, 4.0, 3.0),
-                    faint(lighter(look.accent, 0.6), 0.8),
-                );
+                c.fill(&oval(look.random.float(-4.0, 5.0), y, 4.0, 3.0), faint(lighter(look.accent, 0.6), 0.8));
             }
         });
     }
     let shape = path("M -150 -96 Q 0 -40 150 -96 L 144 214 Q 144 226 132 226 L -132 226 Q -144 226 -144 214 Z");
     canvas.fill_round(&shape, look.body);
     canvas.within(&shape, |c| {
-        c.fill(
-            &path("M -160 130 C -60 70 60 190 160 110 L 160 240 L -160 240 Z"),
-            look.accent,
-        );
+        c.fill(&path("M -160 130 C -60 70 60 190 160 110 L 160 240 L -160 240 Z"), look.accent);
         label(c, -30.0, 200.0, lighter(look.accent, 0.8));
         for (x, turn) in [(-40.0, -28.0), (0.0, 0.0), (40.0, 28.0)] {
             c.at(x, 124.0, turn, 0.9, |c| {
@@ -236,10 +173,7 @@ pub(super) fn sticks(canvas: &mut Canvas, look: &mut Look) {
                 c.fill_round(&slab(-10.0, -68.0, 20.0, 96.0, 10.0), look.food);
             });
         }
-        c.fill(
-            &path("M -134 -90 L -108 -80 L -104 226 L -128 226 Z"),
-            faint(hex(WHITE), 0.3),
-        );
+        c.fill(&path("M -134 -90 L -108 -80 L -104 226 L -128 226 Z"), faint(hex(WHITE), 0.3));
     });
     canvas.stroke(&path("M -150 -96 Q 0 -40 150 -96"), faint(hex(WHITE), 0.6), 5.0);
 }
@@ -250,11 +184,7 @@ fn sweet(canvas: &mut Canvas, paper: Color, stripe: Color) {
         canvas.at(0.0, 0.0, turn, 1.0, |c| {
             let end = path("M 70 -8 L 158 -58 L 146 -28 L 164 -14 L 148 2 L 164 18 L 146 32 L 158 60 L 70 10 Z");
             c.fill(&end, lighter(paper, 0.15));
-            c.stroke(
-                &path("M 80 -2 L 140 -30 M 82 2 L 146 4 M 80 6 L 140 38"),
-                faint(darker(paper, 0.4), 0.4),
-                4.0,
-            );
+            c.stroke(&path("M 80 -2 L 140 -30 M 82 2 L 146 4 M 80 6 L 140 38"), faint(darker(paper, 0.4), 0.4), 4.0);
         });
     }
     let body = slab(-84.0, -58.0, 168.0, 116.0, 52.0);
@@ -262,13 +192,7 @@ fn sweet(canvas: &mut Canvas, paper: Color, stripe: Color) {
     canvas.within(&body, |c| {
         for x in [-56.0, 0.0, 56.0] {
             c.fill(
-                &path(&format!(
-                    "M {} -70 L {} -70 L {} 70 L {} 70 Z",
-                    x + 10.0,
-                    x + 32.0,
-                    x - 2.0,
-                    x - 24.0
-                )),
+                &path(&format!("M {} -70 L {} -70 L {} 70 L {} 70 Z", x + 10.0, x + 32.0, x - 2.0, x - 24.0)),
                 faint(stripe, 0.85),
             );
         }
@@ -289,25 +213,15 @@ pub(super) fn candy(canvas: &mut Canvas, look: &Look) {
 
 pub(super) fn lollipop(canvas: &mut Canvas, look: &Look) {
     canvas.shadow(0.0, 226.0, 200.0, 28.0);
-    for (x, y, turn, colour) in [
-        (-96.0, -16.0, -20.0, look.food),
-        (100.0, -10.0, 20.0, look.accent),
-        (0.0, -70.0, 0.0, look.body),
-    ] {
+    for (x, y, turn, colour) in
+        [(-96.0, -16.0, -20.0, look.food), (100.0, -10.0, 20.0, look.accent), (0.0, -70.0, 0.0, look.body)]
+    {
         canvas.at(x, y, turn, 1.0, |c| {
             c.fill_round(&slab(-8.0, 40.0, 16.0, 240.0, 8.0), hex(0x00f5_f1ea));
             c.fill_ball(&oval(0.0, 0.0, 104.0, 104.0), colour);
             c.within(&oval(0.0, 0.0, 104.0, 104.0), |c| {
-                c.stroke(
-                    &path("M -120 30 C -60 -50 40 60 120 -34"),
-                    faint(lighter(colour, 0.75), 0.85),
-                    26.0,
-                );
-                c.stroke(
-                    &path("M -110 86 C -50 10 50 110 120 30"),
-                    faint(lighter(colour, 0.75), 0.5),
-                    12.0,
-                );
+                c.stroke(&path("M -120 30 C -60 -50 40 60 120 -34"), faint(lighter(colour, 0.75), 0.85), 26.0);
+                c.stroke(&path("M -110 86 C -50 10 50 110 120 30"), faint(lighter(colour, 0.75), 0.5), 12.0);
             });
             c.fill(&oval(-38.0, -48.0, 24.0, 15.0), faint(hex(WHITE), 0.55));
             c.fill(&path("M -30 98 L 30 98 L 20 124 L -20 124 Z"), lighter(colour, 0.5));

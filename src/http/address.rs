@@ -31,10 +31,7 @@ impl Address {
     pub fn behind(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> Self {
         let is_trusted = |address: &IpAddr| trusted.iter().any(|network| network.contains(address));
         let mut client = peer.to_canonical();
-        let named = headers
-            .get_all("x-forwarded-for")
-            .iter()
-            .filter_map(|value| value.to_str().ok());
+        let named = headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok());
         let hops: Vec<&str> = named.flat_map(|value| value.split(',')).map(str::trim).collect();
         for hop in hops.into_iter().rev() {
             if !is_trusted(&client) {
@@ -66,9 +63,7 @@ impl Address {
 
 /// An address with or without a port.
 fn parse(hop: &str) -> Option<IpAddr> {
-    hop.parse()
-        .ok()
-        .or_else(|| hop.parse::<SocketAddr>().ok().map(|address| address.ip()))
+    hop.parse().ok().or_else(|| hop.parse::<SocketAddr>().ok().map(|address| address.ip()))
 }
 
 impl FromRequestParts<AppState> for Address {
@@ -88,10 +83,7 @@ mod tests {
         for value in forwarded {
             headers.append("x-forwarded-for", value.parse().expect("a header value"));
         }
-        let trusted: Vec<IpNet> = trusted
-            .iter()
-            .map(|network| network.parse().expect("a network"))
-            .collect();
+        let trusted: Vec<IpNet> = trusted.iter().map(|network| network.parse().expect("a network")).collect();
         Address::behind(peer.parse().expect("an address"), &headers, &trusted).to_string()
     }
 
@@ -102,12 +94,7 @@ mod tests {
             ("203.0.113.9", &["198.51.100.1"], &["10.0.0.0/8"], "203.0.113.9"),
             ("10.0.0.1", &["198.51.100.1"], &["10.0.0.0/8"], "198.51.100.1"),
             ("10.0.0.1", &["6.6.6.6, 198.51.100.1"], &["10.0.0.0/8"], "198.51.100.1"),
-            (
-                "10.0.0.1",
-                &["6.6.6.6", "198.51.100.1, 10.0.0.2"],
-                &["10.0.0.0/8"],
-                "198.51.100.1",
-            ),
+            ("10.0.0.1", &["6.6.6.6", "198.51.100.1, 10.0.0.2"], &["10.0.0.0/8"], "198.51.100.1"),
             ("10.0.0.1", &["198.51.100.1:4711"], &["10.0.0.0/8"], "198.51.100.1"),
             ("10.0.0.1", &["rubbish"], &["10.0.0.0/8"], "10.0.0.1"),
             ("10.0.0.1", &["6.6.6.6, rubbish, 10.0.0.3"], &["10.0.0.0/8"], "10.0.0.3"),
@@ -115,11 +102,7 @@ mod tests {
             ("::ffff:10.0.0.1", &["2001:db8::7"], &["10.0.0.0/8"], "2001:db8::7"),
         ];
         for (peer, forwarded, trusted, expected) in table {
-            assert_eq!(
-                behind(peer, forwarded, trusted),
-                expected,
-                "{peer} {forwarded:?} {trusted:?}"
-            );
+            assert_eq!(behind(peer, forwarded, trusted), expected, "{peer} {forwarded:?} {trusted:?}");
         }
     }
 

@@ -57,9 +57,7 @@ impl<S: Send + Sync, T: DeserializeOwned + Validate> FromRequest<S> for Exact<T>
 /// # Errors
 /// `invalid_request` when it does not; the connection is then closed, since the rest of it is still to come.
 pub async fn in_time<T>(body: impl Future<Output = T>) -> Result<T, ApiError> {
-    timeout(DEADLINE, body)
-        .await
-        .map_err(|_| ApiError::unreadable("the body did not arrive in time"))
+    timeout(DEADLINE, body).await.map_err(|_| ApiError::unreadable("the body did not arrive in time"))
 }
 
 /// The bytes of a body that says it is JSON.
@@ -70,21 +68,15 @@ pub async fn read<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, 
     if !is_json(request.headers()) {
         return Err(Code::UnsupportedMediaType.into());
     }
-    let bytes = in_time(Bytes::from_request(request, state))
-        .await?
-        .map_err(|rejection| {
-            if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
-                Code::PayloadTooLarge.into()
-            } else {
-                ApiError::unreadable(rejection)
-            }
-        })?;
+    let bytes = in_time(Bytes::from_request(request, state)).await?.map_err(|rejection| {
+        if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
+            Code::PayloadTooLarge.into()
+        } else {
+            ApiError::unreadable(rejection)
+        }
+    })?;
     // The calls that take a picture as well allow larger bodies, but not larger JSON.
-    if bytes.len() > LIMIT {
-        Err(Code::PayloadTooLarge.into())
-    } else {
-        Ok(bytes)
-    }
+    if bytes.len() > LIMIT { Err(Code::PayloadTooLarge.into()) } else { Ok(bytes) }
 }
 
 /// Whether the request says that its body is JSON.

@@ -16,20 +16,11 @@ pub enum Language {
 pub fn language(headers: &HeaderMap) -> Language {
     let weight = |wanted: &str| {
         weights(headers, &header::ACCEPT_LANGUAGE)
-            .filter(|(range, _)| {
-                range
-                    .split('-')
-                    .next()
-                    .is_some_and(|primary| primary.eq_ignore_ascii_case(wanted))
-            })
+            .filter(|(range, _)| range.split('-').next().is_some_and(|primary| primary.eq_ignore_ascii_case(wanted)))
             .map(|(_, weight)| weight)
             .fold(0.0, f32::max)
     };
-    if weight("en") > weight("ko") {
-        Language::English
-    } else {
-        Language::Korean
-    }
+    if weight("en") > weight("ko") { Language::English } else { Language::Korean }
 }
 
 /// Whether the client asks for CSV rather than JSON.
@@ -47,17 +38,14 @@ pub fn wants_csv(headers: &HeaderMap) -> bool {
 
 /// The ranges of a preference header with their weights, 0 to 1.
 fn weights<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = (&'a str, f32)> {
-    headers
-        .get_all(name)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .map(|item| {
+    headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(',')).map(
+        |item| {
             let mut parts = item.split(';').map(str::trim);
             let range = parts.next().unwrap_or_default();
             let weight = parts.find_map(|part| part.strip_prefix("q=").or_else(|| part.strip_prefix("Q=")));
             (range, weight.map_or(1.0, |weight| weight.parse().unwrap_or(0.0)))
-        })
+        },
+    )
 }
 
 /// Whether the request's `If-Match`, if it has one, holds for a resource whose entity tag is `current` (with its quotes).
@@ -69,13 +57,10 @@ pub fn if_match(headers: &HeaderMap, current: &str) -> bool {
     if conditions.peek().is_none() {
         return true;
     }
-    conditions
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .any(|tag| {
-            let tag = tag.trim();
-            tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == current
-        })
+    conditions.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(',')).any(|tag| {
+        let tag = tag.trim();
+        tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == current
+    })
 }
 
 #[cfg(test)]

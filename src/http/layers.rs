@@ -24,14 +24,9 @@ pub async fn identify(mut request: Request, next: Next) -> Response {
     let sane = |value: &&HeaderValue| {
         (1..=128).contains(&value.len()) && value.as_bytes().iter().all(|byte| (0x21..=0x7e).contains(byte))
     };
-    let id = request
-        .headers()
-        .get(X_REQUEST_ID)
-        .filter(sane)
-        .cloned()
-        .unwrap_or_else(|| {
-            HeaderValue::from_str(&Uuid::new_v4().to_string()).unwrap_or_else(|_| HeaderValue::from_static("-"))
-        });
+    let id = request.headers().get(X_REQUEST_ID).filter(sane).cloned().unwrap_or_else(|| {
+        HeaderValue::from_str(&Uuid::new_v4().to_string()).unwrap_or_else(|_| HeaderValue::from_static("-"))
+    });
     let span = tracing::info_span!(
         "request",
         id = id.to_str().unwrap_or_default(),
@@ -50,16 +45,9 @@ pub async fn measure(request: Request, next: Next) -> Response {
     let method = request.method().clone();
     let response = next.run(request).await;
     let seconds = started.elapsed().as_secs_f64();
-    let route = response
-        .extensions()
-        .get::<Route>()
-        .map_or_else(|| "unknown".to_owned(), |route| route.0.clone());
+    let route = response.extensions().get::<Route>().map_or_else(|| "unknown".to_owned(), |route| route.0.clone());
     let status = response.status().as_u16();
-    let labels = [
-        ("method", known(&method).to_owned()),
-        ("route", route.clone()),
-        ("status", status.to_string()),
-    ];
+    let labels = [("method", known(&method).to_owned()), ("route", route.clone()), ("status", status.to_string())];
     metrics::counter!("http_requests_total", &labels).increment(1);
     metrics::histogram!("http_request_duration_seconds", &labels[..2]).record(seconds);
     tracing::info!(route, status, milliseconds = seconds * 1000.0, "answered");
@@ -81,10 +69,7 @@ struct Route(String);
 
 /// Hands the matched route's pattern out to [`measure`], which stands outside the router.
 pub async fn name_route(request: Request, next: Next) -> Response {
-    let route = request
-        .extensions()
-        .get::<MatchedPath>()
-        .map(|path| Route(path.as_str().to_owned()));
+    let route = request.extensions().get::<MatchedPath>().map(|path| Route(path.as_str().to_owned()));
     let mut response = next.run(request).await;
     if let Some(route) = route {
         response.extensions_mut().insert(route);
@@ -99,8 +84,7 @@ pub async fn detach(State(tasks): State<TaskTracker>, request: Request, next: Ne
         return next.run(request).await;
     }
     let work = tasks.spawn(next.run(request).in_current_span());
-    work.await
-        .unwrap_or_else(|failure| ApiError::internal(failure).into_response())
+    work.await.unwrap_or_else(|failure| ApiError::internal(failure).into_response())
 }
 
 /// Refuses what is more than the server can carry, early and cheaply. Whoever looks after the server is let in all the same.

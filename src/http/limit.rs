@@ -32,13 +32,7 @@ impl<K: Eq + Hash> Limit<K> {
     /// Full buckets of `rate`.
     #[must_use]
     pub fn new(rate: Rate) -> Self {
-        Self {
-            rate,
-            full_at: Mutex::new(Buckets {
-                full_at: HashMap::new(),
-                crowded: CROWDED,
-            }),
-        }
+        Self { rate, full_at: Mutex::new(Buckets { full_at: HashMap::new(), crowded: CROWDED }) }
     }
 
     /// Takes a try of `key`.
@@ -91,13 +85,7 @@ mod tests {
     use super::*;
 
     fn limit() -> (Limit<&'static str>, Instant) {
-        (
-            Limit::new(Rate {
-                count: 5,
-                period: Duration::from_mins(5),
-            }),
-            Instant::now(),
-        )
+        (Limit::new(Rate { count: 5, period: Duration::from_mins(5) }), Instant::now())
     }
 
     #[test]
@@ -130,10 +118,7 @@ mod tests {
 
     #[test]
     fn buckets_that_are_full_again_are_forgotten() {
-        let limit = Limit::new(Rate {
-            count: 1,
-            period: Duration::from_secs(1),
-        });
+        let limit = Limit::new(Rate { count: 1, period: Duration::from_secs(1) });
         let now = Instant::now();
         for key in 0..CROWDED {
             assert_eq!(limit.take_at(key, now), Ok(()));

@@ -33,10 +33,7 @@ pub struct Page<T> {
 impl<T> Page<T> {
     /// The same page with each row turned into something else.
     pub fn map<U>(self, turn: impl FnMut(T) -> U) -> Page<U> {
-        Page {
-            results: self.results.into_iter().map(turn).collect(),
-            next_cursor: self.next_cursor,
-        }
+        Page { results: self.results.into_iter().map(turn).collect(), next_cursor: self.next_cursor }
     }
 }
 
@@ -95,14 +92,8 @@ impl<T: HasKey> Sorted<T> {
         if !(1..=100).contains(&limit) {
             return Err(ApiError::unreadable("limit is a number from 1 to 100"));
         }
-        let mut sorted = Self {
-            ordering,
-            descending,
-            limit: usize::from(limit),
-            after: None,
-            horizon: None,
-            row: PhantomData,
-        };
+        let mut sorted =
+            Self { ordering, descending, limit: usize::from(limit), after: None, horizon: None, row: PhantomData };
         if let Some(cursor) = &page.cursor {
             sorted.resume(cursor)?;
         }
@@ -138,12 +129,7 @@ impl<T: HasKey> Sorted<T> {
 
     /// Adds `, ARRAY[...] AS cursor_key` to a SELECT list.
     pub fn push_key(&self, sql: &mut QueryBuilder<Postgres>) {
-        let keys: Vec<_> = self
-            .ordering
-            .keys
-            .iter()
-            .map(|(key, _)| format!("({key})::text"))
-            .collect();
+        let keys: Vec<_> = self.ordering.keys.iter().map(|(key, _)| format!("({key})::text")).collect();
         sql.push(", ARRAY[").push(keys.join(", ")).push("] AS cursor_key ");
     }
 
@@ -151,16 +137,9 @@ impl<T: HasKey> Sorted<T> {
     pub fn push_after(&self, sql: &mut QueryBuilder<Postgres>, word: &str) {
         let Some(after) = &self.after else { return };
         let keys: Vec<_> = self.ordering.keys.iter().map(|(key, _)| *key).collect();
-        sql.push(format_args!(
-            " {word} ({}) {} (",
-            keys.join(", "),
-            if self.descending { "<" } else { ">" }
-        ));
+        sql.push(format_args!(" {word} ({}) {} (", keys.join(", "), if self.descending { "<" } else { ">" }));
         for (at, (value, (_, kind))) in after.iter().zip(self.ordering.keys).enumerate() {
-            sql.push(if at == 0 { "" } else { ", " })
-                .push_bind(value.clone())
-                .push("::text::")
-                .push(kind);
+            sql.push(if at == 0 { "" } else { ", " }).push_bind(value.clone()).push("::text::").push(kind);
         }
         sql.push(")");
     }
@@ -168,12 +147,7 @@ impl<T: HasKey> Sorted<T> {
     /// Adds ORDER BY and LIMIT, one row more than the page has: that one tells whether there is a next page.
     pub fn push_order(&self, sql: &mut QueryBuilder<Postgres>) {
         let direction = if self.descending { " DESC" } else { "" };
-        let keys: Vec<_> = self
-            .ordering
-            .keys
-            .iter()
-            .map(|(key, _)| format!("{key}{direction}"))
-            .collect();
+        let keys: Vec<_> = self.ordering.keys.iter().map(|(key, _)| format!("{key}{direction}")).collect();
         sql.push(format_args!(" ORDER BY {} LIMIT {}", keys.join(", "), self.limit + 1));
     }
 
@@ -183,17 +157,10 @@ impl<T: HasKey> Sorted<T> {
         let more = rows.len() > self.limit;
         rows.truncate(self.limit);
         let next_cursor = rows.last().filter(|_| more).map(|row| {
-            let cursor = Cursor {
-                o: self.name(),
-                k: row.cursor_key().to_vec(),
-                n: self.horizon,
-            };
+            let cursor = Cursor { o: self.name(), k: row.cursor_key().to_vec(), n: self.horizon };
             URL_SAFE_NO_PAD.encode(serde_json::to_vec(&cursor).unwrap_or_default())
         });
-        Page {
-            results: rows,
-            next_cursor,
-        }
+        Page { results: rows, next_cursor }
     }
 }
 

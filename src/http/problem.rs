@@ -79,16 +79,10 @@ pub async fn write_problems(request: Request, next: Next) -> Response {
     if !status.is_client_error() && !status.is_server_error() {
         return response;
     }
-    let problem = response
-        .extensions_mut()
-        .remove::<Problem>()
-        .unwrap_or_else(|| Code::for_status(status).into());
+    let problem = response.extensions_mut().remove::<Problem>().unwrap_or_else(|| Code::for_status(status).into());
     let body = ProblemBody::new(problem, language);
     let (mut parts, _) = response.into_parts();
-    parts.headers.insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("application/problem+json"),
-    );
+    parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
     parts.headers.remove(header::CONTENT_LENGTH);
     Response::from_parts(parts, Body::from(serde_json::to_vec(&body).unwrap_or_default()))
 }

@@ -22,9 +22,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
             .filter(|pair| pair.split_once('=').is_some_and(|(_, value)| !value.is_empty()))
             .collect::<Vec<_>>()
             .join("&");
-        serde_html_form::from_str(&filled)
-            .map(Self)
-            .map_err(ApiError::unreadable)
+        serde_html_form::from_str(&filled).map(Self).map_err(ApiError::unreadable)
     }
 }
 
@@ -37,20 +35,12 @@ impl FromStr for Date {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let shaped = text.len() == 10
-            && text.bytes().enumerate().all(|(at, b)| {
-                if at == 4 || at == 7 {
-                    b == b'-'
-                } else {
-                    b.is_ascii_digit()
-                }
-            });
+            && text.bytes().enumerate().all(|(at, b)| if at == 4 || at == 7 { b == b'-' } else { b.is_ascii_digit() });
         if !shaped {
             return Err("a date is YYYY-MM-DD");
         }
         // There is no year 0.
-        let date = NaiveDate::parse_from_str(text, "%Y-%m-%d")
-            .ok()
-            .filter(|date| date.year() > 0);
+        let date = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok().filter(|date| date.year() > 0);
         date.map(Self).ok_or("there is no such date")
     }
 }

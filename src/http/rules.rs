@@ -34,11 +34,7 @@ fn line(text: &str, max: usize) -> Result<(), ValidationError> {
 }
 
 fn no_nul(text: &str) -> Result<(), ValidationError> {
-    if text.contains('\0') {
-        Err(broken("invalid_character"))
-    } else {
-        Ok(())
-    }
+    if text.contains('\0') { Err(broken("invalid_character")) } else { Ok(()) }
 }
 
 /// An email of at most 254 characters, surrounding space aside.
@@ -47,11 +43,7 @@ fn no_nul(text: &str) -> Result<(), ValidationError> {
 /// The broken rule.
 pub fn email(text: &str) -> Result<(), ValidationError> {
     line(text, 254)?;
-    if tidy(text).validate_email() {
-        Ok(())
-    } else {
-        Err(broken("invalid_email"))
-    }
+    if tidy(text).validate_email() { Ok(()) } else { Err(broken("invalid_email")) }
 }
 
 /// A user's name: 1 to 50 characters.
@@ -88,11 +80,7 @@ pub fn new_password(text: &str) -> Result<(), ValidationError> {
 /// # Errors
 /// The broken rule.
 pub fn filled(text: &str) -> Result<(), ValidationError> {
-    if text.is_empty() {
-        Err(broken("required"))
-    } else {
-        Ok(())
-    }
+    if text.is_empty() { Err(broken("required")) } else { Ok(()) }
 }
 
 /// Empty, or an http or https address of at most 2,000 characters.
@@ -106,11 +94,7 @@ pub fn link(text: &str) -> Result<(), ValidationError> {
     }
     no_nul(text)?;
     let safe = || Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
-    if text.is_empty() || safe() {
-        Ok(())
-    } else {
-        Err(broken("invalid_url"))
-    }
+    if text.is_empty() || safe() { Ok(()) } else { Err(broken("invalid_url")) }
 }
 
 /// A description of at most 5,000 characters.
@@ -118,9 +102,5 @@ pub fn link(text: &str) -> Result<(), ValidationError> {
 /// # Errors
 /// The broken rule.
 pub fn description(text: &str) -> Result<(), ValidationError> {
-    if text.chars().count() > 5000 {
-        Err(bounded("too_long", "max", 5000))
-    } else {
-        no_nul(text)
-    }
+    if text.chars().count() > 5000 { Err(bounded("too_long", "max", 5000)) } else { no_nul(text) }
 }

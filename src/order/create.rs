@@ -19,9 +19,8 @@ use crate::{
 /// `snack_unavailable`; `snack_already_requested` when one of the snacks is in an open order, anybody's.
 pub async fn create(tx: &mut PgConnection, user: i64, wanted: &[Wanted]) -> Result<Order, ApiError> {
     refuse_unavailable(wanted)?;
-    let order = sqlx::query!("INSERT INTO orders (user_id) VALUES ($1) RETURNING id, uid", user)
-        .fetch_one(&mut *tx)
-        .await?;
+    let order =
+        sqlx::query!("INSERT INTO orders (user_id) VALUES ($1) RETURNING id, uid", user).fetch_one(&mut *tx).await?;
     put_in(tx, order.id, wanted).await?;
     store::record(tx, order.id, None, OrderStatus::Created, user, None).await?;
     store::get(tx, order.uid).await
@@ -32,16 +31,9 @@ pub async fn create(tx: &mut PgConnection, user: i64, wanted: &[Wanted]) -> Resu
 /// # Errors
 /// `snack_unavailable`, naming them.
 pub fn refuse_unavailable<'a>(wanted: impl IntoIterator<Item = &'a Wanted>) -> Result<(), ApiError> {
-    let unavailable: Vec<i32> = wanted
-        .into_iter()
-        .filter(|line| !line.is_available)
-        .map(|line| line.position)
-        .collect();
-    if unavailable.is_empty() {
-        Ok(())
-    } else {
-        Err(blame(Code::SnackUnavailable, unavailable))
-    }
+    let unavailable: Vec<i32> =
+        wanted.into_iter().filter(|line| !line.is_available).map(|line| line.position).collect();
+    if unavailable.is_empty() { Ok(()) } else { Err(blame(Code::SnackUnavailable, unavailable)) }
 }
 
 /// Puts `wanted`, which is sorted by snack, into the order. Two orders that overlap wait for each other at the first snack they
@@ -104,11 +96,8 @@ pub async fn name_requested(db: &PgPool, refusal: ApiError, wanted: &[Wanted], o
     .fetch_all(db)
     .await;
     let Ok(taken) = taken else { return refusal };
-    let mut positions: Vec<i32> = wanted
-        .iter()
-        .filter(|line| taken.contains(&line.snack_id))
-        .map(|line| line.position)
-        .collect();
+    let mut positions: Vec<i32> =
+        wanted.iter().filter(|line| taken.contains(&line.snack_id)).map(|line| line.position).collect();
     positions.sort_unstable();
     blame(Code::SnackAlreadyRequested, positions)
 }

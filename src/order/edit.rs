@@ -52,13 +52,9 @@ pub async fn replace(
     let snacks: Vec<i64> = staying.iter().map(|line| line.snack_id).collect();
     let positions: Vec<i32> = staying.iter().map(|line| line.position).collect();
     let quantities: Vec<i32> = staying.iter().map(|line| line.quantity).collect();
-    sqlx::query!(
-        "DELETE FROM purchases WHERE order_id = $1 AND snack_id <> ALL($2)",
-        order.id,
-        &snacks
-    )
-    .execute(&mut *tx)
-    .await?;
+    sqlx::query!("DELETE FROM purchases WHERE order_id = $1 AND snack_id <> ALL($2)", order.id, &snacks)
+        .execute(&mut *tx)
+        .await?;
     sqlx::query!(
         "UPDATE purchases SET position = line.position, quantity = line.quantity
          FROM unnest($2::bigint[], $3::int[], $4::int[]) AS line (snack_id, position, quantity)
@@ -71,12 +67,9 @@ pub async fn replace(
     .execute(&mut *tx)
     .await?;
     put_in(&mut tx, order.id, coming).await?;
-    sqlx::query!(
-        "UPDATE orders SET version = version + 1, updated_at = clock_timestamp() WHERE id = $1",
-        order.id
-    )
-    .execute(&mut *tx)
-    .await?;
+    sqlx::query!("UPDATE orders SET version = version + 1, updated_at = clock_timestamp() WHERE id = $1", order.id)
+        .execute(&mut *tx)
+        .await?;
     let order = store::get(&mut tx, uid).await?;
     tx.commit().await?;
     Ok(order)

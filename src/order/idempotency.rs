@@ -24,9 +24,7 @@ impl<S: Send + Sync> FromRequestParts<S> for IdempotencyKey {
         let visible = |text: &&str| (1..=255).contains(&text.len()) && text.bytes().all(|b| (0x21..=0x7e).contains(&b));
         match value.to_str().ok().filter(visible) {
             Some(key) if values.next().is_none() => Ok(Self(Some(key.to_owned()))),
-            _ => Err(ApiError::unreadable(
-                "Idempotency-Key is 1 to 255 visible ASCII characters, once",
-            )),
+            _ => Err(ApiError::unreadable("Idempotency-Key is 1 to 255 visible ASCII characters, once")),
         }
     }
 }

@@ -30,14 +30,8 @@ use crate::{
     state::AppState,
 };
 
-const CREATE: &[Code] = &[
-    ValidationFailed,
-    UnknownSnack,
-    DuplicateSnack,
-    SnackUnavailable,
-    SnackAlreadyRequested,
-    IdempotencyKeyReused,
-];
+const CREATE: &[Code] =
+    &[ValidationFailed, UnknownSnack, DuplicateSnack, SnackUnavailable, SnackAlreadyRequested, IdempotencyKeyReused];
 const EDIT: &[Code] = &[
     ValidationFailed,
     UnknownSnack,
@@ -48,13 +42,8 @@ const EDIT: &[Code] = &[
     PreconditionFailed,
     OrderNotEditable,
 ];
-const TRANSITION: &[Code] = &[
-    ValidationFailed,
-    EstimatedArrivalTimeRequired,
-    PreconditionFailed,
-    InvalidTransition,
-    HatedSnack,
-];
+const TRANSITION: &[Code] =
+    &[ValidationFailed, EstimatedArrivalTimeRequired, PreconditionFailed, InvalidTransition, HatedSnack];
 
 /// Every route of this noun with the refusals that are its own.
 pub fn router() -> OpenApiRouter<AppState> {

@@ -62,10 +62,7 @@ pub struct Wanted {
 /// Blames the snacks at `positions` of the request.
 #[must_use]
 pub fn blame(code: Code, positions: impl IntoIterator<Item = i32>) -> ApiError {
-    let errors = positions
-        .into_iter()
-        .map(|at| FieldError::new(format!("snacks[{at}].uid"), code.name()))
-        .collect();
+    let errors = positions.into_iter().map(|at| FieldError::new(format!("snacks[{at}].uid"), code.name())).collect();
     code.on(errors)
 }
 

@@ -62,17 +62,7 @@ impl OrdersQuery {
         };
         let (from, until) = period.range()?.instants(state.config.timezone);
         let sorted = Sorted::new(ORDERINGS, "-created_at", self.ordering.as_deref(), page)?;
-        Ok((
-            Filter {
-                statuses: self.status,
-                user,
-                uid: self.uid,
-                from,
-                until,
-                without_canceled: false,
-            },
-            sorted,
-        ))
+        Ok((Filter { statuses: self.status, user, uid: self.uid, from, until, without_canceled: false }, sorted))
     }
 }
 
@@ -116,10 +106,7 @@ pub async fn create_order(
             return Err(create::name_requested(&state.db, refusal, &wanted, None).await);
         }
     };
-    let answer = Answer {
-        order: order.uid,
-        body: serde_json::to_string(&order).map_err(ApiError::internal)?,
-    };
+    let answer = Answer { order: order.uid, body: serde_json::to_string(&order).map_err(ApiError::internal)? };
     if let Some(key) = &key {
         idempotency::keep(&mut tx, member.id, key, &answer).await?;
     }
@@ -128,10 +115,8 @@ pub async fn create_order(
 }
 
 fn created(answer: Answer) -> Response {
-    let headers = [
-        (header::CONTENT_TYPE, "application/json".to_owned()),
-        (header::LOCATION, create::location(answer.order)),
-    ];
+    let headers =
+        [(header::CONTENT_TYPE, "application/json".to_owned()), (header::LOCATION, create::location(answer.order))];
     (StatusCode::CREATED, headers, answer.body).into_response()
 }
 
@@ -185,9 +170,7 @@ pub async fn list_order_snacks(
     let uid = uid.get()?;
     let mut connection = state.db.acquire().await?;
     let order = store::get(&mut connection, uid).await?;
-    Ok(Json(Results {
-        results: order.purchases,
-    }))
+    Ok(Json(Results { results: order.purchases }))
 }
 
 /// The way of an order: its creation and every transition, oldest first.
@@ -219,10 +202,7 @@ pub struct StatusChange {
 /// RFC 3339 to the letter: chrono's own Deserialize also takes years that no answer could show.
 fn instant<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<DateTime<Utc>>, D::Error> {
     let text = Option::<String>::deserialize(deserializer)?;
-    let instant = text
-        .map(|text| DateTime::parse_from_rfc3339(&text))
-        .transpose()
-        .map_err(de::Error::custom)?;
+    let instant = text.map(|text| DateTime::parse_from_rfc3339(&text)).transpose().map_err(de::Error::custom)?;
     Ok(instant.map(|instant| instant.to_utc()))
 }
 
@@ -239,9 +219,7 @@ pub async fn change_order_status(
 ) -> Result<Response, ApiError> {
     let to = body.status.ok_or_else(|| ApiError::invalid("status", "required"))?;
     let arrival = body.estimated_arrival_time;
-    transition::transition(&state.db, &admin, &headers, uid.get()?, to, arrival)
-        .await
-        .map(tagged)
+    transition::transition(&state.db, &admin, &headers, uid.get()?, to, arrival).await.map(tagged)
 }
 
 /// `POST /orders` as the scripts of the former service spell it.

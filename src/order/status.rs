@@ -42,14 +42,8 @@ pub struct InvalidTransition {
 
 impl OrderStatus {
     /// Every status, in the order of the flow.
-    pub const ALL: [Self; 6] = [
-        Self::Created,
-        Self::Approved,
-        Self::Ordered,
-        Self::Shipping,
-        Self::Completed,
-        Self::Canceled,
-    ];
+    pub const ALL: [Self; 6] =
+        [Self::Created, Self::Approved, Self::Ordered, Self::Shipping, Self::Completed, Self::Canceled];
 
     /// Where an order can go from here.
     #[must_use]
@@ -68,11 +62,7 @@ impl OrderStatus {
     /// # Errors
     /// [`InvalidTransition`], naming both.
     pub fn transition(self, to: Self) -> Result<Self, InvalidTransition> {
-        if self.allowed_transitions().contains(&to) {
-            Ok(to)
-        } else {
-            Err(InvalidTransition { from: self, to })
-        }
+        if self.allowed_transitions().contains(&to) { Ok(to) } else { Err(InvalidTransition { from: self, to }) }
     }
 
     /// Whether an order that becomes this must say when it arrives.

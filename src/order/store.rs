@@ -145,24 +145,14 @@ impl<'r> sqlx::FromRow<'r, PgRow> for Order {
 
 /// How lists of orders can be sorted. Postgres has no last timestamp but infinity: orders without an arrival stand there.
 pub const ORDERINGS: &[Ordering] = &[
-    Ordering {
-        name: "created_at",
-        keys: &[("o.created_at", "timestamptz"), ("o.id", "bigint")],
-    },
+    Ordering { name: "created_at", keys: &[("o.created_at", "timestamptz"), ("o.id", "bigint")] },
     Ordering {
         name: "status",
-        keys: &[
-            ("o.status", "order_status"),
-            ("o.created_at", "timestamptz"),
-            ("o.id", "bigint"),
-        ],
+        keys: &[("o.status", "order_status"), ("o.created_at", "timestamptz"), ("o.id", "bigint")],
     },
     Ordering {
         name: "estimated_arrival_time",
-        keys: &[
-            ("coalesce(o.estimated_arrival_time, 'infinity')", "timestamptz"),
-            ("o.id", "bigint"),
-        ],
+        keys: &[("coalesce(o.estimated_arrival_time, 'infinity')", "timestamptz"), ("o.id", "bigint")],
     },
 ];
 
@@ -197,9 +187,7 @@ pub async fn list(db: &PgPool, filter: &Filter, sorted: &Sorted<Order>) -> Resul
     sorted.push_key(&mut sql);
     sql.push(FROM);
     if !filter.statuses.is_empty() {
-        sql.push(" AND o.status = ANY(")
-            .push_bind(filter.statuses.clone())
-            .push(")");
+        sql.push(" AND o.status = ANY(").push_bind(filter.statuses.clone()).push(")");
     }
     if filter.without_canceled {
         sql.push(" AND o.status <> 'canceled'");
@@ -231,11 +219,7 @@ pub async fn list(db: &PgPool, filter: &Filter, sorted: &Sorted<Order>) -> Resul
 pub async fn get(connection: &mut PgConnection, uid: Uuid) -> Result<Order, ApiError> {
     let mut sql = QueryBuilder::<Postgres>::new(ORDER);
     sql.push(FROM).push(" AND o.uid = ").push_bind(uid);
-    let order: Order = sql
-        .build_query_as()
-        .fetch_optional(&mut *connection)
-        .await?
-        .ok_or(Code::NotFound)?;
+    let order: Order = sql.build_query_as().fetch_optional(&mut *connection).await?.ok_or(Code::NotFound)?;
     let mut orders = [order];
     fill(connection, &mut orders).await?;
     let [order] = orders;
@@ -261,13 +245,7 @@ async fn fill(connection: &mut PgConnection, orders: &mut [Order]) -> Result<(),
     for row in rows {
         let (purchases, amounts) = by_order.entry(row.order_id).or_default();
         let amount = row.unit_price * Decimal::from(row.quantity);
-        add(
-            amounts,
-            Money {
-                currency: row.currency,
-                amount,
-            },
-        );
+        add(amounts, Money { currency: row.currency, amount });
         purchases.push(Purchase {
             snack: SnackSummary {
                 uid: row.uid,
@@ -340,10 +318,7 @@ pub async fn history(db: &PgPool, uid: Uuid) -> Result<Vec<HistoryEntry>, ApiErr
         .map(|row| HistoryEntry {
             from: row.from_status,
             to: row.to_status,
-            actor: Person {
-                id: row.id,
-                name: row.name,
-            },
+            actor: Person { id: row.id, name: row.name },
             estimated_arrival_time: row.estimated_arrival_time,
             at: row.at,
         })

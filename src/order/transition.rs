@@ -46,11 +46,7 @@ pub async fn transition(
         return Err(Code::PreconditionFailed.into());
     }
     let to = order.status.transition(to)?;
-    let arrival = if to.needs_arrival_time() {
-        arrival
-    } else {
-        order.estimated_arrival_time
-    };
+    let arrival = if to.needs_arrival_time() { arrival } else { order.estimated_arrival_time };
     if to.needs_arrival_time() && arrival.is_none() {
         return Err(Code::EstimatedArrivalTimeRequired.into());
     }
@@ -67,10 +63,7 @@ pub async fn transition(
     .execute(&mut *tx)
     .await?;
     store::record(&mut tx, order.id, Some(order.status), to, admin.id, arrival).await?;
-    admin
-        .actor()
-        .did(&mut *tx, Action::OrderStatusChange, &format!("{uid} {to}"))
-        .await?;
+    admin.actor().did(&mut *tx, Action::OrderStatusChange, &format!("{uid} {to}")).await?;
     let order = store::get(&mut tx, uid).await?;
     tx.commit().await?;
     Ok(order)
@@ -90,9 +83,5 @@ async fn refuse_hated(tx: &mut PgConnection, order: i64) -> Result<(), ApiError>
     )
     .fetch_all(tx)
     .await?;
-    if hated.is_empty() {
-        Ok(())
-    } else {
-        Err(blame(Code::HatedSnack, hated))
-    }
+    if hated.is_empty() { Ok(()) } else { Err(blame(Code::HatedSnack, hated)) }
 }

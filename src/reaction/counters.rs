@@ -79,10 +79,7 @@ impl Connection {
             .set_number_of_retries(0)
             .set_connection_timeout(Some(CONNECTION_PATIENCE))
             .set_response_timeout(Some(CONNECTION_PATIENCE));
-        Ok(Self {
-            manager: ConnectionManager::new_lazy_with_config(client, config)?,
-            since: Instant::now(),
-        })
+        Ok(Self { manager: ConnectionManager::new_lazy_with_config(client, config)?, since: Instant::now() })
     }
 }
 
@@ -140,10 +137,7 @@ impl Counters {
     /// Whether Redis answers.
     pub async fn is_reachable(&self) -> bool {
         let mut connection = self.connection();
-        matches!(
-            timeout(PATIENCE, redis::cmd("PING").query_async::<()>(&mut connection)).await,
-            Ok(Ok(()))
-        )
+        matches!(timeout(PATIENCE, redis::cmd("PING").query_async::<()>(&mut connection)).await, Ok(Ok(())))
     }
 
     /// What Redis holds of `snack`; none when it holds nothing whole, has missed a change, or does not answer in time.
@@ -195,10 +189,7 @@ impl Counters {
         for key in self.keys(snack) {
             invocation.key(key);
         }
-        invocation
-            .arg(epoch)
-            .arg(delta(ReactionType::Like))
-            .arg(delta(ReactionType::Hate));
+        invocation.arg(epoch).arg(delta(ReactionType::Like)).arg(delta(ReactionType::Hate));
         let answer: Option<Option<(i32, i32)>> = self.attempt(invocation.invoke_async(&mut connection)).await;
         if answer.is_none() {
             self.miss(snack, epoch.max(change.epoch));
@@ -219,10 +210,7 @@ impl Counters {
                 for key in self.keys(fresh.snack) {
                     invocation.key(key);
                 }
-                invocation
-                    .arg(fresh.counts.likes)
-                    .arg(fresh.counts.hates)
-                    .arg(fresh.epoch);
+                invocation.arg(fresh.counts.likes).arg(fresh.counts.hates).arg(fresh.epoch);
                 let _: Option<i32> = self.attempt(invocation.invoke_async(&mut connection)).await;
             })
             .await;
@@ -259,13 +247,7 @@ impl Counters {
 fn parse(values: &[Option<String>; 3]) -> Option<Stored> {
     let number = |at: usize| values[at].as_deref()?.parse::<i64>().ok();
     let count = |at| number(at).and_then(|count| i32::try_from(count).ok());
-    Some(Stored {
-        counts: Counts {
-            likes: count(0)?,
-            hates: count(1)?,
-        },
-        epoch: number(2)?,
-    })
+    Some(Stored { counts: Counts { likes: count(0)?, hates: count(1)? }, epoch: number(2)? })
 }
 
 /// A circuit breaker: after a failure it is open for [`PAUSE`], then lets one probe pass at a time.
@@ -277,10 +259,7 @@ struct Breaker {
 
 impl Breaker {
     fn new() -> Self {
-        Self {
-            start: Instant::now(),
-            retry_at: AtomicU64::new(0),
-        }
+        Self { start: Instant::now(), retry_at: AtomicU64::new(0) }
     }
 
     fn now(&self) -> u64 {
@@ -296,10 +275,8 @@ impl Breaker {
         if retry_at == 0 {
             return true;
         }
-        let probe = || {
-            self.retry_at
-                .compare_exchange(retry_at, self.next_retry(), Ordering::Relaxed, Ordering::Relaxed)
-        };
+        let probe =
+            || self.retry_at.compare_exchange(retry_at, self.next_retry(), Ordering::Relaxed, Ordering::Relaxed);
         self.now() >= retry_at && probe().is_ok()
     }
 

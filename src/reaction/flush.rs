@@ -57,10 +57,7 @@ pub async fn run(state: AppState, stop: CancellationToken) {
 pub async fn flush(db: &PgPool, counters: &Counters) -> Result<usize, ApiError> {
     let mut flushed = 0;
     // Asked first without a transaction: on most ticks there is nothing to do.
-    while sqlx::query_scalar!(r#"SELECT EXISTS (SELECT FROM reaction_dirty) AS "dirty!""#)
-        .fetch_one(db)
-        .await?
-    {
+    while sqlx::query_scalar!(r#"SELECT EXISTS (SELECT FROM reaction_dirty) AS "dirty!""#).fetch_one(db).await? {
         let mut tx = db.begin().await?;
         let elected = sqlx::query_scalar!(r#"SELECT pg_try_advisory_xact_lock($1) AS "elected!""#, LOCK);
         if !elected.fetch_one(&mut *tx).await? {
@@ -105,10 +102,7 @@ async fn recount(tx: &mut PgConnection, snacks: &[i64]) -> Result<Vec<Fresh>, Ap
         .into_iter()
         .map(|row| Fresh {
             snack: row.uid,
-            counts: Counts {
-                likes: row.like_reaction_count,
-                hates: row.hate_reaction_count,
-            },
+            counts: Counts { likes: row.like_reaction_count, hates: row.hate_reaction_count },
             epoch: row.counter_epoch,
         })
         .collect())
@@ -138,31 +132,19 @@ pub async fn reconcile(db: &PgPool, counters: &Counters) -> Result<usize, ApiErr
         let Some(stored) = counters.read_many(&uids).await else {
             return Ok(healed);
         };
-        let differing: Vec<_> = batch
-            .iter()
-            .zip(stored)
-            .filter(|(columns, stored)| *stored != Some(columns.as_stored()))
-            .collect();
+        let differing: Vec<_> =
+            batch.iter().zip(stored).filter(|(columns, stored)| *stored != Some(columns.as_stored())).collect();
         if differing.is_empty() {
             continue;
         }
         let snacks: Vec<i64> = differing.iter().map(|(columns, _)| columns.id).collect();
-        let highest = differing
-            .iter()
-            .filter_map(|(_, stored)| Some(stored.as_ref()?.epoch))
-            .max()
-            .unwrap_or_default();
+        let highest = differing.iter().filter_map(|(_, stored)| Some(stored.as_ref()?.epoch)).max().unwrap_or_default();
         let mut tx = db.begin().await?;
-        sqlx::query!("SELECT pg_advisory_xact_lock($1)", LOCK)
-            .fetch_one(&mut *tx)
-            .await?;
+        sqlx::query!("SELECT pg_advisory_xact_lock($1)", LOCK).fetch_one(&mut *tx).await?;
         // A database that was restored from a backup hands out epochs again that Redis has seen; those would be refused.
-        sqlx::query!(
-            "SELECT setval('counter_epochs', $1) FROM counter_epochs WHERE last_value < $1",
-            highest
-        )
-        .fetch_optional(&mut *tx)
-        .await?;
+        sqlx::query!("SELECT setval('counter_epochs', $1) FROM counter_epochs WHERE last_value < $1", highest)
+            .fetch_optional(&mut *tx)
+            .await?;
         let fresh = recount(&mut tx, &snacks).await?;
         tx.commit().await?;
         counters.set(&fresh).await;
@@ -172,10 +154,7 @@ pub async fn reconcile(db: &PgPool, counters: &Counters) -> Result<usize, ApiErr
 
 impl Columns {
     const fn as_stored(&self) -> Stored {
-        Stored {
-            counts: self.counts,
-            epoch: self.epoch,
-        }
+        Stored { counts: self.counts, epoch: self.epoch }
     }
 }
 
@@ -193,10 +172,7 @@ async fn columns_after(db: &PgPool, id: i64) -> Result<Vec<Columns>, ApiError> {
         .map(|row| Columns {
             id: row.id,
             uid: row.uid,
-            counts: Counts {
-                likes: row.like_reaction_count,
-                hates: row.hate_reaction_count,
-            },
+            counts: Counts { likes: row.like_reaction_count, hates: row.hate_reaction_count },
             epoch: row.counter_epoch,
         })
         .collect())

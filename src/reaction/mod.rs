@@ -86,14 +86,7 @@ mod tests {
 
     #[test]
     fn an_unrated_snack_stands_between_the_liked_and_the_hated() {
-        let table = [
-            ((7, 3), 7.0 / 3.0),
-            ((60, 40), 1.5),
-            ((5, 0), 5.0),
-            ((0, 0), 1.0),
-            ((0, 4), 0.0),
-            ((3, 3), 1.0),
-        ];
+        let table = [((7, 3), 7.0 / 3.0), ((60, 40), 1.5), ((5, 0), 5.0), ((0, 0), 1.0), ((0, 4), 0.0), ((3, 3), 1.0)];
         for ((likes, hates), expected) in table {
             let ratio = Counts { likes, hates }.ratio();
             assert!((ratio - expected).abs() < f64::EPSILON, "{likes} to {hates} is {ratio}");

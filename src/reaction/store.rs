@@ -43,11 +43,7 @@ pub async fn react(db: &PgPool, snack: Uuid, user: i64, reaction: ReactionType) 
         ReactionType::Hate => ReactionType::Like,
     };
     let inserted = row.inserted.ok_or(Code::DuplicateReaction)?;
-    Ok(Change {
-        from: (!inserted).then_some(other),
-        to: Some(reaction),
-        epoch: row.epoch,
-    })
+    Ok(Change { from: (!inserted).then_some(other), to: Some(reaction), epoch: row.epoch })
 }
 
 /// Takes the reaction of `user` to `snack` back.
@@ -68,11 +64,7 @@ pub async fn cancel(db: &PgPool, snack: Uuid, user: i64) -> Result<Change, ApiEr
     .await?
     .ok_or(Code::NotFound)?;
     let from = row.reaction.ok_or(Code::ReactionNotFound)?;
-    Ok(Change {
-        from: Some(from),
-        to: None,
-        epoch: row.epoch,
-    })
+    Ok(Change { from: Some(from), to: None, epoch: row.epoch })
 }
 
 /// Counts the rows of `snack`.

@@ -61,9 +61,7 @@ pub struct RemoveImage(pub bool);
 fn only_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<RemoveImage, D::Error> {
     match Option::<de::IgnoredAny>::deserialize(deserializer)? {
         None => Ok(RemoveImage(true)),
-        Some(_) => Err(de::Error::custom(
-            "image is null here; a picture comes as a file of a multipart form",
-        )),
+        Some(_) => Err(de::Error::custom("image is null here; a picture comes as a file of a multipart form")),
     }
 }
 
@@ -131,17 +129,12 @@ impl FromRequest<AppState> for SnackForm {
             return body::in_time(read_form(request, state)).await?;
         }
         let bytes = body::read(request, state).await?;
-        Ok(Self {
-            fields: body::parse(&bytes)?,
-            picture: None,
-        })
+        Ok(Self { fields: body::parse(&bytes)?, picture: None })
     }
 }
 
 async fn read_form(request: Request, state: &AppState) -> Result<SnackForm, ApiError> {
-    let mut form = Multipart::from_request(request, state)
-        .await
-        .map_err(ApiError::unreadable)?;
+    let mut form = Multipart::from_request(request, state).await.map_err(ApiError::unreadable)?;
     let mut fields = SnackFields::default();
     let mut picture = None;
     let mut seen = Vec::new();
@@ -228,10 +221,7 @@ impl SnackFields {
         if self.name.is_none() {
             errors.push(FieldError::new("name", "required"));
         }
-        let price = self
-            .price
-            .as_ref()
-            .map_or(Err("required"), |price| price.within(currency));
+        let price = self.price.as_ref().map_or(Err("required"), |price| price.within(currency));
         match price {
             Ok(price) if errors.is_empty() => Ok(NewSnack {
                 name: self.name.unwrap_or_default(),

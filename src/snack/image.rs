@@ -77,11 +77,8 @@ pub fn prepare(bytes: &[u8]) -> Result<Prepared, ApiError> {
         return Err(Code::PayloadTooLarge.into());
     }
     let picture = decode(bytes)?;
-    let (format, extension) = if picture.color().has_alpha() {
-        (ImageFormat::Png, "png")
-    } else {
-        (ImageFormat::Jpeg, "jpg")
-    };
+    let (format, extension) =
+        if picture.color().has_alpha() { (ImageFormat::Png, "png") } else { (ImageFormat::Jpeg, "jpg") };
     Ok(Prepared {
         image: encode(&within(&picture, SIDE), format)?,
         thumbnail: encode(&within(&picture, THUMBNAIL_SIDE), format)?,
@@ -91,9 +88,8 @@ pub fn prepare(bytes: &[u8]) -> Result<Prepared, ApiError> {
 
 fn decode(bytes: &[u8]) -> Result<DynamicImage, ApiError> {
     let refused = |_| ApiError::from(Code::UnsupportedMediaType);
-    let mut reader = ImageReader::new(Cursor::new(bytes))
-        .with_guessed_format()
-        .map_err(|_| Code::UnsupportedMediaType)?;
+    let mut reader =
+        ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(|_| Code::UnsupportedMediaType)?;
     // Only these four are compiled in; a fifth must not come along with some other crate's features.
     let known = [ImageFormat::Png, ImageFormat::Jpeg, ImageFormat::WebP, ImageFormat::Gif];
     if !reader.format().is_some_and(|format| known.contains(&format)) {
@@ -108,11 +104,7 @@ fn decode(bytes: &[u8]) -> Result<DynamicImage, ApiError> {
     let orientation = decoder.orientation().map_err(refused)?;
     let mut picture = DynamicImage::from_decoder(decoder).map_err(refused)?;
     picture.apply_orientation(orientation);
-    Ok(if picture.color().has_alpha() {
-        picture.into_rgba8().into()
-    } else {
-        picture.into_rgb8().into()
-    })
+    Ok(if picture.color().has_alpha() { picture.into_rgba8().into() } else { picture.into_rgb8().into() })
 }
 
 fn within(picture: &DynamicImage, side: u32) -> DynamicImage {
@@ -139,10 +131,7 @@ fn encode(picture: &DynamicImage, format: ImageFormat) -> Result<Vec<u8>, ApiErr
 /// `unavailable` when the store does not take it.
 pub async fn store(media: &Media, prepared: Prepared) -> Result<Stored, ApiError> {
     let (name, extension) = (Uuid::new_v4(), prepared.extension);
-    let stored = Stored {
-        image: format!("{name}.{extension}"),
-        thumbnail: format!("{name}-small.{extension}"),
-    };
+    let stored = Stored { image: format!("{name}.{extension}"), thumbnail: format!("{name}-small.{extension}") };
     media.put(&stored.image, prepared.image).await?;
     media.put(&stored.thumbnail, prepared.thumbnail).await?;
     Ok(stored)

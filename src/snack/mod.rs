@@ -26,15 +26,9 @@ use crate::{
 pub fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(member(routes!(routes::list_snacks), &[]))
-        .routes(member(
-            routes!(routes::register_snack),
-            &[ValidationFailed, SnackNameTaken],
-        ))
+        .routes(member(routes!(routes::register_snack), &[ValidationFailed, SnackNameTaken]))
         .routes(member(routes!(routes::get_snack), &[]))
-        .routes(member(
-            routes!(routes::edit_snack),
-            &[ValidationFailed, PermissionDenied, SnackNameTaken],
-        ))
+        .routes(member(routes!(routes::edit_snack), &[ValidationFailed, PermissionDenied, SnackNameTaken]))
         .routes(admin(routes!(routes::change_snack_status), &[ValidationFailed]))
 }
 

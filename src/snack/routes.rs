@@ -69,11 +69,7 @@ pub async fn list_snacks(
 ) -> Result<Json<Page<Snack>>, ApiError> {
     let sorted = Sorted::new(ORDERINGS, "-like_ratio", query.ordering.as_deref(), &page)?;
     let status = query.status.unwrap_or_default().status();
-    let filter = Filter {
-        search: query.search.as_deref(),
-        status,
-        uid: query.uid,
-    };
+    let filter = Filter { search: query.search.as_deref(), status, uid: query.uid };
     store::list(&state.db, member.id, &filter, &sorted).await.map(Json)
 }
 
@@ -96,19 +92,12 @@ pub async fn register_snack(
         }
     };
     let snack = store::get(&state.db, member.id, uid).await?;
-    Ok((
-        StatusCode::CREATED,
-        [(header::LOCATION, format!("/snacks/{uid}"))],
-        Json(snack),
-    )
-        .into_response())
+    Ok((StatusCode::CREATED, [(header::LOCATION, format!("/snacks/{uid}"))], Json(snack)).into_response())
 }
 
 async fn save(state: &AppState, picture: Option<Vec<u8>>) -> Result<Option<image::Stored>, ApiError> {
     match picture {
-        Some(bytes) => image::store(&state.media, state.images.prepare(bytes).await?)
-            .await
-            .map(Some),
+        Some(bytes) => image::store(&state.media, state.images.prepare(bytes).await?).await.map(Some),
         None => Ok(None),
     }
 }
@@ -210,15 +199,9 @@ pub async fn get_picture(
     let bytes = state.media.get(&path).await?;
     let headers: [(HeaderName, HeaderValue); 4] = [
         (header::CONTENT_TYPE, HeaderValue::from_static(kind)),
-        (
-            header::CACHE_CONTROL,
-            HeaderValue::from_static("public, max-age=31536000, immutable"),
-        ),
+        (header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=31536000, immutable")),
         (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
-        (
-            header::CONTENT_SECURITY_POLICY,
-            HeaderValue::from_static("default-src 'none'; sandbox"),
-        ),
+        (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; sandbox")),
     ];
     Ok((headers, bytes).into_response())
 }

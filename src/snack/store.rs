@@ -135,26 +135,11 @@ pub const ORDERINGS: &[Ordering] = &[
             ("s.id", "bigint"),
         ],
     },
-    Ordering {
-        name: "like_reaction_count",
-        keys: &[("s.like_reaction_count", "int"), ("s.id", "bigint")],
-    },
-    Ordering {
-        name: "hate_reaction_count",
-        keys: &[("s.hate_reaction_count", "int"), ("s.id", "bigint")],
-    },
-    Ordering {
-        name: "name",
-        keys: &[("s.name_key", "text")],
-    },
-    Ordering {
-        name: "price",
-        keys: &[("s.price", "numeric"), ("s.id", "bigint")],
-    },
-    Ordering {
-        name: "created_at",
-        keys: &[("s.created_at", "timestamptz"), ("s.id", "bigint")],
-    },
+    Ordering { name: "like_reaction_count", keys: &[("s.like_reaction_count", "int"), ("s.id", "bigint")] },
+    Ordering { name: "hate_reaction_count", keys: &[("s.hate_reaction_count", "int"), ("s.id", "bigint")] },
+    Ordering { name: "name", keys: &[("s.name_key", "text")] },
+    Ordering { name: "price", keys: &[("s.price", "numeric"), ("s.id", "bigint")] },
+    Ordering { name: "created_at", keys: &[("s.created_at", "timestamptz"), ("s.id", "bigint")] },
 ];
 
 /// The one SELECT list for a [`Snack`].
@@ -216,10 +201,7 @@ pub async fn get(db: &PgPool, viewer: i64, uid: Uuid) -> Result<Snack, ApiError>
     let mut sql = QueryBuilder::new(SNACK);
     push_from(&mut sql, viewer);
     sql.push(" WHERE s.uid = ").push_bind(uid);
-    sql.build_query_as()
-        .fetch_optional(db)
-        .await?
-        .ok_or_else(|| Code::NotFound.into())
+    sql.build_query_as().fetch_optional(db).await?.ok_or_else(|| Code::NotFound.into())
 }
 
 /// Registers a snack and returns its uid.
@@ -302,10 +284,7 @@ pub async fn edit(
         .within(currency)
         .map_err(|code| ApiError::invalid("price", code))?;
     let name = fields.name.as_deref().map(tidy);
-    let gone = old
-        .image
-        .zip(old.thumbnail)
-        .map(|(image, thumbnail)| Stored { image, thumbnail });
+    let gone = old.image.zip(old.thumbnail).map(|(image, thumbnail)| Stored { image, thumbnail });
     let (kept, gone) = match picture {
         PictureChange::Keep => (gone, None),
         PictureChange::Remove => (None, gone),
@@ -328,10 +307,7 @@ pub async fn edit(
     .execute(&mut *tx)
     .await
     .on_constraint("snacks_name_key", || Code::SnackNameTaken.into())?;
-    member
-        .actor()
-        .did(&mut *tx, Action::SnackEdit, &uid.to_string())
-        .await?;
+    member.actor().did(&mut *tx, Action::SnackEdit, &uid.to_string()).await?;
     tx.commit().await?;
     Ok(gone)
 }
@@ -342,13 +318,10 @@ pub async fn edit(
 /// `not_found`.
 pub async fn change_status(db: &PgPool, admin: &Member, uid: Uuid, status: SnackStatus) -> Result<(), ApiError> {
     let mut tx = db.begin().await?;
-    let changed = sqlx::query!(
-        "UPDATE snacks SET status = $2, updated_at = now() WHERE uid = $1",
-        uid,
-        status as SnackStatus
-    )
-    .execute(&mut *tx)
-    .await?;
+    let changed =
+        sqlx::query!("UPDATE snacks SET status = $2, updated_at = now() WHERE uid = $1", uid, status as SnackStatus)
+            .execute(&mut *tx)
+            .await?;
     if changed.rows_affected() == 0 {
         return Err(Code::NotFound.into());
     }
@@ -356,10 +329,7 @@ pub async fn change_status(db: &PgPool, admin: &Member, uid: Uuid, status: Snack
         SnackStatus::Available => "available",
         SnackStatus::Unavailable => "unavailable",
     };
-    admin
-        .actor()
-        .did(&mut *tx, Action::SnackStatusChange, &format!("{uid} {became}"))
-        .await?;
+    admin.actor().did(&mut *tx, Action::SnackStatusChange, &format!("{uid} {became}")).await?;
     tx.commit().await?;
     Ok(())
 }

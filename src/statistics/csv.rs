@@ -79,16 +79,8 @@ impl Lines for SnackStatistics {
 }
 
 impl Lines for PeriodSummary {
-    const HEADER: &'static [&'static str] = &[
-        "period",
-        "from",
-        "to",
-        "order_count",
-        "snack_quantity",
-        "KRW",
-        "USD",
-        "JPY",
-    ];
+    const HEADER: &'static [&'static str] =
+        &["period", "from", "to", "order_count", "snack_quantity", "KRW", "USD", "JPY"];
 
     fn lines(&self) -> Vec<Vec<String>> {
         let mut line = vec![
@@ -105,11 +97,7 @@ impl Lines for PeriodSummary {
 
 /// A quote in front of what a spreadsheet would run.
 fn neutralised(cell: String) -> String {
-    if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) {
-        format!("'{cell}")
-    } else {
-        cell
-    }
+    if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{cell}") } else { cell }
 }
 
 fn write<T: Lines>(head: bool, rows: &[T]) -> Result<Bytes, ApiError> {
@@ -118,14 +106,9 @@ fn write<T: Lines>(head: bool, rows: &[T]) -> Result<Bytes, ApiError> {
         writer.write_record(T::HEADER).map_err(ApiError::internal)?;
     }
     for line in rows.iter().flat_map(Lines::lines) {
-        writer
-            .write_record(line.into_iter().map(neutralised))
-            .map_err(ApiError::internal)?;
+        writer.write_record(line.into_iter().map(neutralised)).map_err(ApiError::internal)?;
     }
-    writer
-        .into_inner()
-        .map(Bytes::from)
-        .map_err(|error| ApiError::internal(error.into_error()))
+    writer.into_inner().map(Bytes::from).map_err(|error| ApiError::internal(error.into_error()))
 }
 
 /// A CSV file of all the rows in `pages`, sent page by page as they are read. The first page is awaited before the answer
@@ -146,10 +129,7 @@ pub async fn file<T: Lines + Send + Sync + 'static>(
         .inspect_err(|error| tracing::error!(%error, "a CSV file was cut off"));
     let headers = [
         (header::CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()),
-        (
-            header::CONTENT_DISPOSITION,
-            format!("attachment; filename=\"{name}.csv\""),
-        ),
+        (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}.csv\"")),
     ];
     Ok((headers, Body::from_stream(body)).into_response())
 }

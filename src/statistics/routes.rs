@@ -111,11 +111,7 @@ pub async fn list_period_snacks(
     Query(page): Query<PageQuery>,
 ) -> Result<Response, ApiError> {
     let (from, until) = period.range()?.instants(state.config.timezone);
-    let scope = Scope {
-        from,
-        until,
-        include_canceled: count.include_canceled,
-    };
+    let scope = Scope { from, until, include_canceled: count.include_canceled };
     let mut sorted = Sorted::new(ORDERINGS, "-quantity", query.ordering.as_deref(), &page)?;
     if !wants_csv(&headers) {
         return Ok(Json(store::snacks(&state.db, &scope, &mut sorted).await?).into_response());

@@ -90,18 +90,9 @@ impl<'r> sqlx::FromRow<'r, PgRow> for SnackStatistics {
 
 /// How the snacks of a period can be sorted.
 pub const ORDERINGS: &[Ordering] = &[
-    Ordering {
-        name: "quantity",
-        keys: &[("t.quantity", "bigint"), ("s.id", "bigint")],
-    },
-    Ordering {
-        name: "order_count",
-        keys: &[("t.order_count", "bigint"), ("s.id", "bigint")],
-    },
-    Ordering {
-        name: "name",
-        keys: &[("s.name_key", "text")],
-    },
+    Ordering { name: "quantity", keys: &[("t.quantity", "bigint"), ("s.id", "bigint")] },
+    Ordering { name: "order_count", keys: &[("t.order_count", "bigint"), ("s.id", "bigint")] },
+    Ordering { name: "name", keys: &[("s.name_key", "text")] },
 ];
 
 /// One page of the snacks that were ordered within `scope`.
@@ -162,10 +153,7 @@ pub async fn snacks(
         by_snack.entry(row.snack_id).or_default().push(CurrencyStatistics {
             order_count: row.order_count,
             quantity: row.quantity,
-            money: Money {
-                currency: row.currency,
-                amount: row.amount,
-            },
+            money: Money { currency: row.currency, amount: row.amount },
         });
     }
     for row in &mut page.results {
@@ -235,20 +223,13 @@ pub async fn summary(
     let today = day_of(Utc::now(), zone);
     let from = match range.from {
         Some(from) => from,
-        None => first_day(db, zone, include_canceled)
-            .await?
-            .unwrap_or(today)
-            .min(range.to.unwrap_or(today)),
+        None => first_day(db, zone, include_canceled).await?.unwrap_or(today).min(range.to.unwrap_or(today)),
     };
     let to = range.to.unwrap_or_else(|| today.max(from));
     let periods = unit.periods(from, to)?;
 
     let mut bounds: Vec<DateTime<Utc>> = periods.iter().map(|period| start_of(period.from, zone)).collect();
-    let (_, end) = DateRange {
-        from: None,
-        to: Some(to),
-    }
-    .instants(zone);
+    let (_, end) = DateRange { from: None, to: Some(to) }.instants(zone);
     bounds.extend(end);
     // Postgres is told the instants at which the periods begin, and needs no calendar of its own.
     let rows = sqlx::query!(
@@ -270,33 +251,18 @@ pub async fn summary(
     let mut results: Vec<PeriodSummary> = periods.into_iter().map(PeriodSummary::empty).collect();
     for row in rows {
         // Buckets are numbered from 1.
-        let Some(sums) = usize::try_from(row.period)
-            .ok()
-            .and_then(|bucket| results.get_mut(bucket - 1))
-        else {
+        let Some(sums) = usize::try_from(row.period).ok().and_then(|bucket| results.get_mut(bucket - 1)) else {
             continue;
         };
         match row.currency {
             None => sums.order_count = row.count,
             Some(currency) => {
                 sums.snack_quantity += row.count;
-                add(
-                    &mut sums.amounts,
-                    Money {
-                        currency,
-                        amount: row.amount,
-                    },
-                );
+                add(&mut sums.amounts, Money { currency, amount: row.amount });
             }
         }
     }
-    Ok(Summary {
-        timezone: zone.name().to_owned(),
-        unit,
-        from,
-        to,
-        results,
-    })
+    Ok(Summary { timezone: zone.name().to_owned(), unit, from, to, results })
 }
 
 impl PeriodSummary {
@@ -314,11 +280,7 @@ impl PeriodSummary {
     /// The sum in `currency`, zero when there is none.
     #[must_use]
     pub fn amount(&self, currency: Currency) -> Money {
-        let amount = self
-            .amounts
-            .iter()
-            .find(|sum| sum.currency == currency)
-            .map_or(Decimal::ZERO, |sum| sum.amount);
+        let amount = self.amounts.iter().find(|sum| sum.currency == currency).map_or(Decimal::ZERO, |sum| sum.amount);
         Money { currency, amount }
     }
 }

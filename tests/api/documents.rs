@@ -18,10 +18,7 @@ fn operations(document: &Value) -> Vec<(String, String, &Value)> {
     paths
         .iter()
         .flat_map(|(path, item)| {
-            item.as_object()
-                .expect("an item")
-                .iter()
-                .map(move |(method, operation)| (method, path, operation))
+            item.as_object().expect("an item").iter().map(move |(method, operation)| (method, path, operation))
         })
         .map(|(method, path, operation)| (method.to_uppercase(), path.clone(), operation))
         .collect()
@@ -85,21 +82,12 @@ fn the_document_has_every_call_of_the_contract() {
         GET /health/ready
         GET /metrics
         GET /audit";
-    let expected: HashSet<String> = expected
-        .lines()
-        .map(str::trim)
-        .filter(|line| !line.is_empty())
-        .map(String::from)
-        .collect();
+    let expected: HashSet<String> =
+        expected.lines().map(str::trim).filter(|line| !line.is_empty()).map(String::from).collect();
     let document = document();
-    let documented: HashSet<String> = operations(&document)
-        .iter()
-        .map(|(method, path, _)| format!("{method} {path}"))
-        .collect();
-    assert_eq!(
-        expected.symmetric_difference(&documented).collect::<Vec<_>>(),
-        Vec::<&String>::new()
-    );
+    let documented: HashSet<String> =
+        operations(&document).iter().map(|(method, path, _)| format!("{method} {path}")).collect();
+    assert_eq!(expected.symmetric_difference(&documented).collect::<Vec<_>>(), Vec::<&String>::new());
 }
 
 #[test]
@@ -110,52 +98,24 @@ fn every_operation_is_whole() {
     let mut names = HashSet::new();
     for (method, path, operation) in operations(&document) {
         let call = format!("{method} {path}");
-        assert!(
-            names.insert(operation["operationId"].as_str().expect("an id").to_owned()),
-            "{call} has another's id"
-        );
-        assert!(
-            operation["summary"].as_str().is_some_and(|summary| !summary.is_empty()),
-            "{call} has no summary"
-        );
+        assert!(names.insert(operation["operationId"].as_str().expect("an id").to_owned()), "{call} has another's id");
+        assert!(operation["summary"].as_str().is_some_and(|summary| !summary.is_empty()), "{call} has no summary");
         assert_eq!(operation["tags"].as_array().map(Vec::len), Some(1), "{call}");
-        assert_eq!(
-            operation["deprecated"] == true,
-            path.starts_with("/order/") || path == "/order",
-            "{call}"
-        );
+        assert_eq!(operation["deprecated"] == true, path.starts_with("/order/") || path == "/order", "{call}");
         for name in path.split('{').skip(1).filter_map(|rest| rest.split('}').next()) {
             let named = |parameter: &Value| parameter["name"] == name && parameter["in"] == "path";
-            assert!(
-                operation["parameters"]
-                    .as_array()
-                    .is_some_and(|all| all.iter().any(named)),
-                "{call} lacks {name}"
-            );
+            assert!(operation["parameters"].as_array().is_some_and(|all| all.iter().any(named)), "{call} lacks {name}");
         }
         let responses = operation["responses"].as_object().expect("responses");
+        assert!(responses.keys().any(|status| status.starts_with('2')), "{call} has no success");
         assert!(
-            responses.keys().any(|status| status.starts_with('2')),
-            "{call} has no success"
-        );
-        assert!(
-            responses
-                .values()
-                .all(|response| response["description"].as_str().is_some_and(|text| !text.is_empty())),
+            responses.values().all(|response| response["description"].as_str().is_some_and(|text| !text.is_empty())),
             "{call}"
         );
         for (status, response) in responses.iter().filter(|(status, _)| status.as_str() >= "400") {
             let content = &response["content"]["application/problem+json"];
-            assert_eq!(
-                content["schema"]["$ref"], "#/components/schemas/Problem",
-                "{call} {status}"
-            );
-            assert!(
-                content["examples"]
-                    .as_object()
-                    .is_some_and(|examples| !examples.is_empty()),
-                "{call} {status}"
-            );
+            assert_eq!(content["schema"]["$ref"], "#/components/schemas/Problem", "{call} {status}");
+            assert!(content["examples"].as_object().is_some_and(|examples| !examples.is_empty()), "{call} {status}");
         }
         assert_eq!(
             operation["security"].is_array(),
@@ -182,10 +142,7 @@ fn every_reference_leads_somewhere() {
     references(&document, &mut all);
     assert!(!all.is_empty());
     for reference in all {
-        assert!(
-            document.pointer(reference.trim_start_matches('#')).is_some(),
-            "{reference}"
-        );
+        assert!(document.pointer(reference.trim_start_matches('#')).is_some(), "{reference}");
     }
 }
 
@@ -206,27 +163,16 @@ async fn the_documents_are_served_by_the_binary_alone() {
         );
         page.expect(200);
     }
-    for asset in [
-        "swagger-ui.css",
-        "swagger-ui-bundle.js",
-        "swagger-initializer.js",
-        "index.css",
-    ] {
-        app.send(app.request(Method::GET, &format!("/docs/{asset}")))
-            .await
-            .expect(200);
+    for asset in ["swagger-ui.css", "swagger-ui-bundle.js", "swagger-initializer.js", "index.css"] {
+        app.send(app.request(Method::GET, &format!("/docs/{asset}"))).await.expect(200);
     }
-    app.send(app.request(Method::GET, "/docs/nothing.js"))
-        .await
-        .refused(404, "not_found");
+    app.send(app.request(Method::GET, "/docs/nothing.js")).await.refused(404, "not_found");
 }
 
 /// The walkthrough as it is printed, but for the address.
 fn walkthrough(url: &str) -> String {
     let readme = include_str!("../../README.md");
-    let (_, rest) = readme
-        .split_once("<!-- walkthrough -->\n```bash\n")
-        .expect("the walkthrough");
+    let (_, rest) = readme.split_once("<!-- walkthrough -->\n```bash\n").expect("the walkthrough");
     let (script, _) = rest.split_once("```").expect("its end");
     assert_eq!(script.matches("SNACK=http://localhost:8000\n").count(), 1);
     script.replace("SNACK=http://localhost:8000\n", &format!("SNACK={url}\n"))
@@ -237,27 +183,16 @@ async fn the_walkthrough_of_the_readme_runs_as_printed() {
     let app = TestApp::start().await;
     // The demo data's admin, who is there after `make run`.
     let hash = snack_server::auth::password::hash_blocking(demo::PASSWORD).expect("a hash");
-    snack_server::auth::store::create(app.db(), demo::ADMIN_EMAIL, "관리자", &hash)
-        .await
-        .expect("the admin");
-    snack_server::auth::store::promote(app.db(), demo::ADMIN_EMAIL)
-        .await
-        .expect("the admin");
+    snack_server::auth::store::create(app.db(), demo::ADMIN_EMAIL, "관리자", &hash).await.expect("the admin");
+    snack_server::auth::store::promote(app.db(), demo::ADMIN_EMAIL).await.expect("the admin");
 
     let folder = std::env::temp_dir().join(format!("walkthrough-{}", uuid::Uuid::new_v4()));
     std::fs::create_dir(&folder).expect("a folder");
     let mut bash = Command::new("bash");
-    bash.args(["-euo", "pipefail", "-c", &walkthrough(&app.url)])
-        .current_dir(&folder);
-    let output = tokio::task::spawn_blocking(move || bash.output().expect("bash"))
-        .await
-        .expect("its end");
+    bash.args(["-euo", "pipefail", "-c", &walkthrough(&app.url)]).current_dir(&folder);
+    let output = tokio::task::spawn_blocking(move || bash.output().expect("bash")).await.expect("its end");
     let said = String::from_utf8_lossy(&output.stdout);
-    assert!(
-        output.status.success(),
-        "{said}\n{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
     for sign in [
         r#""like_reaction_count":1"#,
         r#""status":"completed""#,

@@ -68,11 +68,7 @@ async fn template(server: &PgConnectOptions) -> String {
     TEMPLATE
         .get_or_init(|| async {
             let name = create_database(server, None).await;
-            app::connect(&server.clone().database(&name))
-                .await
-                .expect("migrations")
-                .close()
-                .await;
+            app::connect(&server.clone().database(&name)).await.expect("migrations").close().await;
             name
         })
         .await
@@ -82,9 +78,7 @@ async fn template(server: &PgConnectOptions) -> String {
 async fn create_database(server: &PgConnectOptions, template: Option<&str>) -> String {
     let name = format!("test_{}", Uuid::new_v4().simple());
     let mut connection = PgConnection::connect_with(server).await.expect("Postgres");
-    let template = template
-        .map(|template| format!("TEMPLATE {template}"))
-        .unwrap_or_default();
+    let template = template.map(|template| format!("TEMPLATE {template}")).unwrap_or_default();
     let sql = sqlx::AssertSqlSafe(format!("CREATE DATABASE {name} {template}"));
     sqlx::raw_sql(sql).execute(&mut connection).await.expect("a database");
     name
@@ -106,13 +100,7 @@ pub fn settings(database: PgConnectOptions) -> Config {
         ("REDIS_PREFIX", format!("test:{}:", Uuid::new_v4())),
         ("JWT_SECRET", "a secret of the tests, 32 bytes or more".to_owned()),
         ("HTTP_ADDR", "127.0.0.1:0".to_owned()),
-        (
-            "MEDIA_URL",
-            format!(
-                "file://{}",
-                std::env::temp_dir().join(format!("snack-{}", Uuid::new_v4())).display()
-            ),
-        ),
+        ("MEDIA_URL", format!("file://{}", std::env::temp_dir().join(format!("snack-{}", Uuid::new_v4())).display())),
         // Everybody in these tests shares one address.
         ("LIMIT_SIGN_IN_ADDRESS", "100000/1s".to_owned()),
         ("LIMIT_SIGN_UP_ADDRESS", "100000/1s".to_owned()),
@@ -120,14 +108,8 @@ pub fn settings(database: PgConnectOptions) -> Config {
         ("REACTION_FLUSH_INTERVAL", "1day".to_owned()),
         ("REACTION_RECONCILE_INTERVAL", "1day".to_owned()),
     ];
-    let environment: Environment = variables
-        .into_iter()
-        .map(|(name, value)| (name.to_owned(), value))
-        .collect();
-    Config {
-        database,
-        ..Config::read(&environment).expect("sound settings")
-    }
+    let environment: Environment = variables.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    Config { database, ..Config::read(&environment).expect("sound settings") }
 }
 
 impl TestApp {
@@ -154,23 +136,15 @@ impl TestApp {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
         let serving = state.clone();
-        let server = tokio::spawn(async move {
-            app::serve_on(serving, listener)
-                .await
-                .expect("a server that stops in order")
-        });
+        let server =
+            tokio::spawn(async move { app::serve_on(serving, listener).await.expect("a server that stops in order") });
         let client = reqwest::Client::builder()
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
             .timeout(Duration::from_secs(30))
             .build()
             .expect("a client");
-        Self {
-            url,
-            state,
-            client,
-            server,
-        }
+        Self { url, state, client, server }
     }
 
     /// Stops the server in order and waits until it has.
@@ -191,9 +165,7 @@ impl TestApp {
 
     /// The other step of the interval task.
     pub async fn reconcile(&self) -> usize {
-        flush::reconcile(self.db(), &self.state.counters)
-            .await
-            .expect("a reconcile")
+        flush::reconcile(self.db(), &self.state.counters).await.expect("a reconcile")
     }
 
     /// A request to be sent with [`TestApp::send`].
@@ -209,49 +181,33 @@ impl TestApp {
         let (status, headers) = (answer.status(), answer.headers().clone());
         let text = String::from_utf8_lossy(&answer.bytes().await.expect("a body")).into_owned();
         let body = serde_json::from_str(&text).unwrap_or(Value::Null);
-        let answer = Answer {
-            status,
-            headers,
-            text,
-            body,
-            call: format!("{method} {path}"),
-        };
+        let answer = Answer { status, headers, text, body, call: format!("{method} {path}") };
         answer.is_documented(&method, &path);
         answer
     }
 
     pub async fn get(&self, who: &Person, path: &str) -> Answer {
-        self.send(self.request(Method::GET, path).bearer_auth(&who.access))
-            .await
+        self.send(self.request(Method::GET, path).bearer_auth(&who.access)).await
     }
 
     pub async fn post(&self, who: &Person, path: &str, body: Value) -> Answer {
-        self.send(self.request(Method::POST, path).bearer_auth(&who.access).json(&body))
-            .await
+        self.send(self.request(Method::POST, path).bearer_auth(&who.access).json(&body)).await
     }
 
     pub async fn put(&self, who: &Person, path: &str, body: Value) -> Answer {
-        self.send(self.request(Method::PUT, path).bearer_auth(&who.access).json(&body))
-            .await
+        self.send(self.request(Method::PUT, path).bearer_auth(&who.access).json(&body)).await
     }
 
     pub async fn patch(&self, who: &Person, path: &str, body: Value) -> Answer {
-        self.send(self.request(Method::PATCH, path).bearer_auth(&who.access).json(&body))
-            .await
+        self.send(self.request(Method::PATCH, path).bearer_auth(&who.access).json(&body)).await
     }
 
     pub async fn delete(&self, who: &Person, path: &str) -> Answer {
-        self.send(self.request(Method::DELETE, path).bearer_auth(&who.access))
-            .await
+        self.send(self.request(Method::DELETE, path).bearer_auth(&who.access)).await
     }
 
     pub async fn post_form(&self, who: &Person, path: &str, form: Form) -> Answer {
-        self.send(
-            self.request(Method::POST, path)
-                .bearer_auth(&who.access)
-                .multipart(form),
-        )
-        .await
+        self.send(self.request(Method::POST, path).bearer_auth(&who.access).multipart(form)).await
     }
 
     /// Posts as nobody.
@@ -283,10 +239,7 @@ impl TestApp {
 
     /// Signs in with everybody's password.
     pub async fn sign_in(&self, id: i64, email: &str) -> Person {
-        let tokens = self
-            .post_open("/auth/token", json!({"username": email, "password": PASSWORD}))
-            .await
-            .expect(200);
+        let tokens = self.post_open("/auth/token", json!({"username": email, "password": PASSWORD})).await.expect(200);
         Person {
             id,
             email: email.to_owned(),
@@ -297,19 +250,13 @@ impl TestApp {
 
     /// Registers a snack of 1,500 won and returns its uid.
     pub async fn snack(&self, who: &Person, name: &str) -> String {
-        self.post(who, "/snacks", json!({"name": name, "price": "1500"}))
-            .await
-            .expect(201)
-            .uid()
+        self.post(who, "/snacks", json!({"name": name, "price": "1500"})).await.expect(201).uid()
     }
 
     /// Orders one of each of `snacks` and returns the order's uid.
     pub async fn order(&self, who: &Person, snacks: &[&str]) -> String {
         let lines: Vec<Value> = snacks.iter().map(|uid| json!({"uid": uid, "quantity": 1})).collect();
-        self.post(who, "/orders", json!({"snacks": lines}))
-            .await
-            .expect(201)
-            .uid()
+        self.post(who, "/orders", json!({"snacks": lines})).await.expect(201).uid()
     }
 
     /// Moves an order along its flow, with an arrival time where it is needed.
@@ -349,32 +296,20 @@ impl Answer {
 
     /// A header as text, empty when there is none.
     pub fn header(&self, name: &str) -> &str {
-        self.headers
-            .get(name)
-            .and_then(|value| value.to_str().ok())
-            .unwrap_or_default()
+        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 
     /// Fails when the document does not have this answer for a call that it has.
     fn is_documented(&self, method: &Method, path: &str) {
-        let trimmed = if path.len() > 1 {
-            path.trim_end_matches('/')
-        } else {
-            path
-        };
+        let trimmed = if path.len() > 1 { path.trim_end_matches('/') } else { path };
         let matches = |template: &str| {
             let (template, path): (Vec<_>, Vec<_>) = (template.split('/').collect(), trimmed.split('/').collect());
             template.len() == path.len()
-                && template
-                    .iter()
-                    .zip(&path)
-                    .all(|(part, given)| part.starts_with('{') || part == given)
+                && template.iter().zip(&path).all(|(part, given)| part.starts_with('{') || part == given)
         };
         let paths = DOCUMENT["paths"].as_object().expect("paths");
         // The literal path before the one with a parameter: /auth/users/profile before /auth/users/{id}.
-        let Some((_, item)) = paths
-            .get_key_value(trimmed)
-            .or_else(|| paths.iter().find(|(path, _)| matches(path)))
+        let Some((_, item)) = paths.get_key_value(trimmed).or_else(|| paths.iter().find(|(path, _)| matches(path)))
         else {
             return;
         };
@@ -383,20 +318,10 @@ impl Answer {
             return;
         }
         let response = &operation["responses"][self.status.as_str()];
-        assert!(
-            !response.is_null(),
-            "{} answers {}, which its document lacks: {}",
-            self.call,
-            self.status,
-            self.text
-        );
+        assert!(!response.is_null(), "{} answers {}, which its document lacks: {}", self.call, self.status, self.text);
         if let Some(code) = self.body["code"].as_str().filter(|_| self.status.as_u16() >= 400) {
             let examples = &response["content"]["application/problem+json"]["examples"];
-            assert!(
-                !examples[code].is_null(),
-                "{} refuses with {code}, which its document lacks",
-                self.call
-            );
+            assert!(!examples[code].is_null(), "{} refuses with {code}, which its document lacks", self.call);
         }
     }
 }
@@ -435,12 +360,8 @@ impl Body {
     /// The fields that a `validation_failed` blames, sorted.
     #[track_caller]
     pub fn blamed(&self) -> Vec<&str> {
-        let mut fields: Vec<_> = self["errors"]
-            .as_array()
-            .expect("errors")
-            .iter()
-            .filter_map(|error| error["field"].as_str())
-            .collect();
+        let mut fields: Vec<_> =
+            self["errors"].as_array().expect("errors").iter().filter_map(|error| error["field"].as_str()).collect();
         fields.sort_unstable();
         fields
     }

@@ -31,15 +31,10 @@ impl Admin {
         let colleague = client.dice.pick(&client.ground.cast.admins).id;
         // Promoted more often than demoted, so that most of them are at work.
         let to = if client.dice.one_in(3) { "member" } else { "admin" };
-        let request = client
-            .request(Method::PUT, &format!("/auth/users/{colleague}"))
-            .json(&json!({"member_type": to}));
+        let request =
+            client.request(Method::PUT, &format!("/auth/users/{colleague}")).json(&json!({"member_type": to}));
         let outcome = client.change("member type", request).await;
-        let deed = Deed {
-            actor: client.person.id,
-            subject: colleague.to_string(),
-            to: to.to_owned(),
-        };
+        let deed = Deed { actor: client.person.id, subject: colleague.to_string(), to: to.to_owned() };
         client.record.member_types.entry(deed).or_default().count(&outcome);
         if let Outcome::Refused(status, code) = outcome
             && !matches!(code.as_str(), "permission_denied" | "last_admin")
@@ -70,11 +65,7 @@ impl Admin {
             .request(Method::PUT, &format!("/orders/{}/status", order.uid))
             .json(&json!({"status": to, "estimated_arrival_time": "2030-01-09T03:00:00Z"}));
         let outcome = client.change("transition", request).await;
-        let deed = Deed {
-            actor: client.person.id,
-            subject: order.uid.to_string(),
-            to: to.to_owned(),
-        };
+        let deed = Deed { actor: client.person.id, subject: order.uid.to_string(), to: to.to_owned() };
         client.record.transitions.entry(deed).or_default().count(&outcome);
         let status = match outcome {
             Outcome::Ok(_) => Some(to.to_owned()),

@@ -102,18 +102,10 @@ impl Cast {
         .fetch_all(&mut db)
         .await
         .expect("snacks");
-        let person = |id| Person {
-            id,
-            access: keys.access(id).expect("a token"),
-        };
+        let person = |id| Person { id, access: keys.access(id).expect("a token") };
         let (admins, members): (Vec<_>, Vec<_>) = people.into_iter().partition(|(_, is_admin)| *is_admin);
         let mut snacks = snacks.into_iter().map(|(id, uid)| Snack { id, uid });
-        let mut take = |count: i64| {
-            snacks
-                .by_ref()
-                .take(usize::try_from(count).unwrap_or_default())
-                .collect()
-        };
+        let mut take = |count: i64| snacks.by_ref().take(usize::try_from(count).unwrap_or_default()).collect();
         Self {
             members: members.into_iter().map(|(id, _)| person(id)).collect(),
             admins: admins.into_iter().map(|(id, _)| person(id)).collect(),
@@ -167,9 +159,7 @@ impl Baseline {
     /// What stands in the tables now.
     pub async fn read(db: &mut PgConnection) -> sqlx::Result<Self> {
         let reactions: Vec<(i64, i64, String)> =
-            sqlx::query_as("SELECT snack_id, user_id, type::text FROM snack_reactions")
-                .fetch_all(&mut *db)
-                .await?;
+            sqlx::query_as("SELECT snack_id, user_id, type::text FROM snack_reactions").fetch_all(&mut *db).await?;
         let open_orders: Vec<(Uuid, String)> = sqlx::query_as(
             "SELECT uid, status::text FROM orders WHERE status NOT IN ('completed', 'canceled') ORDER BY id",
         )
@@ -182,14 +172,8 @@ impl Baseline {
         .fetch_one(&mut *db)
         .await?;
         Ok(Self {
-            reactions: reactions
-                .into_iter()
-                .map(|(snack, user, kind)| ((snack, user), kind))
-                .collect(),
-            open_orders: open_orders
-                .into_iter()
-                .map(|(uid, status)| OpenOrder { uid, status })
-                .collect(),
+            reactions: reactions.into_iter().map(|(snack, user, kind)| ((snack, user), kind)).collect(),
+            open_orders: open_orders.into_iter().map(|(uid, status)| OpenOrder { uid, status }).collect(),
             last_order,
             last_step,
             last_audit,

@@ -23,18 +23,12 @@ type Counts = (i64, [i64; 2], [i64; 2], [Option<i64>; 2]);
 /// when it takes longer than `patience`.
 pub async fn quiet(stack: &Stack, patience: Duration, complaints: &mut Vec<String>) -> Duration {
     let since = Instant::now();
-    let is_quiet = eventually(
-        patience,
-        async || matches!(unrest(stack).await, Ok(unrest) if unrest.is_empty()),
-    )
-    .await;
+    let is_quiet = eventually(patience, async || matches!(unrest(stack).await, Ok(unrest) if unrest.is_empty())).await;
     if !is_quiet {
         match unrest(stack).await {
-            Ok(unrest) => complaints.extend(
-                unrest
-                    .into_iter()
-                    .map(|what| format!("not quiet after {patience:?}: {what}")),
-            ),
+            Ok(unrest) => {
+                complaints.extend(unrest.into_iter().map(|what| format!("not quiet after {patience:?}: {what}")))
+            }
             Err(error) => complaints.push(format!("not quiet after {patience:?}: {error}")),
         }
     }
@@ -58,9 +52,7 @@ async fn unrest(stack: &Stack) -> Result<Vec<String>, Box<dyn std::error::Error>
         unrest.push(format!("{busy} transactions under way"));
     }
     for (snack, rows, columns, redis) in differing_counts(&mut db, stack).await? {
-        unrest.push(format!(
-            "snack {snack}: rows say {rows:?}, columns {columns:?}, Redis {redis:?}"
-        ));
+        unrest.push(format!("snack {snack}: rows say {rows:?}, columns {columns:?}, Redis {redis:?}"));
     }
     Ok(unrest)
 }
@@ -81,17 +73,14 @@ async fn differing_counts(db: &mut PgConnection, stack: &Stack) -> Result<Vec<Co
     let mut redis = stack.redis().await?;
     let mut keys = redis::cmd("MGET");
     for (_, uid, ..) in &rows {
-        keys.arg(format!("snack:{{{uid}}}:like_count"))
-            .arg(format!("snack:{{{uid}}}:hate_count"));
+        keys.arg(format!("snack:{{{uid}}}:like_count")).arg(format!("snack:{{{uid}}}:hate_count"));
     }
     let values: Vec<Option<i64>> = keys.query_async(&mut redis).await?;
     let counts = rows.iter().zip(values.chunks_exact(2)).map(|(row, redis)| {
         let (id, _, likes, hates, like_column, hate_column) = *row;
         (id, [likes, hates], [like_column, hate_column], [redis[0], redis[1]])
     });
-    Ok(counts
-        .filter(|(_, rows, columns, redis)| rows != columns || rows.map(Some) != *redis)
-        .collect())
+    Ok(counts.filter(|(_, rows, columns, redis)| rows != columns || rows.map(Some) != *redis).collect())
 }
 
 /// Every violation that the rows show.
@@ -100,9 +89,7 @@ pub async fn violations(stack: &Stack, cast: &Cast, baseline: &Baseline, record:
     let mut found = Vec::new();
     let outcome = async {
         // One snapshot for all questions.
-        sqlx::query("BEGIN ISOLATION LEVEL REPEATABLE READ")
-            .execute(&mut db)
-            .await?;
+        sqlx::query("BEGIN ISOLATION LEVEL REPEATABLE READ").execute(&mut db).await?;
         check_reactions(&mut db, baseline, record, &mut found).await?;
         check_orders(&mut db, cast, baseline, record, &mut found).await?;
         check_deeds(&mut db, baseline, record, &mut found).await?;
@@ -123,11 +110,7 @@ async fn check_reactions(
     found: &mut Vec<String>,
 ) -> sqlx::Result<()> {
     let now = Baseline::read(db).await?.reactions;
-    let keys: HashSet<_> = now
-        .keys()
-        .chain(baseline.reactions.keys())
-        .chain(record.reactions.keys())
-        .collect();
+    let keys: HashSet<_> = now.keys().chain(baseline.reactions.keys()).chain(record.reactions.keys()).collect();
     for key in keys {
         let row = now.get(key);
         let fits = match record.reactions.get(key) {
@@ -166,18 +149,14 @@ async fn check_orders(
     let mut by_key: HashMap<&str, Vec<Uuid>> = HashMap::new();
     for (uid, user, key, key_user, snacks, quantities) in &rows {
         let Some((key, asked)) = key.as_ref().and_then(|key| Some((key, record.orders.get(key)?))) else {
-            found.push(format!(
-                "order {uid} is there, and nobody asked for it under its key {key:?}"
-            ));
+            found.push(format!("order {uid} is there, and nobody asked for it under its key {key:?}"));
             continue;
         };
         by_key.entry(key).or_default().push(*uid);
         let (wanted, many): (Vec<i64>, Vec<i32>) =
             asked.lines.iter().map(|(uid, quantity)| (ids[uid], *quantity)).unzip();
         if (*user, *key_user) != (asked.user, Some(asked.user)) || *snacks != wanted || *quantities != many {
-            found.push(format!(
-                "order {uid} of user {user} holds {snacks:?} {quantities:?}, and asked was {asked:?}"
-            ));
+            found.push(format!("order {uid} of user {user} holds {snacks:?} {quantities:?}, and asked was {asked:?}"));
         }
     }
     for (key, asked) in &record.orders {
@@ -219,22 +198,11 @@ async fn check_deeds(
     .await?;
     let of = |wanted: &str| {
         let rows = audited.iter().filter(|(_, action, ..)| action == wanted);
-        rows.map(|(actor, _, subject, to)| (*actor, subject.clone(), to.clone()))
-            .collect()
+        rows.map(|(actor, _, subject, to)| (*actor, subject.clone(), to.clone())).collect()
     };
     compare("history", steps, &record.transitions, found);
-    compare(
-        "audited transitions",
-        of("order_status_change"),
-        &record.transitions,
-        found,
-    );
-    compare(
-        "audited member types",
-        of("member_type_change"),
-        &record.member_types,
-        found,
-    );
+    compare("audited transitions", of("order_status_change"), &record.transitions, found);
+    compare("audited member types", of("member_type_change"), &record.member_types, found);
     Ok(())
 }
 
@@ -248,9 +216,7 @@ fn compare(what: &str, rows: Vec<(i64, String, String)>, told: &HashMap<Deed, Ti
         let there = counts.get(deed).copied().unwrap_or_default();
         let times = told.get(deed).copied().unwrap_or_default();
         if there < times.told || there > times.told + times.unknown {
-            found.push(format!(
-                "{what}: {deed:?} is there {there} times, and told was {times:?}"
-            ));
+            found.push(format!("{what}: {deed:?} is there {there} times, and told was {times:?}"));
         }
     }
 }

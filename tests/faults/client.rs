@@ -79,13 +79,7 @@ pub struct Client {
 impl Client {
     /// A client of `person`.
     pub fn new(ground: Arc<Ground>, person: Person, dice: Dice) -> Self {
-        Self {
-            ground,
-            person,
-            dice,
-            record: Record::default(),
-            turned_away: false,
-        }
+        Self { ground, person, dice, record: Record::default(), turned_away: false }
     }
 
     /// Pauses between requests.
@@ -100,10 +94,7 @@ impl Client {
     /// Finds the request fit to be sent by [`Client::send`] to one of the servers.
     pub fn request(&mut self, method: Method, path: &str) -> reqwest::RequestBuilder {
         let url = self.dice.pick(&self.ground.urls).clone();
-        self.ground
-            .http
-            .request(method, format!("{url}{path}"))
-            .bearer_auth(&self.person.access)
+        self.ground.http.request(method, format!("{url}{path}")).bearer_auth(&self.person.access)
     }
 
     /// Sends a request that may change something, and counts what became of it.

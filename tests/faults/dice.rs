@@ -7,9 +7,9 @@ pub struct Dice(u64);
 impl Dice {
     /// The stream of one purpose among many under the same seed: what one of them throws does not move the others.
     pub fn of(seed: u64, purpose: &str) -> Self {
-        let hash = purpose.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-        });
+        let hash = purpose
+            .bytes()
+            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
         let mut dice = Self(seed ^ hash);
         dice.next();
         dice

@@ -63,10 +63,8 @@ pub async fn kill_postgres(round: &mut Round<'_>) {
     } else {
         let began = begun(round).await;
         round.stack.kill_backend().await;
-        let recovered = eventually(STARTS_WITHIN, async || {
-            begun_with(round).await.is_some_and(|now| Some(now) != began)
-        })
-        .await;
+        let recovered =
+            eventually(STARTS_WITHIN, async || begun_with(round).await.is_some_and(|now| Some(now) != began)).await;
         if !recovered {
             // There was none to be killed: nothing to recover from.
             round.complain("PostgreSQL did not recover");
@@ -121,11 +119,7 @@ pub async fn cut_redis(round: &mut Round<'_>, mode: Mode) {
 
 /// Every other black hole is a short one, after which what was sent arrives.
 fn long_or_short(round: &Round<'_>, mode: Mode) -> Mode {
-    if mode == Mode::BlackHole && round.index % 2 == 1 {
-        Mode::Hold
-    } else {
-        mode
-    }
+    if mode == Mode::BlackHole && round.index % 2 == 1 { Mode::Hold } else { mode }
 }
 
 /// Cuts PostgreSQL off: ready turns red, and green soon after the end.
@@ -149,17 +143,10 @@ pub async fn stop_server(round: &mut Round<'_>) {
     let pid = round.stack.servers[0].process().pid();
     let since = Instant::now();
     send_signal("TERM", pid);
-    if !eventually(Duration::from_secs(1), async || {
-        !round.stack.servers[0].is_ready().await
-    })
-    .await
-    {
+    if !eventually(Duration::from_secs(1), async || !round.stack.servers[0].is_ready().await).await {
         round.complain("ready stays green after SIGTERM");
     }
-    let ended = round.stack.servers[0]
-        .process()
-        .end(STOPS_WITHIN.saturating_sub(since.elapsed()))
-        .await;
+    let ended = round.stack.servers[0].process().end(STOPS_WITHIN.saturating_sub(since.elapsed())).await;
     match ended {
         None => round.complain(format!("still there {STOPS_WITHIN:?} after SIGTERM")),
         Some(status) if !status.success() => round.complain(format!("ended with {status} after SIGTERM")),
@@ -175,10 +162,7 @@ pub async fn stop_server(round: &mut Round<'_>) {
     .await
     .expect("the rows");
     if left != (0, 0) {
-        round.complain(format!(
-            "the last flush left {} dirty rows and {} wrong columns",
-            left.0, left.1
-        ));
+        round.complain(format!("the last flush left {} dirty rows and {} wrong columns", left.0, left.1));
     }
     round.stack.servers[0].process().kill();
     restart(round, 0).await;

@@ -5,11 +5,7 @@
 //! The same seed repeats the clients' decisions and the schedule. A word without dashes plays the kinds whose names contain
 //! it, as `cargo test WORD` expects.
 
-#![expect(
-    clippy::print_stdout,
-    clippy::expect_used,
-    reason = "a test without the test harness"
-)]
+#![expect(clippy::print_stdout, clippy::expect_used, reason = "a test without the test harness")]
 
 mod admin;
 mod cast;
@@ -85,29 +81,18 @@ async fn main() -> ExitCode {
     if !process::is_equipped() {
         // Tests that are given stores by DATABASE_URL and REDIS_URL may run where none is installed.
         println!("\nfaults: PostgreSQL's server or Redis is not installed; `make faults` installs them");
-        println!(
-            "\ntest result: ok. 0 passed; 0 failed; {} ignored; 0 measured; 0 filtered out",
-            kind::ALL.len()
-        );
+        println!("\ntest result: ok. 0 passed; 0 failed; {} ignored; 0 measured; 0 filtered out", kind::ALL.len());
         return ExitCode::SUCCESS;
     }
     let started = Instant::now();
-    let (passed, failed) = if arguments.kinds.is_empty() {
-        (0, 0)
-    } else {
-        run(&arguments).await
-    };
+    let (passed, failed) = if arguments.kinds.is_empty() { (0, 0) } else { run(&arguments).await };
     let word = if failed == 0 { "ok" } else { "FAILED" };
     println!(
         "\ntest result: {word}. {passed} passed; {failed} failed; 0 ignored; 0 measured; {} filtered out; finished in {:.2}s",
         kind::ALL.len() - arguments.kinds.len(),
         started.elapsed().as_secs_f64()
     );
-    if failed == 0 {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    }
+    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// Plays all rounds; how many passed and failed.
@@ -150,11 +135,7 @@ async fn run(arguments: &Arguments) -> (usize, usize) {
             for what in &record.violations {
                 *times.entry(what).or_default() += 1;
             }
-            lines.extend(
-                times
-                    .iter()
-                    .map(|(what, times)| format!("  {kind} {index}: {times} x {what}")),
-            );
+            lines.extend(times.iter().map(|(what, times)| format!("  {kind} {index}: {times} x {what}")));
             violations += record.violations.len();
             // Only their times and numbers are of interest from here on.
             record.reactions.clear();
@@ -172,11 +153,7 @@ async fn run(arguments: &Arguments) -> (usize, usize) {
             violations += 1;
             lines.push(format!("  {kind}: the p99 of reactions without Redis is {p99:?}"));
         }
-        let shown = if all.reaction_times.is_empty() {
-            "-".to_owned()
-        } else {
-            format!("{} ms", p99.as_millis())
-        };
+        let shown = if all.reaction_times.is_empty() { "-".to_owned() } else { format!("{} ms", p99.as_millis()) };
         println!(
             "{kind:<20} {count:>6} {:>5} s {:>9} {:>12} {:>8} {:>8} {:>9} ms {shown:>12} {:>10}",
             began.elapsed().as_secs(),

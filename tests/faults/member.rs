@@ -81,10 +81,7 @@ impl Member {
                     complaint = Some(format!("{wanted:?} to snack {} was taken twice", snack.id));
                 }
                 let expected = (i64::from(wanted == Some("like")), i64::from(wanted == Some("hate")));
-                let answered = (
-                    body["like_reaction_count"].as_i64(),
-                    body["hate_reaction_count"].as_i64(),
-                );
+                let answered = (body["like_reaction_count"].as_i64(), body["hate_reaction_count"].as_i64());
                 let settled = reaction.changed.is_none_or(|changed| changed.elapsed() > SETTLED);
                 reaction.changed = Some(Instant::now());
                 let below_zero = answered.0.min(answered.1) < Some(0);
@@ -97,11 +94,7 @@ impl Member {
                 reaction.told = wanted.map(str::to_owned);
             }
             Outcome::Refused(status, code) => {
-                let expected = if wanted.is_some() {
-                    (409, "duplicate_reaction")
-                } else {
-                    (404, "reaction_not_found")
-                };
+                let expected = if wanted.is_some() { (409, "duplicate_reaction") } else { (404, "reaction_not_found") };
                 if (status, code.as_str()) != expected || (certain && reaction.told.as_deref() != wanted) {
                     complaint = Some(format!(
                         "{wanted:?} to snack {} was refused, {status} {code}, after {:?}",
@@ -134,20 +127,12 @@ impl Member {
                     lines.push((ware, quantity));
                 }
             }
-            let asked = Asked {
-                user: client.person.id,
-                lines,
-                told: Vec::new(),
-                unknown: false,
-            };
+            let asked = Asked { user: client.person.id, lines, told: Vec::new(), unknown: false };
             client.record.orders.insert(key.clone(), asked);
             key
         };
         let lines = &client.record.orders[&key].lines;
-        let lines: Vec<Value> = lines
-            .iter()
-            .map(|(uid, quantity)| json!({"uid": uid, "quantity": quantity}))
-            .collect();
+        let lines: Vec<Value> = lines.iter().map(|(uid, quantity)| json!({"uid": uid, "quantity": quantity})).collect();
         let body = json!({"snacks": lines});
         let mut request = || {
             let request = client.request(Method::POST, "/orders");
@@ -230,10 +215,7 @@ impl Member {
             }
         }
         if won > 1 {
-            complaint = Some(format!(
-                "one refresh token of sign-in {} was exchanged twice",
-                family.sign_in
-            ));
+            complaint = Some(format!("one refresh token of sign-in {} was exchanged twice", family.sign_in));
         }
         if !family.reused {
             self.family = next.map(|token| (at, token));

@@ -30,20 +30,14 @@ pub async fn eventually<F: Future<Output = bool>>(patience: Duration, mut condit
 
 /// Sends `signal` to the process `pid`; one that has gone is none the worse.
 pub fn send_signal(signal: &str, pid: u32) {
-    let _ = Command::new("kill")
-        .args(["-s", signal, &pid.to_string()])
-        .stderr(Stdio::null())
-        .status();
+    let _ = Command::new("kill").args(["-s", signal, &pid.to_string()]).stderr(Stdio::null()).status();
 }
 
 /// Below the ports that the kernel hands out by itself, so that nobody takes it between a stop and the next start.
 pub fn free_port() -> u16 {
     let mut random = [0; 2];
     loop {
-        if File::open("/dev/urandom")
-            .and_then(|mut file| file.read_exact(&mut random))
-            .is_err()
-        {
+        if File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut random)).is_err() {
             panic!("no randomness");
         }
         let port = 20_000 + u16::from_le_bytes(random) % 12_000;
@@ -62,9 +56,7 @@ pub fn is_equipped() -> bool {
 /// The folder of PostgreSQL's programs.
 pub fn postgres_programs() -> Option<PathBuf> {
     let named = Command::new("pg_config").arg("--bindir").output().ok();
-    let named = named
-        .and_then(|output| String::from_utf8(output.stdout).ok())
-        .map(|text| PathBuf::from(text.trim()));
+    let named = named.and_then(|output| String::from_utf8(output.stdout).ok()).map(|text| PathBuf::from(text.trim()));
     let path = std::env::var_os("PATH").unwrap_or_default();
     named
         .into_iter()
@@ -79,9 +71,7 @@ pub fn as_service(program: &Path) -> Command {
         return Command::new(program);
     }
     let mut command = Command::new("setpriv");
-    command
-        .args(["--reuid=postgres", "--regid=postgres", "--init-groups", "--"])
-        .arg(program);
+    command.args(["--reuid=postgres", "--regid=postgres", "--init-groups", "--"]).arg(program);
     command
 }
 
@@ -92,13 +82,7 @@ pub fn children_of(pid: u32) -> Vec<u32> {
         .filter_map(|entry| {
             let child: u32 = entry.file_name().to_str()?.parse().ok()?;
             let stat = fs::read_to_string(entry.path().join("stat")).ok()?;
-            let parent = stat
-                .rsplit_once(')')?
-                .1
-                .split_whitespace()
-                .nth(1)?
-                .parse::<u32>()
-                .ok()?;
+            let parent = stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse::<u32>().ok()?;
             (parent == pid).then_some(child)
         })
         .collect()

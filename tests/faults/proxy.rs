@@ -59,11 +59,7 @@ struct Shared {
 impl Proxy {
     /// A proxy on `port` before the store on `upstream`.
     pub fn start(port: u16, upstream: u16) -> Self {
-        let shared = Arc::new(Shared {
-            upstream,
-            mode: watch::Sender::new(Mode::Pass),
-            reaped: watch::Sender::new(0),
-        });
+        let shared = Arc::new(Shared { upstream, mode: watch::Sender::new(Mode::Pass), reaped: watch::Sender::new(0) });
         let door = tokio::spawn(keep_door(port, Arc::clone(&shared)));
         Self { port, shared, door }
     }
@@ -162,11 +158,7 @@ async fn pump(
     let read = async move {
         let mut buffer = vec![0; 16 * 1024];
         while let Ok(count) = from.read(&mut buffer).await {
-            let late = if delayed && *mode.borrow() == Mode::Delay {
-                DELAY
-            } else {
-                Duration::ZERO
-            };
+            let late = if delayed && *mode.borrow() == Mode::Delay { DELAY } else { Duration::ZERO };
             if *mode.borrow() == Mode::BlackHole {
                 swallowed.send_replace(true);
             }
@@ -177,12 +169,7 @@ async fn pump(
                 }
                 continue;
             }
-            if count == 0
-                || pieces
-                    .send((Instant::now() + late, buffer[..count].to_vec()))
-                    .await
-                    .is_err()
-            {
+            if count == 0 || pieces.send((Instant::now() + late, buffer[..count].to_vec())).await.is_err() {
                 return;
             }
         }

@@ -108,10 +108,8 @@ impl Record {
         self.reactions.extend(other.reactions);
         self.orders.extend(other.orders);
         self.families.extend(other.families);
-        for (mine, others) in [
-            (&mut self.transitions, other.transitions),
-            (&mut self.member_types, other.member_types),
-        ] {
+        for (mine, others) in [(&mut self.transitions, other.transitions), (&mut self.member_types, other.member_types)]
+        {
             for (deed, times) in others {
                 let sum = mine.entry(deed).or_default();
                 sum.told += times.told;

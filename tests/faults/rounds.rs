@@ -83,25 +83,12 @@ impl<'a> Round<'a> {
             Kind::HangUp => JoinSet::new(),
             _ => workload::begin(&ground, &baseline, sign_ins, &mut dice),
         };
-        Self {
-            kind,
-            index,
-            stack,
-            cast: Arc::clone(cast),
-            dice,
-            baseline,
-            ground,
-            clients,
-            violations: Vec::new(),
-        }
+        Self { kind, index, stack, cast: Arc::clone(cast), dice, baseline, ground, clients, violations: Vec::new() }
     }
 
     /// Lets the clients work for some of `milliseconds`.
     pub async fn load(&mut self, milliseconds: std::ops::Range<usize>) {
-        sleep(Duration::from_millis(
-            self.dice.between(milliseconds.start, milliseconds.end) as u64,
-        ))
-        .await;
+        sleep(Duration::from_millis(self.dice.between(milliseconds.start, milliseconds.end) as u64)).await;
     }
 
     /// Lets the clients work until so many more of their requests have been answered. On a machine that is busy that takes its
@@ -109,11 +96,7 @@ impl<'a> Round<'a> {
     pub async fn answers(&mut self, count: std::ops::Range<usize>) {
         let until = self.ground.answered.load(Ordering::Relaxed) + self.dice.between(count.start, count.end);
         let ground = Arc::clone(&self.ground);
-        if !eventually(ANSWERED_WITHIN, async || {
-            ground.answered.load(Ordering::Relaxed) >= until
-        })
-        .await
-        {
+        if !eventually(ANSWERED_WITHIN, async || ground.answered.load(Ordering::Relaxed) >= until).await {
             self.complain(format!("fewer than {count:?} answers within {ANSWERED_WITHIN:?}"));
         }
     }
@@ -150,9 +133,7 @@ impl<'a> Round<'a> {
             };
         let healed = check::quiet(self.stack, patience, &mut self.violations).await;
         record.violations.append(&mut self.violations);
-        record
-            .violations
-            .extend(check::violations(self.stack, &self.cast, &self.baseline, &record).await);
+        record.violations.extend(check::violations(self.stack, &self.cast, &self.baseline, &record).await);
         self.stack.postgres_proxy.reap();
         self.stack.redis_proxy.reap();
         Report { record, healed }

@@ -44,11 +44,7 @@ fn request(method: &str, path: &str, access: &str, more: &str, body: &str) -> St
 pub async fn hang_up(mut round: Round<'_>, count: usize) -> Report {
     let mut record = Record::default();
     for ((snack, user), told) in &round.baseline.reactions {
-        let reaction = Reaction {
-            told: Some(told.clone()),
-            floating: Vec::new(),
-            changed: None,
-        };
+        let reaction = Reaction { told: Some(told.clone()), floating: Vec::new(), changed: None };
         record.reactions.insert((*snack, *user), reaction);
     }
     let port = round.stack.servers[0].port;
@@ -76,10 +72,7 @@ pub async fn hang_up(mut round: Round<'_>, count: usize) -> Report {
     // Whoever hung up took nothing from the others.
     let since = Instant::now();
     if !round.stack.servers[0].is_ready().await || since.elapsed() > Duration::from_secs(2) {
-        round.complain(format!(
-            "not ready {:?} after the last client had hung up",
-            since.elapsed()
-        ));
+        round.complain(format!("not ready {:?} after the last client had hung up", since.elapsed()));
     }
     round.settle(record).await
 }
@@ -99,21 +92,10 @@ fn cancelled(ground: &Ground, dice: &mut Dice, record: &mut Record, number: usiz
         1 => {
             let (member, ware) = (dice.pick(&cast.members), dice.pick(&cast.wares));
             let key = format!("{}-{number}", ground.name);
-            let asked = Asked {
-                user: member.id,
-                lines: vec![(ware.uid, 3)],
-                told: Vec::new(),
-                unknown: true,
-            };
+            let asked = Asked { user: member.id, lines: vec![(ware.uid, 3)], told: Vec::new(), unknown: true };
             record.orders.insert(key.clone(), asked);
             let body = json!({"snacks": [{"uid": ware.uid, "quantity": 3}]}).to_string();
-            request(
-                "POST",
-                "/orders",
-                &member.access,
-                &format!("idempotency-key: {key}\r\n"),
-                &body,
-            )
+            request("POST", "/orders", &member.access, &format!("idempotency-key: {key}\r\n"), &body)
         }
         _ => {
             let admin = dice.pick(&cast.admins);
@@ -123,11 +105,7 @@ fn cancelled(ground: &Ground, dice: &mut Dice, record: &mut Record, number: usiz
             }
             let order = dice.pick(&orders).uid;
             let to = *dice.pick(&["approved", "ordered", "shipping", "completed"]);
-            let deed = Deed {
-                actor: admin.id,
-                subject: order.to_string(),
-                to: to.to_owned(),
-            };
+            let deed = Deed { actor: admin.id, subject: order.to_string(), to: to.to_owned() };
             record.transitions.entry(deed).or_default().unknown += 1;
             let body = json!({"status": to, "estimated_arrival_time": "2030-01-09T03:00:00Z"}).to_string();
             request("PUT", &format!("/orders/{order}/status"), &admin.access, "", &body)
@@ -147,10 +125,7 @@ pub async fn be_slow(mut round: Round<'_>, count: usize) -> Report {
     let ordinary = percentile(&before.reaction_times, 99);
     let stack = &mut *round.stack;
     if !before.violations.is_empty() {
-        return Report {
-            record: before,
-            ..Report::default()
-        };
+        return Report { record: before, ..Report::default() };
     }
 
     let mut round = Round::begin(kind, index, round.dice.clone().below(usize::MAX) as u64, stack, &cast).await;
@@ -163,11 +138,7 @@ pub async fn be_slow(mut round: Round<'_>, count: usize) -> Report {
     let body = body[..body.len() - 1000].to_owned();
     let mut slow = JoinSet::new();
     for number in 0..2 * count {
-        let (what, head) = if number % 2 == 0 {
-            ("headers", headers.clone())
-        } else {
-            ("a body", body.clone())
-        };
+        let (what, head) = if number % 2 == 0 { ("headers", headers.clone()) } else { ("a body", body.clone()) };
         slow.spawn(async move { (what, drip(port, &head).await) });
     }
     let mut late = 0;
@@ -175,9 +146,7 @@ pub async fn be_slow(mut round: Round<'_>, count: usize) -> Report {
         if open.is_none_or(|open| open > SHOWN_OUT_WITHIN) {
             late += 1;
             if late <= 3 {
-                round.complain(format!(
-                    "a client with {what} that never ends was still there after {open:?}"
-                ));
+                round.complain(format!("a client with {what} that never ends was still there after {open:?}"));
             }
         }
     }

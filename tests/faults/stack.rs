@@ -72,29 +72,16 @@ impl Stack {
         // Whoever runs the stores owns their folders.
         let service = as_service(Path::new("true")).get_program() == "setpriv";
         if service {
-            let owned = Command::new("chown")
-                .arg("postgres:")
-                .args([folder.join("postgres"), folder.join("redis")])
-                .status();
+            let owned =
+                Command::new("chown").arg("postgres:").args([folder.join("postgres"), folder.join("redis")]).status();
             assert!(owned.is_ok_and(|status| status.success()), "chown");
         }
         let mut initdb = as_service(&programs.join("initdb"));
-        initdb.args([
-            "--username=snack",
-            "--auth=trust",
-            "--encoding=UTF8",
-            "--locale=C",
-            "--no-sync",
-            "-D",
-        ]);
+        initdb.args(["--username=snack", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync", "-D"]);
         initdb.arg(folder.join("postgres")).current_dir("/");
         let mut initdb = Process::start(&mut initdb, &folder.join("postgres.log")).expect("initdb");
         let made = initdb.end(START).await;
-        assert!(
-            made.is_some_and(|status| status.success()),
-            "initdb failed, see {}",
-            folder.display()
-        );
+        assert!(made.is_some_and(|status| status.success()), "initdb failed, see {}", folder.display());
         let (postgres_port, redis_port) = (free_port(), free_port());
         let mut stack = Self {
             servers: Vec::new(),
@@ -139,10 +126,7 @@ impl Stack {
     /// Starts PostgreSQL with the durability that it has by default: a crash must cost nothing that was committed.
     pub fn start_postgres(&mut self) {
         let mut command = as_service(&self.programs.join("postgres"));
-        command
-            .arg("-D")
-            .arg(self.folder.join("postgres"))
-            .args(["-p", &self.postgres_port.to_string()]);
+        command.arg("-D").arg(self.folder.join("postgres")).args(["-p", &self.postgres_port.to_string()]);
         for setting in [
             "listen_addresses=127.0.0.1",
             "unix_socket_directories=",
@@ -158,10 +142,7 @@ impl Stack {
 
     /// Waits until PostgreSQL takes connections.
     pub async fn await_postgres(&self) {
-        let up = eventually(START, async || {
-            PgConnection::connect_with(&self.database()).await.is_ok()
-        })
-        .await;
+        let up = eventually(START, async || PgConnection::connect_with(&self.database()).await.is_ok()).await;
         assert!(up, "PostgreSQL did not start, see {}", self.folder.display());
     }
 
@@ -195,10 +176,7 @@ impl Stack {
     pub fn start_redis(&mut self) {
         let mut command = as_service(Path::new("redis-server"));
         command.args(["--bind", "127.0.0.1", "--port", &self.redis_port.to_string()]);
-        command
-            .args(["--save", "", "--appendonly", "yes", "--dir"])
-            .arg(self.folder.join("redis"))
-            .current_dir("/");
+        command.args(["--save", "", "--appendonly", "yes", "--dir"]).arg(self.folder.join("redis")).current_dir("/");
         self.redis = Some(Process::start(&mut command, &self.folder.join("redis.log")).expect("redis-server"));
     }
 
@@ -210,11 +188,7 @@ impl Stack {
             };
             redis::cmd("PING").query_async::<()>(&mut connection).await.is_ok()
         };
-        assert!(
-            eventually(START, answers).await,
-            "Redis did not start, see {}",
-            self.folder.display()
-        );
+        assert!(eventually(START, answers).await, "Redis did not start, see {}", self.folder.display());
     }
 
     /// Keeps what Redis knows, for [`Memory::RolledBack`].
@@ -225,15 +199,8 @@ impl Stack {
     fn copy_redis(&self, from: &str, to: &str) {
         let redis = self.folder.join("redis");
         let _ = fs::remove_dir_all(redis.join(to));
-        let copied = as_service(Path::new("cp"))
-            .arg("-r")
-            .arg(redis.join(from))
-            .arg(redis.join(to))
-            .status();
-        assert!(
-            copied.is_ok_and(|status| status.success()),
-            "a copy of what Redis holds"
-        );
+        let copied = as_service(Path::new("cp")).arg("-r").arg(redis.join(from)).arg(redis.join(to)).status();
+        assert!(copied.is_ok_and(|status| status.success()), "a copy of what Redis holds");
     }
 
     /// Kills Redis; what it will still know is `memory`.
@@ -274,30 +241,18 @@ impl Stack {
         while self.servers.len() < count {
             let port = free_port();
             let url = format!("http://127.0.0.1:{port}");
-            self.servers.push(Server {
-                url,
-                port,
-                process: None,
-            });
+            self.servers.push(Server { url, port, process: None });
         }
         for server in self.servers.drain(count..) {
             drop(server);
         }
         for at in 0..count {
-            if self.servers[at]
-                .process
-                .as_mut()
-                .is_none_or(|process| process.ended().is_some())
-            {
+            if self.servers[at].process.as_mut().is_none_or(|process| process.ended().is_some()) {
                 self.start_server(at);
             }
         }
         for server in &self.servers {
-            assert!(
-                server.becomes_ready(START).await,
-                "a server did not start, see {}",
-                self.folder.display()
-            );
+            assert!(server.becomes_ready(START).await, "a server did not start, see {}", self.folder.display());
         }
     }
 
@@ -338,11 +293,7 @@ impl Server {
 
     /// Whether it says that it can work, asked on a connection of its own.
     pub async fn is_ready(&self) -> bool {
-        let client = reqwest::Client::builder()
-            .no_proxy()
-            .pool_max_idle_per_host(0)
-            .build()
-            .expect("a client");
+        let client = reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0).build().expect("a client");
         let asked = client.get(format!("{}/health/ready", self.url)).send();
         matches!(timeout(Duration::from_secs(4), asked).await, Ok(Ok(answer)) if answer.status() == 200)
     }

@@ -27,22 +27,11 @@ pub fn begin(
         let mut client = Client::new(Arc::clone(ground), person.clone(), dice.split());
         for snack in cast.shared.iter().chain([&cast.own[number]]) {
             let told = baseline.reactions.get(&(snack.id, person.id)).cloned();
-            let reaction = Reaction {
-                told,
-                floating: Vec::new(),
-                changed: None,
-            };
+            let reaction = Reaction { told, floating: Vec::new(), changed: None };
             client.record.reactions.insert((snack.id, person.id), reaction);
         }
         clients.spawn(async move {
-            let mut member = Member {
-                client,
-                number,
-                sign_ins,
-                family: None,
-                retry: None,
-                keys: 0,
-            };
+            let mut member = Member { client, number, sign_ins, family: None, retry: None, keys: 0 };
             member.work().await;
             member.client.record
         });
