@@ -13,13 +13,16 @@ help: ## this list
 
 # --- On this machine: PostgreSQL and Redis are started, and installed where apt-get can -------------------------------
 
-.PHONY: run test lint sqlx openapi
+.PHONY: run test faults lint sqlx openapi
 
 run: ## build and serve at http://localhost:8000 with demo data; Ctrl-C stops all, the data stay in .local
 	@scripts/run
 
 test: ## all tests, against a PostgreSQL and Redis of their own; ARGS="..." goes to cargo test
 	@scripts/test $(ARGS)
+
+faults: ## kill and cut off everything, hundreds of times, and check what is left; ARGS="--seed 7" repeats a run
+	@scripts/faults $(ARGS)
 
 lint: ## rustfmt and clippy, as CI runs them
 	cargo fmt --check

@@ -10,7 +10,7 @@ use axum::{
     response::IntoResponse,
 };
 use sqlx::{
-    Connection, PgConnection, PgPool,
+    Connection, Executor, PgConnection, PgPool, Row,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 use tokio::{net::TcpListener, sync::Semaphore, time::timeout};
@@ -44,6 +44,8 @@ const CONNECTIONS: u32 = 16;
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long a connection may have been idle before it has to prove that it is alive.
 const TRUSTED_IDLE: Duration = Duration::from_secs(1);
+/// How long a connection may take to prove it. A new one costs less than waiting for longer.
+const LIFE_SIGN: Duration = Duration::from_millis(500);
 /// How many requests are under way at once; a further one is told to come back, so that these do not all become slow.
 const REQUESTS: usize = 2048;
 /// How long a stop waits for requests that are under way.
@@ -92,8 +94,8 @@ pub fn router(state: AppState) -> Router {
         .layer(from_fn(write_problems))
         .layer(CatchPanicLayer::custom(|_| ApiError::internal("a handler panicked").into_response()))
         .layer(from_fn_with_state(Arc::new(Semaphore::new(REQUESTS)), layers::shed))
-        .layer(from_fn_with_state(Arc::new(Pulse::new(state.config.database.clone())), pulse::watch))
         .layer(from_fn_with_state(state.tasks.clone(), layers::detach))
+        .layer(from_fn_with_state(Arc::clone(&state.pulse), pulse::watch))
         .layer(DefaultBodyLimit::max(http::body::LIMIT));
     media.route_layer(from_fn(layers::name_route)).with_state(state).fallback_service(slashless).layer(layers)
 }
@@ -165,7 +167,16 @@ pub async fn connect(options: &PgConnectOptions) -> Result<PgPool, StartError> {
                 if meta.idle_for < TRUSTED_IDLE {
                     return Ok(true);
                 }
-                Ok(matches!(timeout(Duration::from_secs(1), connection.ping()).await, Ok(Ok(()))))
+                Ok(matches!(timeout(LIFE_SIGN, connection.ping()).await, Ok(Ok(()))))
+            })
+        })
+        .after_release(|connection, _| {
+            // One that was given up half-way may never answer again, or may be inside a transaction of which sqlx does not
+            // know: there the two times differ. Asked in one message, because each message of a prepared one has its own.
+            Box::pin(async move {
+                let question = connection.fetch_one(sqlx::raw_sql("SELECT now() = statement_timestamp()"));
+                let fresh = timeout(LIFE_SIGN, question).await;
+                Ok(matches!(fresh, Ok(Ok(row)) if row.try_get(0).unwrap_or(false)))
             })
         })
         .connect_lazy_with(options);
@@ -200,6 +211,7 @@ pub fn state(config: Config, db: PgPool) -> Result<AppState, StartError> {
         tasks: TaskTracker::new(),
         stop: CancellationToken::new(),
         metrics: operations::recorder()?,
+        pulse: Arc::new(Pulse::new(config.database.clone())),
         counters,
         db,
         config,

@@ -20,56 +20,72 @@ use crate::error::{ApiError, Code};
 /// How long a request waits before it takes the pulse, and again before it does so anew.
 const DOUBT: Duration = Duration::from_secs(1);
 /// How long Postgres has to answer.
-const PATIENCE: Duration = Duration::from_millis(1500);
+const PATIENCE: Duration = Duration::from_secs(1);
+/// How long anything may take: longer than any statement does (`statement_timeout`).
+const LONGEST: Duration = Duration::from_secs(65);
 /// How long one answer serves all who ask.
 const FRESH: Duration = Duration::from_millis(500);
 
 /// Takes the pulse of Postgres, once for all who ask at the same time.
 pub struct Pulse {
     options: PgConnectOptions,
-    last: Mutex<Option<(Instant, bool)>>,
+    last: Mutex<Last>,
+}
+
+/// What is known of earlier times.
+#[derive(Clone, Copy, Default)]
+struct Last {
+    taken: Option<Instant>,
+    missed: Option<Instant>,
 }
 
 impl Pulse {
     /// The pulse of the Postgres at `options`.
     #[must_use]
     pub fn new(options: PgConnectOptions) -> Self {
-        Self { options, last: Mutex::new(None) }
+        Self { options, last: Mutex::default() }
     }
 
-    /// Whether Postgres answers.
-    pub async fn beats(&self) -> bool {
+    /// Whether Postgres answers, and has done so since `since`: a connection that was used while it did not may stay silent
+    /// for ever, however well it does now.
+    async fn beats(&self, since: Instant) -> bool {
         let mut last = self.last.lock().await;
-        if let Some((taken, beats)) = *last
-            && taken.elapsed() < FRESH
-        {
-            return beats;
+        if last.taken.is_none_or(|taken| taken.elapsed() >= FRESH) {
+            let probe = async {
+                let mut connection = PgConnection::connect_with(&self.options).await?;
+                connection.ping().await?;
+                connection.close().await
+            };
+            let beats = matches!(timeout(PATIENCE, probe).await, Ok(Ok(())));
+            last.taken = Some(Instant::now());
+            if !beats {
+                last.missed = last.taken;
+            }
         }
-        let probe = async {
-            let mut connection = PgConnection::connect_with(&self.options).await?;
-            connection.ping().await?;
-            connection.close().await
-        };
-        let beats = matches!(timeout(PATIENCE, probe).await, Ok(Ok(())));
-        *last = Some((Instant::now(), beats));
-        beats
+        last.missed.is_none_or(|missed| missed < since)
+    }
+
+    /// Awaits `work`, unless it waits for a Postgres that does not answer: then it is dropped, and with it its connection,
+    /// which may never answer again. What it has not committed is undone.
+    pub async fn guard<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        let began = Instant::now();
+        let mut work = std::pin::pin!(work);
+        loop {
+            tokio::select! {
+                done = &mut work => return Some(done),
+                () = sleep(DOUBT) => {}
+            }
+            tokio::select! {
+                done = &mut work => return Some(done),
+                beats = self.beats(began) => if !beats || began.elapsed() > LONGEST { return None },
+            }
+        }
     }
 }
 
-/// The layer that ends requests which wait for a Postgres that does not answer. What a request may have changed by then goes on
-/// by itself ([`crate::http::layers::detach`]); the client learns, as ever with a 503, that it does not know.
+/// The layer that ends requests which wait for a Postgres that does not answer. The client learns, as ever with a 503, that it
+/// does not know what has become of its request.
 pub async fn watch(State(pulse): State<Arc<Pulse>>, request: Request, next: Next) -> Response {
-    let mut work = std::pin::pin!(next.run(request));
-    loop {
-        tokio::select! {
-            response = &mut work => return response,
-            () = sleep(DOUBT) => {}
-        }
-        tokio::select! {
-            response = &mut work => return response,
-            beats = pulse.beats() => if !beats {
-                return ApiError::from(Code::Unavailable).into_response();
-            },
-        }
-    }
+    let work = pulse.guard(next.run(request)).await;
+    work.unwrap_or_else(|| ApiError::from(Code::Unavailable).into_response())
 }

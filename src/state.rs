@@ -10,6 +10,7 @@ use crate::{
     auth::{limits::Limits, password::Passwords, standing::Standings, token::Keys},
     config::Config,
     media::Media,
+    pulse::Pulse,
     reaction::counters::Counters,
     snack::image::Images,
 };
@@ -22,6 +23,8 @@ pub struct AppState(Arc<Shared>);
 pub struct Shared {
     /// The settings.
     pub config: Config,
+    /// Whether Postgres answers at all.
+    pub pulse: Arc<Pulse>,
     /// Postgres.
     pub db: PgPool,
     /// Reaction counters in Redis.

@@ -1,16 +1,26 @@
 //! The accept loop. `axum::serve` has none of what this one is for: a deadline for headers, a cap on connections, and the
 //! peer's address for every request.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use axum::{Extension, Router, extract::ConnectInfo};
+use axum::{
+    Extension, Router,
+    extract::{ConnectInfo, Request, State},
+    http::{HeaderValue, header},
+    middleware::{Next, from_fn_with_state},
+    response::Response,
+};
 use hyper::server::conn::http1;
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     server::graceful::GracefulShutdown,
     service::TowerToHyperService,
 };
-use tokio::{net::TcpListener, sync::Semaphore, time::sleep};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::sleep,
+};
 use tokio_util::sync::CancellationToken;
 
 /// How many connections are open at once; a further one waits at the door.
@@ -18,23 +28,31 @@ const CONNECTIONS: usize = 4096;
 /// How long a client may take to send its headers, and to begin with its next request.
 const HEADER_DEADLINE: Duration = Duration::from_secs(10);
 
-/// Serves `router` on `listener` until `stop`, then closes the door and answers what has been accepted.
+/// How long the server goes on after it has been told to stop: long enough for clients to hear with an answer that their
+/// connection ends, and for whoever asks whether the server is ready to hear that it is not.
+const LAME: Duration = Duration::from_secs(1);
+/// How long a connection that stood when the door closed has to come up with its request.
+const LAST_WORD: Duration = Duration::from_millis(250);
+
+/// Serves `router` on `listener` until `stop` and a little longer, then closes the door and answers what has been accepted.
+///
+/// Closing at once would lose requests: those that clients send on a connection while it is being closed.
 pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) {
+    let router = router.layer(from_fn_with_state(stop.clone(), say_goodbye));
+    let closing = CancellationToken::new();
+    let _timer = tokio::spawn({
+        let closing = closing.clone();
+        async move {
+            stop.cancelled().await;
+            sleep(LAME).await;
+            closing.cancel();
+        }
+    });
     let graceful = GracefulShutdown::new();
     let doors = Arc::new(Semaphore::new(CONNECTIONS));
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(HEADER_DEADLINE);
-    while let Some(Ok(permit)) = stop.run_until_cancelled(Arc::clone(&doors).acquire_owned()).await {
-        let (stream, peer) = match stop.run_until_cancelled(listener.accept()).await {
-            None => break,
-            Some(Ok(accepted)) => accepted,
-            Some(Err(error)) => {
-                // Out of file descriptors, or a client that was gone already: the next one may fare better.
-                tracing::warn!(%error, "a connection could not be accepted");
-                sleep(Duration::from_millis(50)).await;
-                continue;
-            }
-        };
+    let open = |stream: TcpStream, peer: SocketAddr, permit: OwnedSemaphorePermit| {
         // Answers are small; waiting to fill a packet would only delay them. Failing that, they are merely late.
         let _ = stream.set_nodelay(true);
         let service = TowerToHyperService::new(router.clone().layer(Extension(ConnectInfo(peer))));
@@ -45,7 +63,43 @@ pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToke
             }
             drop(permit);
         });
+    };
+    while let Some(Ok(permit)) = closing.run_until_cancelled(Arc::clone(&doors).acquire_owned()).await {
+        let (stream, peer) = match closing.run_until_cancelled(listener.accept()).await {
+            None => break,
+            Some(Ok(accepted)) => accepted,
+            Some(Err(error)) => {
+                // Out of file descriptors, or a client that was gone already: the next one may fare better.
+                tracing::warn!(%error, "a connection could not be accepted");
+                sleep(Duration::from_millis(50)).await;
+                continue;
+            }
+        };
+        open(stream, peer, permit);
     }
-    drop(listener);
+    // Whoever the kernel has let in already is not turned away.
+    if let Ok(backlog) = listener.into_std() {
+        while let Ok((stream, peer)) = backlog.accept()
+            && let Ok(permit) = Arc::clone(&doors).try_acquire_owned()
+            && stream.set_nonblocking(true).is_ok()
+            && let Ok(stream) = TcpStream::from_std(stream)
+        {
+            open(stream, peer, permit);
+        }
+    }
+    // Hyper closes a connection of which it has not read anything yet, although the request may be in it.
+    if doors.available_permits() < CONNECTIONS {
+        sleep(LAST_WORD).await;
+    }
     graceful.shutdown().await;
+}
+
+/// Tells the client with every answer of a server that stops that its connection ends here.
+async fn say_goodbye(State(stop): State<CancellationToken>, request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    if stop.is_cancelled() {
+        let close = HeaderValue::from_static("close");
+        response.headers_mut().insert(header::CONNECTION, close);
+    }
+    response
 }

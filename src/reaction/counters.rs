@@ -25,6 +25,8 @@ use crate::config::Config;
 
 /// How long a command may take before Redis counts as out of reach.
 const PATIENCE: Duration = Duration::from_millis(150);
+/// How long a connection may take to stand, whether or not anybody waits for it.
+const CONNECTION_PATIENCE: Duration = Duration::from_secs(1);
 /// How long nobody tries after a failure.
 const PAUSE: Duration = Duration::from_millis(500);
 /// How many scripts of a flush are under way at once.
@@ -70,9 +72,26 @@ pub struct Fresh {
     pub epoch: i64,
 }
 
+/// A connection that is made when it is first used, and made again when it breaks.
+struct Connection {
+    manager: ConnectionManager,
+    since: Instant,
+}
+
+impl Connection {
+    fn new(client: redis::Client) -> RedisResult<Self> {
+        let config = ConnectionManagerConfig::new()
+            .set_number_of_retries(0)
+            .set_connection_timeout(Some(CONNECTION_PATIENCE))
+            .set_response_timeout(Some(CONNECTION_PATIENCE));
+        Ok(Self { manager: ConnectionManager::new_lazy_with_config(client, config)?, since: Instant::now() })
+    }
+}
+
 /// The counters.
 pub struct Counters {
-    connection: ConnectionManager,
+    client: redis::Client,
+    connection: Mutex<Connection>,
     prefix: String,
     breaker: Breaker,
     set: Script,
@@ -87,18 +106,32 @@ impl Counters {
     /// # Errors
     /// When the URL is none, which the settings have ruled out.
     pub fn new(config: &Config) -> RedisResult<Self> {
-        let manager = ConnectionManagerConfig::new()
-            .set_number_of_retries(0)
-            .set_connection_timeout(Some(Duration::from_secs(1)))
-            .set_response_timeout(Some(Duration::from_secs(1)));
+        let client = config.redis()?;
         Ok(Self {
-            connection: ConnectionManager::new_lazy_with_config(config.redis()?, manager)?,
+            connection: Mutex::new(Connection::new(client.clone())?),
+            client,
             prefix: config.redis_prefix.clone(),
             breaker: Breaker::new(),
             set: Script::new(SET),
             shift: Script::new(MOVE),
             missed: Mutex::default(),
         })
+    }
+
+    fn connection(&self) -> ConnectionManager {
+        let connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
+        connection.manager.clone()
+    }
+
+    /// Begins with a new connection, unless this one may still be on its way: the manager makes a new one when the old one
+    /// breaks, but not when it has merely fallen silent.
+    fn reconnect(&self) {
+        let mut connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
+        if connection.since.elapsed() > CONNECTION_PATIENCE
+            && let Ok(new) = Connection::new(self.client.clone())
+        {
+            *connection = new;
+        }
     }
 
     /// Like count, hate count, epoch. The braces make the keys of one snack neighbours in a cluster.
@@ -108,13 +141,13 @@ impl Counters {
 
     /// Whether Redis answers.
     pub async fn is_reachable(&self) -> bool {
-        let mut connection = self.connection.clone();
+        let mut connection = self.connection();
         matches!(timeout(PATIENCE, redis::cmd("PING").query_async::<()>(&mut connection)).await, Ok(Ok(())))
     }
 
     /// What Redis holds of `snack`; none when it holds no epoch, has missed a change, or does not answer in time.
     pub async fn read(&self, snack: Uuid) -> Option<Stored> {
-        let mut connection = self.connection.clone();
+        let mut connection = self.connection();
         let mut command = redis::cmd("MGET");
         command.arg(&self.keys(snack));
         let values: [Option<String>; 3] = self.attempt(command.query_async(&mut connection)).await?;
@@ -141,7 +174,7 @@ impl Counters {
 
     /// What Redis holds of each of `snacks`; none when it does not answer in time.
     pub async fn read_many(&self, snacks: &[Uuid]) -> Option<Vec<Option<Stored>>> {
-        let mut connection = self.connection.clone();
+        let mut connection = self.connection();
         let mut pipeline = redis::pipe();
         for snack in snacks {
             pipeline.cmd("MGET").arg(&self.keys(*snack));
@@ -156,7 +189,7 @@ impl Counters {
     pub async fn shift(&self, snack: Uuid, epoch: i64, change: Change) -> Option<Counts> {
         let delta =
             |reaction: ReactionType| i32::from(change.to == Some(reaction)) - i32::from(change.from == Some(reaction));
-        let mut connection = self.connection.clone();
+        let mut connection = self.connection();
         let mut invocation = self.shift.prepare_invoke();
         for key in self.keys(snack) {
             invocation.key(key);
@@ -166,14 +199,18 @@ impl Counters {
         if answer.is_none() {
             self.miss(snack, epoch.max(change.epoch));
         }
-        answer.flatten().map(|(likes, hates)| Counts { likes, hates })
+        // Below zero is what nobody can have counted.
+        answer
+            .flatten()
+            .filter(|(likes, hates)| *likes >= 0 && *hates >= 0)
+            .map(|(likes, hates)| Counts { likes, hates })
     }
 
     /// Writes freshly counted snacks, each unless a later count is there already. What fails is left to the next reconcile.
     pub async fn set(&self, fresh: &[Fresh]) {
         stream::iter(fresh)
             .for_each_concurrent(AT_ONCE, |fresh| async move {
-                let mut connection = self.connection.clone();
+                let mut connection = self.connection();
                 let mut invocation = self.set.prepare_invoke();
                 for key in self.keys(fresh.snack) {
                     invocation.key(key);
@@ -205,6 +242,7 @@ impl Counters {
             }
             Err(elapsed) => {
                 self.breaker.failed(&elapsed);
+                self.reconnect();
                 None
             }
         }

@@ -31,16 +31,21 @@ pub async fn run(state: AppState, stop: CancellationToken) {
         // The first tick of an interval is at once: a server that starts reconciles what the one before left behind.
         let outcome = tokio::select! {
             () = stop.cancelled() => break,
-            _ = flushes.tick() => flush(&state.db, &state.counters).await,
-            _ = reconciles.tick() => reconcile(&state.db, &state.counters).await,
+            _ = flushes.tick() => state.pulse.guard(flush(&state.db, &state.counters)).await,
+            _ = reconciles.tick() => state.pulse.guard(reconcile(&state.db, &state.counters)).await,
         };
-        if let Err(error) = outcome {
-            tracing::warn!(%error, "the reaction counts were not flushed; the next round tries again");
+        match outcome {
+            Some(Ok(_)) => {}
+            Some(Err(error)) => {
+                tracing::warn!(%error, "the reaction counts were not flushed; the next round tries again");
+            }
+            None => tracing::warn!("Postgres fell silent during a flush; the next round tries again"),
         }
     }
-    match flush(&state.db, &state.counters).await {
-        Ok(snacks) => tracing::info!(snacks, "last flush done"),
-        Err(error) => tracing::warn!(%error, "the last flush failed; the next start makes up for it"),
+    match state.pulse.guard(flush(&state.db, &state.counters)).await {
+        Some(Ok(snacks)) => tracing::info!(snacks, "last flush done"),
+        Some(Err(error)) => tracing::warn!(%error, "the last flush failed; the next start makes up for it"),
+        None => tracing::warn!("Postgres fell silent during the last flush; the next start makes up for it"),
     }
 }
 

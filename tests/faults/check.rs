@@ -11,8 +11,9 @@ use uuid::Uuid;
 
 use crate::{
     cast::{Baseline, Cast},
+    process::eventually,
     record::{Deed, Record, Times},
-    stack::{Stack, eventually},
+    stack::Stack,
 };
 
 /// A snack whose numbers differ: its id; likes and hates by rows, by columns, in Redis.

@@ -6,9 +6,10 @@ use sqlx::{Connection, PgConnection};
 use tokio::{io::AsyncWriteExt, net::TcpStream, time::Instant};
 
 use crate::{
+    process::{eventually, send_signal},
     proxy::Mode,
     rounds::Round,
-    stack::{Memory, eventually, send_signal},
+    stack::Memory,
 };
 
 /// Within what time a server is healthy again after PostgreSQL is.

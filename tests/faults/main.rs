@@ -7,12 +7,15 @@
 
 #![expect(clippy::print_stdout, clippy::expect_used, reason = "a test without the test harness")]
 
+mod admin;
 mod cast;
 mod check;
 mod client;
 mod dice;
 mod faults;
 mod kind;
+mod member;
+mod process;
 mod proxy;
 mod record;
 mod rounds;
@@ -75,6 +78,12 @@ async fn main() -> ExitCode {
         println!("0 tests, 0 benchmarks");
         return ExitCode::SUCCESS;
     };
+    if !process::is_equipped() {
+        // Tests that are given stores by DATABASE_URL and REDIS_URL may run where none is installed.
+        println!("\nfaults: PostgreSQL's server or Redis is not installed; `make faults` installs them");
+        println!("\ntest result: ok. 0 passed; 0 failed; {} ignored; 0 measured; 0 filtered out", kind::ALL.len());
+        return ExitCode::SUCCESS;
+    }
     let started = Instant::now();
     let (passed, failed) = if arguments.kinds.is_empty() { (0, 0) } else { run(&arguments).await };
     let word = if failed == 0 { "ok" } else { "FAILED" };
@@ -94,9 +103,10 @@ async fn run(arguments: &Arguments) -> (usize, usize) {
     let cast = Arc::new(cast::Cast::prepare(&stack).await);
     println!("\nseed {}, logs in {}\n", arguments.seed, stack.folder.display());
     println!(
-        "{:<20} {:>6} {:>9} {:>12} {:>8} {:>8} {:>12} {:>12} {:>10}",
+        "{:<20} {:>6} {:>7} {:>9} {:>12} {:>8} {:>8} {:>12} {:>12} {:>10}",
         "kind",
         "rounds",
+        "took",
         "requests",
         "acknowledged",
         "refused",
@@ -109,6 +119,7 @@ async fn run(arguments: &Arguments) -> (usize, usize) {
     for kind in &arguments.kinds {
         let count = if arguments.full { kind.full() } else { kind.short() };
         let (mut all, mut healed, mut violations) = (Record::default(), Duration::ZERO, 0);
+        let began = Instant::now();
         let mut lines = Vec::new();
         for index in 0..count {
             let report = rounds::play(*kind, index, arguments.seed, arguments.full, &mut stack, &cast).await;
@@ -135,14 +146,17 @@ async fn run(arguments: &Arguments) -> (usize, usize) {
             all.absorb(record);
         }
         let p99 = percentile(&all.reaction_times, 99);
-        if matches!(kind, Kind::Redis(_) | Kind::RedisKill) && p99 > REACTION_P99 {
+        // A debug build says nothing about speed.
+        let judged = !cfg!(debug_assertions) && matches!(kind, Kind::Redis(_) | Kind::RedisKill);
+        if judged && p99 > REACTION_P99 {
             failed += 1;
             violations += 1;
             lines.push(format!("  {kind}: the p99 of reactions without Redis is {p99:?}"));
         }
         let shown = if all.reaction_times.is_empty() { "-".to_owned() } else { format!("{} ms", p99.as_millis()) };
         println!(
-            "{kind:<20} {count:>6} {:>9} {:>12} {:>8} {:>8} {:>9} ms {shown:>12} {:>10}",
+            "{kind:<20} {count:>6} {:>5} s {:>9} {:>12} {:>8} {:>8} {:>9} ms {shown:>12} {:>10}",
+            began.elapsed().as_secs(),
             all.requests,
             all.acknowledged,
             all.refused,

@@ -1,6 +1,9 @@
 //! What the clients did and what they were told: the history that a round's rows are held against.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::HashMap,
+    time::{Duration, Instant},
+};
 
 use uuid::Uuid;
 
@@ -24,6 +27,8 @@ pub struct Reaction {
     pub told: Option<String>,
     /// What requests without an answer may still have made of it.
     pub floating: Vec<Option<String>>,
+    /// When it last changed, as far as its user knows.
+    pub changed: Option<Instant>,
 }
 
 impl Reaction {

@@ -17,9 +17,10 @@ use crate::{
     dice::Dice,
     faults,
     kind::Kind,
+    process::eventually,
     proxy::{DELAY, Mode},
     record::Record,
-    stack::{RECONCILE, Stack, eventually},
+    stack::{RECONCILE, Stack},
     workload,
 };
 

@@ -44,7 +44,7 @@ fn request(method: &str, path: &str, access: &str, more: &str, body: &str) -> St
 pub async fn hang_up(mut round: Round<'_>, count: usize) -> Report {
     let mut record = Record::default();
     for ((snack, user), told) in &round.baseline.reactions {
-        let reaction = Reaction { told: Some(told.clone()), floating: Vec::new() };
+        let reaction = Reaction { told: Some(told.clone()), floating: Vec::new(), changed: None };
         record.reactions.insert((*snack, *user), reaction);
     }
     let port = round.stack.servers[0].port;

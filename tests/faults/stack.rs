@@ -2,141 +2,26 @@
 
 use std::{
     collections::HashMap,
-    fs::{self, File},
-    io::{self, Read},
-    net::TcpListener,
+    fs,
     path::{Path, PathBuf},
-    process::{Child, Command, ExitStatus, Stdio},
+    process::Command,
     time::Duration,
 };
 
 use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::timeout;
 
-use crate::proxy::Proxy;
+use crate::{
+    process::{Process, as_service, children_of, eventually, free_port, postgres_programs, send_signal},
+    proxy::Proxy,
+};
 
-/// How often a condition is looked at.
-pub const POLL: Duration = Duration::from_millis(10);
 /// How long anything may take to start.
-const START: Duration = Duration::from_secs(60);
+const START: Duration = Duration::from_mins(1);
 /// `REACTION_RECONCILE_INTERVAL` of every server.
 pub const RECONCILE: Duration = Duration::from_millis(500);
 /// `JWT_SECRET` of every server.
-pub const SECRET: &str = "a secret of the fault harness, 32 bytes or more";
-
-/// Waits until `condition` holds; false when it does not within `patience`.
-pub async fn eventually<F: Future<Output = bool>>(patience: Duration, mut condition: impl FnMut() -> F) -> bool {
-    let deadline = Instant::now() + patience;
-    loop {
-        if condition().await {
-            return true;
-        }
-        if Instant::now() >= deadline {
-            return false;
-        }
-        sleep(POLL).await;
-    }
-}
-
-/// Sends `signal` to the process `pid`; one that has gone is none the worse.
-pub fn send_signal(signal: &str, pid: u32) {
-    let _ = Command::new("kill").args(["-s", signal, &pid.to_string()]).stderr(Stdio::null()).status();
-}
-
-/// Below the ports that the kernel hands out by itself, so that nobody takes it between a stop and the next start.
-fn free_port() -> u16 {
-    let mut random = [0; 2];
-    loop {
-        if File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut random)).is_err() {
-            panic!("no randomness");
-        }
-        let port = 20_000 + u16::from_le_bytes(random) % 12_000;
-        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
-            return port;
-        }
-    }
-}
-
-/// The folder of PostgreSQL's programs.
-fn postgres_programs() -> PathBuf {
-    let named = Command::new("pg_config").arg("--bindir").output().ok();
-    let named = named.and_then(|output| String::from_utf8(output.stdout).ok()).map(|text| PathBuf::from(text.trim()));
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    named
-        .into_iter()
-        .chain(std::env::split_paths(&path))
-        .find(|folder| folder.join("postgres").exists() && folder.join("initdb").exists())
-        .expect("PostgreSQL's programs; run the harness with `make faults` or `make test`")
-}
-
-/// A command of a store. PostgreSQL refuses to run as root.
-fn as_service(program: &Path) -> Command {
-    let is_root = fs::metadata("/proc/self").is_ok_and(|owner| std::os::unix::fs::MetadataExt::uid(&owner) == 0);
-    if !is_root {
-        return Command::new(program);
-    }
-    let mut command = Command::new("setpriv");
-    command.args(["--reuid=postgres", "--regid=postgres", "--init-groups", "--"]).arg(program);
-    command
-}
-
-/// The processes whose parent is `pid`.
-fn children_of(pid: u32) -> Vec<u32> {
-    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
-    processes
-        .filter_map(|entry| {
-            let child: u32 = entry.file_name().to_str()?.parse().ok()?;
-            let stat = fs::read_to_string(entry.path().join("stat")).ok()?;
-            let parent = stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse::<u32>().ok()?;
-            (parent == pid).then_some(child)
-        })
-        .collect()
-}
-
-/// One process of ours, killed when it is dropped.
-pub struct Process(Child);
-
-impl Process {
-    fn start(command: &mut Command, log: &Path) -> io::Result<Self> {
-        let log = File::options().append(true).create(true).open(log)?;
-        command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
-        Ok(Self(command.spawn()?))
-    }
-
-    /// Its number.
-    pub fn pid(&self) -> u32 {
-        self.0.id()
-    }
-
-    /// Ends it at once.
-    pub fn kill(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-
-    /// How it ended; none while it runs.
-    pub fn ended(&mut self) -> Option<ExitStatus> {
-        self.0.try_wait().ok().flatten()
-    }
-
-    /// How it ended, within `patience`.
-    pub async fn end(&mut self, patience: Duration) -> Option<ExitStatus> {
-        let deadline = Instant::now() + patience;
-        loop {
-            let ended = self.ended();
-            if ended.is_some() || Instant::now() >= deadline {
-                return ended;
-            }
-            sleep(POLL).await;
-        }
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        self.kill();
-    }
-}
+const SECRET: &str = "a secret of the fault harness, 32 bytes or more";
 
 /// What Redis still knows after it was killed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -183,7 +68,7 @@ impl Stack {
         let folder = PathBuf::from(format!("/tmp/snack-faults.{}", uuid::Uuid::new_v4().simple()));
         fs::create_dir_all(folder.join("postgres")).expect("a folder");
         fs::create_dir_all(folder.join("redis")).expect("a folder");
-        let programs = postgres_programs();
+        let programs = postgres_programs().expect("PostgreSQL's programs");
         // Whoever runs the stores owns their folders.
         let service = as_service(Path::new("true")).get_program() == "setpriv";
         if service {

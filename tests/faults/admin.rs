@@ -1,0 +1,93 @@
+//! An admin at work: moves orders along, promotes and demotes.
+
+use reqwest::Method;
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::{
+    client::Client,
+    record::{Deed, Outcome},
+};
+
+/// An admin.
+pub struct Admin(pub Client);
+
+impl Admin {
+    /// Works until the round stops.
+    pub async fn work(&mut self) {
+        while self.0.ground.goes_on() {
+            if self.0.dice.one_in(5) {
+                self.change_member_type().await;
+            } else {
+                self.transition().await;
+            }
+            self.0.think().await;
+        }
+    }
+
+    /// Makes an admin of a colleague, or a member, itself included: two of them may do so at once.
+    async fn change_member_type(&mut self) {
+        let client = &mut self.0;
+        let colleague = client.dice.pick(&client.ground.cast.admins).id;
+        // Promoted more often than demoted, so that most of them are at work.
+        let to = if client.dice.one_in(3) { "member" } else { "admin" };
+        let request =
+            client.request(Method::PUT, &format!("/auth/users/{colleague}")).json(&json!({"member_type": to}));
+        let outcome = client.change("member type", request).await;
+        let deed = Deed { actor: client.person.id, subject: colleague.to_string(), to: to.to_owned() };
+        client.record.member_types.entry(deed).or_default().count(&outcome);
+        if let Outcome::Refused(status, code) = outcome
+            && !matches!(code.as_str(), "permission_denied" | "last_admin")
+        {
+            client.complain(format!("a change of member type was refused: {status} {code}"));
+        }
+    }
+
+    /// Moves an order, as far as this admin knows where it stands.
+    async fn transition(&mut self) {
+        let client = &mut self.0;
+        let order = {
+            let orders = client.ground.orders();
+            if orders.is_empty() {
+                return;
+            }
+            orders[client.dice.below(orders.len())].clone()
+        };
+        let may_cancel = matches!(order.status.as_str(), "created" | "approved") && client.dice.one_in(4);
+        let to = match order.status.as_str() {
+            _ if may_cancel => "canceled",
+            "created" => "approved",
+            "approved" => "ordered",
+            "ordered" => "shipping",
+            _ => "completed",
+        };
+        let request = client
+            .request(Method::PUT, &format!("/orders/{}/status", order.uid))
+            .json(&json!({"status": to, "estimated_arrival_time": "2030-01-09T03:00:00Z"}));
+        let outcome = client.change("transition", request).await;
+        let deed = Deed { actor: client.person.id, subject: order.uid.to_string(), to: to.to_owned() };
+        client.record.transitions.entry(deed).or_default().count(&outcome);
+        let status = match outcome {
+            Outcome::Ok(_) => Some(to.to_owned()),
+            Outcome::Refused(409, code) if code == "invalid_transition" => self.status_of(order.uid).await,
+            Outcome::Refused(403, _) | Outcome::NotSent => None,
+            Outcome::Unknown => self.status_of(order.uid).await,
+            Outcome::Refused(status, code) => {
+                client.complain(format!("a transition to {to} was refused: {status} {code}"));
+                None
+            }
+        };
+        let Some(status) = status else { return };
+        let mut orders = self.0.ground.orders();
+        if matches!(status.as_str(), "completed" | "canceled") {
+            orders.retain(|known| known.uid != order.uid);
+        } else if let Some(known) = orders.iter_mut().find(|known| known.uid == order.uid) {
+            known.status = status;
+        }
+    }
+
+    async fn status_of(&mut self, order: Uuid) -> Option<String> {
+        let body = self.0.read(&format!("/orders/{order}")).await?;
+        Some(body["status"].as_str()?.to_owned())
+    }
+}

@@ -1,0 +1,252 @@
+//! A member at work: reacts, orders, refreshes, reads.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use reqwest::Method;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::{
+    cast::{OpenOrder, SignIn, Snack},
+    client::Client,
+    record::{Asked, Family, Outcome},
+};
+
+/// How old a change is that an answer must count. One that committed while a flush was at work is counted by the next, and so
+/// is one of which Redis was not told; a flush comes every 100 ms, on a busy machine a little later.
+const SETTLED: Duration = Duration::from_millis(600);
+
+/// A member: reacts, orders, refreshes, reads.
+pub struct Member {
+    pub client: Client,
+    /// Its place in the cast, which is that of its own snack.
+    pub number: usize,
+    /// Sign-ins that are still to be used.
+    pub sign_ins: Vec<SignIn>,
+    /// The one in use, by its place in the record, and its last token.
+    pub family: Option<(usize, String)>,
+    /// The key of an order whose answer was lost.
+    pub retry: Option<String>,
+    /// How many keys it has used.
+    pub keys: usize,
+}
+
+impl Member {
+    /// Works until the round stops.
+    pub async fn work(&mut self) {
+        while self.client.ground.goes_on() {
+            match self.client.dice.below(20) {
+                0..7 => {
+                    let snack = self.client.dice.pick(&self.client.ground.cast.shared).clone();
+                    self.react(&snack).await;
+                }
+                7..12 => {
+                    let snack = self.client.ground.cast.own[self.number].clone();
+                    self.react(&snack).await;
+                }
+                12..15 => self.order().await,
+                15..17 => self.refresh().await,
+                _ => self.look().await,
+            }
+            self.client.think().await;
+        }
+    }
+
+    /// Likes, hates, or takes it back; what must come of it follows from what was told last.
+    async fn react(&mut self, snack: &Snack) {
+        let client = &mut self.client;
+        let wanted = *client.dice.pick(&[Some("like"), Some("hate"), None]);
+        let path = format!("/snacks/{}/reaction", snack.uid);
+        let request = match wanted {
+            Some(kind) => client.request(Method::POST, &path).json(&json!({"type": kind})),
+            None => client.request(Method::DELETE, &path),
+        };
+        let faulty = client.ground.faulty.load(std::sync::atomic::Ordering::Relaxed);
+        let started = Instant::now();
+        let outcome = client.change("reaction", request).await;
+        if faulty && outcome != Outcome::NotSent {
+            client.record.reaction_times.push(started.elapsed());
+        }
+        let key = (snack.id, client.person.id);
+        let own = client.ground.cast.own[self.number].id == snack.id;
+        let mut complaint = None;
+        let reaction = client.record.reactions.entry(key).or_default();
+        let certain = reaction.floating.is_empty();
+        match outcome {
+            Outcome::Ok(body) => {
+                if certain && reaction.told.as_deref() == wanted {
+                    complaint = Some(format!("{wanted:?} to snack {} was taken twice", snack.id));
+                }
+                let expected = (i64::from(wanted == Some("like")), i64::from(wanted == Some("hate")));
+                let answered = (body["like_reaction_count"].as_i64(), body["hate_reaction_count"].as_i64());
+                let settled = reaction.changed.is_none_or(|changed| changed.elapsed() > SETTLED);
+                reaction.changed = Some(Instant::now());
+                let below_zero = answered.0.min(answered.1) < Some(0);
+                if below_zero || (own && certain && settled && answered != (Some(expected.0), Some(expected.1))) {
+                    complaint = Some(format!(
+                        "{wanted:?} to own snack {} was answered with {answered:?}, after {:?}",
+                        snack.id, reaction.told
+                    ));
+                }
+                reaction.told = wanted.map(str::to_owned);
+            }
+            Outcome::Refused(status, code) => {
+                let expected = if wanted.is_some() { (409, "duplicate_reaction") } else { (404, "reaction_not_found") };
+                if (status, code.as_str()) != expected || (certain && reaction.told.as_deref() != wanted) {
+                    complaint = Some(format!(
+                        "{wanted:?} to snack {} was refused, {status} {code}, after {:?}",
+                        snack.id, reaction.told
+                    ));
+                }
+                reaction.told = wanted.map(str::to_owned);
+            }
+            Outcome::Unknown => reaction.floating.push(wanted.map(str::to_owned)),
+            Outcome::NotSent => {}
+        }
+        if let Some(complaint) = complaint {
+            client.complain(complaint);
+        }
+    }
+
+    /// Orders one to three snacks under a key; an order whose answer was lost is asked for again under the same.
+    async fn order(&mut self) {
+        let client = &mut self.client;
+        let key = if let Some(key) = self.retry.take() {
+            key
+        } else {
+            self.keys += 1;
+            let key = format!("{}-{}-{}", client.ground.name, client.person.id, self.keys);
+            let mut lines: Vec<(Uuid, i32)> = Vec::new();
+            for _ in 0..client.dice.between(1, 4) {
+                let ware = client.dice.pick(&client.ground.cast.wares).uid;
+                let quantity = i32::try_from(client.dice.between(1, 1000)).unwrap_or(1);
+                if lines.iter().all(|(uid, _)| *uid != ware) {
+                    lines.push((ware, quantity));
+                }
+            }
+            let asked = Asked { user: client.person.id, lines, told: Vec::new(), unknown: false };
+            client.record.orders.insert(key.clone(), asked);
+            key
+        };
+        let lines = &client.record.orders[&key].lines;
+        let lines: Vec<Value> = lines.iter().map(|(uid, quantity)| json!({"uid": uid, "quantity": quantity})).collect();
+        let body = json!({"snacks": lines});
+        let mut request = || {
+            let request = client.request(Method::POST, "/orders");
+            request.header("idempotency-key", key.as_str()).json(&body)
+        };
+        let outcomes = if key.ends_with('7') {
+            let (one, two) = (request(), request());
+            client.change_twice("order", one, two).await.to_vec()
+        } else {
+            let request = request();
+            vec![client.change("order", request).await]
+        };
+        for outcome in outcomes {
+            match outcome {
+                Outcome::Ok(body) => match body["uid"].as_str().and_then(|uid| uid.parse().ok()) {
+                    Some(uid) => ordered(client, &key, uid, &body),
+                    None => client.complain(format!("an order without a uid: {body}")),
+                },
+                Outcome::Refused(409, code) if code == "snack_already_requested" => {}
+                Outcome::Refused(status, code) => client.complain(format!("order {key} was refused: {status} {code}")),
+                Outcome::Unknown => {
+                    if let Some(asked) = client.record.orders.get_mut(&key) {
+                        asked.unknown = true;
+                    }
+                    self.retry = Some(key.clone());
+                }
+                Outcome::NotSent => {}
+            }
+        }
+    }
+
+    /// Exchanges the refresh token, now and then the same one twice at once.
+    async fn refresh(&mut self) {
+        let client = &mut self.client;
+        let (at, token) = if let Some(family) = self.family.take() {
+            family
+        } else {
+            let Some(sign_in) = self.sign_ins.pop() else { return };
+            client.record.families.push(Family {
+                sign_in: sign_in.id,
+                tokens: vec![sign_in.jti],
+                unknown: 0,
+                reused: false,
+            });
+            (client.record.families.len() - 1, sign_in.token)
+        };
+        let twice = client.dice.one_in(6) && !self.sign_ins.is_empty();
+        let body = json!({"refresh": token});
+        let mut request = || client.request(Method::POST, "/auth/token/refresh").json(&body);
+        let outcomes = if twice {
+            let (one, two) = (request(), request());
+            client.record.families[at].reused = true;
+            client.change_twice("refresh", one, two).await.to_vec()
+        } else {
+            let request = request();
+            vec![client.change("refresh", request).await]
+        };
+        let cast = Arc::clone(&client.ground.cast);
+        let family = &mut client.record.families[at];
+        let mut next = None;
+        let mut complaint = None;
+        let mut won = 0;
+        for outcome in outcomes {
+            match outcome {
+                Outcome::Ok(body) => {
+                    won += 1;
+                    let successor = body["refresh"].as_str().unwrap_or_default();
+                    family.tokens.extend(cast.jti(successor));
+                    next = Some(successor.to_owned());
+                }
+                Outcome::Refused(401, _) if family.unknown > 0 || family.reused => {}
+                Outcome::Refused(status, code) => {
+                    complaint = Some(format!("a live refresh token was refused: {status} {code}"));
+                }
+                Outcome::Unknown => {
+                    family.unknown += 1;
+                    next = next.or_else(|| Some(token.clone()));
+                }
+                Outcome::NotSent => next = next.or_else(|| Some(token.clone())),
+            }
+        }
+        if won > 1 {
+            complaint = Some(format!("one refresh token of sign-in {} was exchanged twice", family.sign_in));
+        }
+        if !family.reused {
+            self.family = next.map(|token| (at, token));
+        }
+        if let Some(complaint) = complaint {
+            client.complain(complaint);
+        }
+    }
+
+    /// Reads this and that.
+    async fn look(&mut self) {
+        let client = &mut self.client;
+        let own = client.ground.cast.own[self.number].uid;
+        let path = match client.dice.below(4) {
+            0 => "/snacks?limit=10".to_owned(),
+            1 => "/orders?limit=5".to_owned(),
+            2 => "/auth/users/profile".to_owned(),
+            _ => format!("/snacks/{own}"),
+        };
+        client.read(&path).await;
+    }
+}
+
+/// Notes an acknowledged order, and tells the admins of a new one.
+fn ordered(client: &mut Client, key: &str, uid: Uuid, body: &Value) {
+    let Some(asked) = client.record.orders.get_mut(key) else {
+        return;
+    };
+    if asked.told.is_empty() {
+        let status = body["status"].as_str().unwrap_or_default().to_owned();
+        client.ground.orders().push(OpenOrder { uid, status });
+    }
+    asked.told.push(uid);
+}
