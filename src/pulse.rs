@@ -20,7 +20,7 @@ use crate::error::{ApiError, Code};
 /// How long a request waits before it takes the pulse, and again before it does so anew.
 const DOUBT: Duration = Duration::from_secs(1);
 /// How long Postgres has to answer.
-const PATIENCE: Duration = Duration::from_secs(1);
+const PATIENCE: Duration = Duration::from_millis(1500);
 /// How long anything may take: longer than any statement does (`statement_timeout`).
 const LONGEST: Duration = Duration::from_secs(65);
 /// How long one answer serves all who ask.
