@@ -1,5 +1,5 @@
 //! Whether Postgres answers at all. A connection that has gone silent (a cable, a firewall, a stopped process) fails no query;
-//! it only never answers. A request that has waited for a second takes the pulse, by a connection of its own, and where there is
+//! it only never answers. A request that has waited for a while takes the pulse, by a connection of its own, and where there is
 //! none the client is told so within three seconds, while a query that is merely slow goes on.
 
 use std::{sync::Arc, time::Duration};
@@ -17,10 +17,11 @@ use tokio::{
 
 use crate::error::{ApiError, Code};
 
-/// How long a request waits before it takes the pulse, and again before it does so anew.
-const DOUBT: Duration = Duration::from_secs(1);
+/// How long a request waits before it takes the pulse, and again before it does so anew. A pulse that was good just before
+/// Postgres fell silent costs a second wait: twice this and once [`PATIENCE`] stay below three seconds.
+const DOUBT: Duration = Duration::from_millis(600);
 /// How long Postgres has to answer.
-const PATIENCE: Duration = Duration::from_millis(1500);
+const PATIENCE: Duration = Duration::from_millis(1200);
 /// How long anything may take: longer than any statement does (`statement_timeout`).
 const LONGEST: Duration = Duration::from_secs(65);
 /// How long one answer serves all who ask.
