@@ -359,3 +359,23 @@ async fn an_authorization_header_that_holds_no_bearer_token_is_a_401() {
     // The scheme's case does not matter.
     ask(format!("bearer {access}").as_bytes()).await.expect(200);
 }
+
+#[tokio::test]
+async fn expired_tokens_are_cleaned_away_with_the_sign_ins_that_are_left_without_any() {
+    let app = TestApp::start().await;
+    let (gone, half, live) = (app.member().await, app.member().await, app.member().await);
+    // A sign-in with one token that has expired and one that has not.
+    app.post_open("/auth/token/refresh", json!({"refresh": half.refresh})).await.expect(200);
+    let expire = "UPDATE refresh_tokens SET expires_at = now() - interval '1 s' FROM sign_ins
+        WHERE sign_ins.id = sign_in_id AND (user_id = $1 OR (user_id = $2 AND used_at IS NOT NULL))";
+    sqlx::query(expire).bind(gone.id).bind(half.id).execute(app.db()).await.expect("an update");
+
+    snack_server::operations::remove_expired(app.db()).await.expect("a cleaning");
+
+    let left = "SELECT user_id, count(jti) FROM sign_ins JOIN refresh_tokens ON sign_in_id = sign_ins.id GROUP BY 1 ORDER BY 1";
+    let left: Vec<(i64, i64)> = sqlx::query_as(left).fetch_all(app.db()).await.expect("the rows");
+    assert_eq!(left, [(half.id, 1), (live.id, 1)]);
+    let sign_ins: i64 = sqlx::query_scalar("SELECT count(*) FROM sign_ins").fetch_one(app.db()).await.expect("a count");
+    assert_eq!(sign_ins, 2);
+    app.post_open("/auth/token/refresh", json!({"refresh": live.refresh})).await.expect(200);
+}
