@@ -33,7 +33,7 @@ use crate::{
     openapi, operations, order,
     pulse::{self, Pulse},
     reaction::{self, counters::Counters, flush},
-    snack::{self, image::Images},
+    snack::{self, sandbox::Sandbox},
     state::{AppState, Shared},
     statistics, web,
 };
@@ -69,7 +69,7 @@ pub fn document() -> utoipa::openapi::OpenApi {
 }
 
 /// The router with everything around it.
-pub fn router(state: AppState) -> Router {
+pub fn router(state: &AppState) -> Router {
     let (calls, _) = calls().split_for_parts();
     let (media, _) = snack::media_router().split_for_parts();
     let pages = calls
@@ -79,7 +79,12 @@ pub fn router(state: AppState) -> Router {
         .with_state(state.clone());
     // Every path works with and without a trailing slash, but for pictures, whose paths are taken to the letter.
     let slashless = NormalizePathLayer::trim_trailing_slash().layer(pages);
+    let paths = media.route_layer(from_fn(layers::name_route)).with_state(state.clone()).fallback_service(slashless);
+    surround(paths, state)
+}
 
+/// `paths` with everything around them that every answer goes through.
+pub fn surround(paths: Router, state: &AppState) -> Router {
     let set = |name: HeaderName, value| SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value));
     // From the outside in.
     let layers = ServiceBuilder::new()
@@ -97,7 +102,7 @@ pub fn router(state: AppState) -> Router {
         .layer(from_fn_with_state(state.tasks.clone(), layers::detach))
         .layer(from_fn_with_state(Arc::clone(&state.pulse), pulse::watch))
         .layer(DefaultBodyLimit::max(http::body::LIMIT));
-    media.route_layer(from_fn(layers::name_route)).with_state(state).fallback_service(slashless).layer(layers)
+    paths.layer(layers)
 }
 
 fn cors(config: &Config) -> Option<CorsLayer> {
@@ -206,7 +211,7 @@ pub fn state(config: Config, db: PgPool) -> Result<AppState, StartError> {
         limits: Limits::new(&config),
         keys: Keys::new(&config),
         passwords: Passwords::new()?,
-        images: Images::default(),
+        pictures: Sandbox::new(config.program.clone()),
         standings: Standings::default(),
         tasks: TaskTracker::new(),
         stop: CancellationToken::new(),
@@ -237,7 +242,7 @@ pub async fn serve(state: AppState) -> Result<(), StartError> {
 pub async fn serve_on(state: AppState, listener: TcpListener) -> Result<(), StartError> {
     let address = listener.local_addr().map_err(|error: io::Error| StartError::Failed(error.to_string()))?;
     tracing::info!(%address, "serving");
-    let router = router(state.clone());
+    let router = router(&state);
     let stop = state.stop.clone();
 
     let listening = tokio::spawn({

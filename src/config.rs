@@ -4,6 +4,7 @@ use std::{
     collections::HashMap,
     fmt,
     net::{IpAddr, SocketAddr},
+    path::PathBuf,
     str::FromStr,
     time::Duration,
 };
@@ -243,6 +244,8 @@ pub enum LogFormat {
 /// Everything that `serve` can be told.
 #[derive(Clone, Debug)]
 pub struct Config {
+    /// Where this program is, to be started again for decoding pictures.
+    pub program: PathBuf,
     /// `DATABASE_URL`.
     pub database: PgConnectOptions,
     /// `REDIS_URL`; secret, since it may hold a password.
@@ -294,6 +297,7 @@ impl Config {
         let redis_url = environment.required("REDIS_URL")?;
         redis::Client::open(redis_url).map_err(|_| SettingError::new("REDIS_URL", "is not a redis:// URL"))?;
         Ok(Self {
+            program: own_program(),
             database: environment.database()?,
             redis_url: SecretString::from(redis_url),
             redis_prefix: environment.get("REDIS_PREFIX").unwrap_or_default().to_owned(),
@@ -337,6 +341,12 @@ impl Config {
     pub fn redis(&self) -> redis::RedisResult<redis::Client> {
         redis::Client::open(self.redis_url.expose_secret())
     }
+}
+
+/// This program, also after a newer one has taken its name.
+fn own_program() -> PathBuf {
+    let running = PathBuf::from("/proc/self/exe");
+    if running.exists() { running } else { std::env::current_exe().unwrap_or_default() }
 }
 
 #[cfg(test)]

@@ -141,6 +141,10 @@ fn rule_text(code: &str, bound: &str) -> Text {
         "blank" => Text::new("비워 둘 수 없습니다.", "This field must not be blank."),
         "too_short" => Text::new(format!("{bound}자 이상이어야 합니다."), format!("At least {bound} characters.")),
         "too_long" => Text::new(format!("{bound}자 이하여야 합니다."), format!("At most {bound} characters.")),
+        "too_common" => Text::new("너무 흔한 비밀번호입니다.", "Everybody knows this password."),
+        "too_personal" => {
+            Text::new("이메일이나 이름으로 만든 비밀번호는 쓸 수 없습니다.", "This is made of the email or the name.")
+        }
         "item_count" => Text::new(format!("{bound}개여야 합니다."), format!("There must be {bound} of them.")),
         "out_of_range" => Text::new(format!("{bound} 범위여야 합니다."), format!("Must be within {bound}.")),
         "invalid_email" => Text::new("올바른 이메일이 아닙니다.", "This is not an email address."),

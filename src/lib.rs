@@ -21,3 +21,4 @@ pub mod state; // what handlers share
 pub mod statistics; // what was ordered and what it cost
 pub mod text; // when two names are the same name
 pub mod web; // the page at /app/
+pub mod workers; // threads for work that keeps a core busy

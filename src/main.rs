@@ -10,13 +10,20 @@ use clap::{Parser, Subcommand};
 use secrecy::{ExposeSecret, SecretString};
 use snack_server::{
     app::{self, StartError},
-    auth::store,
+    auth::{
+        password::{hash_blocking, is_personal},
+        store,
+    },
     config::{Config, Environment, Log, LogFormat},
     demo,
-    http::rules,
+    http::{rules, serve::allow_connections},
     media::Media,
+    snack::sandbox,
 };
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::{
+    runtime::Runtime,
+    signal::unix::{SignalKind, signal},
+};
 
 /// The office snack-ordering server.
 #[derive(Parser)]
@@ -51,12 +58,20 @@ enum Command {
     Openapi,
     /// Exit 0 when the server at `HTTP_ADDR` is ready.
     Healthcheck,
+    /// Make a picture on standard input fit to be stored. The server runs this for each upload.
+    #[command(hide = true)]
+    PreparePicture,
 }
 
-#[tokio::main]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
     let command = Arguments::parse().command.unwrap_or(Command::Serve);
-    match run(command, &Environment::of_process()).await {
+    if matches!(command, Command::PreparePicture) {
+        return sandbox::main();
+    }
+    let outcome = Runtime::new()
+        .map_err(|error| StartError::Failed(error.to_string()))
+        .and_then(|runtime| runtime.block_on(run(command, &Environment::of_process())));
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error}");
@@ -79,6 +94,7 @@ async fn run(command: Command, environment: &Environment) -> Result<(), StartErr
             Ok(())
         }
         Command::Healthcheck => app::healthcheck(environment.http_addr()?).await,
+        Command::PreparePicture => unreachable!("needs no runtime"),
     }
 }
 
@@ -94,6 +110,7 @@ async fn serve(environment: &Environment) -> Result<(), StartError> {
     let pool = app::connect(&config.database).await?;
     let state = app::state(config, pool)?;
     begin_log(log);
+    allow_connections();
 
     let stop = state.stop.clone();
     let failed = |error: std::io::Error| StartError::Failed(error.to_string());
@@ -135,8 +152,11 @@ async fn create_admin(environment: &Environment, email: &str, name: &str) -> Res
         None => read_password()?,
     };
     rules::new_password(password.expose_secret())
-        .map_err(|_| failed("SNACK_ADMIN_PASSWORD: must have 8 to 128 characters"))?;
-    let hash = snack_server::auth::password::hash_blocking(password.expose_secret())?;
+        .map_err(|_| failed("SNACK_ADMIN_PASSWORD: must have 8 to 128 characters and not be a common one"))?;
+    if is_personal(password.expose_secret(), email, name) {
+        return Err(failed("SNACK_ADMIN_PASSWORD: must not be made of the email or the name"));
+    }
+    let hash = hash_blocking(password.expose_secret())?;
     store::create(&db, email, name, &hash).await?;
     let user = store::promote(&db, email).await?.ok_or_else(|| failed("the admin was not created"))?;
     print(&format!("{} is an admin", user.email));

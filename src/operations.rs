@@ -31,7 +31,7 @@ const BUCKETS: &[f64] = &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.
 /// How long Postgres may take to prove that it is there.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// Names the lock that elects who cleans; any number that nothing else uses.
-const CLEANING_LOCK: i64 = 0x0063_6c65_616e;
+pub const CLEANING_LOCK: i64 = 0x0063_6c65_616e;
 const CLEANING_INTERVAL: Duration = Duration::from_hours(1);
 
 /// Every route of operations.

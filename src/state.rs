@@ -12,7 +12,7 @@ use crate::{
     media::Media,
     pulse::Pulse,
     reaction::counters::Counters,
-    snack::image::Images,
+    snack::sandbox::Sandbox,
 };
 
 /// Shared by every request; cheap to clone.
@@ -31,8 +31,8 @@ pub struct Shared {
     pub counters: Counters,
     /// The store of pictures.
     pub media: Media,
-    /// Bounds how many pictures are decoded at once.
-    pub images: Images,
+    /// Makes uploaded pictures fit to be stored.
+    pub pictures: Sandbox,
     /// How often somebody may try to sign in or up.
     pub limits: Limits,
     /// Signs and verifies tokens.

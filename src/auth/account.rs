@@ -9,6 +9,7 @@ use validator::Validate;
 
 use super::{
     guard::Member,
+    password::is_personal,
     sign_ins::{self, Refresh},
     store::{self, User},
     token::{TokenType, Tokens},
@@ -43,12 +44,17 @@ pub struct SignUp {
 }
 
 /// Signs up as a member.
+///
+/// Not with a password that is well known, or made of the email or the name.
 #[utoipa::path(post, path = "/auth/sign-up", tag = AUTH, request_body = SignUp, responses((status = 201, body = User)))]
 pub async fn sign_up(
     State(state): State<AppState>,
     address: Address,
     Json(body): Json<SignUp>,
 ) -> Result<(StatusCode, Json<User>), ApiError> {
+    if is_personal(&body.password, &body.email, &body.name) {
+        return Err(ApiError::invalid("password", "too_personal"));
+    }
     state.limits.sign_up_address.take(address.subscriber())?;
     let hash = state.passwords.hash(SecretString::from(body.password)).await?;
     let user = store::create(&state.db, &body.email, &body.name, &hash).await?;
@@ -174,16 +180,22 @@ pub struct PasswordChange {
 }
 
 /// Changes the password and ends every sign-in.
+///
+/// The new one must not be well known, or made of the email or the name.
 #[utoipa::path(put, path = "/auth/users/password", tag = AUTH, request_body = PasswordChange, responses((status = 204)))]
 pub async fn change_password(
     State(state): State<AppState>,
     member: Member,
     Json(body): Json<PasswordChange>,
 ) -> Result<StatusCode, ApiError> {
-    let old = sign_ins::password_hash(&state.db, member.id).await?;
+    let own = sign_ins::own(&state.db, member.id).await?;
+    let old = own.password_hash;
     let right = state.passwords.verify(SecretString::from(body.current_password), Some(old.clone())).await?;
     if !right {
         return Err(ApiError::invalid("current_password", "wrong_password"));
+    }
+    if is_personal(&body.new_password, &own.email, &own.name) {
+        return Err(ApiError::invalid("new_password", "too_personal"));
     }
     let new = state.passwords.hash(SecretString::from(body.new_password)).await?;
     if !sign_ins::change_password(&state.db, &member.actor(), member.id, &old, &new).await? {

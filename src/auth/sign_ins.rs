@@ -34,12 +34,24 @@ pub async fn credentials(db: &PgPool, email: &str) -> Result<Option<Credentials>
     Ok(credentials.fetch_optional(db).await?)
 }
 
-/// The PHC string of the user's password.
+/// What a change of password is held against.
+#[derive(Debug)]
+pub struct Own {
+    /// The login id.
+    pub email: String,
+    /// As others see it.
+    pub name: String,
+    /// The PHC string of the password.
+    pub password_hash: String,
+}
+
+/// The user's own email, name and password.
 ///
 /// # Errors
 /// Postgres out of reach.
-pub async fn password_hash(db: &PgPool, id: i64) -> Result<String, ApiError> {
-    Ok(sqlx::query_scalar!("SELECT password_hash FROM users WHERE id = $1", id).fetch_one(db).await?)
+pub async fn own(db: &PgPool, id: i64) -> Result<Own, ApiError> {
+    let own = sqlx::query_as!(Own, "SELECT email, name, password_hash FROM users WHERE id = $1", id);
+    Ok(own.fetch_one(db).await?)
 }
 
 /// Replaces the password whose hash is `old` and ends every sign-in of the user.

@@ -1,12 +1,16 @@
 //! The rules that fields of bodies keep, for `#[validate(custom(function = ...))]`. A field that is missing arrives as an
 //! empty string (`#[serde(default)]`), so that it is reported together with the others.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::HashSet, sync::LazyLock};
 
 use url::Url;
 use validator::{ValidateEmail, ValidationError};
 
-use crate::text::tidy;
+use crate::text::{fold, tidy};
+
+/// Passwords of eight and more characters that everybody has thought of before, as public lists of leaked ones count them.
+static COMMON_PASSWORDS: LazyLock<HashSet<&str>> =
+    LazyLock::new(|| include_str!("common_passwords.txt").lines().collect());
 
 fn broken(code: &'static str) -> ValidationError {
     ValidationError::new(code)
@@ -62,7 +66,7 @@ pub fn snack_name(text: &str) -> Result<(), ValidationError> {
     line(text, 128)
 }
 
-/// A password to be: 8 to 128 characters.
+/// A password to be: 8 to 128 characters, and none of the common ones.
 ///
 /// # Errors
 /// The broken rule.
@@ -70,6 +74,7 @@ pub fn new_password(text: &str) -> Result<(), ValidationError> {
     match text.chars().count() {
         0 => Err(broken("required")),
         1..8 => Err(bounded("too_short", "min", 8)),
+        8..=128 if COMMON_PASSWORDS.contains(fold(text).as_str()) => Err(broken("too_common")),
         8..=128 => Ok(()),
         _ => Err(bounded("too_long", "max", 128)),
     }

@@ -16,6 +16,7 @@ use hyper_util::{
     server::graceful::GracefulShutdown,
     service::TowerToHyperService,
 };
+use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -24,7 +25,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 /// How many connections are open at once; a further one waits at the door.
-const CONNECTIONS: usize = 4096;
+pub const CONNECTIONS: usize = 4096;
 /// How long a client may take to send its headers, and to begin with its next request.
 const HEADER_DEADLINE: Duration = Duration::from_secs(10);
 
@@ -33,6 +34,16 @@ const HEADER_DEADLINE: Duration = Duration::from_secs(10);
 const LAME: Duration = Duration::from_secs(1);
 /// How long a connection that stood when the door closed has to come up with its request.
 const LAST_WORD: Duration = Duration::from_millis(250);
+
+/// Raises the number of files that this process may open to what the system allows: many systems allow 1,024 unless asked,
+/// which is fewer than [`CONNECTIONS`].
+pub fn allow_connections() {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    if let Err(error) = setrlimit(Resource::Nofile, limit) {
+        tracing::warn!(%error, "fewer connections than intended can be open at once");
+    }
+}
 
 /// Serves `router` on `listener` until `stop` and a little longer, then closes the door and answers what has been accepted.
 ///

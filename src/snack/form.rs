@@ -13,7 +13,7 @@ use utoipa::{
 };
 use validator::Validate;
 
-use super::image::MAX_BYTES;
+use super::{image::MAX_BYTES, sandbox::Upload};
 use crate::{
     error::{ApiError, Code, FieldError},
     http::{body, body::essence, body::present, rules},
@@ -117,8 +117,8 @@ impl<T: ToSchema> ToSchema for ToRegister<T> {
 pub struct SnackForm {
     /// The fields.
     pub fields: SnackFields,
-    /// The bytes of the picture that came along.
-    pub picture: Option<Vec<u8>>,
+    /// The picture that came along.
+    pub picture: Option<Upload>,
 }
 
 impl FromRequest<AppState> for SnackForm {
@@ -134,6 +134,7 @@ impl FromRequest<AppState> for SnackForm {
 }
 
 async fn read_form(request: Request, state: &AppState) -> Result<SnackForm, ApiError> {
+    let mut place = Some(state.pictures.place().await?);
     let mut form = Multipart::from_request(request, state).await.map_err(ApiError::unreadable)?;
     let mut fields = SnackFields::default();
     let mut picture = None;
@@ -151,7 +152,9 @@ async fn read_form(request: Request, state: &AppState) -> Result<SnackForm, ApiE
                     return Err(Code::PayloadTooLarge.into());
                 }
                 // For a file input that was left empty browsers send no bytes and no name.
-                picture = (is_named || !bytes.is_empty()).then(|| bytes.to_vec());
+                if is_named || !bytes.is_empty() {
+                    picture = place.take().map(|place| place.filled_with(bytes));
+                }
             }
             "name" => fields.name = Some(text(part).await?),
             "url" => fields.url = Some(text(part).await?),

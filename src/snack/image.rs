@@ -3,13 +3,12 @@
 //! What a client uploads never reaches the disk: it is decoded, turned upright, made smaller where it is larger than anybody
 //! shows it, and encoded anew, so that metadata, trailing data and whatever else hid in the file are gone.
 
-use std::{io::Cursor, sync::Arc};
+use std::io::Cursor;
 
 use image::{
     DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits, codecs::jpeg::JpegEncoder,
     imageops::FilterType,
 };
-use tokio::{sync::Semaphore, task::spawn_blocking};
 use uuid::Uuid;
 
 use crate::{
@@ -26,37 +25,52 @@ const SIDE: u32 = 1280;
 const THUMBNAIL_SIDE: u32 = 320;
 const JPEG_QUALITY: u8 = 85;
 
-/// Bounds how many pictures are decoded at once: one of 40 megapixels takes 160 MB while it is.
-pub struct Images(Arc<Semaphore>);
-
-impl Default for Images {
-    fn default() -> Self {
-        Self(Arc::new(Semaphore::new(2)))
-    }
-}
-
-impl Images {
-    /// [`prepare`] on a blocking thread.
-    ///
-    /// # Errors
-    /// As [`prepare`].
-    pub async fn prepare(&self, bytes: Vec<u8>) -> Result<Prepared, ApiError> {
-        let permit = Arc::clone(&self.0).acquire_owned().await.map_err(ApiError::internal)?;
-        let work = move || {
-            let prepared = prepare(&bytes);
-            drop(permit);
-            prepared
-        };
-        spawn_blocking(work).await.map_err(ApiError::internal)?
-    }
-}
-
 /// A picture ready to be stored.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Prepared {
-    image: Vec<u8>,
-    thumbnail: Vec<u8>,
-    extension: &'static str,
+    /// The picture.
+    pub image: Vec<u8>,
+    /// The same, small.
+    pub thumbnail: Vec<u8>,
+    /// What both are.
+    pub extension: Extension,
+}
+
+/// What a stored picture is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extension {
+    /// JPEG.
+    Jpg,
+    /// PNG, where something shines through.
+    Png,
+}
+
+impl Extension {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Jpg, Self::Png];
+
+    /// At the end of a file's name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Jpg => "jpg",
+            Self::Png => "png",
+        }
+    }
+
+    const fn format(self) -> ImageFormat {
+        match self {
+            Self::Jpg => ImageFormat::Jpeg,
+            Self::Png => ImageFormat::Png,
+        }
+    }
+
+    const fn content_type(self) -> &'static str {
+        match self {
+            Self::Jpg => "image/jpeg",
+            Self::Png => "image/png",
+        }
+    }
 }
 
 /// Where a picture is stored, as paths below `/media`.
@@ -78,11 +92,10 @@ pub fn prepare(bytes: &[u8]) -> Result<Prepared, ApiError> {
         return Err(Code::PayloadTooLarge.into());
     }
     let picture = decode(bytes)?;
-    let (format, extension) =
-        if picture.color().has_alpha() { (ImageFormat::Png, "png") } else { (ImageFormat::Jpeg, "jpg") };
+    let extension = if picture.color().has_alpha() { Extension::Png } else { Extension::Jpg };
     Ok(Prepared {
-        image: encode(&within(&picture, SIDE), format)?,
-        thumbnail: encode(&within(&picture, THUMBNAIL_SIDE), format)?,
+        image: encode(&within(&picture, SIDE), extension.format())?,
+        thumbnail: encode(&within(&picture, THUMBNAIL_SIDE), extension.format())?,
         extension,
     })
 }
@@ -137,7 +150,7 @@ fn encode(picture: &DynamicImage, format: ImageFormat) -> Result<Vec<u8>, ApiErr
 /// # Errors
 /// `unavailable` when the store does not take it.
 pub async fn store(media: &Media, prepared: Prepared) -> Result<Stored, ApiError> {
-    let (name, extension) = (Uuid::new_v4(), prepared.extension);
+    let (name, extension) = (Uuid::new_v4(), prepared.extension.name());
     let stored = Stored { image: format!("{name}.{extension}"), thumbnail: format!("{name}-small.{extension}") };
     media.put(&stored.image, prepared.image).await?;
     media.put(&stored.thumbnail, prepared.thumbnail).await?;
@@ -149,11 +162,7 @@ pub async fn store(media: &Media, prepared: Prepared) -> Result<Stored, ApiError
 pub fn content_type(path: &str) -> Option<&'static str> {
     let (stem, extension) = path.rsplit_once('.')?;
     Uuid::try_parse(stem.strip_suffix("-small").unwrap_or(stem)).ok()?;
-    match extension {
-        "jpg" => Some("image/jpeg"),
-        "png" => Some("image/png"),
-        _ => None,
-    }
+    Extension::ALL.into_iter().find(|known| known.name() == extension).map(Extension::content_type)
 }
 
 /// Removes a stored picture.

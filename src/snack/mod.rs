@@ -5,11 +5,13 @@
 //! | what makes two names the same | [`crate::text::fold`], `snacks_name_key` |
 //! | digits and bounds of a price | [`crate::money`] |
 //! | what counts as a picture | [`image`] |
+//! | what a picture may cost to decode | [`sandbox`] |
 //! | who may change a snack | [`store::edit`] |
 
 pub mod form;
 pub mod image;
 pub mod routes;
+pub mod sandbox;
 pub mod store;
 
 use utoipa_axum::{router::OpenApiRouter, routes};

@@ -13,6 +13,7 @@ use validator::Validate;
 use super::{
     form::{NewSnackFields, NewSnackUpload, SnackFields, SnackForm, SnackUpload},
     image,
+    sandbox::Upload,
     store::{self, Filter, ORDERINGS, PictureChange, Snack, SnackStatus},
 };
 use crate::{
@@ -95,9 +96,9 @@ pub async fn register_snack(
     Ok((StatusCode::CREATED, [(header::LOCATION, format!("/snacks/{uid}"))], Json(snack)).into_response())
 }
 
-async fn save(state: &AppState, picture: Option<Vec<u8>>) -> Result<Option<image::Stored>, ApiError> {
+async fn save(state: &AppState, picture: Option<Upload>) -> Result<Option<image::Stored>, ApiError> {
     match picture {
-        Some(bytes) => image::store(&state.media, state.images.prepare(bytes).await?).await.map(Some),
+        Some(upload) => image::store(&state.media, state.pictures.prepare(upload).await?).await.map(Some),
         None => Ok(None),
     }
 }

@@ -100,7 +100,10 @@ async fn every_field_of_a_sign_up_keeps_its_rule() {
         ("email", json!("kim@snack@example"), Some("invalid_email")),
         ("password", json!(""), Some("required")),
         ("password", json!("1234567"), Some("too_short")),
-        ("password", json!("12345678"), None),
+        ("password", json!("7-snacks"), None),
+        ("password", json!("12345678"), Some("too_common")),
+        ("password", json!("PassWord123"), Some("too_common")),
+        ("password", json!("qlalfqjsgh"), Some("too_common")),
         // Characters, not bytes: 7 of three bytes are too few, 128 of four are enough.
         ("password", json!("비밀번호일곱자"), Some("too_short")),
         ("password", json!("비밀번호여덟글자"), None),
@@ -268,12 +271,32 @@ async fn a_new_password_ends_every_refresh_token_but_no_access_token() {
 }
 
 #[tokio::test]
+async fn a_password_is_not_made_of_ones_own_email_or_name() {
+    let app = TestApp::start().await;
+    let body = |password: &str| json!({"email": "Kim.Minsu@snack.example", "password": password, "name": "김 과자왕"});
+    for password in ["kim.minsu@snack.example", "KimMinsu2026", "김과자왕!!!!", "**김 과자왕**"] {
+        let problem = app.post_open("/auth/sign-up", body(password)).await.refused(400, "validation_failed");
+        assert_eq!(problem["errors"][0]["code"], "too_personal", "{password}");
+        assert_eq!(problem.blamed(), ["password"]);
+    }
+    app.post_open("/auth/sign-up", body(PASSWORD)).await.expect(201);
+    let tokens = sign_in(&app, "kim.minsu@snack.example", PASSWORD).await.expect(200);
+    let change = json!({"current_password": PASSWORD, "new_password": "김과자왕1234"});
+    let request = app.request(Method::PUT, "/auth/users/password").bearer_auth(tokens["access"].as_str().expect("one"));
+    let problem = app.send(request.json(&change)).await.refused(400, "validation_failed");
+    assert_eq!(problem["errors"][0]["code"], "too_personal");
+    assert_eq!(problem.blamed(), ["new_password"]);
+    sign_in(&app, "kim.minsu@snack.example", PASSWORD).await.expect(200);
+}
+
+#[tokio::test]
 async fn a_refused_new_password_changes_nothing() {
     let app = TestApp::start().await;
     let member = app.member().await;
     let long = "a".repeat(129);
-    let table: [(&str, &str, &[&str]); 5] = [
+    let table: [(&str, &str, &[&str]); 6] = [
         ("not the password", "korea-snack-10", &["current_password"]),
+        (PASSWORD, "password1", &["new_password"]),
         (PASSWORD, "short", &["new_password"]),
         (PASSWORD, &long, &["new_password"]),
         ("not the password", "short", &["new_password"]),

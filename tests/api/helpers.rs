@@ -116,7 +116,11 @@ pub fn settings(database: PgConnectOptions) -> Config {
         ("REACTION_RECONCILE_INTERVAL", "1day".to_owned()),
     ];
     let environment: Environment = variables.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-    Config { database, ..Config::read(&environment).expect("sound settings") }
+    Config {
+        database,
+        program: env!("CARGO_BIN_EXE_snack-server").into(),
+        ..Config::read(&environment).expect("sound settings")
+    }
 }
 
 impl TestApp {

@@ -24,6 +24,7 @@ mod order_lists;
 mod order_races;
 mod orders;
 mod outage;
+mod overload;
 mod periods;
 mod pictures;
 mod process;

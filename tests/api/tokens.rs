@@ -9,6 +9,7 @@ use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, deco
 use reqwest::{Method, header};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
+use snack_server::operations;
 use uuid::Uuid;
 
 use crate::helpers::{Answer, Person, TestApp};
@@ -370,7 +371,7 @@ async fn expired_tokens_are_cleaned_away_with_the_sign_ins_that_are_left_without
         WHERE sign_ins.id = sign_in_id AND (user_id = $1 OR (user_id = $2 AND used_at IS NOT NULL))";
     sqlx::query(expire).bind(gone.id).bind(half.id).execute(app.db()).await.expect("an update");
 
-    snack_server::operations::remove_expired(app.db()).await.expect("a cleaning");
+    operations::remove_expired(app.db()).await.expect("a cleaning");
 
     let left = "SELECT user_id, count(jti) FROM sign_ins JOIN refresh_tokens ON sign_in_id = sign_ins.id GROUP BY 1 ORDER BY 1";
     let left: Vec<(i64, i64)> = sqlx::query_as(left).fetch_all(app.db()).await.expect("the rows");
@@ -378,4 +379,25 @@ async fn expired_tokens_are_cleaned_away_with_the_sign_ins_that_are_left_without
     let sign_ins: i64 = sqlx::query_scalar("SELECT count(*) FROM sign_ins").fetch_one(app.db()).await.expect("a count");
     assert_eq!(sign_ins, 2);
     app.post_open("/auth/token/refresh", json!({"refresh": live.refresh})).await.expect(200);
+}
+
+#[tokio::test]
+async fn of_several_servers_one_cleans_at_a_time() {
+    let app = TestApp::start().await;
+    app.member().await;
+    let expire = "UPDATE refresh_tokens SET expires_at = now() - interval '1 s'";
+    sqlx::query(expire).execute(app.db()).await.expect("an update");
+    let tokens = async || -> i64 {
+        sqlx::query_scalar("SELECT count(*) FROM refresh_tokens").fetch_one(app.db()).await.expect("a count")
+    };
+
+    let mut other = app.db().begin().await.expect("another server");
+    let lock = sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(operations::CLEANING_LOCK);
+    lock.execute(&mut *other).await.expect("its lock");
+    operations::remove_expired(app.db()).await.expect("nothing to do");
+    assert_eq!(tokens().await, 1);
+
+    other.rollback().await.expect("its end");
+    operations::remove_expired(app.db()).await.expect("a cleaning");
+    assert_eq!(tokens().await, 0);
 }

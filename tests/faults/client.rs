@@ -14,6 +14,7 @@ use serde_json::Value;
 use crate::{
     cast::{Cast, OpenOrder, Person},
     dice::Dice,
+    process::promised,
     record::{Outcome, Record},
 };
 
@@ -21,8 +22,8 @@ use crate::{
 const PATIENCE: Duration = Duration::from_secs(12);
 /// How much longer it pauses when nobody listened.
 const TURNED_AWAY: Duration = Duration::from_millis(50);
-/// Within what time an outage of Postgres has to be told, with some room for a busy machine.
-const TOLD_WITHIN: Duration = Duration::from_millis(3400);
+/// Within what time an outage of Postgres has to be told.
+const TOLD_WITHIN: Duration = promised(Duration::from_secs(3));
 
 /// What the clients of a round share.
 pub struct Ground {

@@ -6,18 +6,18 @@ use sqlx::{Connection, PgConnection};
 use tokio::{io::AsyncWriteExt, net::TcpStream, time::Instant};
 
 use crate::{
-    process::{eventually, send_signal},
+    process::{eventually, promised, send_signal},
     proxy::Mode,
     rounds::Round,
     stack::Memory,
 };
 
 /// Within what time a server is healthy again after PostgreSQL is.
-const HEALTHY_WITHIN: Duration = Duration::from_secs(2);
+const HEALTHY_WITHIN: Duration = promised(Duration::from_secs(2));
 /// Within what time a server ends after SIGTERM.
 const STOPS_WITHIN: Duration = Duration::from_secs(15);
 /// Within what time an outage shows.
-const SHOWS_WITHIN: Duration = Duration::from_secs(3);
+const SHOWS_WITHIN: Duration = promised(Duration::from_secs(3));
 /// Enough for a server to start on a busy machine.
 const STARTS_WITHIN: Duration = Duration::from_secs(30);
 

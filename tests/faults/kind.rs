@@ -25,6 +25,8 @@ pub enum Kind {
     HangUp,
     /// Clients that never get done with their headers or bodies.
     SlowClients,
+    /// Refused sign-ins, held against the clock, and a crowd that signs in.
+    SignIn,
 }
 
 /// All of them, in the order in which they are played.
@@ -44,6 +46,7 @@ pub const ALL: &[Kind] = &[
     Kind::Postgres(Mode::Delay),
     Kind::HangUp,
     Kind::SlowClients,
+    Kind::SignIn,
 ];
 
 impl Kind {
@@ -54,7 +57,7 @@ impl Kind {
             Self::PostgresKill | Self::Stop => 50,
             Self::Replicas | Self::Redis(_) | Self::Postgres(_) => 30,
             Self::HangUp => 10,
-            Self::SlowClients => 1,
+            Self::SlowClients | Self::SignIn => 1,
         }
     }
 
@@ -107,6 +110,7 @@ impl fmt::Display for Kind {
             Self::Postgres(mode) => proxied("postgres", mode),
             Self::HangUp => "hang-up".to_owned(),
             Self::SlowClients => "slow-clients".to_owned(),
+            Self::SignIn => "sign-in".to_owned(),
         })
     }
 }

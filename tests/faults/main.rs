@@ -20,6 +20,7 @@ mod proxy;
 mod record;
 mod rounds;
 mod rude;
+mod sign_in;
 mod stack;
 mod workload;
 
@@ -125,6 +126,7 @@ async fn run(arguments: &Arguments) -> (usize, usize) {
             let report = rounds::play(*kind, index, arguments.seed, arguments.full, &mut stack, &cast).await;
             healed = healed.max(report.healed);
             let mut record = report.record;
+            lines.extend(report.notes.into_iter().map(|note| format!("  {note}")));
             if record.violations.is_empty() {
                 passed += 1;
             } else {

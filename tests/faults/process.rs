@@ -14,6 +14,11 @@ use tokio::time::{Instant, sleep};
 /// How often a condition is looked at.
 const POLL: Duration = Duration::from_millis(10);
 
+/// A promised time, which an unoptimised build on a busy machine is given three times over.
+pub const fn promised(time: Duration) -> Duration {
+    if cfg!(debug_assertions) { time.saturating_mul(3) } else { time }
+}
+
 /// Waits until `condition` holds; false when it does not within `patience`.
 pub async fn eventually<F: Future<Output = bool>>(patience: Duration, mut condition: impl FnMut() -> F) -> bool {
     let deadline = Instant::now() + patience;
@@ -37,9 +42,7 @@ pub fn send_signal(signal: &str, pid: u32) {
 pub fn free_port() -> u16 {
     let mut random = [0; 2];
     loop {
-        if File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut random)).is_err() {
-            panic!("no randomness");
-        }
+        File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut random)).expect("randomness");
         let port = 20_000 + u16::from_le_bytes(random) % 12_000;
         if TcpListener::bind(("127.0.0.1", port)).is_ok() {
             return port;

@@ -19,7 +19,7 @@ use crate::{
 /// How long anything may take to start.
 const START: Duration = Duration::from_mins(1);
 /// `REACTION_RECONCILE_INTERVAL` of every server.
-pub const RECONCILE: Duration = Duration::from_millis(500);
+pub const RECONCILE: Duration = Duration::from_secs(2);
 /// `JWT_SECRET` of every server.
 const SECRET: &str = "a secret of the fault harness, 32 bytes or more";
 
@@ -228,7 +228,10 @@ impl Stack {
             ("ACCESS_TOKEN_TTL", "1day"),
             ("REFRESH_TOKEN_GRACE", "0s"),
             ("REACTION_FLUSH_INTERVAL", "100ms"),
-            ("REACTION_RECONCILE_INTERVAL", "500ms"),
+            ("REACTION_RECONCILE_INTERVAL", "2s"),
+            // Everybody here comes from one address.
+            ("LIMIT_SIGN_IN_ACCOUNT", "1000000/1s"),
+            ("LIMIT_SIGN_IN_ADDRESS", "1000000/1s"),
             ("RUST_LOG", "warn"),
             ("LOG_FORMAT", "json"),
         ]

@@ -1,0 +1,184 @@
+//! Where uploaded pictures are decoded: in a process of their own, which has no secrets, little memory and little time.
+//!
+//! A decoder is what hostile files aim at, and one of 40 megapixels honestly takes hundreds of megabytes. Neither is the
+//! server's to lose: the process that it starts for each upload (`snack-server prepare-picture`, [`main`]) yields to
+//! requests, gives its memory back by ending, and when it dies the file was no picture.
+
+use std::{
+    io::{self, Read, Write},
+    path::PathBuf,
+    process::{ExitCode, Stdio},
+    sync::Arc,
+    time::Duration,
+};
+
+use axum::body::Bytes;
+use rustix::process::{Resource, Rlimit, nice, setrlimit};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    process::Command,
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::timeout,
+};
+
+use super::image::{self, Extension, MAX_BYTES, Prepared};
+use crate::error::{ApiError, Code};
+
+/// How many uploads are held in memory at once, from their first byte.
+const IN_HAND: usize = 4;
+/// How many are decoded at once.
+const DECODING: usize = 2;
+/// How long an upload waits for its place.
+const QUEUE: Duration = Duration::from_secs(5);
+/// How long the process may take, on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// The most that the process says: two pictures of at most 1,280 pixels a side, as PNG.
+const MAX_ANSWER: u64 = 16 * 1024 * 1024;
+/// What the process may map: 40 megapixels of 16 bits and four channels, and the same again of 8 bits.
+const MAX_MEMORY: u64 = 1024 * 1024 * 1024;
+/// How much the process yields to requests.
+const POLITENESS: i32 = 10;
+
+/// Starts the processes and bounds how many there are.
+pub struct Sandbox {
+    program: PathBuf,
+    in_hand: Arc<Semaphore>,
+    decoding: Semaphore,
+}
+
+/// An uploaded file, with its place among those that are in hand.
+#[derive(Debug)]
+pub struct Upload {
+    bytes: Bytes,
+    _place: OwnedSemaphorePermit,
+}
+
+/// A place for an upload that is still to be read.
+pub struct Place(OwnedSemaphorePermit);
+
+impl Place {
+    /// The upload, read.
+    #[must_use]
+    pub fn filled_with(self, bytes: Bytes) -> Upload {
+        Upload { bytes, _place: self.0 }
+    }
+}
+
+impl Sandbox {
+    /// A sandbox that starts `program`, which is this very program.
+    #[must_use]
+    pub fn new(program: PathBuf) -> Self {
+        Self { program, in_hand: Arc::new(Semaphore::new(IN_HAND)), decoding: Semaphore::new(DECODING) }
+    }
+
+    /// Waits for a place.
+    ///
+    /// # Errors
+    /// `unavailable` when there is none for a while.
+    pub async fn place(&self) -> Result<Place, ApiError> {
+        let place = timeout(QUEUE, Arc::clone(&self.in_hand).acquire_owned()).await.map_err(|_| Code::Unavailable)?;
+        place.map(Place).map_err(ApiError::internal)
+    }
+
+    /// [`image::prepare`] in a process of its own.
+    ///
+    /// # Errors
+    /// As [`image::prepare`]; `unsupported_media_type` for a file that a decoder dies of, too.
+    pub async fn prepare(&self, upload: Upload) -> Result<Prepared, ApiError> {
+        let _turn = self.decoding.acquire().await.map_err(ApiError::internal)?;
+        let mut process = Command::new(&self.program)
+            .arg("prepare-picture")
+            .env_clear()
+            .current_dir("/")
+            // Ctrl-C in a terminal is for the server, which lets it finish.
+            .process_group(0)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(ApiError::internal)?;
+        let (stdin, stdout) = (process.stdin.take(), process.stdout.take());
+        let talk = async {
+            let write = async {
+                if let Some(mut stdin) = stdin {
+                    // One that does not read to the end has made up its mind.
+                    let _ = stdin.write_all(&upload.bytes).await;
+                }
+            };
+            let read = async {
+                let mut said = Vec::new();
+                if let Some(stdout) = stdout {
+                    stdout.take(MAX_ANSWER).read_to_end(&mut said).await?;
+                }
+                Ok::<_, io::Error>(said)
+            };
+            tokio::join!(write, read).1
+        };
+        let said = timeout(PATIENCE, talk).await;
+        let _ = process.kill().await;
+        match said {
+            Ok(Ok(said)) if !said.is_empty() => understand(said),
+            outcome => {
+                tracing::warn!(?outcome, "a picture was the end of its process");
+                Err(Code::UnsupportedMediaType.into())
+            }
+        }
+    }
+}
+
+/// The inside: reads a file from standard input, writes to standard output what is to be stored of it.
+///
+/// The first line is `EXTENSION LENGTH`, followed by the picture, which is so many bytes long, and by its thumbnail; or the
+/// code of a refusal.
+#[must_use]
+pub fn main() -> ExitCode {
+    let outcome = confine().and_then(|()| {
+        let mut bytes = Vec::new();
+        io::stdin().take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes)?;
+        let mut out = io::stdout().lock();
+        match image::prepare(&bytes) {
+            Ok(prepared) => {
+                writeln!(out, "{} {}", prepared.extension.name(), prepared.image.len())?;
+                out.write_all(&prepared.image)?;
+                out.write_all(&prepared.thumbnail)?;
+            }
+            Err(refusal) => writeln!(out, "{}", refusal.code.name())?,
+        }
+        out.flush()
+    });
+    if outcome.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Gives up what a decoder does not need.
+fn confine() -> io::Result<()> {
+    let at_most = |most: u64| Rlimit { current: Some(most), maximum: Some(most) };
+    setrlimit(Resource::As, at_most(MAX_MEMORY))?;
+    setrlimit(Resource::Cpu, at_most(PATIENCE.as_secs()))?;
+    // Not even an empty file, and no core dump.
+    setrlimit(Resource::Fsize, at_most(0))?;
+    setrlimit(Resource::Core, at_most(0))?;
+    nice(POLITENESS)?;
+    Ok(())
+}
+
+/// What the process said.
+fn understand(said: Vec<u8>) -> Result<Prepared, ApiError> {
+    let garbled = || ApiError::internal("the process that decodes pictures said something else");
+    let end = said.iter().position(|byte| *byte == b'\n').ok_or_else(garbled)?;
+    let line = std::str::from_utf8(&said[..end]).map_err(|_| garbled())?;
+    if let Some(code) = [Code::PayloadTooLarge, Code::UnsupportedMediaType].into_iter().find(|code| code.name() == line)
+    {
+        return Err(code.into());
+    }
+    let (extension, length) = line.split_once(' ').ok_or_else(garbled)?;
+    let extension = Extension::ALL.into_iter().find(|known| known.name() == extension).ok_or_else(garbled)?;
+    let length: usize = length.parse().map_err(|_| garbled())?;
+    let mut image = said;
+    image.drain(..=end);
+    if length > image.len() {
+        return Err(garbled());
+    }
+    let thumbnail = image.split_off(length);
+    Ok(Prepared { image, thumbnail, extension })
+}
