@@ -39,13 +39,15 @@ use crate::{
 };
 
 /// Enough to keep Postgres busy from two to eight cores; more connections than it has cores only queue there.
-const CONNECTIONS: u32 = 16;
+const POOL: u32 = 16;
 /// How long a request waits for a connection; what lasts longer is an outage.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long a connection may have been idle before it has to prove that it is alive.
 const TRUSTED_IDLE: Duration = Duration::from_secs(1);
 /// How long a connection may take to prove it. A new one costs less than waiting for longer.
 const LIFE_SIGN: Duration = Duration::from_millis(500);
+/// How many clients are connected at once.
+const CONNECTIONS: usize = 4096;
 /// How many requests are under way at once; a further one is told to come back, so that these do not all become slow.
 const REQUESTS: usize = 2048;
 /// How long a stop waits for requests that are under way.
@@ -164,7 +166,7 @@ pub async fn connect(options: &PgConnectOptions) -> Result<PgPool, StartError> {
         .map_err(|error| wrong(&error))?;
 
     let pool = PgPoolOptions::new()
-        .max_connections(CONNECTIONS)
+        .max_connections(POOL)
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .test_before_acquire(false)
         .before_acquire(|connection, meta| {
@@ -254,7 +256,7 @@ pub async fn serve_on(state: AppState, listener: TcpListener) -> Result<(), Star
     let last_flush = CancellationToken::new();
     let mut flushing = tokio::spawn(flush::run(state.clone(), last_flush.clone()));
 
-    let serving = tokio::spawn(http::serve::serve(listener, router, stop.clone()));
+    let serving = tokio::spawn(http::serve::serve(listener, router, CONNECTIONS, stop.clone()));
     let died = tokio::select! {
         () = stop.cancelled() => None,
         end = &mut flushing => Some(format!("the flusher died: {end:?}")),

@@ -4,13 +4,13 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{
-    Extension, Router,
+    Router,
     extract::{ConnectInfo, Request, State},
     http::{HeaderValue, header},
     middleware::{Next, from_fn_with_state},
     response::Response,
 };
-use hyper::server::conn::http1;
+use hyper::{body::Incoming, server::conn::http1};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     server::graceful::GracefulShutdown,
@@ -23,9 +23,8 @@ use tokio::{
     time::sleep,
 };
 use tokio_util::sync::CancellationToken;
+use tower::{ServiceExt, service_fn};
 
-/// How many connections are open at once; a further one waits at the door.
-pub const CONNECTIONS: usize = 4096;
 /// How long a client may take to send its headers, and to begin with its next request.
 const HEADER_DEADLINE: Duration = Duration::from_secs(10);
 
@@ -36,7 +35,7 @@ const LAME: Duration = Duration::from_secs(1);
 const LAST_WORD: Duration = Duration::from_millis(250);
 
 /// Raises the number of files that this process may open to what the system allows: many systems allow 1,024 unless asked,
-/// which is fewer than [`CONNECTIONS`].
+/// which is fewer than the server is to have connections.
 pub fn allow_connections() {
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;
@@ -48,7 +47,9 @@ pub fn allow_connections() {
 /// Serves `router` on `listener` until `stop` and a little longer, then closes the door and answers what has been accepted.
 ///
 /// Closing at once would lose requests: those that clients send on a connection while it is being closed.
-pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) {
+///
+/// At most `connections` are open at once; a further one waits at the door.
+pub async fn serve(listener: TcpListener, router: Router, connections: usize, stop: CancellationToken) {
     let router = router.layer(from_fn_with_state(stop.clone(), say_goodbye));
     let closing = CancellationToken::new();
     let _timer = tokio::spawn({
@@ -60,13 +61,18 @@ pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToke
         }
     });
     let graceful = GracefulShutdown::new();
-    let doors = Arc::new(Semaphore::new(CONNECTIONS));
+    let doors = Arc::new(Semaphore::new(connections));
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(HEADER_DEADLINE);
     let open = |stream: TcpStream, peer: SocketAddr, permit: OwnedSemaphorePermit| {
         // Answers are small; waiting to fill a packet would only delay them. Failing that, they are merely late.
         let _ = stream.set_nodelay(true);
-        let service = TowerToHyperService::new(router.clone().layer(Extension(ConnectInfo(peer))));
+        let router = router.clone();
+        // As a layer around the router the same would rebuild every route for every connection.
+        let service = TowerToHyperService::new(service_fn(move |mut request: hyper::Request<Incoming>| {
+            request.extensions_mut().insert(ConnectInfo(peer));
+            router.clone().oneshot(request)
+        }));
         let connection = graceful.watch(builder.serve_connection(TokioIo::new(stream), service));
         tokio::spawn(async move {
             if let Err(error) = connection.await {
@@ -99,7 +105,7 @@ pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToke
         }
     }
     // Hyper closes a connection of which it has not read anything yet, although the request may be in it.
-    if doors.available_permits() < CONNECTIONS {
+    if doors.available_permits() < connections {
         sleep(LAST_WORD).await;
     }
     graceful.shutdown().await;
