@@ -3,6 +3,12 @@
 use std::collections::BTreeSet;
 
 use futures_util::{StreamExt, stream};
+use image::ImageFormat;
+use proptest::{
+    prelude::*,
+    sample::Index,
+    test_runner::{Config, TestRunner},
+};
 use reqwest::{Method, header};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -153,7 +159,7 @@ async fn no_forgery_takes_the_servers_memory() {
     };
     let sound = Forgery {
         what: "a photograph".to_owned(),
-        bytes: encoded(&picture(640, 480), image::ImageFormat::Jpeg),
+        bytes: encoded(&picture(640, 480), ImageFormat::Jpeg),
         file_name: b"cat.jpg".to_vec(),
         status: 201,
     };
@@ -184,4 +190,133 @@ async fn no_forgery_takes_the_servers_memory() {
         "{:?}",
         unlike.iter().map(|(forgery, status, _)| (&forgery.what, status)).collect::<Vec<_>>()
     );
+}
+
+/// One blow to a run of bytes.
+#[derive(Clone, Debug)]
+enum Blow {
+    Set(Index, u8),
+    Flip(Index, u8),
+    Cut(Index),
+    Drop(Index, Index),
+    Insert(Index, Vec<u8>),
+    Repeat(Index, Index),
+}
+
+fn blows() -> impl Strategy<Value = Vec<Blow>> {
+    let at = any::<Index>;
+    let blow = prop_oneof![
+        4 => (at(), any::<u8>()).prop_map(|(at, byte)| Blow::Set(at, byte)),
+        4 => (at(), 0_u8..8).prop_map(|(at, bit)| Blow::Flip(at, bit)),
+        1 => at().prop_map(Blow::Cut),
+        1 => (at(), at()).prop_map(|(from, to)| Blow::Drop(from, to)),
+        1 => (at(), prop::collection::vec(any::<u8>(), 1..20)).prop_map(|(at, bytes)| Blow::Insert(at, bytes)),
+        1 => (at(), at()).prop_map(|(from, to)| Blow::Repeat(from, to)),
+    ];
+    prop::collection::vec(blow, 1..4)
+}
+
+/// `bytes` after the blows; those meant for the beginning, where the headers are, fall within the first hundred bytes.
+fn struck(bytes: &[u8], blows: &[Blow], at_the_beginning: bool) -> Vec<u8> {
+    let mut bytes = bytes.to_vec();
+    for blow in blows {
+        if bytes.is_empty() {
+            break;
+        }
+        let within = if at_the_beginning { bytes.len().min(100) } else { bytes.len() };
+        let span = |a: &Index, b: &Index| {
+            let (a, b) = (a.index(within), b.index(within));
+            a.min(b)..a.max(b)
+        };
+        match blow {
+            Blow::Set(at, byte) => bytes[at.index(within)] = *byte,
+            Blow::Flip(at, bit) => bytes[at.index(within)] ^= 1 << bit,
+            Blow::Cut(at) => bytes.truncate(at.index(within)),
+            Blow::Drop(from, to) => drop(bytes.drain(span(from, to))),
+            Blow::Insert(at, more) => drop(bytes.splice(at.index(within)..at.index(within), more.iter().copied())),
+            Blow::Repeat(from, to) => {
+                let part = bytes[span(from, to)].to_vec();
+                bytes.extend(part);
+            }
+        }
+    }
+    bytes
+}
+
+/// Posts forms that `cases` makes and holds every answer to the statuses of a form: taken, or refused for what it is.
+fn every_answer_is_a_forms<S: Strategy<Value: Clone>>(
+    cases: u32,
+    strategy: &S,
+    make: impl Fn(S::Value, &str) -> Vec<u8>,
+) {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let (app, member) = runtime.block_on(async {
+        let app = TestApp::start().await;
+        let member = app.crowd(1).await.remove(0);
+        (app, member)
+    });
+    let config = Config { cases, max_shrink_iters: 100, failure_persistence: None, ..Config::default() };
+    TestRunner::new(config)
+        .run(strategy, |value| {
+            let name = Uuid::new_v4().to_string();
+            let body = make(value, &name);
+            let request = app.request(Method::POST, "/snacks").bearer_auth(&member.access);
+            let request = request.header(header::CONTENT_TYPE, content_type()).body(body);
+            let answer = runtime.block_on(app.send(request));
+            // A name or a field that was struck may be the name of another snack.
+            let status = answer.status.as_u16();
+            prop_assert!([201, 400, 409, 413, 415].contains(&status), "{}: {}", status, answer.text);
+            if status == 201 && !answer.body["image"].is_null() {
+                for (field, side) in [("image", 1280), ("thumbnail", 320)] {
+                    let path = answer.body[field].as_str().expect("a path");
+                    let served = runtime.block_on(async {
+                        let served = app.request(Method::GET, path).send().await.expect("an answer");
+                        served.bytes().await.expect("a picture")
+                    });
+                    prop_assert_eq!(blemish(path, &served, side), None);
+                }
+            }
+            Ok(())
+        })
+        .unwrap_or_else(|failure| panic!("{failure}"));
+}
+
+fn file(bytes: Vec<u8>) -> Forgery {
+    Forgery { what: String::new(), bytes, file_name: b"cat.png".to_vec(), status: 0 }
+}
+
+#[test]
+fn a_picture_that_was_struck_is_taken_or_refused() {
+    let see_through = image::DynamicImage::from(picture(40, 30).into_rgba8());
+    let pictures = [
+        encoded(&picture(40, 30), ImageFormat::Png),
+        encoded(&see_through, ImageFormat::Png),
+        encoded(&picture(40, 30), ImageFormat::Jpeg),
+        encoded(&picture(40, 30), ImageFormat::WebP),
+        encoded(&picture(40, 30), ImageFormat::Gif),
+    ];
+    let strategy = (0..pictures.len(), blows(), any::<bool>());
+    every_answer_is_a_forms(250, &strategy, |(which, blows, at_the_beginning), name| {
+        form(name, &file(struck(&pictures[which], &blows, at_the_beginning)))
+    });
+}
+
+#[test]
+fn bytes_that_were_never_a_picture_are_taken_or_refused() {
+    let signatures: [&[u8]; 5] = [b"", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF89a", b"RIFF\0\x10\0\0WEBPVP8 "];
+    let strategy = (0..signatures.len(), prop::collection::vec(any::<u8>(), 0..300));
+    every_answer_is_a_forms(150, &strategy, |(which, bytes), name| {
+        form(name, &file([signatures[which], &bytes].concat()))
+    });
+}
+
+#[test]
+fn a_form_that_was_struck_is_taken_or_refused() {
+    let tiny = encoded(&picture(4, 3), ImageFormat::Png);
+    let strategy = (blows(), prop::collection::vec(any::<u8>(), 0..200), 0..4);
+    every_answer_is_a_forms(250, &strategy, |(blows, bytes, kind), name| match kind {
+        0 => bytes,
+        1 => [format!("--{BOUNDARY}\r\n").as_bytes(), &bytes].concat(),
+        _ => struck(&form(name, &file(tiny.clone())), &blows, false),
+    });
 }
