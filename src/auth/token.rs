@@ -180,7 +180,7 @@ mod tests {
             let (signed, _) = one.rsplit_once('.').ok_or_else(|| TestCaseError::fail("no signature"))?;
             let (_, signature) = two.rsplit_once('.').ok_or_else(|| TestCaseError::fail("no signature"))?;
             // Their names differ even where the users are the same.
-            let spliced = format!("{}.{}", signed, signature);
+            let spliced = format!("{signed}.{signature}");
             prop_assert!(!is_good(&keys, &spliced));
             let expires = Utc::now() - chrono::TimeDelta::seconds(expired_for);
             prop_assert!(!is_good(&keys, &keys.refresh(users[0], Uuid::new_v4(), expires)?));

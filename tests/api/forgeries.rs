@@ -249,11 +249,11 @@ fn scans(count: usize) -> Vec<u8> {
 
 fn jpeg_bombs() -> Table {
     let jpeg = || encoded(&picture(60, 40), ImageFormat::Jpeg);
-    let comments = (0..75).fold(jpeg(), |jpeg, _| with_segment(&jpeg, 0xfe, &[b'a'; 65_000]));
+    let comments = (0..75).fold(jpeg(), |jpeg, _| with_segment(&jpeg, 0xfe, &vec![b'a'; 65_000]));
     // The directory that follows the first one is the first one.
     let loops = b"Exif\0\0MM\0*\0\0\0\x08\0\0\0\0\0\x08";
     let entries = b"Exif\0\0MM\0*\0\0\0\x08\xff\xff\x01\x12\0\x03\xff\xff\xff\xff\xff\xff\xff\xff";
-    let profile = [&b"ICC_PROFILE\0\x01\xff"[..], &[0; 60_000]].concat();
+    let profile = [&b"ICC_PROFILE\0\x01\xff"[..], &vec![0; 60_000]].concat();
     table([
         ("JPEG of 65,500 by 65,500", 413, with_sides(jpeg(), 65_500, 65_500)),
         ("JPEG of 16 megapixels that are not there", 201, with_sides(jpeg(), 4000, 4000)),
@@ -340,7 +340,7 @@ fn webp_bombs() -> Table {
         (
             "WebP of 39 megapixels that are not there",
             415,
-            riff(&[(b"VP8L", [&[0x2f][..], &(6299_u32 | (6299 << 14)).to_le_bytes(), &[0; 8]].concat())]),
+            riff(&[(b"VP8L", [&[0x2f][..], &(6299_u32 + (6299 << 14)).to_le_bytes(), &[0; 8]].concat())]),
         ),
         ("WebP of 5,000 frames", 201, animation(5_000, 0)),
         ("WebP with a frame larger than itself", 415, animation(1, 60_000)),

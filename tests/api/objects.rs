@@ -86,7 +86,7 @@ impl Ground {
     async fn send(&self, app: &TestApp, call: &Call, who: Option<&Person>, body: Option<&Value>) -> Answer {
         let request = app.request(call.method.clone(), &self.path(call));
         let request = who.into_iter().fold(request, |request, who| request.bearer_auth(&who.access));
-        app.send(body.into_iter().fold(request, |request, body| request.json(body))).await
+        app.send(body.into_iter().fold(request, reqwest::RequestBuilder::json)).await
     }
 }
 
@@ -225,7 +225,7 @@ async fn a_slash_a_case_or_another_method_is_no_way_around_a_refusal() {
             let request = app.request(method.clone(), &path).bearer_auth(&stranger.access);
             let request = request.header("X-HTTP-Method-Override", call.method.as_str());
             let request = request.header("X-Original-URL", path.clone()).header("X-User-Id", owner.id.to_string());
-            app.send(body.iter().fold(request, |request, body| request.json(body))).await;
+            app.send(body.iter().fold(request, reqwest::RequestBuilder::json)).await;
             assert_eq!(digest(app, None).await, before, "{method} {path}");
         }
     }

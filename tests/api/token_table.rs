@@ -93,7 +93,9 @@ fn told(answer: &Answer) -> String {
 #[tokio::test]
 async fn no_call_that_needs_a_token_is_opened_by_a_bad_one_and_no_admins_call_by_a_former_admins() {
     let app = TestApp::start().await;
-    let guarded: Vec<Call> = calls(&app).await.into_iter().filter(|call| call.is_for() != For::Anybody).collect();
+    let mut guarded: Vec<Call> = calls(&app).await.into_iter().filter(|call| call.is_for() != For::Anybody).collect();
+    // Were a bad token to open this one, its holder would be gone, and with them whatever else it opens.
+    guarded.sort_by_key(|call| call.path.ends_with("/resign"));
     let bad = bad_tokens(&app).await;
     let demoted = demoted_admins(&app, guarded.len()).await;
     let (mut cells, mut wrong) = (0, Vec::new());
