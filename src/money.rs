@@ -248,5 +248,28 @@ mod tests {
         fn no_text_makes_it_panic(text in "\\PC{0,40}") {
             let _ = PriceInput::from(text.as_str()).within(Currency::Krw);
         }
+
+        #[test]
+        fn a_number_is_the_price_that_its_text_is(cents in 0_i64..100_000_000_000_000) {
+            let written = Currency::Usd.format(Decimal::new(cents, 2));
+            let quoted = format!("\"{written}\"");
+            prop_assert_eq!(read(&written, Currency::Usd), Ok(written));
+            prop_assert_eq!(read(&quoted, Currency::Usd), Ok(quoted.replace('"', "")));
+        }
+
+        #[test]
+        fn a_number_however_it_is_written_is_a_price_within_bounds_or_refused(
+            number in "-?(0|[1-9][0-9]{0,40})(\\.[0-9]{1,40})?([eE][+-]?[0-9]{1,3})?",
+            currency in prop_oneof![Just(Currency::Krw), Just(Currency::Usd), Just(Currency::Jpy)],
+        ) {
+            // As a number and as a string; no JSON parser takes a number beyond all bounds.
+            for json in [number.clone(), format!("\"{number}\"")] {
+                let Ok(input) = serde_json::from_str::<PriceInput>(&json) else { continue };
+                let Ok(price) = input.within(currency) else { continue };
+                prop_assert!(price >= Decimal::ZERO && price < Decimal::from(1_000_000_000_000_i64), "{} {}", json, price);
+                prop_assert!(price.scale() <= currency.digits(), "{} {}", json, price);
+                prop_assert_eq!(PriceInput::from(currency.format(price).as_str()).within(currency), Ok(price));
+            }
+        }
     }
 }

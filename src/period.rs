@@ -337,5 +337,45 @@ mod tests {
             prop_assert!(start_of(date, zone) <= instant);
             prop_assert!(instant < start_of(date + Days::new(1), zone));
         }
+
+        #[test]
+        fn a_query_of_any_numbers_names_days_in_order_or_none(
+            year in prop::option::of(prop_oneof![Just(0), Just(1), Just(9999), Just(10_000), any::<i32>(), 1990..2040]),
+            month in prop::option::of(prop_oneof![0_u32..14, any::<u32>()]),
+            week in prop::option::weighted(0.3, prop_oneof![0_u32..7, any::<u32>()]),
+            day in prop::option::weighted(0.3, prop_oneof![0_u32..33, any::<u32>()]),
+            unit in any_unit(),
+        ) {
+            let query = PeriodQuery { year, month, day, week, from: None, to: None };
+            let Ok(DateRange { from, to }) = query.range() else { return Ok(()) };
+            let Some((from, to)) = from.zip(to) else {
+                prop_assert!(year.is_none() && month.is_none() && week.is_none() && day.is_none());
+                return Ok(());
+            };
+            let days = (to - from).num_days() + 1;
+            prop_assert!(match (month, week, day) {
+                (None, ..) => days == 365 || days == 366,
+                (_, None, None) => (28..=31).contains(&days),
+                (_, Some(_), _) => days == 7,
+                (_, _, Some(_)) => days == 1,
+            }, "{} to {}", from, to);
+            // Whatever is asked of the range comes to an end, at the ends of the calendar too.
+            let (begins, ends) = DateRange { from: Some(from), to: Some(to) }.instants(Tz::Asia__Seoul);
+            prop_assert!(begins < ends);
+            prop_assert!(unit.periods(from, to).is_ok_and(|periods| !periods.is_empty()));
+        }
+
+        #[test]
+        fn no_text_makes_a_query_panic_and_a_date_is_what_it_says(text: String, digits in "[0-9]{4}-[0-9]{2}-[0-9]{2}") {
+            for text in [&text, &digits] {
+                for name in ["year", "month", "week", "day", "from", "to"] {
+                    let _ = range(&format!("year=2024&month=1&{name}={text}"));
+                    let _ = range(&format!("{name}={text}"));
+                }
+                if let Ok(Date(date)) = text.parse() {
+                    prop_assert_eq!(&date.to_string(), text);
+                }
+            }
+        }
     }
 }

@@ -81,5 +81,22 @@ mod tests {
             prop_assert_eq!(fold(&padded), fold(&text));
             prop_assert_eq!(fold(&tidy(&text)), fold(&text));
         }
+
+        #[test]
+        fn whatever_the_text_its_forms_are_final(text: String, marks in "[aιαΙΣſßİıŉǰΐK가ᄀ ᅡ\u{345}\u{301}\u{308}\u{307}\u{3099}\u{200d}\u{ad}\u{feff}\t ]{0,12}") {
+            for text in [text, marks] {
+                prop_assert_eq!(tidy(&tidy(&text)), tidy(&text));
+                prop_assert_eq!(fold(&fold(&text)), fold(&text));
+                prop_assert_eq!(fold(&text.nfd().collect::<String>()), fold(&text));
+                let pattern = like_pattern(&text);
+                prop_assert!(pattern.len() >= 2 && pattern.starts_with('%') && pattern.ends_with('%'));
+            }
+        }
+
+        #[test]
+        fn case_does_not_matter(text in "[a-zA-Zà-öø-þḀ-ẕА-яΑ-Ωα-ωά-ώ가-힣一-龥 ]{0,40}") {
+            prop_assert_eq!(fold(&text.to_uppercase()), fold(&text));
+            prop_assert_eq!(fold(&text.to_lowercase()), fold(&text));
+        }
     }
 }

@@ -118,3 +118,72 @@ impl Keys {
             .ok_or_else(|| Code::InvalidToken.into())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn keys(secret: &str) -> Keys {
+        let variables = [
+            ("DATABASE_URL", "postgres://snack@127.0.0.1/snack"),
+            ("REDIS_URL", "redis://127.0.0.1"),
+            ("JWT_SECRET", secret),
+        ];
+        let environment = variables.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        Keys::new(&Config::read(&environment).expect("sound settings"))
+    }
+
+    fn ours() -> Keys {
+        keys("the key of these tests, 32 bytes or more")
+    }
+
+    fn is_good(keys: &Keys, token: &str) -> bool {
+        [TokenType::Access, TokenType::Refresh].into_iter().any(|kind| keys.verify(token, kind).is_ok())
+    }
+
+    proptest! {
+        #[test]
+        fn a_token_is_good_for_its_user_and_its_kind_under_its_key_alone(user: i64) {
+            let (keys, other) = (ours(), keys("another key of these tests, 32 bytes or more"));
+            let access = keys.access(user)?;
+            prop_assert_eq!(keys.verify(&access, TokenType::Access).map(|claims| claims.user_id).ok(), Some(user));
+            prop_assert!(keys.verify(&access, TokenType::Refresh).is_err());
+            let refresh = keys.refresh(user, Uuid::new_v4(), Utc::now() + Duration::from_mins(1))?;
+            prop_assert_eq!(keys.verify(&refresh, TokenType::Refresh).map(|claims| claims.user_id).ok(), Some(user));
+            prop_assert!(keys.verify(&refresh, TokenType::Access).is_err());
+            prop_assert!(!is_good(&other, &access) && !is_good(&other, &refresh));
+        }
+
+        #[test]
+        fn no_text_is_a_token(text: String, dotted in "[A-Za-z0-9_=-]{0,40}(\\.[A-Za-z0-9_=-]{0,40}){0,4}") {
+            prop_assert!(!is_good(&ours(), &text));
+            prop_assert!(!is_good(&ours(), &dotted));
+        }
+
+        #[test]
+        fn a_token_with_another_character_is_none(at: prop::sample::Index, c in "[A-Za-z0-9_.=-]|.") {
+            let keys = ours();
+            let whole = keys.access(7)?;
+            let at = at.index(whole.len());
+            let changed = format!("{}{c}{}", &whole[..at], &whole[at + 1..]);
+            prop_assert_eq!(is_good(&keys, &changed), changed == whole, "{}", changed);
+            let longer = format!("{}{c}{}", &whole[..at], &whole[at..]);
+            prop_assert!(!is_good(&keys, &longer), "{}", longer);
+            prop_assert!(!is_good(&keys, &whole[..at]) && !is_good(&keys, &whole[at + 1..]));
+        }
+
+        #[test]
+        fn parts_of_two_tokens_make_none(users: [i64; 2], expired_for in 0_i64..100_000) {
+            let keys = ours();
+            let [one, two] = [keys.access(users[0])?, keys.access(users[1])?];
+            let (signed, _) = one.rsplit_once('.').ok_or_else(|| TestCaseError::fail("no signature"))?;
+            let (_, signature) = two.rsplit_once('.').ok_or_else(|| TestCaseError::fail("no signature"))?;
+            // Their names differ even where the users are the same.
+            let spliced = format!("{signed}.{signature}");
+            prop_assert!(!is_good(&keys, &spliced));
+            let expires = Utc::now() - chrono::TimeDelta::seconds(expired_for);
+            prop_assert!(!is_good(&keys, &keys.refresh(users[0], Uuid::new_v4(), expires)?));
+        }
+    }
+}

@@ -174,3 +174,75 @@ pub trait HasKey {
     /// What [`Sorted::push_key`] selected.
     fn cursor_key(&self) -> &[String];
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    struct Row(Vec<String>);
+
+    impl HasKey for Row {
+        const LIST: &str = "rows";
+
+        fn cursor_key(&self) -> &[String] {
+            &self.0
+        }
+    }
+
+    const OFFERED: &[Ordering] = &[Ordering { name: "name", keys: &[("name", "text"), ("id", "bigint")] }];
+
+    fn sorted(ordering: &str, page: &PageQuery) -> Result<Sorted<Row>, ApiError> {
+        Sorted::new(OFFERED, "name", Some(ordering), page)
+    }
+
+    /// The cursor of a page that ended with a row of these keys.
+    fn cursor(ordering: &str, keys: &[String; 2], horizon: Option<i64>) -> String {
+        let page = PageQuery { limit: Some(1), cursor: None };
+        let mut sorted = sorted(ordering, &page).expect("an ordering that is offered");
+        sorted.horizon = horizon;
+        sorted.page(vec![Row(keys.to_vec()), Row(Vec::new())]).next_cursor.expect("a second page")
+    }
+
+    fn resumed(ordering: &str, cursor: String) -> Option<(Vec<String>, Option<i64>)> {
+        let page = PageQuery { limit: None, cursor: Some(cursor) };
+        let sorted = sorted(ordering, &page).ok()?;
+        Some((sorted.after?, sorted.horizon))
+    }
+
+    proptest! {
+        #[test]
+        fn a_walk_goes_on_exactly_where_its_cursor_was_made(name: String, id: String, horizon: Option<i64>) {
+            let keys = [name, id];
+            let cursor = cursor("-name", &keys, horizon);
+            prop_assert!(cursor.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)));
+            prop_assert_eq!(resumed("-name", cursor.clone()), Some((keys.to_vec(), horizon)));
+            prop_assert_eq!(resumed("name", cursor), None);
+        }
+
+        #[test]
+        fn no_text_and_no_bytes_are_a_cursor(text: String, bytes: Vec<u8>) {
+            prop_assert_eq!(resumed("name", text), None);
+            prop_assert_eq!(resumed("name", URL_SAFE_NO_PAD.encode(bytes)), None);
+        }
+
+        #[test]
+        fn a_cursor_has_as_many_keys_as_its_ordering(keys in prop::collection::vec(any::<String>(), 0..5)) {
+            let forged = serde_json::json!({"o": "rows:name", "k": keys}).to_string();
+            let expected = (keys.len() == 2).then_some((keys, None));
+            prop_assert_eq!(resumed("name", URL_SAFE_NO_PAD.encode(forged)), expected);
+        }
+
+        #[test]
+        fn a_cursor_with_another_byte_has_its_two_keys_or_is_refused(name in ".{0,9}", at: prop::sample::Index, byte: u8) {
+            let whole = cursor("name", &[name, "7".to_owned()], Some(7));
+            let mut json = URL_SAFE_NO_PAD.decode(&whole).expect("base64url");
+            let at = at.index(json.len());
+            json[at] = byte;
+            let keys = resumed("name", URL_SAFE_NO_PAD.encode(&json)).map(|(keys, _)| keys.len());
+            prop_assert!(keys.is_none_or(|keys| keys == 2));
+            // Cut short it is none at all.
+            prop_assert_eq!(resumed("name", URL_SAFE_NO_PAD.encode(&json[..at])), None);
+        }
+    }
+}

@@ -23,6 +23,20 @@ pub struct Call {
     pub operation: Value,
 }
 
+/// Whom a call is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum For {
+    /// With or without a token.
+    Anybody,
+    /// Whoever has signed in; nothing of anybody else's comes to harm by it.
+    Members,
+    /// Whoever has signed in, and it touches only what is theirs: there is no way to name anybody else's.
+    Oneself,
+    /// Whoever the resource belongs to, and admins.
+    OwnerAndAdmins,
+    Admins,
+}
+
 /// Every call of the document.
 pub async fn calls(app: &TestApp) -> Vec<Call> {
     let document = app.send(app.request(Method::GET, "/openapi.json")).await.expect(200);
@@ -49,6 +63,51 @@ impl Call {
     /// Whether the document asks for a token.
     pub fn needs_token(&self) -> bool {
         self.operation["security"].is_array()
+    }
+
+    /// Whom the contract has it for. A call that is not in here fails the tests that hold all of them to a rule.
+    pub fn is_for(&self) -> For {
+        match self.name().as_str() {
+            "GET /health/live"
+            | "GET /health/ready"
+            | "GET /media/{path}"
+            | "GET /metrics"
+            | "POST /auth/logout"
+            | "POST /auth/sign-up"
+            | "POST /auth/token"
+            | "POST /auth/token/refresh" => For::Anybody,
+            "GET /checks/is_authenticated"
+            | "GET /order/{uid}"
+            | "GET /orders"
+            | "GET /orders/{uid}"
+            | "GET /orders/{uid}/history"
+            | "GET /orders/{uid}/snacks"
+            | "GET /snacks"
+            | "GET /snacks/{uid}"
+            | "GET /statistics/orders"
+            | "GET /statistics/snacks"
+            | "GET /statistics/summary"
+            | "POST /order"
+            | "POST /orders"
+            | "POST /snacks" => For::Members,
+            "DELETE /auth/users/resign"
+            | "DELETE /snacks/{uid}/reaction"
+            | "GET /auth/users/profile"
+            | "PATCH /auth/users/profile"
+            | "POST /snacks/{uid}/reaction"
+            | "PUT /auth/users/password" => For::Oneself,
+            "PATCH /snacks/{uid}" | "PUT /orders/{uid}" => For::OwnerAndAdmins,
+            "GET /audit"
+            | "GET /auth/users"
+            | "GET /checks/is_admin"
+            | "PATCH /auth/users/{id}"
+            | "PATCH /orders/{uid}/status"
+            | "PUT /auth/users/{id}"
+            | "PUT /order/{uid}"
+            | "PUT /orders/{uid}/status"
+            | "PUT /snacks/{uid}/status" => For::Admins,
+            other => panic!("nobody has said whom {other} is for"),
+        }
     }
 
     pub fn takes_body(&self) -> bool {

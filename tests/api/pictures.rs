@@ -18,7 +18,7 @@ use tokio::{
 use crate::helpers::{Answer, Body, Person, TestApp};
 
 /// A picture that compresses badly enough to be cut in half: red on the left, noise on the right.
-fn picture(width: u32, height: u32) -> DynamicImage {
+pub fn picture(width: u32, height: u32) -> DynamicImage {
     let mut seed = 7_u32;
     let pixels = RgbImage::from_fn(width, height, |x, _| {
         seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
@@ -28,7 +28,7 @@ fn picture(width: u32, height: u32) -> DynamicImage {
     DynamicImage::ImageRgb8(pixels)
 }
 
-fn encoded(picture: &DynamicImage, format: ImageFormat) -> Vec<u8> {
+pub fn encoded(picture: &DynamicImage, format: ImageFormat) -> Vec<u8> {
     let mut bytes = Vec::new();
     picture.write_to(&mut Cursor::new(&mut bytes), format).expect("an encoder");
     bytes
@@ -39,7 +39,7 @@ fn png(width: u32, height: u32) -> Vec<u8> {
 }
 
 /// A chunk of a PNG with a right checksum.
-fn chunk(kind: [u8; 4], data: &[u8]) -> Vec<u8> {
+pub fn chunk(kind: [u8; 4], data: &[u8]) -> Vec<u8> {
     let body = [&kind, data].concat();
     let crc = body.iter().fold(u32::MAX, |crc, byte| {
         (0..8).fold(crc ^ u32::from(*byte), |crc, _| (crc >> 1) ^ (0xedb8_8320 & (crc & 1).wrapping_neg()))
@@ -49,14 +49,14 @@ fn chunk(kind: [u8; 4], data: &[u8]) -> Vec<u8> {
 }
 
 /// A PNG of a few bytes that says it is this large.
-fn declares(width: u32, height: u32) -> Vec<u8> {
+pub fn declares(width: u32, height: u32) -> Vec<u8> {
     let header = [&width.to_be_bytes()[..], &height.to_be_bytes(), &[8, 2, 0, 0, 0]].concat();
     let data = [0x78, 0x9c, 0x63, 0x60, 0x18, 0x05, 0xa3, 0x00];
     [&b"\x89PNG\r\n\x1a\n"[..], &chunk(*b"IHDR", &header), &chunk(*b"IDAT", &data), &chunk(*b"IEND", &[])].concat()
 }
 
 /// A JPEG with a segment of metadata behind its first marker.
-fn with_segment(jpeg: &[u8], marker: u8, data: &[u8]) -> Vec<u8> {
+pub fn with_segment(jpeg: &[u8], marker: u8, data: &[u8]) -> Vec<u8> {
     let length = u16::try_from(data.len() + 2).expect("a short segment").to_be_bytes();
     [&jpeg[..2], &[0xff, marker], &length, data, &jpeg[2..]].concat()
 }
@@ -92,7 +92,7 @@ async fn fetch(app: &TestApp, path: &Value) -> (HeaderMap, Vec<u8>) {
     (answer.headers().clone(), answer.bytes().await.expect("a body").to_vec())
 }
 
-fn decoded(bytes: &[u8]) -> DynamicImage {
+pub fn decoded(bytes: &[u8]) -> DynamicImage {
     let reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format().expect("a reader");
     reader.decode().expect("a picture")
 }

@@ -202,9 +202,14 @@ pub struct Server {
 }
 
 impl Server {
+    /// The process's number.
+    pub fn pid(&self) -> u32 {
+        self.child.0.id()
+    }
+
     /// Tells it to stop, and goes on at once.
     pub fn tell(&self, signal: &str) {
-        kill(signal, self.child.0.id());
+        kill(signal, self.pid());
     }
 
     /// Waits until the server has said `message`.
