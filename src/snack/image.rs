@@ -118,6 +118,9 @@ fn decode(bytes: &[u8]) -> Result<DynamicImage, ApiError> {
     reader.limits(Limits::default());
     let mut decoder = reader.into_decoder().map_err(refused)?;
     let (width, height) = decoder.dimensions();
+    if width == 0 || height == 0 {
+        return Err(Code::UnsupportedMediaType.into());
+    }
     if u64::from(width) * u64::from(height) > MAX_PIXELS {
         return Err(Code::PayloadTooLarge.into());
     }
