@@ -13,7 +13,7 @@ help: ## this list
 
 # --- On this machine: PostgreSQL and Redis are started, and installed where apt-get can -------------------------------
 
-.PHONY: run test faults lint sqlx openapi
+.PHONY: run test faults lint deny sqlx openapi
 
 run: ## build and serve at http://localhost:8000 with demo data; Ctrl-C stops all, the data stay in .local
 	@scripts/run
@@ -21,12 +21,15 @@ run: ## build and serve at http://localhost:8000 with demo data; Ctrl-C stops al
 test: ## all tests, against a PostgreSQL and Redis of their own; ARGS="..." goes to cargo test
 	@scripts/test $(ARGS)
 
-faults: ## kill and cut off everything, hundreds of times, and check what is left; ARGS="--seed 7" repeats a run
+faults: ## kill and cut off everything and check what is left, then fuzz every call; ARGS="--seed 7" repeats a run
 	@scripts/faults $(ARGS)
 
 lint: ## rustfmt and clippy, as CI runs them
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
+
+deny: ## licences, sources and known holes of the dependencies, as CI checks them
+	@scripts/deny
 
 sqlx: ## write .sqlx again, after a query or a migration changed
 	@scripts/sqlx-prepare

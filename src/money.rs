@@ -135,9 +135,14 @@ impl PartialSchema for PriceInput {
             .item(
                 openapi::schema::ObjectBuilder::new()
                     .schema_type(openapi::Type::String)
-                    .pattern(Some(r"^\d{1,12}(\.\d{1,2})?$")),
+                    .pattern(Some("^[0-9]{1,12}([.][0-9]{1,2})?$")),
             )
-            .item(openapi::schema::ObjectBuilder::new().schema_type(openapi::Type::Number).minimum(Some(0)))
+            .item(
+                openapi::schema::ObjectBuilder::new()
+                    .schema_type(openapi::Type::Number)
+                    .minimum(Some(0))
+                    .exclusive_maximum(Some(1_000_000_000_000_i64)),
+            )
             .description(Some("A decimal with no more digits than the currency has, below 10^12."))
             .examples([serde_json::json!("1500")])
             .into()

@@ -13,7 +13,7 @@ use axum::{
 use utoipa::{
     OpenApi, PartialSchema, ToSchema,
     openapi::{
-        ContentBuilder, OpenApiVersion, Ref, RefOr, Response as ResponseDoc, ResponseBuilder,
+        ContentBuilder, OpenApiVersion, Ref, RefOr, Response as ResponseDoc, ResponseBuilder, Schema,
         example::ExampleBuilder,
         header::HeaderBuilder,
         path::{Operation, Parameter, ParameterIn, PathItem},
@@ -120,12 +120,30 @@ fn document(mut route: UtoipaMethodRouter<AppState>, signed_in: bool, codes: &[C
             if in_path {
                 all.push(Code::NotFound);
             }
+            describe_query(operation);
             all.extend([Code::Internal, Code::Unavailable]);
             refuse(operation, all);
             describe_successes(operation);
         }
     }
     route
+}
+
+/// Says of every parameter of the query that it may be empty (and counts as absent then): utoipa has no field for that. A
+/// description that came with a schema of our own making moves to where readers look for it.
+fn describe_query(operation: &mut Operation) {
+    for parameter in operation.parameters.iter_mut().flatten() {
+        if let RefOr::T(parameter) = parameter
+            && parameter.parameter_in == ParameterIn::Query
+        {
+            parameter.extensions = Some([("allowEmptyValue", true)].into_iter().collect());
+            if let Some(RefOr::T(Schema::Object(schema))) = &mut parameter.schema
+                && parameter.description.is_none()
+            {
+                parameter.description = schema.description.take();
+            }
+        }
+    }
 }
 
 /// OpenAPI wants a description of every response; where there is nothing to add, it is the status in words.

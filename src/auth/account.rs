@@ -67,11 +67,11 @@ pub async fn sign_up(
 #[schema(example = json!({"username": "kim@example.com", "password": "korea-snack-9"}))]
 pub struct SignIn {
     /// The email; the field may be called `email` as well.
-    #[schema(required)]
+    #[schema(required, min_length = 1)]
     #[serde(default, alias = "email")]
     #[validate(custom(function = rules::filled))]
     username: String,
-    #[schema(required, format = Password)]
+    #[schema(required, format = Password, min_length = 1)]
     #[validate(custom(function = rules::filled))]
     #[serde(default)]
     password: String,
@@ -127,7 +127,7 @@ fn pair(state: &AppState, refresh: Refresh) -> Result<Tokens, ApiError> {
 #[derive(Deserialize, Validate, ToSchema)]
 #[schema(example = json!({"refresh": "eyJ0eXAi..."}))]
 pub struct RefreshToken {
-    #[schema(required)]
+    #[schema(required, min_length = 1)]
     #[validate(custom(function = rules::filled))]
     #[serde(default)]
     refresh: String,
@@ -169,7 +169,7 @@ pub async fn sign_out(State(state): State<AppState>, Json(body): Json<RefreshTok
 #[derive(Deserialize, Validate, ToSchema)]
 #[schema(example = json!({"current_password": "korea-snack-9", "new_password": "korea-snack-10"}))]
 pub struct PasswordChange {
-    #[schema(required, format = Password)]
+    #[schema(required, format = Password, min_length = 1)]
     #[validate(custom(function = rules::filled))]
     #[serde(default)]
     current_password: String,

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     error::ApiError,
-    http::{Id, Json, Page, PageQuery, Query, Sorted, rules},
+    http::{Id, Json, Page, PageQuery, Query, Sorted, ordering_schema, rules},
     openapi::AUTH,
     state::AppState,
 };
@@ -43,6 +43,13 @@ pub async fn change_profile(
     store::rename(&state.db, member.id, &body.name).await.map(Json)
 }
 
+/// How the list is sorted unless told otherwise.
+const DEFAULT_ORDERING: &str = "date_joined";
+
+fn orderings() -> utoipa::openapi::Object {
+    ordering_schema(ORDERINGS, DEFAULT_ORDERING, "How to sort; `-` in front reverses.")
+}
+
 /// Which users, and in which order.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -51,7 +58,7 @@ pub struct UsersQuery {
     search: Option<String>,
     member_type: Option<MemberType>,
     is_deleted: Option<bool>,
-    /// `date_joined` (default), `name`, `email`; `-` in front reverses.
+    #[param(schema_with = orderings)]
     ordering: Option<String>,
 }
 
@@ -64,7 +71,7 @@ pub async fn list_users(
     Query(query): Query<UsersQuery>,
     Query(page): Query<PageQuery>,
 ) -> Result<Json<Page<User>>, ApiError> {
-    let sorted = Sorted::new(ORDERINGS, "date_joined", query.ordering.as_deref(), &page)?;
+    let sorted = Sorted::new(ORDERINGS, DEFAULT_ORDERING, query.ordering.as_deref(), &page)?;
     let filter =
         Filter { search: query.search.as_deref(), member_type: query.member_type, is_deleted: query.is_deleted };
     store::list(&state.db, &filter, &sorted).await.map(Json)

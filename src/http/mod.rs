@@ -14,6 +14,6 @@ pub mod serve;
 
 pub use address::Address;
 pub use body::{Exact, Json};
-pub use page::{Ordering, Page, PageQuery, Sorted};
+pub use page::{Ordering, Page, PageQuery, Sorted, ordering_schema};
 pub use path::{Id, Uid};
 pub use query::Query;

@@ -6,7 +6,10 @@ use std::marker::PhantomData;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
 use sqlx::{Postgres, QueryBuilder};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::{
+    IntoParams, ToSchema,
+    openapi::{Object, ObjectBuilder, Type},
+};
 
 use crate::error::ApiError;
 
@@ -45,6 +48,18 @@ pub struct Ordering {
     /// The SQL expressions to sort by and their types. Together they are unique, so that the order is total, and an index
     /// has them in this order.
     pub keys: &'static [(&'static str, &'static str)],
+}
+
+/// The schema of an `ordering` parameter: what the list offers, forwards and in reverse; `says` what else there is to it.
+#[must_use]
+pub fn ordering_schema(offered: &[Ordering], default: &str, says: &str) -> Object {
+    let names = offered.iter().flat_map(|ordering| [ordering.name.to_owned(), format!("-{}", ordering.name)]);
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .enum_values(Some(names))
+        .default(Some(default.into()))
+        .description(Some(says))
+        .build()
 }
 
 /// The position that a walk through a list has reached.

@@ -2,8 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
-use rust_decimal::Decimal;
-use serde::{Deserialize, Serialize};
+use rust_decimal::{Decimal, prelude::ToPrimitive};
+use serde::{Deserialize, Deserializer, Serialize, de};
 use sqlx::PgPool;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -38,8 +38,15 @@ pub struct Line {
     /// How many.
     #[schema(required, minimum = 1, maximum = 1000)]
     #[validate(range(min = 1, max = 1000, code = "out_of_range"))]
-    #[serde(default)]
+    #[serde(default, deserialize_with = "whole")]
     pub quantity: i64,
+}
+
+/// A whole number however it is written: to JSON Schema, and to clients that know but one kind of number, `2.0` is one.
+fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
+    let number = serde_json::Number::deserialize(deserializer)?;
+    let float = || number.as_f64().filter(|float| float.fract() == 0.0).and_then(|float| float.to_i64());
+    number.as_i64().or_else(float).ok_or_else(|| de::Error::custom(format_args!("{number} is not a whole number")))
 }
 
 /// A line whose snack exists.

@@ -22,11 +22,22 @@ use super::{
 use crate::{
     auth::{Admin, Member},
     error::ApiError,
-    http::{Exact, Json, Page, PageQuery, Query, Sorted, Uid},
+    http::{Exact, Json, Page, PageQuery, Query, Sorted, Uid, ordering_schema},
     openapi::ORDERS,
     period::PeriodQuery,
     state::AppState,
 };
+
+/// How the list is sorted unless told otherwise.
+const DEFAULT_ORDERING: &str = "-created_at";
+
+fn orderings() -> utoipa::openapi::Object {
+    ordering_schema(
+        ORDERINGS,
+        DEFAULT_ORDERING,
+        "How to sort; `-` in front reverses. `status`: along the flow, canceled last. `estimated_arrival_time`: none last.",
+    )
+}
 
 /// Which orders, and in which order.
 #[derive(Deserialize, IntoParams)]
@@ -36,10 +47,10 @@ pub struct OrdersQuery {
     #[serde(default)]
     status: Vec<OrderStatus>,
     /// A user's id, or `me`.
+    #[param(pattern = "^(me|[0-9]{1,18})$")]
     user: Option<String>,
     uid: Option<Uuid>,
-    /// `-created_at` (default), `status` (along the flow, canceled last), `estimated_arrival_time` (none last), or their
-    /// reverses.
+    #[param(schema_with = orderings)]
     ordering: Option<String>,
 }
 
@@ -61,7 +72,7 @@ impl OrdersQuery {
             Some(id) => Some(id.parse().map_err(|_| ApiError::unreadable("user is an id or me"))?),
         };
         let (from, until) = period.range()?.instants(state.config.timezone);
-        let sorted = Sorted::new(ORDERINGS, "-created_at", self.ordering.as_deref(), page)?;
+        let sorted = Sorted::new(ORDERINGS, DEFAULT_ORDERING, self.ordering.as_deref(), page)?;
         Ok((Filter { statuses: self.status, user, uid: self.uid, from, until, without_canceled: false }, sorted))
     }
 }
@@ -84,7 +95,7 @@ pub async fn list_orders(
 ///
 /// With an `Idempotency-Key` the same body sent again within 24 hours gets the first answer again and orders nothing.
 #[utoipa::path(post, path = "/orders", tag = ORDERS, request_body = OrderRequest,
-    params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible ASCII characters.")),
+    params(("Idempotency-Key" = Option<String>, Header, pattern = "^[!-~]{1,255}$", description = "1 to 255 visible ASCII characters.")),
     responses((status = 201, body = Order, headers(("Location" = String, description = "The path of the order.")))))]
 pub async fn create_order(
     State(state): State<AppState>,
@@ -230,7 +241,7 @@ pub async fn change_order_status(
 
 /// `POST /orders` as the scripts of the former service spell it.
 #[utoipa::path(post, path = "/order", tag = ORDERS, request_body = OrderRequest,
-    params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible ASCII characters.")),
+    params(("Idempotency-Key" = Option<String>, Header, pattern = "^[!-~]{1,255}$", description = "1 to 255 visible ASCII characters.")),
     responses((status = 201, body = Order, headers(("Location" = String, description = "The path of the order.")))))]
 #[deprecated]
 pub async fn create_order_old(

@@ -9,7 +9,7 @@ use axum::{
 use serde::{Deserialize, Deserializer, de};
 use utoipa::{
     PartialSchema, ToSchema,
-    openapi::{RefOr, Schema},
+    openapi::{Object, ObjectBuilder, RefOr, Schema, Type},
 };
 use validator::Validate;
 
@@ -31,7 +31,7 @@ pub struct SnackFields {
     #[validate(custom(function = rules::snack_name))]
     pub name: Option<String>,
     /// Where to buy it: http or https, or empty.
-    #[schema(value_type = Option<String>, nullable = false, max_length = 2000)]
+    #[schema(value_type = Option<String>, nullable = false, max_length = 2000, pattern = "^(https?://.+)?$")]
     #[serde(default, deserialize_with = "present")]
     #[validate(custom(function = rules::link))]
     pub url: Option<String>,
@@ -48,8 +48,8 @@ pub struct SnackFields {
     #[schema(value_type = Option<PriceInput>, nullable = false)]
     #[serde(default, deserialize_with = "present")]
     pub price: Option<PriceInput>,
-    /// `null` takes the picture away. A picture itself comes as a form's file.
-    #[schema(value_type = Option<String>)]
+    /// Takes the picture away. A picture itself comes as a form's file.
+    #[schema(schema_with = null)]
     #[serde(default, deserialize_with = "only_null")]
     pub image: RemoveImage,
 }
@@ -57,6 +57,11 @@ pub struct SnackFields {
 /// Whether `image: null` was sent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RemoveImage(pub bool);
+
+fn null() -> Object {
+    let says = "`null` takes the picture away. A picture itself comes as a form's file.";
+    ObjectBuilder::new().schema_type(Type::Null).description(Some(says)).build()
+}
 
 fn only_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<RemoveImage, D::Error> {
     match Option::<de::IgnoredAny>::deserialize(deserializer)? {
@@ -71,13 +76,13 @@ fn only_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<RemoveImage, 
 pub struct SnackUpload {
     #[schema(nullable = false, min_length = 1, max_length = 128)]
     name: Option<String>,
-    #[schema(nullable = false, max_length = 2000)]
+    #[schema(nullable = false, max_length = 2000, pattern = "^(https?://.+)?$")]
     url: Option<String>,
     #[schema(nullable = false, max_length = 5000)]
     desc: Option<String>,
     #[schema(nullable = false)]
     currency: Option<Currency>,
-    #[schema(nullable = false, example = "1500")]
+    #[schema(nullable = false, pattern = "^[0-9]{1,12}([.][0-9]{1,2})?$", example = "1500")]
     price: Option<String>,
     /// A PNG, JPEG, WebP or GIF of at most 5 MiB and 40 megapixels.
     #[schema(format = Binary, content_media_type = "application/octet-stream", nullable = false)]
@@ -166,7 +171,8 @@ async fn read_form(request: Request, state: &AppState) -> Result<SnackForm, ApiE
                 fields.currency =
                     Some(currency.ok_or_else(|| ApiError::unreadable(format_args!("unknown currency {code:?}")))?);
             }
-            _ => {}
+            // What is not known is passed over, as in JSON, however often it is there.
+            _ => continue,
         }
         seen.push(name);
     }

@@ -19,7 +19,7 @@ use super::{
 use crate::{
     auth::{Admin, Member},
     error::{ApiError, Code},
-    http::{Json, Page, PageQuery, Query, Sorted, Uid},
+    http::{Json, Page, PageQuery, Query, Sorted, Uid, ordering_schema},
     openapi::SNACKS,
     reaction,
     state::AppState,
@@ -45,6 +45,17 @@ impl StatusFilter {
     }
 }
 
+/// How the list is sorted unless told otherwise.
+const DEFAULT_ORDERING: &str = "-like_ratio";
+
+fn orderings() -> utoipa::openapi::Object {
+    ordering_schema(
+        ORDERINGS,
+        DEFAULT_ORDERING,
+        "How to sort; `-` in front reverses. Snacks of equal ratio follow by more likes, fewer hates, newest.",
+    )
+}
+
 /// Which snacks, and in which order.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -55,8 +66,7 @@ pub struct SnacksQuery {
     #[param(inline)]
     status: Option<StatusFilter>,
     uid: Option<Uuid>,
-    /// `-like_ratio` (default), `like_reaction_count`, `hate_reaction_count`, `name`, `price`, `created_at`; `-` in front
-    /// reverses. Snacks of equal ratio follow by more likes, fewer hates, newest.
+    #[param(schema_with = orderings)]
     ordering: Option<String>,
 }
 
@@ -68,7 +78,7 @@ pub async fn list_snacks(
     Query(query): Query<SnacksQuery>,
     Query(page): Query<PageQuery>,
 ) -> Result<Json<Page<Snack>>, ApiError> {
-    let sorted = Sorted::new(ORDERINGS, "-like_ratio", query.ordering.as_deref(), &page)?;
+    let sorted = Sorted::new(ORDERINGS, DEFAULT_ORDERING, query.ordering.as_deref(), &page)?;
     let status = query.status.unwrap_or_default().status();
     let filter = Filter { search: query.search.as_deref(), status, uid: query.uid };
     store::list(&state.db, member.id, &filter, &sorted).await.map(Json)

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     auth::Member,
     error::ApiError,
-    http::{Json, Page, PageQuery, Query, Sorted, headers::wants_csv, page::HasKey},
+    http::{Json, Page, PageQuery, Query, Sorted, headers::wants_csv, ordering_schema, page::HasKey},
     openapi::STATISTICS,
     order::{
         routes::OrdersQuery,
@@ -90,11 +90,18 @@ pub async fn list_period_orders(
     csv::file("orders", pages).await
 }
 
+/// How the list is sorted unless told otherwise.
+const DEFAULT_ORDERING: &str = "-quantity";
+
+fn orderings() -> utoipa::openapi::Object {
+    ordering_schema(ORDERINGS, DEFAULT_ORDERING, "How to sort; `-` in front reverses.")
+}
+
 /// How to sort the snacks of a period.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct PeriodSnacksQuery {
-    /// `-quantity` (default), `order_count`, `name`, or their reverses.
+    #[param(schema_with = orderings)]
     ordering: Option<String>,
 }
 
@@ -112,7 +119,7 @@ pub async fn list_period_snacks(
 ) -> Result<Response, ApiError> {
     let (from, until) = period.range()?.instants(state.config.timezone);
     let scope = Scope { from, until, include_canceled: count.include_canceled };
-    let mut sorted = Sorted::new(ORDERINGS, "-quantity", query.ordering.as_deref(), &page)?;
+    let mut sorted = Sorted::new(ORDERINGS, DEFAULT_ORDERING, query.ordering.as_deref(), &page)?;
     if !wants_csv(&headers) {
         return Ok(Json(store::snacks(&state.db, &scope, &mut sorted).await?).into_response());
     }

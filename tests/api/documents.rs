@@ -126,6 +126,21 @@ fn every_operation_is_whole() {
 }
 
 #[test]
+fn parameters_say_what_they_take() {
+    let document = document();
+    for (method, path, operation) in operations(&document) {
+        for parameter in operation["parameters"].as_array().into_iter().flatten().filter(|p| p["in"] == "query") {
+            let name = format!("{method} {path} {}", parameter["name"]);
+            assert_eq!(parameter["allowEmptyValue"], true, "{name}: an empty value counts as absent");
+            if parameter["name"] == "ordering" {
+                let schema = &parameter["schema"];
+                assert!(schema["enum"].as_array().expect("the orderings").contains(&schema["default"]), "{name}");
+            }
+        }
+    }
+}
+
+#[test]
 fn every_reference_leads_somewhere() {
     fn references<'a>(value: &'a Value, into: &mut Vec<&'a str>) {
         match value {

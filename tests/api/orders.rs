@@ -123,6 +123,16 @@ async fn an_order_has_from_one_to_a_hundred_snacks() {
 }
 
 #[tokio::test]
+async fn a_quantity_is_whole_however_its_number_is_written() {
+    let app = TestApp::start().await;
+    let member = app.member().await;
+    let snack = app.snack(&member, "새우깡").await;
+    let body = json!({"snacks": [{"uid": snack, "quantity": 2.0}]});
+    let order = app.post(&member, "/orders", body).await.expect(201);
+    assert_eq!(order["purchases"][0]["quantity"], 2);
+}
+
+#[tokio::test]
 async fn a_request_that_breaks_a_rule_orders_nothing() {
     let app = TestApp::start().await;
     let member = app.member().await;
@@ -145,6 +155,7 @@ async fn a_request_that_breaks_a_rule_orders_nothing() {
     }
     let invalid = [
         (json!({}), vec!["snacks"]),
+        (line(json!(0.0)), vec!["snacks[0].quantity"]),
         (json!({"snacks": []}), vec!["snacks"]),
         (line(json!(0)), vec!["snacks[0].quantity"]),
         (line(json!(-1)), vec!["snacks[0].quantity"]),
