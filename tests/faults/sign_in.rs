@@ -26,8 +26,8 @@ const UNKNOWN: &str = "unknown@faults.example";
 /// How many sign in at the same time.
 const CROWD: usize = 50;
 /// How many read the list of snacks meanwhile, and how long they pause.
-const READERS: usize = 8;
-const PAUSE: Duration = Duration::from_millis(10);
+const READERS: usize = 4;
+const PAUSE: Duration = Duration::from_millis(20);
 /// How often, and how long each time, the readers are watched without and with the crowd.
 const TURNS: usize = 5;
 const TURN: Duration = Duration::from_secs(3);
