@@ -97,6 +97,7 @@ impl Actor {
         subject: &str,
         outcome: &str,
     ) -> Result<(), ApiError> {
+        let subject = brief(subject);
         sqlx::query!(
             "INSERT INTO audit_log (actor_id, action, subject, address, outcome) VALUES ($1, $2, $3, $4, $5)",
             self.id,
@@ -107,6 +108,17 @@ impl Actor {
         )
         .execute(db)
         .await?;
+        self.log(action, subject, outcome);
+        Ok(())
+    }
+
+    /// Logs that the actor was refused `action` on `subject` without having been heard. Not a row: whoever tries without end
+    /// must not fill the table.
+    pub fn was_not_heard(&self, action: Action, subject: &str, code: Code) {
+        self.log(action, brief(subject), code.name());
+    }
+
+    fn log(&self, action: Action, subject: &str, outcome: &str) {
         tracing::info!(
             target: "audit",
             actor = self.id,
@@ -116,8 +128,12 @@ impl Actor {
             outcome,
             "audit"
         );
-        Ok(())
     }
+}
+
+/// As much of a subject as the longest that is real: what strangers type as an email may be a megabyte.
+fn brief(subject: &str) -> &str {
+    subject.char_indices().nth(254).map_or(subject, |(end, _)| &subject[..end])
 }
 
 /// An entry of the audit log.

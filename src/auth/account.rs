@@ -88,13 +88,17 @@ pub async fn sign_in(
 ) -> Result<Json<Tokens>, ApiError> {
     // Taken before and given back after a success, so that tries at once do not all pass.
     let (account, subscriber) = (text::fold(&body.username), address.subscriber());
-    state.limits.sign_in_account.take(account.clone())?;
-    state.limits.sign_in_address.take(subscriber).inspect_err(|_| state.limits.sign_in_account.give_back(&account))?;
+    let mut actor = Actor { id: None, address: address.to_string() };
+    let limits = &state.limits;
+    let taken = limits.sign_in_account.take(account.clone()).and_then(|()| {
+        limits.sign_in_address.take(subscriber).inspect_err(|_| limits.sign_in_account.give_back(&account))
+    });
+    taken.inspect_err(|refusal| actor.was_not_heard(Action::SignIn, &body.username, refusal.code))?;
 
     let credentials = sign_ins::credentials(&state.db, &body.username).await?;
     let hash = credentials.as_ref().map(|credentials| credentials.password_hash.clone());
     let matches = state.passwords.verify(SecretString::from(body.password), hash).await?;
-    let actor = Actor { id: credentials.as_ref().map(|credentials| credentials.id), address: address.to_string() };
+    actor.id = credentials.as_ref().map(|credentials| credentials.id);
     // Whether they resigned is looked at only now, so that the answer takes as long either way.
     let refresh = match credentials {
         Some(credentials) if matches && !credentials.is_deleted => {

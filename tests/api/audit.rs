@@ -75,6 +75,15 @@ async fn a_refused_sign_in_has_an_entry_whether_the_account_exists_or_not() {
 }
 
 #[tokio::test]
+async fn a_stranger_cannot_fill_the_log_with_one_long_email() {
+    let app = TestApp::start().await;
+    let admin = app.admin().await;
+    let guess = json!({"username": "김".repeat(100_000), "password": "a-guess-that-is-wrong"});
+    app.post_open("/auth/token", guess).await.refused(401, "invalid_credentials");
+    assert_eq!(entries(&app, &admin, "&action=sign_in").await[0].1, "김".repeat(254));
+}
+
+#[tokio::test]
 async fn a_stolen_refresh_token_that_comes_again_has_an_entry() {
     let app = TestApp::with(|config| config.refresh_token_grace = std::time::Duration::ZERO).await;
     let (admin, kim) = (app.admin().await, app.member().await);
