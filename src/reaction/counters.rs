@@ -7,7 +7,7 @@ use std::{
     collections::HashMap,
     sync::{
         Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -206,19 +206,23 @@ impl Counters {
             .map(|(likes, hates)| Counts { likes, hates })
     }
 
-    /// Writes freshly counted snacks, each unless a later count is there already. What fails is left to the next reconcile.
-    pub async fn set(&self, fresh: &[Fresh]) {
+    /// Writes freshly counted snacks, each unless a later count is there already. Returns whether Redis has heard of all; what
+    /// it has not is left to the next reconcile.
+    pub async fn set(&self, fresh: &[Fresh]) -> bool {
+        let heard = AtomicBool::new(true);
         stream::iter(fresh)
-            .for_each_concurrent(AT_ONCE, |fresh| async move {
+            .for_each_concurrent(AT_ONCE, |fresh| async {
                 let mut connection = self.connection();
                 let mut invocation = self.set.prepare_invoke();
                 for key in self.keys(fresh.snack) {
                     invocation.key(key);
                 }
                 invocation.arg(fresh.counts.likes).arg(fresh.counts.hates).arg(fresh.epoch);
-                let _: Option<i32> = self.attempt(invocation.invoke_async(&mut connection)).await;
+                let set: Option<i32> = self.attempt(invocation.invoke_async(&mut connection)).await;
+                heard.fetch_and(set.is_some(), Ordering::Relaxed);
             })
             .await;
+        heard.into_inner()
     }
 
     /// Awaits a command, unless Redis is out of reach.

@@ -3,6 +3,8 @@
 //! Every server runs it; a lock of the transaction elects who works. The loop is a clock around two steps, [`flush`] and
 //! [`reconcile`], which tests call themselves.
 
+use std::time::Duration;
+
 use sqlx::{PgConnection, PgPool};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
@@ -18,6 +20,9 @@ use crate::{error::ApiError, state::AppState};
 const LOCK: i64 = 0x736e_6163_6b73;
 /// How many dirty rows one transaction takes.
 const DIRTY_BATCH: i64 = 10_000;
+/// How soon a reconcile that could not be finished is tried again. Waiting for the next would break the promise of two
+/// intervals: the first command after an outage only finds that the old connection is broken.
+const RETRY: Duration = Duration::from_millis(600);
 /// How many snacks one round of the reconcile compares.
 const RECONCILE_BATCH: i64 = 1_000;
 
@@ -31,11 +36,17 @@ pub async fn run(state: AppState, stop: CancellationToken) {
         // The first tick of an interval is at once: a server that starts reconciles what the one before left behind.
         let outcome = tokio::select! {
             () = stop.cancelled() => break,
-            _ = flushes.tick() => state.pulse.guard(flush(&state.db, &state.counters)).await,
-            _ = reconciles.tick() => state.pulse.guard(reconcile(&state.db, &state.counters)).await,
+            _ = flushes.tick() => state.pulse.guard(flush(&state.db, &state.counters)).await.map(|flushed| flushed.map(drop)),
+            _ = reconciles.tick() => {
+                let outcome = state.pulse.guard(reconcile(&state.db, &state.counters)).await;
+                if !matches!(outcome, Some(Ok(Reconciled { is_complete: true, .. }))) {
+                    reconciles.reset_after(RETRY.min(reconciles.period()));
+                }
+                outcome.map(|reconciled| reconciled.map(drop))
+            }
         };
         match outcome {
-            Some(Ok(_)) => {}
+            Some(Ok(())) => {}
             Some(Err(error)) => {
                 tracing::warn!(%error, "the reaction counts were not flushed; the next round tries again");
             }
@@ -116,20 +127,30 @@ struct Columns {
     epoch: i64,
 }
 
-/// Compares Redis with the columns for every snack, enumerated from Postgres, and counts anew where they differ. Returns for how many they did.
+/// What came of a reconcile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reconciled {
+    /// For how many snacks the counts differed.
+    pub healed: usize,
+    /// Whether all were compared and set; not while Redis is out of reach.
+    pub is_complete: bool,
+}
+
+/// Compares Redis with the columns for every snack, enumerated from Postgres, and counts anew where they differ.
 ///
 /// # Errors
 /// Postgres out of reach. With Redis out of reach there is nothing to compare.
-pub async fn reconcile(db: &PgPool, counters: &Counters) -> Result<usize, ApiError> {
+pub async fn reconcile(db: &PgPool, counters: &Counters) -> Result<Reconciled, ApiError> {
     let mut healed = flush(db, counters).await?;
+    let mut is_complete = true;
     let mut after = 0;
     loop {
         let batch = columns_after(db, after).await?;
-        let Some(last) = batch.last() else { return Ok(healed) };
+        let Some(last) = batch.last() else { return Ok(Reconciled { healed, is_complete }) };
         after = last.id;
         let uids: Vec<Uuid> = batch.iter().map(|columns| columns.uid).collect();
         let Some(stored) = counters.read_many(&uids).await else {
-            return Ok(healed);
+            return Ok(Reconciled { healed, is_complete: false });
         };
         let differing: Vec<_> =
             batch.iter().zip(stored).filter(|(columns, stored)| *stored != columns.as_stored()).collect();
@@ -151,7 +172,7 @@ pub async fn reconcile(db: &PgPool, counters: &Counters) -> Result<usize, ApiErr
             .await?;
         let fresh = recount(&mut tx, &snacks).await?;
         tx.commit().await?;
-        counters.set(&fresh).await;
+        is_complete &= counters.set(&fresh).await;
         healed += fresh.len();
     }
 }

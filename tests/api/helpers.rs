@@ -177,7 +177,7 @@ impl TestApp {
 
     /// The other step of the interval task.
     pub async fn reconcile(&self) -> usize {
-        flush::reconcile(self.db(), &self.state.counters).await.expect("a reconcile")
+        flush::reconcile(self.db(), &self.state.counters).await.expect("a reconcile").healed
     }
 
     /// A request to be sent with [`TestApp::send`].
