@@ -15,6 +15,8 @@ pub enum Kind {
     PostgresKill,
     /// SIGTERM of the only server under 200 requests a second.
     Stop,
+    /// SIGTERM twice, of which the second ends the server at once, and with it answers.
+    SecondSignal,
     /// Two or three servers at once, and SIGKILL of one.
     Replicas,
     /// Redis behind a proxy that misbehaves.
@@ -35,6 +37,7 @@ pub const ALL: &[Kind] = &[
     Kind::RedisKill,
     Kind::PostgresKill,
     Kind::Stop,
+    Kind::SecondSignal,
     Kind::Replicas,
     Kind::Redis(Mode::Refuse),
     Kind::Redis(Mode::Reset),
@@ -57,6 +60,7 @@ impl Kind {
             Self::PostgresKill | Self::Stop => 50,
             Self::Replicas | Self::Redis(_) | Self::Postgres(_) => 30,
             Self::HangUp => 10,
+            Self::SecondSignal => 5,
             Self::SlowClients | Self::SignIn => 1,
         }
     }
@@ -87,7 +91,7 @@ impl Kind {
 
     /// Whether a server dies, and with it answers.
     pub const fn kills_servers(self) -> bool {
-        matches!(self, Self::ServerKill | Self::Replicas)
+        matches!(self, Self::ServerKill | Self::SecondSignal | Self::Replicas)
     }
 }
 
@@ -105,6 +109,7 @@ impl fmt::Display for Kind {
             Self::RedisKill => "redis-kill".to_owned(),
             Self::PostgresKill => "postgres-kill".to_owned(),
             Self::Stop => "server-stop".to_owned(),
+            Self::SecondSignal => "second-signal".to_owned(),
             Self::Replicas => "replica-kill".to_owned(),
             Self::Redis(mode) => proxied("redis", mode),
             Self::Postgres(mode) => proxied("postgres", mode),

@@ -151,7 +151,7 @@ pub async fn play(kind: Kind, index: usize, seed: u64, full: bool, stack: &mut S
         Kind::ServerKill | Kind::Replicas => faults::kill_server(&mut round).await,
         Kind::RedisKill => faults::kill_redis(&mut round).await,
         Kind::PostgresKill => faults::kill_postgres(&mut round).await,
-        Kind::Stop if index % 10 == 9 => faults::signal_twice(&mut round).await,
+        Kind::SecondSignal => faults::signal_twice(&mut round).await,
         Kind::Stop => faults::stop_server(&mut round).await,
         Kind::Redis(mode) => faults::cut_redis(&mut round, mode).await,
         Kind::Postgres(mode) => faults::cut_postgres(&mut round, mode).await,
