@@ -35,6 +35,8 @@ pub struct Ground {
     pub answered: AtomicUsize,
     /// True while the fault lasts.
     pub faulty: AtomicBool,
+    /// When the fault ended.
+    pub mended: Mutex<Option<Instant>>,
     /// Whether a 503 is a fair answer in this round.
     pub may_be_unavailable: bool,
     /// Whether a request that was sent may stay without an answer.
@@ -50,6 +52,13 @@ impl Ground {
     /// The orders that the admins know of.
     pub fn orders(&self) -> std::sync::MutexGuard<'_, Vec<OpenOrder>> {
         self.orders.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the flush has been at work for `time`, which it cannot be while Postgres is away.
+    pub fn flushes_since(&self, time: Duration) -> bool {
+        let mended = *self.mended.lock().unwrap_or_else(PoisonError::into_inner);
+        !self.may_be_unavailable
+            || (!self.faulty.load(Ordering::Relaxed) && mended.is_none_or(|mended| mended.elapsed() > time))
     }
 
     /// Whether the clients are to go on.

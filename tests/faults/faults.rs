@@ -56,6 +56,7 @@ pub async fn kill_redis(round: &mut Round<'_>) {
 
 /// Kills PostgreSQL, all of it or one process, which makes it recover by itself.
 pub async fn kill_postgres(round: &mut Round<'_>) {
+    round.is_faulty(true);
     if round.index.is_multiple_of(2) {
         round.stack.kill_postgres();
         round.load(1..600).await;
@@ -72,6 +73,7 @@ pub async fn kill_postgres(round: &mut Round<'_>) {
     }
     round.stack.await_postgres().await;
     becomes_healthy(round).await;
+    round.is_faulty(false);
 }
 
 /// When PostgreSQL last loaded its settings, which recovery begins with anew: its listening processes start afresh.

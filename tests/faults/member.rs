@@ -16,7 +16,8 @@ use crate::{
 };
 
 /// How old a change is that an answer must count. One that committed while a flush was at work is counted by the next, and so
-/// is one of which Redis was not told; a flush comes every 100 ms, on a busy machine a little later.
+/// is one of which Redis was not told; a flush comes every 100 ms, on a busy machine a little later, but not while Postgres
+/// is away.
 const SETTLED: Duration = Duration::from_millis(600);
 
 /// A member: reacts, orders, refreshes, reads.
@@ -82,7 +83,8 @@ impl Member {
                 }
                 let expected = (i64::from(wanted == Some("like")), i64::from(wanted == Some("hate")));
                 let answered = (body["like_reaction_count"].as_i64(), body["hate_reaction_count"].as_i64());
-                let settled = reaction.changed.is_none_or(|changed| changed.elapsed() > SETTLED);
+                let settled = reaction.changed.is_none_or(|changed| changed.elapsed() > SETTLED)
+                    && client.ground.flushes_since(SETTLED);
                 reaction.changed = Some(Instant::now());
                 let below_zero = answered.0.min(answered.1) < Some(0);
                 if below_zero || (own && certain && settled && answered != (Some(expected.0), Some(expected.1))) {

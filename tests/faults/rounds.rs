@@ -2,10 +2,10 @@
 
 use std::{
     sync::{
-        Arc, Mutex,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use tokio::{task::JoinSet, time::sleep};
@@ -70,6 +70,7 @@ impl<'a> Round<'a> {
             http: http(kind != Kind::Stop || index.is_multiple_of(2)),
             stop: AtomicBool::new(false),
             faulty: AtomicBool::new(false),
+            mended: Mutex::new(None),
             answered: AtomicUsize::new(0),
             may_be_unavailable: kind.hits_postgres(),
             may_lose_answers: kind.kills_servers(),
@@ -102,6 +103,7 @@ impl<'a> Round<'a> {
 
     /// Notes when the fault begins and ends.
     pub fn is_faulty(&self, faulty: bool) {
+        *self.ground.mended.lock().unwrap_or_else(PoisonError::into_inner) = (!faulty).then(Instant::now);
         self.ground.faulty.store(faulty, Ordering::Relaxed);
     }
 
