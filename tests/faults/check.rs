@@ -290,7 +290,8 @@ const RULES: &[(&str, &str)] = &[
     ),
     (
         "a connection that was left inside a transaction",
-        "SELECT pid::text FROM pg_stat_activity WHERE application_name = 'snack-server'
+        "SELECT format('%s is %s since %s, began %s ago: %s', pid, state, clock_timestamp() - state_change,
+             clock_timestamp() - xact_start, query) FROM pg_stat_activity WHERE application_name = 'snack-server'
          AND state LIKE 'idle in transaction%' AND clock_timestamp() - state_change > interval '1 second'",
     ),
 ];
