@@ -40,7 +40,9 @@ async fn unrest(stack: &Stack) -> Result<Vec<String>, Box<dyn std::error::Error>
     let mut db = PgConnection::connect_with(&stack.database()).await?;
     let (dirty, busy): (i64, i64) = sqlx::query_as(
         "SELECT (SELECT count(*) FROM reaction_dirty),
-             (SELECT count(*) FROM pg_stat_activity WHERE application_name = 'snack-server' AND xact_start IS NOT NULL)",
+             (SELECT count(*) FROM pg_stat_activity WHERE application_name = 'snack-server'
+                 -- An aborted transaction has no beginning any more, but is one until it is ended.
+                 AND (xact_start IS NOT NULL OR state LIKE 'idle in transaction%'))",
     )
     .fetch_one(&mut db)
     .await?;
