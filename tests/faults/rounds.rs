@@ -59,6 +59,7 @@ impl<'a> Round<'a> {
     /// Reads the baseline and sets the clients to work.
     pub async fn begin(kind: Kind, index: usize, seed: u64, stack: &'a mut Stack, cast: &Arc<Cast>) -> Self {
         let mut dice = Dice::of(seed, &format!("{kind} {index}"));
+        stack.go_past_proxies(kind == Kind::SignIn);
         stack.serve(kind.servers(index)).await;
         let mut db = stack.connect().await;
         let mut baseline = Baseline::read(&mut db).await.expect("the rows");

@@ -37,15 +37,14 @@ pub async fn play(mut round: Round<'_>, samples: usize) -> Report {
     let hash = hash_blocking(PASSWORD).expect("a hash");
     sqlx::query(
         "INSERT INTO users (email, email_key, name, name_key, password_hash, is_deleted)
-         SELECT email, email, email, email, $3, email = $2 FROM unnest(ARRAY[$1, $2]) AS email
-         ON CONFLICT DO NOTHING",
+         SELECT email, email, email, email, $3, email = $2 FROM unnest($1 || $2) AS email ON CONFLICT DO NOTHING",
     )
-    .bind(KNOWN)
+    .bind([KNOWN.to_owned()].into_iter().chain((0..CROWD).map(one_of_crowd)).collect::<Vec<_>>())
     .bind(RESIGNED)
     .bind(hash)
     .execute(&mut round.stack.connect().await)
     .await
-    .expect("two users");
+    .expect("users");
     let mut record = Record::default();
     let mut notes = vec![refusals(&mut round, &mut record, samples).await];
     // Of a debug build no figure says anything.
@@ -55,6 +54,11 @@ pub async fn play(mut round: Round<'_>, samples: usize) -> Report {
     let mut report = round.settle(record).await;
     report.notes = notes;
     report
+}
+
+/// Each signs in for themselves: one user's sign-ins would wait for each other at the row.
+fn one_of_crowd(number: usize) -> String {
+    format!("crowd-{number}@faults.example")
 }
 
 /// Tries to sign in; the status and how long it took.
@@ -127,12 +131,13 @@ async fn crowd(round: &mut Round<'_>, record: &mut Record) -> String {
 async fn readers(round: &mut Round<'_>, record: &mut Record, crowd: usize) -> (Duration, usize) {
     let stop = Arc::new(AtomicBool::new(false));
     let mut signing_in = JoinSet::new();
-    for _ in 0..crowd {
+    for number in 0..crowd {
+        let email = one_of_crowd(number);
         let (ground, stop) = (Arc::clone(&round.ground), Arc::clone(&stop));
         signing_in.spawn(async move {
             let mut statuses = Vec::new();
             while !stop.load(Ordering::Relaxed) {
-                statuses.push(sign_in(&ground, KNOWN, PASSWORD).await.0);
+                statuses.push(sign_in(&ground, &email, PASSWORD).await.0);
             }
             statuses
         });

@@ -36,6 +36,7 @@ pub enum Memory {
 
 /// The stores, their proxies and the servers.
 pub struct Stack {
+    past_proxies: bool,
     /// The servers; the first is the only one in most rounds.
     pub servers: Vec<Server>,
     /// Before PostgreSQL.
@@ -85,6 +86,7 @@ impl Stack {
         let (postgres_port, redis_port) = (free_port(), free_port());
         let mut stack = Self {
             servers: Vec::new(),
+            past_proxies: false,
             postgres_proxy: Proxy::start(free_port(), postgres_port),
             redis_proxy: Proxy::start(free_port(), redis_port),
             folder,
@@ -217,8 +219,13 @@ impl Stack {
 
     /// The settings of every server, without its address.
     pub fn settings(&self) -> HashMap<String, String> {
-        let database = format!("postgres://snack@127.0.0.1:{}/postgres", self.postgres_proxy.port);
-        let redis = format!("redis://127.0.0.1:{}", self.redis_proxy.port);
+        let (postgres, redis) = if self.past_proxies {
+            (self.postgres_port, self.redis_port)
+        } else {
+            (self.postgres_proxy.port, self.redis_proxy.port)
+        };
+        let database = format!("postgres://snack@127.0.0.1:{postgres}/postgres");
+        let redis = format!("redis://127.0.0.1:{redis}");
         let media = format!("file://{}", self.folder.join("media").display());
         [
             ("DATABASE_URL", database.as_str()),
@@ -237,6 +244,14 @@ impl Stack {
         ]
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .into()
+    }
+
+    /// Whether servers go past the proxies, which are part of what would be measured.
+    pub fn go_past_proxies(&mut self, past: bool) {
+        if self.past_proxies != past {
+            self.past_proxies = past;
+            self.servers.clear();
+        }
     }
 
     /// Sees to it that just `count` servers run and are ready.
