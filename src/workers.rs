@@ -8,7 +8,7 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::error::ApiError;
 
 /// How much the threads yield (`nice(2)`): as much as there is, so that a crowd that signs in waits for itself and not everybody
-/// for it. At 10 the p99 of other calls beside 50 sign-ins was still twice its figure; at 19 it stayed what it was.
+/// for it. At 10 the p99 of other calls beside 50 sign-ins was more than twice its figure.
 const POLITENESS: i32 = 19;
 
 /// The threads.

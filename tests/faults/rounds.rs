@@ -126,6 +126,10 @@ impl<'a> Round<'a> {
             // Nothing tells from outside when such a request has given up.
             sleep(LATE).await;
         }
+        if self.kind == Kind::Postgres(Mode::Delay) {
+            // What the server has given up may still be on its way to Postgres, which does it when it arrives.
+            sleep(DELAY).await;
+        }
         let patience = promised(2 * RECONCILE)
             + match self.kind {
                 Kind::Postgres(Mode::BlackHole) => IDLE_TRANSACTION,
