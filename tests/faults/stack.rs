@@ -36,6 +36,7 @@ pub enum Memory {
 
 /// The stores, their proxies and the servers.
 pub struct Stack {
+    /// Whether servers talk to the stores themselves.
     past_proxies: bool,
     /// The servers; the first is the only one in most rounds.
     pub servers: Vec<Server>,
@@ -246,7 +247,7 @@ impl Stack {
         .into()
     }
 
-    /// Whether servers go past the proxies, which are part of what would be measured.
+    /// Lets servers go past the proxies, which would be part of what is measured, or through them. Ends those that run otherwise.
     pub fn go_past_proxies(&mut self, past: bool) {
         if self.past_proxies != past {
             self.past_proxies = past;
