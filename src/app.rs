@@ -26,6 +26,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
     auth::{self, limits::Limits, password::Passwords, standing::Standings, token::Keys},
+    batch::Batches,
     config::{Config, SettingError},
     error::ApiError,
     http::{self, layers, problem::write_problems},
@@ -46,6 +47,10 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
 const TRUSTED_IDLE: Duration = Duration::from_secs(1);
 /// How long a connection may take to prove it. A new one costs less than waiting for longer.
 const LIFE_SIGN: Duration = Duration::from_millis(500);
+/// How many batches of readers of the same thing are under way at once.
+const READ_BATCHES: usize = 2;
+/// How many batches of reactions are written at once: one is committed while the next is gathered.
+const REACTION_BATCHES: usize = 2;
 /// How many clients are connected at once.
 const CONNECTIONS: usize = 4096;
 /// How many requests are under way at once; a further one is told to come back, so that these do not all become slow.
@@ -219,6 +224,9 @@ pub fn state(config: Config, db: PgPool) -> Result<AppState, StartError> {
         stop: CancellationToken::new(),
         metrics: operations::recorder()?,
         pulse: Arc::new(Pulse::new(config.database.clone())),
+        snack_pages: Batches::new(READ_BATCHES),
+        snacks: Batches::new(READ_BATCHES),
+        reactions: Batches::new(REACTION_BATCHES),
         counters,
         db,
         config,

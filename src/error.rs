@@ -186,6 +186,13 @@ impl ApiError {
         Self { source: Some(source.into()), ..Code::Internal.into() }
     }
 
+    /// The same failure for somebody else who met it.
+    #[must_use]
+    pub fn again(&self) -> Self {
+        let source = self.source.as_ref().map(|source| source.to_string().into());
+        Self { source, detail: self.detail.clone(), errors: self.errors.clone(), ..*self }
+    }
+
     /// Too many of these in too short a time; there is room for one more after `wait`.
     #[must_use]
     pub fn too_many(wait: Duration) -> Self {

@@ -3,6 +3,7 @@
 pub mod app; // router, layers, start-up and shutdown in order
 pub mod audit; // who did what, from where, when
 pub mod auth; // sign-up, tokens, users and roles
+pub mod batch; // what arrives together is done together
 pub mod config; // the settings; the only reader of the environment
 pub mod demo; // demo data for development
 pub mod error; // one error type, one table of codes

@@ -8,11 +8,19 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     auth::{limits::Limits, password::Passwords, standing::Standings, token::Keys},
+    batch::Batches,
     config::Config,
+    http::Page,
     media::Media,
     pulse::Pulse,
-    reaction::counters::Counters,
-    snack::sandbox::Sandbox,
+    reaction::{
+        counters::Counters,
+        store::{Change, Wish},
+    },
+    snack::{
+        sandbox::Sandbox,
+        store::{Look, Snack},
+    },
 };
 
 /// Shared by every request; cheap to clone.
@@ -29,6 +37,12 @@ pub struct Shared {
     pub db: PgPool,
     /// Reaction counters in Redis.
     pub counters: Counters,
+    /// Pages of snacks that are still to be read, by which page it is.
+    pub snack_pages: Batches<String, i64, Page<Snack>>,
+    /// Snacks that are still to be read.
+    pub snacks: Batches<(), Look, Snack>,
+    /// Reactions that are still to be written.
+    pub reactions: Batches<(), Wish, Change>,
     /// The store of pictures.
     pub media: Media,
     /// Makes uploaded pictures fit to be stored.

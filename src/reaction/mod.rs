@@ -48,6 +48,17 @@ pub enum ReactionType {
     Hate,
 }
 
+impl ReactionType {
+    /// The one that a switch leaves.
+    #[must_use]
+    pub const fn other(self) -> Self {
+        match self {
+            Self::Like => Self::Hate,
+            Self::Hate => Self::Like,
+        }
+    }
+}
+
 /// How many like and hate a snack.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {

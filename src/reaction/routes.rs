@@ -6,10 +6,13 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 use validator::Validate;
 
-use super::{Counts, ReactionType, counters::Stored, store};
+use super::{
+    Counts, ReactionType,
+    store::{self, Wish},
+};
 use crate::{
     auth::Member,
-    error::ApiError,
+    error::{ApiError, Code},
     http::{Json, Uid},
     openapi::REACTIONS,
     state::AppState,
@@ -48,9 +51,7 @@ pub async fn react(
 ) -> Result<Json<ReactionAnswer>, ApiError> {
     let snack = uid.get()?;
     let reaction = body.r#type.ok_or_else(|| ApiError::invalid("type", "required"))?;
-    let before = state.counters.read(snack).await;
-    let change = store::react(&state.db, snack, member.id, reaction).await?;
-    answer(&state, snack, before, change).await
+    become_of(&state, Wish { snack, user: member.id, reaction: Some(reaction) }).await
 }
 
 /// Takes one's reaction back.
@@ -62,19 +63,26 @@ pub async fn cancel_reaction(
     uid: Uid,
 ) -> Result<Json<ReactionAnswer>, ApiError> {
     let snack = uid.get()?;
-    let before = state.counters.read(snack).await;
-    let change = store::cancel(&state.db, snack, member.id).await?;
-    answer(&state, snack, before, change).await
+    become_of(&state, Wish { snack, user: member.id, reaction: None }).await
 }
 
-/// Counts a committed change in Redis, on the epoch that was read before it was written, or else in Postgres. Redis counts
-/// for nothing when a flush has passed it by: it was out of reach then, or has lost what it was told.
-async fn answer(
-    state: &AppState,
-    snack: Uuid,
-    before: Option<Stored>,
-    change: store::Change,
-) -> Result<Json<ReactionAnswer>, ApiError> {
+/// Writes the row, together with those of others who react at the same time, then counts the committed change in Redis, on
+/// the epoch that was read before, or else in Postgres. Redis counts for nothing when a flush has passed it by: it was out of
+/// reach then, or has lost what it was told.
+async fn become_of(state: &AppState, wish: Wish) -> Result<Json<ReactionAnswer>, ApiError> {
+    let before = state.counters.read(wish.snack).await;
+    let change = state.reactions.ask((), wish, {
+        let state = state.clone();
+        move |wishes| {
+            let state = state.clone();
+            async move {
+                let written = state.pulse.guard(store::write(&state.db, &wishes)).await;
+                written.unwrap_or_else(|| Err(Code::Unavailable.into()))
+            }
+        }
+    });
+    let change = change.await?;
+    let snack = wish.snack;
     let counted = match before {
         Some(stored) if stored.epoch >= change.epoch => state.counters.shift(snack, stored.epoch, change).await,
         _ => {

@@ -1,5 +1,7 @@
 //! Reactions in Postgres: the rows that everything else counts.
 
+use std::collections::HashSet;
+
 use sqlx::PgPool;
 use uuid::Uuid;
 
@@ -17,54 +19,95 @@ pub struct Change {
     pub epoch: i64,
 }
 
-/// Writes the reaction of `user` to `snack`: one statement and one commit, whatever happens at once.
-///
-/// # Errors
-/// `not_found`; `duplicate_reaction` when it stands already.
-pub async fn react(db: &PgPool, snack: Uuid, user: i64, reaction: ReactionType) -> Result<Change, ApiError> {
-    // A fresh row has no xmax; one that was switched over carries the lock of its update.
-    let row = sqlx::query!(
-        r#"WITH snack AS (SELECT id, counter_epoch FROM snacks WHERE uid = $1),
-           changed AS (
-               INSERT INTO snack_reactions AS reaction (snack_id, user_id, type) SELECT id, $2, $3 FROM snack
-               ON CONFLICT ON CONSTRAINT snack_reactions_pkey
-               DO UPDATE SET type = excluded.type, created_at = excluded.created_at WHERE reaction.type <> excluded.type
-               RETURNING xmax = 0 AS inserted)
-           SELECT (SELECT inserted FROM changed) AS inserted, counter_epoch AS "epoch!" FROM snack"#,
-        snack,
-        user,
-        reaction as ReactionType
-    )
-    .fetch_optional(db)
-    .await?
-    .ok_or(Code::NotFound)?;
-    let other = match reaction {
-        ReactionType::Like => ReactionType::Hate,
-        ReactionType::Hate => ReactionType::Like,
-    };
-    let inserted = row.inserted.ok_or(Code::DuplicateReaction)?;
-    Ok(Change { from: (!inserted).then_some(other), to: Some(reaction), epoch: row.epoch })
+/// What somebody wants their reaction to a snack to be.
+#[derive(Clone, Copy, Debug)]
+pub struct Wish {
+    /// Which snack.
+    pub snack: Uuid,
+    /// Whose reaction.
+    pub user: i64,
+    /// The reaction; none takes back what is there.
+    pub reaction: Option<ReactionType>,
 }
 
-/// Takes the reaction of `user` to `snack` back.
+/// What has become of a wish.
+pub type Outcome = Result<Change, ApiError>;
+
+/// Writes what `wishes` ask for, in their order: one statement and one commit for all of them, or a few where somebody wishes
+/// twice for the same snack. Each gets its own answer: what it changed, `not_found` for a snack that is none,
+/// `duplicate_reaction` for a reaction that stands already, `reaction_not_found` where there is none to take back.
 ///
 /// # Errors
-/// `not_found`; `reaction_not_found` when there is none.
-pub async fn cancel(db: &PgPool, snack: Uuid, user: i64) -> Result<Change, ApiError> {
-    let row = sqlx::query!(
-        r#"WITH snack AS (SELECT id, counter_epoch FROM snacks WHERE uid = $1),
+/// Postgres out of reach.
+pub async fn write(db: &PgPool, wishes: &[Wish]) -> Result<Vec<Outcome>, ApiError> {
+    let mut outcomes: Vec<Option<Outcome>> = wishes.iter().map(|_| None).collect();
+    let mut left: Vec<usize> = (0..wishes.len()).collect();
+    while !left.is_empty() {
+        // An INSERT must not meet the same row twice.
+        let mut met = HashSet::new();
+        let (now, later) =
+            left.into_iter().partition::<Vec<_>, _>(|at| met.insert((wishes[*at].snack, wishes[*at].user)));
+        let written = write_distinct(db, now.iter().map(|at| &wishes[*at])).await?;
+        for (at, outcome) in now.into_iter().zip(written) {
+            outcomes[at] = Some(outcome);
+        }
+        left = later;
+    }
+    Ok(outcomes.into_iter().flatten().collect())
+}
+
+async fn write_distinct<'a>(
+    db: &PgPool,
+    wishes: impl Iterator<Item = &'a Wish> + Clone,
+) -> Result<Vec<Outcome>, ApiError> {
+    let snacks: Vec<Uuid> = wishes.clone().map(|wish| wish.snack).collect();
+    let users: Vec<i64> = wishes.clone().map(|wish| wish.user).collect();
+    let reactions: Vec<Option<ReactionType>> = wishes.clone().map(|wish| wish.reaction).collect();
+    // Rows in one order whoever writes them, so that two servers' batches wait for each other instead of forever. A fresh row
+    // has no xmax; one that was switched over carries the lock of its update.
+    let rows = sqlx::query!(
+        r#"WITH wish AS (
+               SELECT number, snacks.id AS snack_id, counter_epoch, user_id, wish.type
+               FROM unnest($1::uuid[], $2::bigint[], $3::reaction_type[]) WITH ORDINALITY AS wish (snack, user_id, type, number)
+               JOIN snacks ON snacks.uid = wish.snack),
+           locked AS (
+               SELECT snack_id, user_id FROM snack_reactions JOIN wish USING (snack_id, user_id)
+               WHERE wish.type IS NULL ORDER BY snack_id, user_id FOR UPDATE OF snack_reactions),
            gone AS (
-               DELETE FROM snack_reactions USING snack
-               WHERE snack_id = snack.id AND user_id = $2 RETURNING type)
-           SELECT (SELECT type FROM gone) AS "reaction: ReactionType", counter_epoch AS "epoch!" FROM snack"#,
-        snack,
-        user
+               DELETE FROM snack_reactions AS reaction USING locked
+               WHERE reaction.snack_id = locked.snack_id AND reaction.user_id = locked.user_id
+               RETURNING reaction.snack_id, reaction.user_id, reaction.type),
+           changed AS (
+               INSERT INTO snack_reactions AS reaction (snack_id, user_id, type)
+               SELECT snack_id, user_id, type FROM wish WHERE type IS NOT NULL ORDER BY snack_id, user_id
+               ON CONFLICT ON CONSTRAINT snack_reactions_pkey
+               DO UPDATE SET type = excluded.type, created_at = excluded.created_at WHERE reaction.type <> excluded.type
+               RETURNING snack_id, user_id, xmax = 0 AS inserted)
+           SELECT number AS "number!", counter_epoch AS "epoch!", changed.inserted AS "inserted?", gone.type AS "gone?: ReactionType"
+           FROM wish LEFT JOIN changed USING (snack_id, user_id) LEFT JOIN gone USING (snack_id, user_id)"#,
+        &snacks,
+        &users,
+        &reactions as &[Option<ReactionType>]
     )
-    .fetch_optional(db)
-    .await?
-    .ok_or(Code::NotFound)?;
-    let from = row.reaction.ok_or(Code::ReactionNotFound)?;
-    Ok(Change { from: Some(from), to: None, epoch: row.epoch })
+    .fetch_all(db)
+    .await?;
+    let mut outcomes: Vec<Outcome> = snacks.iter().map(|_| Err(Code::NotFound.into())).collect();
+    for row in rows {
+        let Some(at) = usize::try_from(row.number).ok().and_then(|number| number.checked_sub(1)) else { continue };
+        outcomes[at] = match reactions[at] {
+            Some(to) => row.inserted.ok_or_else(|| Code::DuplicateReaction.into()).map(|inserted| Change {
+                from: (!inserted).then_some(to.other()),
+                to: Some(to),
+                epoch: row.epoch,
+            }),
+            None => row.gone.ok_or_else(|| Code::ReactionNotFound.into()).map(|from| Change {
+                from: Some(from),
+                to: None,
+                epoch: row.epoch,
+            }),
+        };
+    }
+    Ok(outcomes)
 }
 
 /// Counts the rows of `snack`.

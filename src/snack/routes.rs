@@ -80,8 +80,21 @@ pub async fn list_snacks(
 ) -> Result<Json<Page<Snack>>, ApiError> {
     let sorted = Sorted::new(ORDERINGS, DEFAULT_ORDERING, query.ordering.as_deref(), &page)?;
     let status = query.status.unwrap_or_default().status();
-    let filter = Filter { search: query.search.as_deref(), status, uid: query.uid };
-    store::list(&state.db, member.id, &filter, &sorted).await.map(Json)
+    let filter = Filter { search: query.search, status, uid: query.uid };
+    // Whoever asks for the same page at the same time shares the statement, and no more: each sees their own reactions.
+    let (key, asked) = (format!("{filter:?} {sorted:?}"), Arc::new((filter, sorted)));
+    let page = state.snack_pages.ask(key, member.id, {
+        let state = state.clone();
+        move |viewers| {
+            let (state, asked) = (state.clone(), Arc::clone(&asked));
+            async move {
+                let (filter, sorted) = &*asked;
+                let pages = state.pulse.guard(store::list(&state.db, &viewers, filter, sorted)).await;
+                Ok(pages.ok_or(Code::Unavailable)??.into_iter().map(Ok).collect())
+            }
+        }
+    });
+    page.await.map(Json)
 }
 
 /// Registers a snack, with a picture when it is sent as a form.
@@ -127,7 +140,14 @@ pub async fn get_snack(State(state): State<AppState>, member: Member, uid: Uid) 
 
 /// The snack with the counts of this moment in place of the columns'.
 async fn live(state: &AppState, viewer: i64, uid: Uuid) -> Result<Snack, ApiError> {
-    let mut snack = store::get(&state.db, viewer, uid).await?;
+    let looked_up = state.snacks.ask((), Look { viewer, uid }, {
+        let state = state.clone();
+        move |looks| {
+            let state = state.clone();
+            async move { state.pulse.guard(store::look_up(&state.db, &looks)).await.ok_or(Code::Unavailable)? }
+        }
+    });
+    let mut snack = looked_up.await?;
     let counts = reaction::live_counts(state, uid, snack.counter_epoch).await?;
     snack.like_reaction_count = counts.likes;
     snack.hate_reaction_count = counts.hates;

@@ -1,9 +1,11 @@
 //! Snacks in Postgres.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
-use sqlx::{PgPool, Postgres, QueryBuilder, Row, postgres::PgRow};
+use sqlx::{PgConnection, PgPool, QueryBuilder, Row, postgres::PgRow};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -75,6 +77,8 @@ pub struct Snack {
     pub created_at: DateTime<Utc>,
     /// When it was last edited.
     pub updated_at: DateTime<Utc>,
+    #[serde(skip)]
+    id: i64,
     /// The epoch of the counts; tells whether Redis knows better.
     #[serde(skip)]
     pub counter_epoch: i64,
@@ -116,10 +120,11 @@ impl<'r> sqlx::FromRow<'r, PgRow> for Snack {
             like_reaction_count: row.try_get("like_reaction_count")?,
             hate_reaction_count: row.try_get("hate_reaction_count")?,
             like_ratio: row.try_get("like_ratio")?,
-            my_reaction: row.try_get("my_reaction")?,
+            my_reaction: None,
             registered_by,
             created_at: row.try_get("created_at")?,
             updated_at: row.try_get("updated_at")?,
+            id: row.try_get("id")?,
             counter_epoch: row.try_get("counter_epoch")?,
             cursor_key: row.try_get("cursor_key").unwrap_or_default(),
         })
@@ -144,44 +149,39 @@ pub const ORDERINGS: &[Ordering] = &[
     Ordering { name: "created_at", keys: &[("s.created_at", "timestamptz"), ("s.id", "bigint")] },
 ];
 
-/// The one SELECT list for a [`Snack`].
-const SNACK: &str = r#"SELECT s.uid, s.name, s.url, s."desc", s.image, s.thumbnail, s.currency, s.price, s.status,
+/// The one SELECT list for a [`Snack`]: what everybody sees of it. What the caller thinks of it comes by [`add_reactions`].
+const SNACK: &str = r#"SELECT s.id, s.uid, s.name, s.url, s."desc", s.image, s.thumbnail, s.currency, s.price, s.status,
     s.like_reaction_count, s.hate_reaction_count, s.like_ratio, s.counter_epoch, s.created_at, s.updated_at,
-    mine.type AS my_reaction, person.id AS registered_by_id, person.name AS registered_by_name"#;
+    person.id AS registered_by_id, person.name AS registered_by_name"#;
 
-/// Adds the tables that [`SNACK`] speaks of, as `viewer` sees them.
-fn push_from(sql: &mut QueryBuilder<Postgres>, viewer: i64) {
-    sql.push(" FROM snacks AS s LEFT JOIN users AS person ON person.id = s.registered_by")
-        .push(" LEFT JOIN snack_reactions AS mine ON mine.snack_id = s.id AND mine.user_id = ")
-        .push_bind(viewer);
-}
+/// The tables that [`SNACK`] speaks of.
+const FROM: &str = " FROM snacks AS s LEFT JOIN users AS person ON person.id = s.registered_by";
 
 /// Which snacks to list.
 #[derive(Debug)]
-pub struct Filter<'a> {
+pub struct Filter {
     /// A part of the name.
-    pub search: Option<&'a str>,
+    pub search: Option<String>,
     /// Only those of this status.
     pub status: Option<SnackStatus>,
     /// Only this one.
     pub uid: Option<Uuid>,
 }
 
-/// One page of snacks as `viewer` sees them.
+/// One page of snacks, as each of `viewers` sees it.
 ///
 /// # Errors
 /// Postgres out of reach.
 pub async fn list(
     db: &PgPool,
-    viewer: i64,
-    filter: &Filter<'_>,
+    viewers: &[i64],
+    filter: &Filter,
     sorted: &Sorted<Snack>,
-) -> Result<Page<Snack>, ApiError> {
+) -> Result<Vec<Page<Snack>>, ApiError> {
     let mut sql = QueryBuilder::new(SNACK);
     sorted.push_key(&mut sql);
-    push_from(&mut sql, viewer);
-    sql.push(" WHERE true");
-    if let Some(search) = filter.search {
+    sql.push(FROM).push(" WHERE true");
+    if let Some(search) = &filter.search {
         sql.push(" AND s.name_key LIKE ").push_bind(like_pattern(search));
     }
     if let Some(status) = filter.status {
@@ -192,7 +192,39 @@ pub async fn list(
     }
     sorted.push_after(&mut sql, "AND");
     sorted.push_order(&mut sql);
-    Ok(sorted.page(sql.build_query_as().fetch_all(db).await?))
+    let mut connection = db.acquire().await?;
+    let page = sorted.page(sql.build_query_as().fetch_all(&mut *connection).await?);
+    let mut pages: Vec<Page<Snack>> = viewers.iter().map(|_| page.clone()).collect();
+    let seen =
+        pages.iter_mut().zip(viewers).flat_map(|(page, viewer)| page.results.iter_mut().map(|snack| (*viewer, snack)));
+    add_reactions(&mut connection, seen.collect()).await?;
+    Ok(pages)
+}
+
+/// A snack that somebody looks at.
+#[derive(Clone, Copy, Debug)]
+pub struct Look {
+    /// Who.
+    pub viewer: i64,
+    /// Which snack.
+    pub uid: Uuid,
+}
+
+/// The snacks that `looks` ask for, with the counts of the statistics columns; `not_found` where there is none.
+///
+/// # Errors
+/// Postgres out of reach.
+pub async fn look_up(db: &PgPool, looks: &[Look]) -> Result<Vec<Result<Snack, ApiError>>, ApiError> {
+    let uids: Vec<Uuid> = looks.iter().map(|look| look.uid).collect();
+    let mut sql = QueryBuilder::new(SNACK);
+    sql.push(FROM).push(" WHERE s.uid = ANY(").push_bind(uids).push(")");
+    let mut connection = db.acquire().await?;
+    let snacks: Vec<Snack> = sql.build_query_as().fetch_all(&mut *connection).await?;
+    let by_uid: HashMap<Uuid, Snack> = snacks.into_iter().map(|snack| (snack.uid, snack)).collect();
+    let mut found: Vec<Option<Snack>> = looks.iter().map(|look| by_uid.get(&look.uid).cloned()).collect();
+    let seen = found.iter_mut().zip(looks).filter_map(|(snack, look)| Some((look.viewer, snack.as_mut()?)));
+    add_reactions(&mut connection, seen.collect()).await?;
+    Ok(found.into_iter().map(|snack| snack.ok_or_else(|| Code::NotFound.into())).collect())
 }
 
 /// The snack `uid` as `viewer` sees it, with the counts of the statistics columns.
@@ -200,10 +232,36 @@ pub async fn list(
 /// # Errors
 /// `not_found` when there is none.
 pub async fn get(db: &PgPool, viewer: i64, uid: Uuid) -> Result<Snack, ApiError> {
-    let mut sql = QueryBuilder::new(SNACK);
-    push_from(&mut sql, viewer);
-    sql.push(" WHERE s.uid = ").push_bind(uid);
-    sql.build_query_as().fetch_optional(db).await?.ok_or_else(|| Code::NotFound.into())
+    look_up(db, &[Look { viewer, uid }]).await?.pop().unwrap_or_else(|| Err(Code::NotFound.into()))
+}
+
+/// Puts into each snack what its viewer thinks of it.
+async fn add_reactions(connection: &mut PgConnection, seen: Vec<(i64, &mut Snack)>) -> Result<(), ApiError> {
+    let distinct = |ids: &mut Vec<i64>| {
+        ids.sort_unstable();
+        ids.dedup();
+    };
+    let mut viewers: Vec<i64> = seen.iter().map(|(viewer, _)| *viewer).collect();
+    let mut snacks: Vec<i64> = seen.iter().map(|(_, snack)| snack.id).collect();
+    distinct(&mut viewers);
+    distinct(&mut snacks);
+    if snacks.is_empty() {
+        return Ok(());
+    }
+    let rows = sqlx::query!(
+        r#"SELECT user_id, snack_id, type AS "reaction: ReactionType" FROM snack_reactions
+           WHERE snack_id = ANY($1) AND user_id = ANY($2)"#,
+        &snacks,
+        &viewers
+    )
+    .fetch_all(connection)
+    .await?;
+    let reactions: HashMap<(i64, i64), ReactionType> =
+        rows.into_iter().map(|row| ((row.user_id, row.snack_id), row.reaction)).collect();
+    for (viewer, snack) in seen {
+        snack.my_reaction = reactions.get(&(viewer, snack.id)).copied();
+    }
+    Ok(())
 }
 
 /// Registers a snack and returns its uid.
