@@ -59,7 +59,7 @@ where
         answer: impl Fn(Vec<Q>) -> F + Send + 'static,
     ) -> Result<A, ApiError>
     where
-        F: Future<Output = Result<Vec<Result<A, ApiError>>, ApiError>> + Send,
+        F: Future<Output = Result<Vec<Result<A, ApiError>>, ApiError>> + Send + 'static,
     {
         let (sender, answered) = oneshot::channel();
         let begins = {

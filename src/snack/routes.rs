@@ -1,5 +1,7 @@
 //! The calls about snacks.
 
+use std::sync::Arc;
+
 use axum::{
     extract::{DefaultBodyLimit, Path, State},
     http::{HeaderName, HeaderValue, StatusCode, header},
@@ -14,7 +16,7 @@ use super::{
     form::{NewSnackFields, NewSnackUpload, SnackFields, SnackForm, SnackUpload},
     image,
     sandbox::Upload,
-    store::{self, Filter, ORDERINGS, PictureChange, Snack, SnackStatus},
+    store::{self, Filter, Look, ORDERINGS, PictureChange, Snack, SnackStatus},
 };
 use crate::{
     auth::{Admin, Member},

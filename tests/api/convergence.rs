@@ -11,7 +11,6 @@ use serde_json::json;
 use snack_server::reaction::{
     ReactionType::{self, Hate, Like},
     counters::Fresh,
-    store,
 };
 use uuid::Uuid;
 
@@ -28,7 +27,7 @@ async fn react(app: &TestApp, who: &Person, snack: &str, kind: &str) {
 /// What a server leaves behind that is killed between its commit and its INCR: the row is there, Redis was told nothing.
 async fn killed_after_commit(app: &TestApp, who: &Person, snack: &str, kind: ReactionType) {
     let uid: Uuid = snack.parse().expect("a uid");
-    store::react(app.db(), uid, who.id, kind).await.expect("a row");
+    app.wish(uid, who.id, Some(kind)).await.expect("a row");
 }
 
 async fn sql(app: &TestApp, statement: &'static str) {
@@ -157,7 +156,7 @@ async fn a_server_killed_between_commit_and_incr_leaves_nothing_wrong() {
     killed_after_commit(&app, &people[1], &snacks[1], Hate).await;
     killed_after_commit(&app, &people[1], &snacks[1], Like).await;
     let uid: Uuid = snacks[1].parse().expect("a uid");
-    store::cancel(app.db(), uid, people[1].id).await.expect("a cancel");
+    app.wish(uid, people[1].id, None).await.expect("a cancel");
     // The others go on before anybody notices.
     react(&app, &people[2], &snacks[0], "like").await;
     app.flush().await;
@@ -177,7 +176,7 @@ async fn a_late_incr_is_not_counted_twice() {
     let uid: Uuid = snacks[0].parse().expect("a uid");
     let counters = &app.state.counters;
     let before = counters.read(uid).await.expect("counters");
-    let change = store::react(app.db(), uid, people[0].id, Like).await.expect("a row");
+    let change = app.wish(uid, people[0].id, Some(Like)).await.expect("a row");
     app.flush().await;
     assert_eq!(counters.shift(uid, before.epoch, change).await, None);
     ledger.assert_equal(&app).await;

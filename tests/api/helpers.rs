@@ -16,7 +16,10 @@ use serde_json::{Value, json};
 use snack_server::{
     app,
     config::{Config, Environment},
-    reaction::flush,
+    reaction::{
+        ReactionType, flush,
+        store::{self, Wish},
+    },
     state::AppState,
 };
 use sqlx::{Connection, PgConnection, PgPool, postgres::PgConnectOptions};
@@ -168,6 +171,12 @@ impl TestApp {
     /// The database, for looking behind the scenes.
     pub fn db(&self) -> &PgPool {
         &self.state.db
+    }
+
+    /// Writes a reaction's row as a server does that dies before it tells Redis.
+    pub async fn wish(&self, snack: Uuid, user: i64, reaction: Option<ReactionType>) -> store::Outcome {
+        let written = store::write(self.db(), &[Wish { snack, user, reaction }]).await.expect("a statement");
+        written.into_iter().next().expect("an outcome")
     }
 
     /// One step of the interval task.

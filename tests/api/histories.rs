@@ -7,7 +7,7 @@ use proptest::{
     test_runner::{Config, TestCaseResult, TestRunner},
 };
 use serde_json::{Value, json};
-use snack_server::reaction::{ReactionType, store};
+use snack_server::reaction::ReactionType;
 
 use crate::{
     helpers::{Person, TestApp},
@@ -111,7 +111,7 @@ async fn play(app: &TestApp, people: &[Person], ledger: &Ledger, history: &[Step
             }
             Step::Killed(who, reaction) => {
                 let expected = model.take(who, Some(reaction));
-                let outcome = store::react(app.db(), snack, people[who].id, reaction).await;
+                let outcome = app.wish(snack, people[who].id, Some(reaction)).await;
                 prop_assert_eq!(outcome.is_ok(), expected == 200);
                 trails = true;
             }

@@ -157,7 +157,7 @@ async fn a_reaction_that_redis_hangs_in_is_counted_once() {
         // The epoch is read, the row committed, and the INCR sent to a Redis that will do it only later.
         let before = app.state.counters.read(snack).await.expect("counters");
         let like = snack_server::reaction::ReactionType::Like;
-        let change = snack_server::reaction::store::react(app.db(), snack, who.id, like).await.expect("a row");
+        let change = app.wish(snack, who.id, Some(like)).await.expect("a row");
         redis.signal("STOP");
         assert_eq!(app.state.counters.shift(snack, before.epoch, change).await, None);
         app.flush().await;
