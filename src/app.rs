@@ -226,6 +226,7 @@ pub fn state(config: Config, db: PgPool) -> Result<AppState, StartError> {
         pulse: Arc::new(Pulse::new(config.database.clone())),
         snack_pages: Batches::new(READ_BATCHES),
         snacks: Batches::new(READ_BATCHES),
+        order_pages: Batches::new(READ_BATCHES),
         reactions: Batches::new(REACTION_BATCHES),
         counters,
         db,

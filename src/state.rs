@@ -12,6 +12,7 @@ use crate::{
     config::Config,
     http::Page,
     media::Media,
+    order::store::Order,
     pulse::Pulse,
     reaction::{
         counters::Counters,
@@ -41,6 +42,8 @@ pub struct Shared {
     pub snack_pages: Batches<String, i64, Page<Snack>>,
     /// Snacks that are still to be read.
     pub snacks: Batches<(), Look, Snack>,
+    /// Pages of orders that are still to be read, by which page it is.
+    pub order_pages: Batches<String, (), Page<Order>>,
     /// Reactions that are still to be written.
     pub reactions: Batches<(), Wish, Change>,
     /// The store of pictures.

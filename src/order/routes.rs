@@ -1,5 +1,7 @@
 //! The calls about orders.
 
+use std::sync::Arc;
+
 use axum::{
     extract::State,
     http::{HeaderMap, StatusCode, header},
@@ -21,7 +23,7 @@ use super::{
 };
 use crate::{
     auth::{Admin, Member},
-    error::ApiError,
+    error::{ApiError, Code},
     http::{Exact, Json, Page, PageQuery, Query, Sorted, Uid, ordering_schema},
     openapi::ORDERS,
     period::PeriodQuery,
@@ -88,7 +90,21 @@ pub async fn list_orders(
     Query(page): Query<PageQuery>,
 ) -> Result<Json<Page<Order>>, ApiError> {
     let (filter, sorted) = query.read(&state, &member, &period, &page)?;
-    store::list(&state.db, &filter, &sorted).await.map(Json)
+    // All see the same: whoever asks for the same page at the same time shares the statements.
+    let (key, asked) = (format!("{filter:?} {sorted:?}"), Arc::new((filter, sorted)));
+    let page = state.order_pages.ask(key, (), {
+        let state = state.clone();
+        move |askers| {
+            let (state, asked) = (state.clone(), Arc::clone(&asked));
+            async move {
+                let (filter, sorted) = &*asked;
+                let page =
+                    state.pulse.guard(store::list(&state.db, filter, sorted)).await.ok_or(Code::Unavailable)??;
+                Ok(askers.iter().map(|()| Ok(page.clone())).collect())
+            }
+        }
+    });
+    page.await.map(Json)
 }
 
 /// Orders snacks, all or nothing.
