@@ -13,7 +13,7 @@ help: ## this list
 
 # --- On this machine: PostgreSQL and Redis are started, and installed where apt-get can -------------------------------
 
-.PHONY: run test faults lint deny sqlx openapi
+.PHONY: run test faults bench lint deny sqlx openapi
 
 run: ## build and serve at http://localhost:8000 with demo data; Ctrl-C stops all, the data stay in .local
 	@scripts/run
@@ -23,6 +23,9 @@ test: ## all tests, against a PostgreSQL and Redis of their own; ARGS="..." goes
 
 faults: ## kill and cut off everything and check what is left, then fuzz every call; ARGS="--seed 7" repeats a run
 	@scripts/faults $(ARGS)
+
+bench: ## measure the release build against PostgreSQL itself and write BENCH.md; ARGS="--quick" takes two minutes
+	@scripts/bench $(ARGS)
 
 lint: ## rustfmt and clippy, as CI runs them
 	cargo fmt --check
