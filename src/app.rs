@@ -261,6 +261,7 @@ pub async fn serve_on(state: AppState, listener: TcpListener) -> Result<(), Star
         async move { state.standings.listen(&state.db).await }
     });
     let cleaning = tokio::spawn(operations::clean(state.clone(), stop.clone()));
+    let counting = tokio::spawn(statistics::days::run(state.clone(), stop.clone()));
     // Told to stop only after the last request has been answered.
     let last_flush = CancellationToken::new();
     let mut flushing = tokio::spawn(flush::run(state.clone(), last_flush.clone()));
@@ -283,6 +284,7 @@ pub async fn serve_on(state: AppState, listener: TcpListener) -> Result<(), Star
     }
     listening.abort();
     cleaning.abort();
+    counting.abort();
     if let Some(reason) = died {
         return Err(StartError::Failed(reason));
     }

@@ -35,6 +35,16 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    #[command(flatten)]
+    Office(OfficeCommand),
+    /// Make a picture on standard input fit to be stored. The server runs this for each upload.
+    #[command(hide = true)]
+    PreparePicture,
+}
+
+/// What somebody types.
+#[derive(Subcommand)]
+enum OfficeCommand {
     /// Serve (the default), after applying the migrations.
     Serve,
     /// Apply the migrations.
@@ -58,16 +68,15 @@ enum Command {
     Openapi,
     /// Exit 0 when the server at `HTTP_ADDR` is ready.
     Healthcheck,
-    /// Make a picture on standard input fit to be stored. The server runs this for each upload.
-    #[command(hide = true)]
-    PreparePicture,
 }
 
 fn main() -> ExitCode {
-    let command = Arguments::parse().command.unwrap_or(Command::Serve);
-    if matches!(command, Command::PreparePicture) {
-        return sandbox::main();
-    }
+    let command = match Arguments::parse().command {
+        // In a process without any threads.
+        Some(Command::PreparePicture) => return sandbox::main(),
+        Some(Command::Office(command)) => command,
+        None => OfficeCommand::Serve,
+    };
     let outcome = Runtime::new()
         .map_err(|error| StartError::Failed(error.to_string()))
         .and_then(|runtime| runtime.block_on(run(command, &Environment::of_process())));
@@ -80,21 +89,20 @@ fn main() -> ExitCode {
     }
 }
 
-async fn run(command: Command, environment: &Environment) -> Result<(), StartError> {
+async fn run(command: OfficeCommand, environment: &Environment) -> Result<(), StartError> {
     match command {
-        Command::Serve => serve(environment).await,
-        Command::Migrate => {
+        OfficeCommand::Serve => serve(environment).await,
+        OfficeCommand::Migrate => {
             app::connect(&environment.database()?).await?.close().await;
             Ok(())
         }
-        Command::CreateAdmin { email, name } => create_admin(environment, &email, &name).await,
-        Command::DemoData { force } => load_demo_data(environment, force).await,
-        Command::Openapi => {
+        OfficeCommand::CreateAdmin { email, name } => create_admin(environment, &email, &name).await,
+        OfficeCommand::DemoData { force } => load_demo_data(environment, force).await,
+        OfficeCommand::Openapi => {
             print(&app::document().to_pretty_json().map_err(|error| StartError::Failed(error.to_string()))?);
             Ok(())
         }
-        Command::Healthcheck => app::healthcheck(environment.http_addr()?).await,
-        Command::PreparePicture => unreachable!("needs no runtime"),
+        OfficeCommand::Healthcheck => app::healthcheck(environment.http_addr()?).await,
     }
 }
 

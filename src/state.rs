@@ -2,6 +2,7 @@
 
 use std::{ops::Deref, sync::Arc};
 
+use axum::body::Bytes;
 use metrics_exporter_prometheus::PrometheusHandle;
 use sqlx::PgPool;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -10,9 +11,7 @@ use crate::{
     auth::{limits::Limits, password::Passwords, standing::Standings, token::Keys},
     batch::Batches,
     config::Config,
-    http::Page,
     media::Media,
-    order::store::Order,
     pulse::Pulse,
     reaction::{
         counters::Counters,
@@ -38,12 +37,12 @@ pub struct Shared {
     pub db: PgPool,
     /// Reaction counters in Redis.
     pub counters: Counters,
-    /// Pages of snacks that are still to be read, by which page it is.
-    pub snack_pages: Batches<String, i64, Page<Snack>>,
+    /// Pages of snacks that are still to be read, by which page it is; JSON, as each viewer sees it.
+    pub snack_pages: Batches<String, i64, Bytes>,
     /// Snacks that are still to be read.
     pub snacks: Batches<(), Look, Snack>,
-    /// Pages of orders that are still to be read, by which page it is.
-    pub order_pages: Batches<String, (), Page<Order>>,
+    /// Pages of orders that are still to be read, by which page it is; JSON.
+    pub order_pages: Batches<String, (), Bytes>,
     /// Reactions that are still to be written.
     pub reactions: Batches<(), Wish, Change>,
     /// The store of pictures.

@@ -22,6 +22,15 @@ const DEADLINE: Duration = Duration::from_secs(12);
 /// A JSON body that is readable and keeps its rules; as an answer, JSON.
 pub struct Json<T>(pub T);
 
+/// An answer that is JSON already.
+pub struct JsonText(pub Bytes);
+
+impl IntoResponse for JsonText {
+    fn into_response(self) -> Response {
+        ([(header::CONTENT_TYPE, "application/json")], self.0).into_response()
+    }
+}
+
 /// A JSON body as [`Json`] reads it, with the value as it was sent.
 pub struct Exact<T> {
     /// The body, read and validated.

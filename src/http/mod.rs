@@ -13,7 +13,7 @@ pub mod rules;
 pub mod serve;
 
 pub use address::Address;
-pub use body::{Exact, Json};
+pub use body::{Exact, Json, JsonText};
 pub use page::{Ordering, Page, PageQuery, Sorted, ordering_schema};
 pub use path::{Id, Uid};
 pub use query::Query;

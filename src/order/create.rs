@@ -1,29 +1,55 @@
 //! Creating orders.
 
-use sqlx::{PgConnection, PgPool};
+use rust_decimal::Decimal;
+use sqlx::{AssertSqlSafe, PgConnection, PgPool};
 use uuid::Uuid;
 
 use super::{
     request::{Wanted, blame},
-    status::OrderStatus,
-    store::{self, Order},
+    store::{self, ORDER, Order, Purchase},
 };
 use crate::{
     error::{ApiError, Code},
     money::Currency,
 };
 
-/// Creates an order of `wanted` for `user`, all or nothing, inside the caller's transaction.
+/// Creates an order of `wanted`, which is sorted by snack, for `user`, all or nothing: one statement, which commits by itself
+/// outside of a transaction.
 ///
 /// # Errors
 /// `snack_unavailable`; `snack_already_requested` when one of the snacks is in an open order, anybody's.
-pub async fn create(tx: &mut PgConnection, user: i64, wanted: &[Wanted]) -> Result<Order, ApiError> {
+pub async fn create(connection: &mut PgConnection, user: i64, wanted: &[Wanted]) -> Result<Order, ApiError> {
     refuse_unavailable(wanted)?;
-    let order =
-        sqlx::query!("INSERT INTO orders (user_id) VALUES ($1) RETURNING id, uid", user).fetch_one(&mut *tx).await?;
-    put_in(tx, order.id, wanted).await?;
-    store::record(tx, order.id, None, OrderStatus::Created, user, None).await?;
-    store::get(tx, order.uid).await
+    let lines = Lines::of(wanted);
+    // clock_timestamp, as every step of an order's way.
+    let sql = format!(
+        "WITH o AS (
+            INSERT INTO orders (user_id) VALUES ($1) RETURNING *),
+        bought AS (
+            INSERT INTO purchases (order_id, snack_id, position, quantity, unit_price, currency)
+            SELECT o.id, line.* FROM o, unnest($2::bigint[], $3::int[], $4::int[], $5::numeric[], $6::currency[]) AS line),
+        noted AS (
+            INSERT INTO order_history (order_id, to_status, actor_id, at) SELECT id, status, user_id, clock_timestamp() FROM o)
+        {ORDER} FROM o JOIN users AS person ON person.id = o.user_id"
+    );
+    let inserted = sqlx::query_as(AssertSqlSafe(sql))
+        .bind(user)
+        .bind(lines.snacks)
+        .bind(lines.positions)
+        .bind(lines.quantities)
+        .bind(lines.prices)
+        .bind(lines.currencies)
+        .fetch_one(connection)
+        .await;
+    let mut order: Order = inserted.map_err(refusal)?;
+    let mut wanted: Vec<&Wanted> = wanted.iter().collect();
+    wanted.sort_by_key(|line| line.position);
+    for line in wanted {
+        let (purchase, money) = Purchase::new(line.snack.clone(), line.quantity, line.price, line.currency);
+        order.purchases.push(purchase);
+        store::add(&mut order.amounts, money);
+    }
+    Ok(order)
 }
 
 /// Refuses snacks that cannot be ordered at present.
@@ -46,29 +72,50 @@ pub async fn put_in<'a>(
     order: i64,
     wanted: impl IntoIterator<Item = &'a Wanted>,
 ) -> Result<(), ApiError> {
-    let wanted: Vec<&Wanted> = wanted.into_iter().collect();
-    let snacks: Vec<i64> = wanted.iter().map(|line| line.snack_id).collect();
-    let positions: Vec<i32> = wanted.iter().map(|line| line.position).collect();
-    let quantities: Vec<i32> = wanted.iter().map(|line| line.quantity).collect();
-    let prices: Vec<_> = wanted.iter().map(|line| line.price).collect();
-    let currencies: Vec<Currency> = wanted.iter().map(|line| line.currency).collect();
-    let inserted = sqlx::query!(
+    let lines = Lines::of(wanted);
+    sqlx::query!(
         "INSERT INTO purchases (order_id, snack_id, position, quantity, unit_price, currency)
          SELECT $1, * FROM unnest($2::bigint[], $3::int[], $4::int[], $5::numeric[], $6::currency[])",
         order,
-        &snacks,
-        &positions,
-        &quantities,
-        &prices,
-        &currencies as &[Currency]
+        &lines.snacks,
+        &lines.positions,
+        &lines.quantities,
+        &lines.prices,
+        &lines.currencies as &[Currency]
     )
     .execute(tx)
-    .await;
-    match inserted {
-        Ok(_) => Ok(()),
-        Err(error) if met_open_order(&error) => Err(Code::SnackAlreadyRequested.into()),
-        Err(error) => Err(error.into()),
+    .await
+    .map_err(refusal)?;
+    Ok(())
+}
+
+/// What is wanted in columns, for `unnest`.
+#[derive(Default)]
+struct Lines {
+    snacks: Vec<i64>,
+    positions: Vec<i32>,
+    quantities: Vec<i32>,
+    prices: Vec<Decimal>,
+    currencies: Vec<Currency>,
+}
+
+impl Lines {
+    fn of<'a>(wanted: impl IntoIterator<Item = &'a Wanted>) -> Self {
+        let mut lines = Self::default();
+        for line in wanted {
+            lines.snacks.push(line.snack_id);
+            lines.positions.push(line.position);
+            lines.quantities.push(line.quantity);
+            lines.prices.push(line.price);
+            lines.currencies.push(line.currency);
+        }
+        lines
     }
+}
+
+/// What Postgres means by refusing to put snacks into an order.
+fn refusal(error: sqlx::Error) -> ApiError {
+    if met_open_order(&error) { Code::SnackAlreadyRequested.into() } else { error.into() }
 }
 
 fn met_open_order(error: &sqlx::Error) -> bool {

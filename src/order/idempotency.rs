@@ -8,6 +8,7 @@ use serde_json::Value;
 use sqlx::{PgConnection, PgExecutor};
 use uuid::Uuid;
 
+use super::store::Order;
 use crate::error::{ApiError, Code};
 
 /// The request's `Idempotency-Key`, if it has one.
@@ -36,6 +37,16 @@ pub struct Answer {
     pub order: Uuid,
     /// The body, to the letter.
     pub body: String,
+}
+
+impl Answer {
+    /// The answer that speaks of `order`.
+    ///
+    /// # Errors
+    /// None that anybody can cause.
+    pub fn to(order: &Order) -> Result<Self, ApiError> {
+        Ok(Self { order: order.uid, body: serde_json::to_string(order).map_err(ApiError::internal)? })
+    }
 }
 
 /// Takes `key` for this transaction, or finds the answer that it stands for. Waits for a transaction that holds it.

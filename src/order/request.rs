@@ -4,16 +4,17 @@ use std::collections::{HashMap, HashSet};
 
 use rust_decimal::{Decimal, prelude::ToPrimitive};
 use serde::{Deserialize, Deserializer, Serialize, de};
-use sqlx::PgPool;
+use sqlx::PgExecutor;
 use utoipa::ToSchema;
 use uuid::Uuid;
 use validator::Validate;
 
+use super::store::SnackSummary;
 use crate::{
     error::{ApiError, Code, FieldError},
     http::rules,
     money::Currency,
-    snack::store::SnackStatus,
+    snack::store::{SnackStatus, media_url},
 };
 
 /// The snacks of an order.
@@ -54,6 +55,8 @@ fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
 pub struct Wanted {
     /// The snack's row.
     pub snack_id: i64,
+    /// The snack as it is at this moment.
+    pub snack: SnackSummary,
     /// Where in the request it stands, from 0.
     pub position: i32,
     /// How many.
@@ -78,17 +81,18 @@ impl OrderRequest {
     ///
     /// # Errors
     /// `unknown_snack`, also for a uid that does not parse; `duplicate_snack`.
-    pub async fn resolve(&self, db: &PgPool) -> Result<Vec<Wanted>, ApiError> {
+    pub async fn resolve(&self, db: impl PgExecutor<'_>) -> Result<Vec<Wanted>, ApiError> {
         let uids: Vec<Option<Uuid>> = self.snacks.iter().map(|line| line.uid.parse().ok()).collect();
         let known: Vec<Uuid> = uids.iter().copied().flatten().collect();
         let rows = sqlx::query!(
-            r#"SELECT id, uid, price, currency AS "currency: Currency", status AS "status: SnackStatus"
+            r#"SELECT id, uid, name, url, "desc", image, thumbnail, price, currency AS "currency: Currency",
+                   status AS "status: SnackStatus"
                FROM snacks WHERE uid = ANY($1)"#,
             &known
         )
         .fetch_all(db)
         .await?;
-        let by_uid: HashMap<Uuid, _> = rows.iter().map(|row| (row.uid, row)).collect();
+        let by_uid: HashMap<Uuid, _> = rows.into_iter().map(|row| (row.uid, row)).collect();
 
         let mut wanted = Vec::with_capacity(self.snacks.len());
         let (mut unknown, mut duplicate) = (Vec::new(), Vec::new());
@@ -103,6 +107,14 @@ impl OrderRequest {
             }
             wanted.push(Wanted {
                 snack_id: row.id,
+                snack: SnackSummary {
+                    uid: row.uid,
+                    name: row.name.clone(),
+                    url: row.url.clone(),
+                    desc: row.desc.clone(),
+                    image: media_url(row.image.clone()),
+                    thumbnail: media_url(row.thumbnail.clone()),
+                },
                 position,
                 quantity: i32::try_from(line.quantity).map_err(ApiError::internal)?,
                 price: row.price,

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use axum::{
+    body::Bytes,
     extract::State,
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use chrono::{DateTime, Datelike, Utc};
 use serde::{Deserialize, Deserializer, Serialize, de};
+use sqlx::{Connection, PgConnection};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 use validator::Validate;
@@ -16,7 +18,7 @@ use validator::Validate;
 use super::{
     create, edit,
     idempotency::{self, Answer, IdempotencyKey},
-    request::OrderRequest,
+    request::{OrderRequest, Wanted},
     status::OrderStatus,
     store::{self, Filter, HistoryEntry, ORDERINGS, Order, Purchase},
     transition,
@@ -24,7 +26,7 @@ use super::{
 use crate::{
     auth::{Admin, Member},
     error::{ApiError, Code},
-    http::{Exact, Json, Page, PageQuery, Query, Sorted, Uid, ordering_schema},
+    http::{Exact, Json, JsonText, Page, PageQuery, Query, Sorted, Uid, ordering_schema},
     openapi::ORDERS,
     period::PeriodQuery,
     state::AppState,
@@ -88,7 +90,7 @@ pub async fn list_orders(
     Query(query): Query<OrdersQuery>,
     Query(period): Query<PeriodQuery>,
     Query(page): Query<PageQuery>,
-) -> Result<Json<Page<Order>>, ApiError> {
+) -> Result<JsonText, ApiError> {
     let (filter, sorted) = query.read(&state, &member, &period, &page)?;
     // All see the same: whoever asks for the same page at the same time shares the statements.
     let (key, asked) = (format!("{filter:?} {sorted:?}"), Arc::new((filter, sorted)));
@@ -100,11 +102,12 @@ pub async fn list_orders(
                 let (filter, sorted) = &*asked;
                 let page =
                     state.pulse.guard(store::list(&state.db, filter, sorted)).await.ok_or(Code::Unavailable)??;
+                let page = Bytes::from(serde_json::to_vec(&page).map_err(ApiError::internal)?);
                 Ok(askers.iter().map(|()| Ok(page.clone())).collect())
             }
         }
     });
-    page.await.map(Json)
+    page.await.map(JsonText)
 }
 
 /// Orders snacks, all or nothing.
@@ -119,26 +122,33 @@ pub async fn create_order(
     IdempotencyKey(key): IdempotencyKey,
     Exact { body, value }: Exact<OrderRequest>,
 ) -> Result<Response, ApiError> {
-    let wanted = body.resolve(&state.db).await?;
-    let mut tx = state.db.begin().await?;
-    if let Some(key) = &key
-        && let Some(first) = idempotency::claim(&mut tx, member.id, key, &value).await?
-    {
-        return Ok(created(first));
+    let mut connection = state.db.acquire().await?;
+    let wanted = body.resolve(&mut *connection).await?;
+    let placed = place(&mut connection, member.id, key.as_deref(), &value, &wanted).await;
+    drop(connection);
+    match placed {
+        Ok(answer) => Ok(created(answer)),
+        Err(refusal) => Err(create::name_requested(&state.db, refusal, &wanted, None).await),
     }
-    let order = match create::create(&mut tx, member.id, &wanted).await {
-        Ok(order) => order,
-        Err(refusal) => {
-            drop(tx);
-            return Err(create::name_requested(&state.db, refusal, &wanted, None).await);
-        }
-    };
-    let answer = Answer { order: order.uid, body: serde_json::to_string(&order).map_err(ApiError::internal)? };
-    if let Some(key) = &key {
-        idempotency::keep(&mut tx, member.id, key, &answer).await?;
+}
+
+/// Orders `wanted`, unless `key` stands for an order that was placed before.
+async fn place(
+    connection: &mut PgConnection,
+    user: i64,
+    key: Option<&str>,
+    request: &serde_json::Value,
+    wanted: &[Wanted],
+) -> Result<Answer, ApiError> {
+    let Some(key) = key else { return Answer::to(&create::create(connection, user, wanted).await?) };
+    let mut tx = connection.begin().await?;
+    if let Some(first) = idempotency::claim(&mut tx, user, key, request).await? {
+        return Ok(first);
     }
+    let answer = Answer::to(&create::create(&mut tx, user, wanted).await?)?;
+    idempotency::keep(&mut tx, user, key, &answer).await?;
     tx.commit().await?;
-    Ok(created(answer))
+    Ok(answer)
 }
 
 fn created(answer: Answer) -> Response {

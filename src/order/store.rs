@@ -69,6 +69,22 @@ pub struct Purchase {
     pub amount: String,
 }
 
+impl Purchase {
+    /// `quantity` of `snack` at `unit_price`, and what they cost.
+    #[must_use]
+    pub fn new(snack: SnackSummary, quantity: i32, unit_price: Decimal, currency: Currency) -> (Self, Money) {
+        let amount = unit_price * Decimal::from(quantity);
+        let purchase = Self {
+            snack,
+            quantity,
+            unit_price: currency.format(unit_price),
+            currency,
+            amount: currency.format(amount),
+        };
+        (purchase, Money { currency, amount })
+    }
+}
+
 /// An order.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Order {
@@ -159,7 +175,8 @@ pub const ORDERINGS: &[Ordering] = &[
 ];
 
 /// The one SELECT list for an [`Order`], purchases aside.
-const ORDER: &str = "SELECT o.id, o.uid, o.status, o.estimated_arrival_time, o.version, o.created_at, o.updated_at,
+pub(super) const ORDER: &str =
+    "SELECT o.id, o.uid, o.status, o.estimated_arrival_time, o.version, o.created_at, o.updated_at,
     o.user_id, person.name AS user_name, person.email AS user_email";
 const FROM: &str = " FROM orders AS o JOIN users AS person ON person.id = o.user_id WHERE true";
 
@@ -246,22 +263,17 @@ async fn fill(connection: &mut PgConnection, orders: &mut [Order]) -> Result<(),
     let mut by_order: HashMap<i64, (Vec<Purchase>, Vec<Money>)> = HashMap::new();
     for row in rows {
         let (purchases, amounts) = by_order.entry(row.order_id).or_default();
-        let amount = row.unit_price * Decimal::from(row.quantity);
-        add(amounts, Money { currency: row.currency, amount });
-        purchases.push(Purchase {
-            snack: SnackSummary {
-                uid: row.uid,
-                name: row.name,
-                url: row.url,
-                desc: row.desc,
-                image: media_url(row.image),
-                thumbnail: media_url(row.thumbnail),
-            },
-            quantity: row.quantity,
-            unit_price: row.currency.format(row.unit_price),
-            currency: row.currency,
-            amount: row.currency.format(amount),
-        });
+        let snack = SnackSummary {
+            uid: row.uid,
+            name: row.name,
+            url: row.url,
+            desc: row.desc,
+            image: media_url(row.image),
+            thumbnail: media_url(row.thumbnail),
+        };
+        let (purchase, money) = Purchase::new(snack, row.quantity, row.unit_price, row.currency);
+        purchases.push(purchase);
+        add(amounts, money);
     }
     for order in orders {
         (order.purchases, order.amounts) = by_order.remove(&order.id).unwrap_or_default();
@@ -363,7 +375,7 @@ pub async fn lock(tx: &mut PgConnection, uid: Uuid) -> Result<Locked, ApiError> 
 pub async fn record(
     tx: &mut PgConnection,
     order: i64,
-    from: Option<OrderStatus>,
+    from: OrderStatus,
     to: OrderStatus,
     actor: i64,
     arrival: Option<DateTime<Utc>>,
@@ -373,7 +385,7 @@ pub async fn record(
         "INSERT INTO order_history (order_id, from_status, to_status, actor_id, estimated_arrival_time, at)
          VALUES ($1, $2, $3, $4, $5, clock_timestamp())",
         order,
-        from as Option<OrderStatus>,
+        from as OrderStatus,
         to as OrderStatus,
         actor,
         arrival

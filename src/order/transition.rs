@@ -62,7 +62,7 @@ pub async fn transition(
     )
     .execute(&mut *tx)
     .await?;
-    store::record(&mut tx, order.id, Some(order.status), to, admin.id, arrival).await?;
+    store::record(&mut tx, order.id, order.status, to, admin.id, arrival).await?;
     admin.actor().did(&mut *tx, Action::OrderStatusChange, &format!("{uid} {to}")).await?;
     let order = store::get(&mut tx, uid).await?;
     tx.commit().await?;

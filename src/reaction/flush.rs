@@ -3,7 +3,7 @@
 //! Every server runs it; a lock of the transaction elects who works. The loop is a clock around two steps, [`flush`] and
 //! [`reconcile`], which tests call themselves.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sqlx::{PgConnection, PgPool};
 use tokio::time::{MissedTickBehavior, interval};
@@ -36,9 +36,18 @@ pub async fn run(state: AppState, stop: CancellationToken) {
         // The first tick of an interval is at once: a server that starts reconciles what the one before left behind.
         let outcome = tokio::select! {
             () = stop.cancelled() => break,
-            _ = flushes.tick() => state.pulse.guard(flush(&state.db, &state.counters)).await.map(|flushed| flushed.map(drop)),
+            _ = flushes.tick() => {
+                let began = Instant::now();
+                let outcome = state.pulse.guard(flush(&state.db, &state.counters)).await;
+                if !matches!(outcome, Some(Ok(0))) {
+                    metrics::histogram!("reaction_flush_seconds").record(began.elapsed().as_secs_f64());
+                }
+                outcome.map(|flushed| flushed.map(drop))
+            }
             _ = reconciles.tick() => {
+                let began = Instant::now();
                 let outcome = state.pulse.guard(reconcile(&state.db, &state.counters)).await;
+                metrics::histogram!("reaction_reconcile_seconds").record(began.elapsed().as_secs_f64());
                 if !matches!(outcome, Some(Ok(Reconciled { is_complete: true, .. }))) {
                     reconciles.reset_after(RETRY.min(reconciles.period()));
                 }

@@ -10,6 +10,7 @@
 
 pub mod form;
 pub mod image;
+pub mod page;
 pub mod routes;
 pub mod sandbox;
 pub mod store;

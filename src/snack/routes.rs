@@ -15,13 +15,14 @@ use validator::Validate;
 use super::{
     form::{NewSnackFields, NewSnackUpload, SnackFields, SnackForm, SnackUpload},
     image,
+    page::WrittenPage,
     sandbox::Upload,
     store::{self, Filter, Look, ORDERINGS, PictureChange, Snack, SnackStatus},
 };
 use crate::{
     auth::{Admin, Member},
     error::{ApiError, Code},
-    http::{Json, Page, PageQuery, Query, Sorted, Uid, ordering_schema},
+    http::{Json, JsonText, Page, PageQuery, Query, Sorted, Uid, ordering_schema},
     openapi::SNACKS,
     reaction,
     state::AppState,
@@ -79,7 +80,7 @@ pub async fn list_snacks(
     member: Member,
     Query(query): Query<SnacksQuery>,
     Query(page): Query<PageQuery>,
-) -> Result<Json<Page<Snack>>, ApiError> {
+) -> Result<JsonText, ApiError> {
     let sorted = Sorted::new(ORDERINGS, DEFAULT_ORDERING, query.ordering.as_deref(), &page)?;
     let status = query.status.unwrap_or_default().status();
     let filter = Filter { search: query.search, status, uid: query.uid };
@@ -91,12 +92,14 @@ pub async fn list_snacks(
             let (state, asked) = (state.clone(), Arc::clone(&asked));
             async move {
                 let (filter, sorted) = &*asked;
-                let pages = state.pulse.guard(store::list(&state.db, &viewers, filter, sorted)).await;
-                Ok(pages.ok_or(Code::Unavailable)??.into_iter().map(Ok).collect())
+                let read = state.pulse.guard(store::list(&state.db, &viewers, filter, sorted)).await;
+                let (page, reactions) = read.ok_or(Code::Unavailable)??;
+                let page = WrittenPage::of(&page)?;
+                Ok(viewers.iter().map(|viewer| Ok(page.seen_by(*viewer, &reactions))).collect())
             }
         }
     });
-    page.await.map(Json)
+    page.await.map(JsonText)
 }
 
 /// Registers a snack, with a picture when it is sent as a form.

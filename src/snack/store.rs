@@ -67,9 +67,6 @@ pub struct Snack {
     pub hate_reaction_count: i32,
     /// Likes by hates; the likes where nobody hates it; 1 where nobody has rated it.
     pub like_ratio: f64,
-    /// The caller's own reaction.
-    #[schema(required)]
-    pub my_reaction: Option<ReactionType>,
     /// Who registered it.
     #[schema(required)]
     pub registered_by: Option<Person>,
@@ -77,8 +74,12 @@ pub struct Snack {
     pub created_at: DateTime<Utc>,
     /// When it was last edited.
     pub updated_at: DateTime<Utc>,
+    /// The caller's own reaction. The last field: [`super::page`] puts it to what is the same for everybody.
+    #[schema(required)]
+    pub my_reaction: Option<ReactionType>,
+    /// The row's number.
     #[serde(skip)]
-    id: i64,
+    pub id: i64,
     /// The epoch of the counts; tells whether Redis knows better.
     #[serde(skip)]
     pub counter_epoch: i64,
@@ -120,10 +121,10 @@ impl<'r> sqlx::FromRow<'r, PgRow> for Snack {
             like_reaction_count: row.try_get("like_reaction_count")?,
             hate_reaction_count: row.try_get("hate_reaction_count")?,
             like_ratio: row.try_get("like_ratio")?,
-            my_reaction: None,
             registered_by,
             created_at: row.try_get("created_at")?,
             updated_at: row.try_get("updated_at")?,
+            my_reaction: None,
             id: row.try_get("id")?,
             counter_epoch: row.try_get("counter_epoch")?,
             cursor_key: row.try_get("cursor_key").unwrap_or_default(),
@@ -149,7 +150,7 @@ pub const ORDERINGS: &[Ordering] = &[
     Ordering { name: "created_at", keys: &[("s.created_at", "timestamptz"), ("s.id", "bigint")] },
 ];
 
-/// The one SELECT list for a [`Snack`]: what everybody sees of it. What the caller thinks of it comes by [`add_reactions`].
+/// The one SELECT list for a [`Snack`]: what everybody sees of it. What the caller thinks of it comes by [`reactions`].
 const SNACK: &str = r#"SELECT s.id, s.uid, s.name, s.url, s."desc", s.image, s.thumbnail, s.currency, s.price, s.status,
     s.like_reaction_count, s.hate_reaction_count, s.like_ratio, s.counter_epoch, s.created_at, s.updated_at,
     person.id AS registered_by_id, person.name AS registered_by_name"#;
@@ -168,7 +169,10 @@ pub struct Filter {
     pub uid: Option<Uuid>,
 }
 
-/// One page of snacks, as each of `viewers` sees it.
+/// What users think of snacks, by user and the snack's row.
+pub type Reactions = HashMap<(i64, i64), ReactionType>;
+
+/// One page of snacks, and what each of `viewers` thinks of them.
 ///
 /// # Errors
 /// Postgres out of reach.
@@ -177,12 +181,18 @@ pub async fn list(
     viewers: &[i64],
     filter: &Filter,
     sorted: &Sorted<Snack>,
-) -> Result<Vec<Page<Snack>>, ApiError> {
+) -> Result<(Page<Snack>, Reactions), ApiError> {
     let mut sql = QueryBuilder::new(SNACK);
     sorted.push_key(&mut sql);
     sql.push(FROM).push(" WHERE true");
     if let Some(search) = &filter.search {
-        sql.push(" AND s.name_key LIKE ").push_bind(like_pattern(search));
+        let part = fold(search);
+        // Trigrams find parts of three characters and more.
+        if (1..3).contains(&part.chars().count()) {
+            sql.push(" AND short_parts(s.name_key) @> ARRAY[").push_bind(part).push("]");
+        } else {
+            sql.push(" AND s.name_key LIKE ").push_bind(like_pattern(search));
+        }
     }
     if let Some(status) = filter.status {
         sql.push(" AND s.status = ").push_bind(status);
@@ -194,11 +204,9 @@ pub async fn list(
     sorted.push_order(&mut sql);
     let mut connection = db.acquire().await?;
     let page = sorted.page(sql.build_query_as().fetch_all(&mut *connection).await?);
-    let mut pages: Vec<Page<Snack>> = viewers.iter().map(|_| page.clone()).collect();
-    let seen =
-        pages.iter_mut().zip(viewers).flat_map(|(page, viewer)| page.results.iter_mut().map(|snack| (*viewer, snack)));
-    add_reactions(&mut connection, seen.collect()).await?;
-    Ok(pages)
+    let snacks = page.results.iter().map(|snack: &Snack| snack.id).collect();
+    let reactions = reactions(&mut connection, viewers.to_vec(), snacks).await?;
+    Ok((page, reactions))
 }
 
 /// A snack that somebody looks at.
@@ -220,11 +228,14 @@ pub async fn look_up(db: &PgPool, looks: &[Look]) -> Result<Vec<Result<Snack, Ap
     sql.push(FROM).push(" WHERE s.uid = ANY(").push_bind(uids).push(")");
     let mut connection = db.acquire().await?;
     let snacks: Vec<Snack> = sql.build_query_as().fetch_all(&mut *connection).await?;
+    let viewers = looks.iter().map(|look| look.viewer).collect();
+    let reactions = reactions(&mut connection, viewers, snacks.iter().map(|snack| snack.id).collect()).await?;
     let by_uid: HashMap<Uuid, Snack> = snacks.into_iter().map(|snack| (snack.uid, snack)).collect();
-    let mut found: Vec<Option<Snack>> = looks.iter().map(|look| by_uid.get(&look.uid).cloned()).collect();
-    let seen = found.iter_mut().zip(looks).filter_map(|(snack, look)| Some((look.viewer, snack.as_mut()?)));
-    add_reactions(&mut connection, seen.collect()).await?;
-    Ok(found.into_iter().map(|snack| snack.ok_or_else(|| Code::NotFound.into())).collect())
+    let found = looks.iter().map(|look| {
+        let snack = by_uid.get(&look.uid).ok_or(Code::NotFound)?;
+        Ok(Snack { my_reaction: reactions.get(&(look.viewer, snack.id)).copied(), ..snack.clone() })
+    });
+    Ok(found.collect())
 }
 
 /// The snack `uid` as `viewer` sees it, with the counts of the statistics columns.
@@ -235,33 +246,24 @@ pub async fn get(db: &PgPool, viewer: i64, uid: Uuid) -> Result<Snack, ApiError>
     look_up(db, &[Look { viewer, uid }]).await?.pop().unwrap_or_else(|| Err(Code::NotFound.into()))
 }
 
-/// Puts into each snack what its viewer thinks of it.
-async fn add_reactions(connection: &mut PgConnection, seen: Vec<(i64, &mut Snack)>) -> Result<(), ApiError> {
-    let distinct = |ids: &mut Vec<i64>| {
+/// What `viewers` think of `snacks`.
+async fn reactions(
+    connection: &mut PgConnection,
+    mut viewers: Vec<i64>,
+    mut snacks: Vec<i64>,
+) -> Result<Reactions, ApiError> {
+    for ids in [&mut viewers, &mut snacks] {
         ids.sort_unstable();
         ids.dedup();
-    };
-    let mut viewers: Vec<i64> = seen.iter().map(|(viewer, _)| *viewer).collect();
-    let mut snacks: Vec<i64> = seen.iter().map(|(_, snack)| snack.id).collect();
-    distinct(&mut viewers);
-    distinct(&mut snacks);
-    if snacks.is_empty() {
-        return Ok(());
     }
     let rows = sqlx::query!(
         r#"SELECT user_id, snack_id, type AS "reaction: ReactionType" FROM snack_reactions
            WHERE snack_id = ANY($1) AND user_id = ANY($2)"#,
         &snacks,
         &viewers
-    )
-    .fetch_all(connection)
-    .await?;
-    let reactions: HashMap<(i64, i64), ReactionType> =
-        rows.into_iter().map(|row| ((row.user_id, row.snack_id), row.reaction)).collect();
-    for (viewer, snack) in seen {
-        snack.my_reaction = reactions.get(&(viewer, snack.id)).copied();
-    }
-    Ok(())
+    );
+    let rows = rows.fetch_all(connection).await?;
+    Ok(rows.into_iter().map(|row| ((row.user_id, row.snack_id), row.reaction)).collect())
 }
 
 /// Registers a snack and returns its uid.

@@ -2,6 +2,7 @@
 //! [`crate::period`]. Amounts of different currencies are never added up; canceled orders count nowhere unless asked for.
 
 pub mod csv;
+pub mod days;
 pub mod routes;
 pub mod store;
 

@@ -157,7 +157,9 @@ pub async fn summarize(
     Query(count): Query<CountQuery>,
 ) -> Result<Response, ApiError> {
     let zone = state.config.timezone;
-    let summary = store::summary(&state.db, period.range()?, query.unit, zone, count.include_canceled).await?;
+    let range = period.range()?;
+    let mut connection = state.db.acquire().await?;
+    let summary = store::summary(&mut connection, range, query.unit, zone, count.include_canceled).await?;
     if !wants_csv(&headers) {
         return Ok(Json(summary).into_response());
     }

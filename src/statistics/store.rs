@@ -6,7 +6,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
 use rust_decimal::Decimal;
 use serde::Serialize;
-use sqlx::{PgPool, Postgres, QueryBuilder, Row, postgres::PgRow};
+use sqlx::{PgConnection, PgPool, Postgres, QueryBuilder, Row, postgres::PgRow};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -92,9 +92,9 @@ impl<'r> sqlx::FromRow<'r, PgRow> for SnackStatistics {
 
 /// How the snacks of a period can be sorted.
 pub const ORDERINGS: &[Ordering] = &[
-    Ordering { name: "quantity", keys: &[("t.quantity", "bigint"), ("s.id", "bigint")] },
-    Ordering { name: "order_count", keys: &[("t.order_count", "bigint"), ("s.id", "bigint")] },
-    Ordering { name: "name", keys: &[("s.name_key", "text")] },
+    Ordering { name: "quantity", keys: &[("t.quantity", "bigint"), ("t.snack_id", "bigint")] },
+    Ordering { name: "order_count", keys: &[("t.order_count", "bigint"), ("t.snack_id", "bigint")] },
+    Ordering { name: "name", keys: &[("(SELECT name_key FROM snacks WHERE id = t.snack_id)", "text")] },
 ];
 
 /// One page of the snacks that were ordered within `scope`.
@@ -119,8 +119,10 @@ pub async fn snacks(
         }
     };
     sorted.horizon = Some(horizon);
+    // The page is cut before the snacks are looked up: there may be a hundred thousand of them in a month.
     let mut sql = QueryBuilder::<Postgres>::new(
-        r#"SELECT s.id, s.uid, s.name, s.url, s."desc", s.image, s.thumbnail, t.order_count, t.quantity"#,
+        r#"SELECT s.id, s.uid, s.name, s.url, s."desc", s.image, s.thumbnail, t.order_count, t.quantity, t.cursor_key
+           FROM (SELECT t.*"#,
     );
     sorted.push_key(&mut sql);
     sql.push(
@@ -129,8 +131,10 @@ pub async fn snacks(
     );
     sql.push_bind(horizon);
     push_scope(&mut sql, scope);
-    sql.push(" GROUP BY p.snack_id) AS t JOIN snacks AS s ON s.id = t.snack_id WHERE true");
-    sorted.push_after(&mut sql, "AND");
+    sql.push(" GROUP BY p.snack_id) AS t");
+    sorted.push_after(&mut sql, "WHERE");
+    sorted.push_order(&mut sql);
+    sql.push(") AS t JOIN snacks AS s ON s.id = t.snack_id");
     sorted.push_order(&mut sql);
     let mut page = sorted.page(sql.build_query_as().fetch_all(&mut *connection).await?);
 
@@ -216,7 +220,7 @@ pub struct Summary {
 /// # Errors
 /// `invalid_request` for too many periods.
 pub async fn summary(
-    db: &PgPool,
+    connection: &mut PgConnection,
     range: DateRange,
     unit: Unit,
     zone: Tz,
@@ -225,7 +229,7 @@ pub async fn summary(
     let today = day_of(Utc::now(), zone);
     let from = match range.from {
         Some(from) => from,
-        None => first_day(db, zone, include_canceled).await?.unwrap_or(today).min(range.to.unwrap_or(today)),
+        None => first_day(connection, zone, include_canceled).await?.unwrap_or(today).min(range.to.unwrap_or(today)),
     };
     let to = range.to.unwrap_or_else(|| today.max(from));
     let periods = unit.periods(from, to)?;
@@ -233,21 +237,37 @@ pub async fn summary(
     let mut bounds: Vec<DateTime<Utc>> = periods.iter().map(|period| start_of(period.from, zone)).collect();
     let (_, end) = DateRange { from: None, to: Some(to) }.instants(zone);
     bounds.extend(end);
-    // Postgres is told the instants at which the periods begin, and needs no calendar of its own.
+    // Postgres is told the instants at which the periods begin, and needs no calendar of its own. Days whose sums stand are
+    // taken from these, whatever lies between them is counted.
     let rows = sqlx::query!(
-        r#"WITH counted AS (
-               SELECT id, width_bucket(created_at, $1) AS period FROM orders
-               WHERE created_at >= ($1::timestamptz[])[1] AND created_at < ($1::timestamptz[])[cardinality($1::timestamptz[])]
-                 AND ($2 OR status <> 'canceled'))
-           SELECT period AS "period!", NULL::currency AS "currency: Currency", count(*) AS "count!", 0::numeric AS "amount!"
-           FROM counted GROUP BY period
+        r#"WITH day AS (
+               SELECT starts_at, ends_at, order_count, canceled_count, width_bucket(starts_at, $1) AS period FROM order_days
+               WHERE starts_at >= ($1::timestamptz[])[1] AND ends_at <= ($1::timestamptz[])[cardinality($1::timestamptz[])]
+                 AND width_bucket(starts_at, $1) = width_bucket(ends_at - interval '1 microsecond', $1)
+                 AND NOT EXISTS (SELECT FROM order_dirty WHERE created_at >= starts_at AND created_at < ends_at)),
+           gap AS (
+               SELECT unnest(
+                   tstzmultirange(tstzrange(($1::timestamptz[])[1], ($1::timestamptz[])[cardinality($1::timestamptz[])]))
+                   - (SELECT coalesce(range_agg(tstzrange(starts_at, ends_at)), '{}') FROM day)) AS span),
+           counted AS (
+               SELECT id, width_bucket(created_at, $1) AS period
+               FROM gap JOIN orders ON created_at >= lower(span) AND created_at < upper(span)
+               WHERE $2 OR status <> 'canceled')
+           SELECT period AS "period!", NULL::currency AS "currency: Currency",
+               order_count + CASE WHEN $2 THEN canceled_count ELSE 0 END AS "count!", 0::numeric AS "amount!"
+           FROM day
+           UNION ALL
+           SELECT day.period, sums.currency, sums.quantity, sums.amount
+           FROM day JOIN order_day_sums AS sums USING (starts_at) WHERE $2 OR NOT sums.is_canceled
+           UNION ALL
+           SELECT period, NULL, count(*), 0 FROM counted GROUP BY period
            UNION ALL
            SELECT period, p.currency, sum(p.quantity)::bigint, sum(p.quantity * p.unit_price)
            FROM counted JOIN purchases AS p ON p.order_id = counted.id GROUP BY period, p.currency"#,
         &bounds,
         include_canceled
     )
-    .fetch_all(db)
+    .fetch_all(connection)
     .await?;
 
     let mut results: Vec<PeriodSummary> = periods.into_iter().map(PeriodSummary::empty).collect();
@@ -257,7 +277,7 @@ pub async fn summary(
             continue;
         };
         match row.currency {
-            None => sums.order_count = row.count,
+            None => sums.order_count += row.count,
             Some(currency) => {
                 sums.snack_quantity += row.count;
                 add(&mut sums.amounts, Money { currency, amount: row.amount });
@@ -287,10 +307,14 @@ impl PeriodSummary {
     }
 }
 
-async fn first_day(db: &PgPool, zone: Tz, include_canceled: bool) -> Result<Option<NaiveDate>, ApiError> {
+async fn first_day(
+    connection: &mut PgConnection,
+    zone: Tz,
+    include_canceled: bool,
+) -> Result<Option<NaiveDate>, ApiError> {
     let first = sqlx::query_scalar!(
         "SELECT created_at FROM orders WHERE $1 OR status <> 'canceled' ORDER BY created_at, id LIMIT 1",
         include_canceled
     );
-    Ok(first.fetch_optional(db).await?.map(|instant| day_of(instant, zone)))
+    Ok(first.fetch_optional(connection).await?.map(|instant| day_of(instant, zone)))
 }

@@ -3,7 +3,11 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::helpers::{PASSWORD, Person, TestApp};
+use crate::{
+    binary::count,
+    helpers::{PASSWORD, Person, TestApp},
+    process::Run,
+};
 
 /// Action, subject and outcome of every entry that `query` finds, newest first.
 async fn entries(app: &TestApp, admin: &Person, query: &str) -> Vec<(String, String, String)> {
@@ -134,4 +138,28 @@ async fn the_log_is_an_admins_list_like_any_other() {
         path = format!("/audit?limit=1&cursor={cursor}");
     }
     assert_eq!(walked, all);
+}
+
+#[tokio::test]
+async fn who_is_turned_away_by_the_limits_is_logged_but_fills_no_table() {
+    let database = crate::helpers::database().await;
+    let run = Run::on(&database, &["serve"]).set("LIMIT_SIGN_IN_ACCOUNT", "1/1h").set("RUST_LOG", "info");
+    let server = run.serve().await;
+    let client = reqwest::Client::new();
+    for expected in [401, 429, 429] {
+        let body = json!({"username": "kim@snack.example", "password": "a-secret-guess-7"});
+        let url = format!("http://{}/auth/token", server.address);
+        assert_eq!(client.post(url).json(&body).send().await.expect("an answer").status(), expected);
+    }
+    server.tell("TERM");
+    let (_, lines, _) = server.ended().await;
+    let logged = |outcome: &str| {
+        let fits = |line: &&String| {
+            ["audit", "sign_in", "kim@snack.example", "127.0.0.1", outcome].iter().all(|part| line.contains(part))
+        };
+        lines.iter().filter(fits).count()
+    };
+    assert_eq!((logged("invalid_credentials"), logged("too_many_requests")), (1, 2), "{lines:#?}");
+    assert!(lines.iter().all(|line| !line.contains("a-secret-guess-7")));
+    assert_eq!(count(&database, "audit_log").await, 1);
 }

@@ -4,16 +4,17 @@ Called by scripts/bench, which starts PostgreSQL (durable) and Redis and builds 
 of interleaved rounds: the server, then its yardstick, in the same minute.
 """
 
-import argparse, base64, hashlib, hmac, json, os, re, shutil, statistics, subprocess, sys, tempfile, threading, time
-import urllib.request
+import argparse, json, os, re, shutil, statistics, sys, tempfile, threading, time, urllib.error, urllib.request
 from pathlib import Path
 
-HERE = Path(__file__).parent
-SECRET = os.urandom(32).hex()
+import growth
+from common import HERE, Server, psql, sh, token, url_of
+
+DATABASE = "bench"
 CONNECTIONS = (1, 16, 64)
 
 # The same SELECTs and changes, as a service without any cleverness would send them.
-LIST = r"""\set user random(2, :users)
+LIST = r"""\set user random(1002, :users)
 SELECT s.uid, s.name, s.url, s."desc", s.image, s.thumbnail, s.currency, s.price, s.status, s.like_reaction_count,
     s.hate_reaction_count, s.like_ratio, s.counter_epoch, s.created_at, s.updated_at, mine.type, person.id, person.name
 FROM snacks AS s LEFT JOIN users AS person ON person.id = s.registered_by
@@ -21,7 +22,7 @@ LEFT JOIN snack_reactions AS mine ON mine.snack_id = s.id AND mine.user_id = :us
 WHERE s.status = 'available'
 ORDER BY s.like_ratio DESC, s.like_reaction_count DESC, (-s.hate_reaction_count) DESC, s.id DESC LIMIT 21;
 """
-DETAIL = r"""\set user random(2, :users)
+DETAIL = r"""\set user random(1002, :users)
 \set snack random(1, :snacks)
 SELECT s.uid, s.name, s.url, s."desc", s.image, s.thumbnail, s.currency, s.price, s.status, s.like_reaction_count,
     s.hate_reaction_count, s.like_ratio, s.counter_epoch, s.created_at, s.updated_at, mine.type, person.id, person.name
@@ -29,7 +30,7 @@ FROM snacks AS s LEFT JOIN users AS person ON person.id = s.registered_by
 LEFT JOIN snack_reactions AS mine ON mine.snack_id = s.id AND mine.user_id = :user
 WHERE s.id = :snack;
 """
-UPSERT = r"""\set user random(2, :users)
+UPSERT = r"""\set user random(1002, :users)
 \set snack random(1, :among)
 INSERT INTO yardstick_reactions (snack_id, user_id, type) VALUES (:snack, :user, 'like')
 ON CONFLICT (snack_id, user_id) DO UPDATE SET type = CASE yardstick_reactions.type WHEN 'like' THEN 'hate' ELSE 'like' END::reaction_type,
@@ -41,7 +42,7 @@ SELECT p.order_id, p.quantity, p.unit_price, p.currency, s.uid, s.name, s.url, s
 FROM purchases AS p JOIN snacks AS s ON s.id = p.snack_id
 WHERE p.order_id IN (SELECT id FROM orders ORDER BY created_at DESC, id DESC LIMIT 20) ORDER BY p.order_id, p.position;
 """
-ORDER = r"""\set user random(2, :users)
+ORDER = r"""\set user random(1002, :users)
 BEGIN;
 SELECT nextval('yardstick_stock') AS next \gset
 INSERT INTO orders (user_id) VALUES (:user) RETURNING id AS order \gset
@@ -50,60 +51,6 @@ SELECT :order, id, 0, 2, price, currency FROM snacks WHERE id IN (:next, :next +
 INSERT INTO order_history (order_id, from_status, to_status, actor_id) VALUES (:order, NULL, 'created', :user);
 COMMIT;
 """
-
-
-def sh(*command, **options):
-    return subprocess.run(command, check=True, capture_output=True, text=True, **options).stdout
-
-
-def psql(sql=None, file=None, **variables):
-    arguments = [f"-v{name}={value}" for name, value in variables.items()]
-    arguments += ["-c", sql] if sql else ["-f", str(file)]
-    return sh("psql", os.environ["DATABASE_URL"], "-qXAt", "-v", "ON_ERROR_STOP=1", *arguments).strip()
-
-
-def token(user):
-    part = lambda value: base64.urlsafe_b64encode(value).rstrip(b"=")
-    now = int(time.time())
-    claims = {"token_type": "access", "user_id": user, "jti": "00000000-0000-4000-8000-%012d" % user, "iat": now, "exp": now + 36000}
-    signed = b".".join(part(json.dumps(it).encode()) for it in ({"alg": "HS256", "typ": "JWT"}, claims))
-    return (signed + b"." + part(hmac.new(SECRET.encode(), signed, hashlib.sha256).digest())).decode()
-
-
-class Server:
-    """The release binary with the settings of `make run`, as far as they matter."""
-
-    def __init__(self, program, scratch):
-        self.program, self.scratch, self.url = program, scratch, "http://127.0.0.1:18765"
-        (scratch / "media").mkdir(exist_ok=True)
-        self.environment = os.environ | {
-            "JWT_SECRET": SECRET, "HTTP_ADDR": "127.0.0.1:18765", "MEDIA_URL": f"file://{scratch}/media",
-            # Everybody here comes from one address.
-            "LIMIT_SIGN_IN_ADDRESS": "1000000/1s", "LIMIT_SIGN_IN_ACCOUNT": "1000000/1s",
-        }
-        self.process = None
-
-    def run(self, *arguments, **more):
-        return sh(self.program, *arguments, env=self.environment | more)
-
-    def start(self):
-        began = time.time()
-        self.process = subprocess.Popen([self.program], env=self.environment, stderr=open(self.scratch / "server.log", "ab"))
-        while True:
-            try:
-                urllib.request.urlopen(self.url + "/health/ready", timeout=1).read()
-                return time.time() - began
-            except OSError:
-                if self.process.poll() is not None:
-                    sys.exit((self.scratch / "server.log").read_text()[-2000:])
-                time.sleep(0.002)
-
-    def stop(self):
-        self.process.terminate()
-        self.process.wait()
-
-    def rss(self):
-        return int(re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{self.process.pid}/status").read_text())[1]) / 1024
 
 
 def cpu():
@@ -125,7 +72,7 @@ def cpu():
 class Bench:
     def __init__(self, arguments, server, scratch):
         self.arguments, self.server, self.scratch = arguments, server, scratch
-        self.counts, self.users, self.snacks = {}, 1000, 1000
+        self.counts, self.users, self.snacks = {}, 2001, 1000
 
     def wrk(self, work, connections, seconds):
         environment = os.environ | {
@@ -146,8 +93,20 @@ class Bench:
         path.write_text(script)
         out = sh("pgbench", "-n", "-M", "prepared", "-f", str(path), "-c", str(connections), "-j", "1", "-T", str(seconds),
                  "-D", f"users={self.users}", "-D", f"snacks={self.snacks}", "-D", f"among={among or self.snacks}",
-                 os.environ["DATABASE_URL"])
+                 url_of(DATABASE))
         return float(re.search(r"tps = ([\d.]+) \(without", out)[1])
+
+    def idle(self):
+        """What the server does when nobody asks for anything."""
+        transactions = lambda: int(psql(f"SELECT xact_commit FROM pg_stat_database WHERE datname = '{DATABASE}'"))
+        switches = lambda: sum(int(re.search(r"^voluntary_ctxt_switches:\s+(\d+)", status.read_text(), re.M)[1])
+                               for status in Path(f"/proc/{self.server.process.pid}/task").glob("*/status"))
+        seconds = 3 if self.arguments.quick else 20
+        time.sleep(seconds)
+        before = switches(), transactions(), cpu()["server"]
+        time.sleep(seconds)
+        woken, asked, busy = (after - earlier for earlier, after in zip(before, (switches(), transactions(), cpu()["server"])))
+        return f"Idle: {woken / seconds:.1f} wake-ups and {asked / seconds:.1f} transactions a second, {busy / seconds * 100:.1f}% of a core."
 
     def row(self, name, work, yardstick, connections, beside=None, **more):
         rounds = []
@@ -204,29 +163,35 @@ def argon2_rate(_connections):
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--quick", action="store_true", help="a minute or two: one short round of each row")
-    parser.add_argument("--only", default="", help="rows whose names contain this")
+    parser.add_argument("--quick", action="store_true", help="a minute or two: one short round of each row, and no growth")
+    parser.add_argument("--only", default="", help="rows whose names contain this; 'growth' for the large database")
     parser.add_argument("program")
     arguments = parser.parse_args()
-    arguments.rounds, arguments.seconds = (1, 2) if arguments.quick else (3, 5)
+    arguments.rounds, arguments.seconds, arguments.samples = (1, 2, 0) if arguments.quick else (3, 5, 200)
     scratch = Path(tempfile.mkdtemp())
     try:
-        measure(arguments, scratch)
+        results, costs = ([], []) if arguments.only == "growth" else throughput(arguments, scratch)
+        grown, notes = growth.measure(arguments, scratch) if not arguments.quick and arguments.only in ("", "growth") else ([], [])
     finally:
         shutil.rmtree(scratch)
+    report(arguments, results, costs, grown, notes)
 
 
-def measure(arguments, scratch):
-    server = Server(arguments.program, scratch)
-    server.run("create-admin", "--email", "admin@bench.example", "--name", "관리자", SNACK_ADMIN_PASSWORD="korea-snack-9")
-    psql(file=HERE / "load.sql", users=1000, snacks=1000, orders=1000)
+def throughput(arguments, scratch):
+    """The rows of the first table, and what the server costs."""
+    server = Server(arguments.program, scratch, 18765, DATABASE)
+    # Half of the users have rated snacks before; the other half is who comes now.
+    psql(file=HERE / "load.sql", database=DATABASE, users=2000, snacks=1000, reactions=20000, orders=1000)
     psql("CREATE TABLE yardstick_reactions (LIKE snack_reactions INCLUDING ALL);"
-         "ALTER TABLE yardstick_reactions ADD FOREIGN KEY (snack_id) REFERENCES snacks, ADD FOREIGN KEY (user_id) REFERENCES users")
-    (scratch / "tokens").write_text("".join(token(int(user)) + "\n" for user in psql("SELECT id FROM users WHERE member_type = 'member'").split()))
-    (scratch / "snacks").write_text(psql("SELECT uid FROM snacks ORDER BY id") + "\n")
+         "ALTER TABLE yardstick_reactions ADD FOREIGN KEY (snack_id) REFERENCES snacks, ADD FOREIGN KEY (user_id) REFERENCES users;"
+         "DELETE FROM snack_reactions WHERE user_id > 1001", database=DATABASE)
+    psql("VACUUM ANALYZE", database=DATABASE)
+    (scratch / "tokens").write_text("".join(token(user) + "\n" for user in range(1002, 2002)))
+    (scratch / "snacks").write_text(psql("SELECT uid FROM snacks ORDER BY id", database=DATABASE) + "\n")
     (scratch / "stock").write_text("")
     ready = server.start()
     bench = Bench(arguments, server, scratch)
+    idle = bench.idle()
     bench.wrk("live", 16, 1)
     rows = [
         ("GET /snacks", "list", LIST, {"beside": bench.react_beside}, (None, 2.0, 2.0)),
@@ -248,42 +213,61 @@ def measure(arguments, scratch):
                 continue
             results.append(bench.row(name, work, yardstick, connections, **more) | {"goal": goal})
     server.stop()
-    report(arguments, server, results, ready)
+    size = Path(arguments.program).stat().st_size / 2**20
+    return results, [
+        f"Start to ready: {ready * 1000:.0f} ms on a migrated database (goal 300). The binary has {size:.0f} MiB.",
+        idle,
+    ]
 
 
 def stock(scratch):
     """Snacks that nobody has ordered: half for the server, half for the yardstick."""
     psql("""INSERT INTO snacks (name, name_key, price) SELECT 'stock ' || n, 'stock ' || n, 500 FROM generate_series(1, 600000) AS n;
-            ANALYZE snacks""")
-    middle = psql("SELECT min(id) + 300000 FROM snacks WHERE name_key LIKE 'stock %'")
-    (scratch / "stock").write_text(psql(f"SELECT uid FROM snacks WHERE name_key LIKE 'stock %' AND id < {middle} ORDER BY id") + "\n")
-    psql(f"CREATE SEQUENCE yardstick_stock INCREMENT 3 START {middle}")
+            ANALYZE snacks""", database=DATABASE)
+    middle = psql("SELECT min(id) + 300000 FROM snacks WHERE name_key LIKE 'stock %'", database=DATABASE)
+    (scratch / "stock").write_text(
+        psql(f"SELECT uid FROM snacks WHERE name_key LIKE 'stock %' AND id < {middle} ORDER BY id", database=DATABASE) + "\n")
+    psql(f"CREATE SEQUENCE yardstick_stock INCREMENT 3 START {middle}", database=DATABASE)
 
 
-def report(arguments, server, results, ready):
-    lines = [
-        "| work | connections | requests/s | p50 ms | p99 ms | yardstick/s | ratio | goal | CPU: server · Postgres · Redis · load | RSS MiB |",
-        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- | ---: |",
-    ]
+def report(arguments, results, costs, grown, notes):
+    lines = []
+    if results:
+        lines += [
+            "| work | connections | requests/s | p50 ms | p99 ms | yardstick/s | ratio | goal | CPU: server · Postgres · Redis · load | RSS MiB |",
+            "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- | ---: |",
+        ]
     for row in results:
         shares = " · ".join(f"{row['cpu'][kind]:.2f}" for kind in ("server", "postgres", "redis", "load"))
         goal = "" if row["goal"] is None else f"{row['goal']:.1f} " + ("✓" if row["ratio"] >= row["goal"] else "✗")
         failed = f" ({row['failed']} failed)" if row["failed"] else ""
         lines.append(f"| {row['name']} | {row['connections']} | {row['rate']:,.0f}{failed} | {row['p50']:.2f} | {row['p99']:.2f} | "
                      f"{row['yardstick']:,.0f} | **{row['ratio']:.2f}** | {goal} | {shares} | {row['rss']:.0f} |")
-    lines += ["", f"Start to ready: {ready * 1000:.0f} ms. Binary: {Path(arguments.program).stat().st_size / 2**20:.0f} MiB."]
+    if results:
+        chart = [row for row in results if row["connections"] == 64]
+        lines += ["", "```mermaid", "xychart-beta", '    title "times the yardstick, 64 connections"',
+                  "    x-axis [" + ", ".join(f'"{row["name"]}"' for row in chart) + "]", '    y-axis "ratio" 0 --> '
+                  + str(int(max(row["ratio"] for row in chart)) + 1), "    bar [" + ", ".join(f"{row['ratio']:.2f}" for row in chart) + "]", "```", ""]
+    lines += [f"- {cost}" for cost in costs]
+    if grown:
+        lines += ["", "## Growth", "",
+                  "Medians at one connection: with 1,000 snacks and orders, and with 1,000,000 snacks, 1,000,000 orders of three, 100,000 users and "
+                  "5,000,000 reactions, both in turns.", "",
+                  "| call | small ms | large ms | growth | goal |", "| --- | ---: | ---: | ---: | --- |"]
+    for row in grown:
+        ratio = row["large"] / row["small"]
+        goal = f"at most {row['growth']} " + ("✓" if ratio <= row["growth"] else "✗") if row["growth"] else \
+            f"below {row['most']} ms " + ("✓" if row["large"] < row["most"] else "✗")
+        lines.append(f"| {row['name']} | {row['small']:.2f} | {row['large']:.2f} | {ratio:.2f} | {goal} |")
+    lines += [""] + [f"- {note}" for note in notes]
     print("\n".join(lines))
     if arguments.quick or arguments.only:
         return
-    chart = [row for row in results if row["connections"] == 64]
-    plot = ["```mermaid", "xychart-beta", '    title "times the yardstick, 64 connections"',
-            "    x-axis [" + ", ".join(f'"{row["name"]}"' for row in chart) + "]", '    y-axis "ratio" 0 --> '
-            + str(int(max(row["ratio"] for row in chart)) + 1), "    bar [" + ", ".join(f"{row['ratio']:.2f}" for row in chart) + "]", "```"]
-    notes = (HERE / "notes.md").read_text() if (HERE / "notes.md").exists() else ""
+    by_hand = (HERE / "notes.md").read_text()
     Path("BENCH.md").write_text("# Benchmarks\n\nWritten by `make bench`. The yardstick is what Postgres itself does in the same minute on the same "
                                 "machine when pgbench sends it the same SQL, prepared, over as many connections; for sign-ins, argon2 on "
-                                "all cores. Rates are medians of three interleaved rounds of five seconds.\n\n"
-                                + "\n".join(lines) + "\n\n" + "\n".join(plot) + "\n\n" + notes)
+                                "all cores. Rates are medians of three rounds of five seconds, server and yardstick in turns. CPU is in cores.\n\n"
+                                + "\n".join(lines) + "\n\n" + by_hand)
 
 
 main()

@@ -1,0 +1,77 @@
+"""What the benchmarks share: SQL, tokens, and the server that is measured."""
+
+import base64, hashlib, hmac, json, os, re, subprocess, sys, time, urllib.parse, urllib.request
+from pathlib import Path
+
+HERE = Path(__file__).parent
+SECRET = os.urandom(32).hex()
+
+
+def sh(*command, **options):
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, **options).stdout
+
+
+def url_of(database=None):
+    """The address of a database of the server in DATABASE_URL."""
+    url = os.environ["DATABASE_URL"]
+    return url if database is None else urllib.parse.urlsplit(url)._replace(path="/" + database).geturl()
+
+
+def psql(sql=None, file=None, database=None, **variables):
+    arguments = [f"-v{name}={value}" for name, value in variables.items()]
+    arguments += ["-c", sql] if sql else ["-f", str(file)]
+    return sh("psql", url_of(database), "-qXAt", "-v", "ON_ERROR_STOP=1", *arguments).strip()
+
+
+def token(user):
+    """An access token, as the server makes them."""
+    part = lambda value: base64.urlsafe_b64encode(value).rstrip(b"=")
+    now = int(time.time())
+    claims = {"token_type": "access", "user_id": user, "jti": "00000000-0000-4000-8000-%012d" % user, "iat": now, "exp": now + 36000}
+    signed = b".".join(part(json.dumps(it).encode()) for it in ({"alg": "HS256", "typ": "JWT"}, claims))
+    return (signed + b"." + part(hmac.new(SECRET.encode(), signed, hashlib.sha256).digest())).decode()
+
+
+class Server:
+    """The release binary with the settings of `make run`, as far as they matter, on a new database with one admin."""
+
+    def __init__(self, program, scratch, port, database):
+        self.program, self.port, self.url = program, port, f"http://127.0.0.1:{port}"
+        self.log = scratch / f"{database}.log"
+        media = scratch / f"{database}-media"
+        media.mkdir()
+        self.environment = os.environ | {
+            "DATABASE_URL": url_of(database), "REDIS_PREFIX": f"{database}:", "JWT_SECRET": SECRET,
+            "HTTP_ADDR": f"127.0.0.1:{port}", "MEDIA_URL": f"file://{media}",
+            # Everybody here comes from one address.
+            "LIMIT_SIGN_IN_ADDRESS": "1000000/1s", "LIMIT_SIGN_IN_ACCOUNT": "1000000/1s",
+        }
+        psql(f"CREATE DATABASE {database}")
+        sh(program, "create-admin", "--email", "admin@bench.example", "--name", "관리자",
+           env=self.environment | {"SNACK_ADMIN_PASSWORD": "korea-snack-9"})
+        self.process = None
+
+    def start(self):
+        """Returns the seconds until it was ready."""
+        began = time.time()
+        self.process = subprocess.Popen([self.program], env=self.environment, stderr=self.log.open("ab"), stdout=subprocess.DEVNULL)
+        while True:
+            try:
+                urllib.request.urlopen(self.url + "/health/ready", timeout=1).read()
+                return time.time() - began
+            except OSError:
+                if self.process.poll() is not None:
+                    sys.exit(self.log.read_text()[-2000:])
+                time.sleep(0.002)
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait()
+
+    def status(self, name):
+        """A number of /proc/PID/status."""
+        return int(re.search(rf"^{name}:\s+(\d+)", Path(f"/proc/{self.process.pid}/status").read_text(), re.M)[1])
+
+    def rss(self):
+        """Resident memory in MiB."""
+        return self.status("VmRSS") / 1024
