@@ -151,7 +151,7 @@ async fn who_is_turned_away_by_the_limits_is_logged_but_fills_no_table() {
         let url = format!("http://{}/auth/token", server.address);
         assert_eq!(client.post(url).json(&body).send().await.expect("an answer").status(), expected);
     }
-    server.tell("TERM");
+    server.tell("-TERM");
     let (_, lines, _) = server.ended().await;
     let logged = |outcome: &str| {
         let fits = |line: &&String| {

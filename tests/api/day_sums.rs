@@ -29,7 +29,7 @@ const CHANGES: [&str; 7] = [
      SELECT o.id, free.id, free.number, 1 + floor(random() * 9), 100 * (1 + floor(random() * 50)), (ARRAY['KRW', 'USD', 'JPY']::currency[])[free.number]
      FROM o, (SELECT id, (row_number() OVER ())::int AS number FROM (
          SELECT id FROM snacks WHERE NOT EXISTS (SELECT FROM purchases WHERE blocks AND snack_id = snacks.id) ORDER BY random()
-         LIMIT 1 + floor(random() * 3)::int) AS some) AS free",
+         LIMIT 1 + floor(random() * 3)::int) AS few) AS free",
     "UPDATE orders SET status = 'canceled' WHERE id IN (SELECT id FROM orders WHERE status = 'created' ORDER BY random() LIMIT 1)",
     "UPDATE purchases SET quantity = 1 + floor(random() * 9) WHERE order_id IN (SELECT id FROM orders ORDER BY random() LIMIT 2)",
     "UPDATE purchases SET unit_price = 700, currency = 'JPY' WHERE order_id IN (SELECT id FROM orders ORDER BY random() LIMIT 1)",
@@ -55,6 +55,7 @@ async fn office() -> TestApp {
     for at in (0..400).map(|at| at * CHANGES.len()) {
         change(app.db(), at).await;
     }
+    assert!(count(app.db(), "SELECT count(*) FROM orders").await > 200);
     app
 }
 

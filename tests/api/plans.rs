@@ -10,7 +10,7 @@ use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
 use crate::helpers::{Person, TestApp};
 
 /// The tables that grow.
-const LARGE: [&str; 9] = [
+const LARGE: [&str; 7] = [
     "users",
     "snacks",
     "snack_reactions",
@@ -18,8 +18,6 @@ const LARGE: [&str; 9] = [
     "purchases",
     "order_history",
     "audit_log",
-    "order_dirty",
-    "refresh_tokens",
 ];
 
 /// Enough rows that reading them all costs more than an index does.
@@ -31,7 +29,7 @@ const ROWS: [&str; 9] = [
      FROM (SELECT n, CASE WHEN n = 777 THEN '흑임자 강정' ELSE '새우 ' || md5(n::text) END AS name FROM generate_series(1, 20000) AS n) AS made",
     "INSERT INTO snack_reactions (snack_id, user_id, type)
      SELECT s.id, u.id, 'like' FROM snacks AS s JOIN users AS u ON u.id % 5000 = s.id % 5000",
-    "ALTER TABLE orders DISABLE TRIGGER USER",
+    "ALTER TABLE orders DISABLE TRIGGER USER; ALTER TABLE purchases DISABLE TRIGGER USER",
     "INSERT INTO orders (user_id, status, created_at, estimated_arrival_time)
      SELECT u.id, (CASE WHEN n % 1000 = 0 THEN 'approved' ELSE 'completed' END)::order_status, now() - n * interval '1 hour', now()
      FROM generate_series(1, 20000) AS n JOIN users AS u ON u.name = 'u' || n",
@@ -40,7 +38,7 @@ const ROWS: [&str; 9] = [
     "INSERT INTO order_history (order_id, to_status, actor_id) SELECT id, 'created', user_id FROM orders",
     "INSERT INTO audit_log (at, actor_id, action, subject, address, outcome)
      SELECT now() - n * interval '1 minute', NULL, 'sign_in', 'nobody', '::1', 'ok' FROM generate_series(1, 20000) AS n",
-    "ALTER TABLE orders ENABLE TRIGGER USER",
+    "ALTER TABLE orders ENABLE TRIGGER USER; ALTER TABLE purchases ENABLE TRIGGER USER",
 ];
 
 /// Scans so far: of tables from end to end, by table, and of indexes, by index.
@@ -67,7 +65,7 @@ async fn every_call_goes_through_its_index() {
     let app = TestApp::start().await;
     let admin = app.admin().await;
     for sql in ROWS {
-        sqlx::query(sql).execute(app.db()).await.expect("rows");
+        sqlx::raw_sql(sql).execute(app.db()).await.expect("rows");
     }
     sqlx::query("VACUUM ANALYZE").execute(app.db()).await.expect("figures");
     let text = async |sql| sqlx::query_scalar::<_, String>(sql).fetch_one(app.db()).await.expect("a text");
