@@ -93,10 +93,11 @@ pub fn router(state: &AppState) -> Router {
 /// `paths` with everything around them that every answer goes through.
 pub fn surround(paths: Router, state: &AppState) -> Router {
     let set = |name: HeaderName, value| SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value));
+    let (places, tasks, pulse) = (Semaphore::new(REQUESTS), state.tasks.clone(), Arc::clone(&state.pulse));
+    let gate = layers::Gate { places, tasks, pulse };
     // From the outside in.
     let layers = ServiceBuilder::new()
-        .layer(from_fn(layers::identify))
-        .layer(from_fn(layers::measure))
+        .layer(from_fn(layers::observe))
         .layer(set(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .layer(set(header::X_FRAME_OPTIONS, "DENY"))
         .layer(set(header::REFERRER_POLICY, "no-referrer"))
@@ -105,9 +106,7 @@ pub fn surround(paths: Router, state: &AppState) -> Router {
         .option_layer(cors(&state.config))
         .layer(from_fn(write_problems))
         .layer(CatchPanicLayer::custom(|_| ApiError::internal("a handler panicked").into_response()))
-        .layer(from_fn_with_state(Arc::new(Semaphore::new(REQUESTS)), layers::shed))
-        .layer(from_fn_with_state(state.tasks.clone(), layers::detach))
-        .layer(from_fn_with_state(Arc::clone(&state.pulse), pulse::watch))
+        .layer(from_fn_with_state(Arc::new(gate), layers::admit))
         .layer(DefaultBodyLimit::max(http::body::LIMIT));
     paths.layer(layers)
 }
@@ -158,6 +157,10 @@ pub async fn connect(options: &PgConnectOptions) -> Result<PgPool, StartError> {
         ("idle_in_transaction_session_timeout", "10s"),
         ("statement_timeout", "60s"),
         ("lock_timeout", "10s"),
+        // What is asked for often is in memory, where going through an index costs little more than reading on.
+        ("random_page_cost", "1.1"),
+        // Compiling a statement takes longer than any of these runs.
+        ("jit", "off"),
     ]);
     // Tried once outside of the pool, which would tell a refusal as a time-out.
     let reached = timeout(Duration::from_secs(5), PgConnection::connect_with(&options)).await;
@@ -186,9 +189,14 @@ pub async fn connect(options: &PgConnectOptions) -> Result<PgPool, StartError> {
             // One that was given up half-way may never answer again, or may be inside a transaction of which sqlx does not
             // know: there the two times differ. Asked in one message, because each message of a prepared one has its own.
             Box::pin(async move {
-                let question = connection.fetch_one(sqlx::raw_sql("SELECT now() = statement_timestamp()"));
-                let fresh = timeout(LIFE_SIGN, question).await;
-                Ok(matches!(fresh, Ok(Ok(row)) if row.try_get(0).unwrap_or(false)))
+                let is_fresh = async {
+                    if !pulse::has_given_up() {
+                        return connection.ping().await.map(|()| true);
+                    }
+                    let row = connection.fetch_one(sqlx::raw_sql("SELECT now() = statement_timestamp()")).await?;
+                    row.try_get(0)
+                };
+                Ok(matches!(timeout(LIFE_SIGN, is_fresh).await, Ok(Ok(true))))
             })
         })
         .connect_lazy_with(options);

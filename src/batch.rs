@@ -17,6 +17,10 @@ use crate::error::ApiError;
 /// The most that one statement is asked.
 const LARGEST: usize = 256;
 
+/// How often a batch lets others have their turn before it begins. Nobody waits for a clock: one alone begins at once. (Two made
+/// batches so much larger that Postgres had a third less to do at 16 connections; more of them changed nothing.)
+const YIELDS: usize = 2;
+
 /// A question on its way, and where its answer goes.
 type Waiting<Q, A> = (Q, oneshot::Sender<Result<A, ApiError>>);
 
@@ -124,7 +128,12 @@ where
     K: Eq + Hash,
     F: Future<Output = Result<Vec<Result<A, ApiError>>, ApiError>>,
 {
-    while let Some(batch) = worker.next() {
+    loop {
+        // Whoever has just been answered, or is being read from the network, gets the chance to ask again.
+        for _ in 0..YIELDS {
+            tokio::task::yield_now().await;
+        }
+        let Some(batch) = worker.next() else { break };
         // Whoever has hung up meanwhile need not be answered; what they asked for is done all the same.
         let (questions, senders): (Vec<_>, Vec<_>) = batch.into_iter().unzip();
         match answer(questions).await {

@@ -2,20 +2,13 @@
 //! it only never answers. A request that has waited for a while takes the pulse, by a connection of its own, and where there is
 //! none the client is told so within three seconds, while a query that is merely slow goes on.
 
-use std::{sync::Arc, time::Duration};
+use std::{sync::PoisonError, time::Duration};
 
-use axum::{
-    extract::{Request, State},
-    middleware::Next,
-    response::{IntoResponse, Response},
-};
 use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
 use tokio::{
     sync::Mutex,
     time::{Instant, sleep, timeout},
 };
-
-use crate::error::{ApiError, Code};
 
 /// How long a request waits before it takes the pulse, and again before it does so anew. A pulse that was good just before
 /// Postgres fell silent costs a second wait: twice this and once [`PATIENCE`] stay below three seconds.
@@ -26,6 +19,18 @@ const PATIENCE: Duration = Duration::from_millis(1200);
 const LONGEST: Duration = Duration::from_secs(65);
 /// How long one answer serves all who ask.
 const FRESH: Duration = Duration::from_millis(500);
+
+/// For how long a connection is looked at twice after work has been given up.
+const SUSPICION: Duration = Duration::from_secs(60);
+
+/// When work was given up last, in this process.
+static GIVEN_UP: std::sync::Mutex<Option<Instant>> = std::sync::Mutex::new(None);
+
+/// Whether work has been given up of late: connections may come back that are inside a transaction of which nobody knows.
+pub fn has_given_up() -> bool {
+    let last = GIVEN_UP.lock().unwrap_or_else(PoisonError::into_inner);
+    last.is_some_and(|last| last.elapsed() < SUSPICION)
+}
 
 /// Takes the pulse of Postgres, once for all who ask at the same time.
 pub struct Pulse {
@@ -78,15 +83,12 @@ impl Pulse {
             }
             tokio::select! {
                 done = &mut work => return Some(done),
-                beats = self.beats(began) => if !beats || began.elapsed() > LONGEST { return None },
+                beats = self.beats(began) => if !beats || began.elapsed() > LONGEST {
+                    // Before the work is dropped, and its connection looked at.
+                    *GIVEN_UP.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+                    return None;
+                },
             }
         }
     }
-}
-
-/// The layer that ends requests which wait for a Postgres that does not answer. The client learns, as ever with a 503, that it
-/// does not know what has become of its request.
-pub async fn watch(State(pulse): State<Arc<Pulse>>, request: Request, next: Next) -> Response {
-    let work = pulse.guard(next.run(request)).await;
-    work.unwrap_or_else(|| ApiError::from(Code::Unavailable).into_response())
 }

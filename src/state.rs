@@ -14,7 +14,7 @@ use crate::{
     media::Media,
     pulse::Pulse,
     reaction::{
-        counters::Counters,
+        counters::{Counters, Stored},
         store::{Change, Wish},
     },
     snack::{
@@ -43,8 +43,8 @@ pub struct Shared {
     pub snacks: Batches<(), Look, Snack>,
     /// Pages of orders that are still to be read, by which page it is; JSON.
     pub order_pages: Batches<String, (), Bytes>,
-    /// Reactions that are still to be written.
-    pub reactions: Batches<(), Wish, Change>,
+    /// Reactions that are still to be written; what they changed, and what Redis held before.
+    pub reactions: Batches<(), Wish, (Change, Option<Stored>)>,
     /// The store of pictures.
     pub media: Media,
     /// Makes uploaded pictures fit to be stored.

@@ -1,7 +1,7 @@
 //! The layers around the router that no library has: request ids that are safe to log, and changes that a client cannot
 //! cut off half-way.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use axum::{
     extract::{MatchedPath, Request, State},
@@ -14,43 +14,41 @@ use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 use uuid::Uuid;
 
-use crate::error::{ApiError, Code};
+use crate::{
+    error::{ApiError, Code},
+    pulse::Pulse,
+};
 
 /// The header that names a request, in logs and answers.
 pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Keeps the client's request id when it is sane, makes one otherwise, and puts it into every log line and the answer.
-pub async fn identify(mut request: Request, next: Next) -> Response {
+/// Keeps the client's request id when it is sane and makes one otherwise, puts it into every log line and the answer, and logs
+/// and counts the answer with its route's pattern, status and time.
+pub async fn observe(mut request: Request, next: Next) -> Response {
+    let started = Instant::now();
     let sane = |value: &&HeaderValue| {
         (1..=128).contains(&value.len()) && value.as_bytes().iter().all(|byte| (0x21..=0x7e).contains(byte))
     };
     let id = request.headers().get(X_REQUEST_ID).filter(sane).cloned().unwrap_or_else(|| {
         HeaderValue::from_str(&Uuid::new_v4().to_string()).unwrap_or_else(|_| HeaderValue::from_static("-"))
     });
-    let span = tracing::info_span!(
-        "request",
-        id = id.to_str().unwrap_or_default(),
-        method = %request.method(),
-        path = request.uri().path(),
-    );
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let span = tracing::info_span!("request", id = id.to_str().unwrap_or_default(), %method, path);
     request.headers_mut().insert(X_REQUEST_ID, id.clone());
     let mut response = next.run(request).instrument(span).await;
-    response.headers_mut().insert(X_REQUEST_ID, id);
-    response
-}
 
-/// Logs and counts every answer with its route's pattern, status and time.
-pub async fn measure(request: Request, next: Next) -> Response {
-    let started = std::time::Instant::now();
-    let method = request.method().clone();
-    let response = next.run(request).await;
     let seconds = started.elapsed().as_secs_f64();
-    let route = response.extensions().get::<Route>().map_or_else(|| "unknown".to_owned(), |route| route.0.clone());
-    let status = response.status().as_u16();
-    let labels = [("method", known(&method).to_owned()), ("route", route.clone()), ("status", status.to_string())];
+    let route = response.extensions().get::<MatchedPath>().map_or("unknown", MatchedPath::as_str);
+    let status = response.status();
+    let labels =
+        [("method", known(&method).to_owned()), ("route", route.to_owned()), ("status", status.as_str().to_owned())];
     metrics::counter!("http_requests_total", &labels).increment(1);
     metrics::histogram!("http_request_duration_seconds", &labels[..2]).record(seconds);
-    tracing::info!(route, status, milliseconds = seconds * 1000.0, "answered");
+    // Outside of the span: what stands in a span is written anew for each line in it, and this line is every request's.
+    let id_text = id.to_str().unwrap_or_default();
+    let (status, milliseconds) = (status.as_u16(), seconds * 1000.0);
+    tracing::info!(id = id_text, %method, path, route, status, milliseconds, "answered");
+    response.headers_mut().insert(X_REQUEST_ID, id);
     response
 }
 
@@ -64,12 +62,9 @@ fn known(method: &Method) -> &str {
     }
 }
 
-#[derive(Clone)]
-struct Route(String);
-
-/// Hands the matched route's pattern out to [`measure`], which stands outside the router.
+/// Hands the matched route's pattern out to [`observe`], which stands outside the router.
 pub async fn name_route(request: Request, next: Next) -> Response {
-    let route = request.extensions().get::<MatchedPath>().map(|path| Route(path.as_str().to_owned()));
+    let route = request.extensions().get::<MatchedPath>().cloned();
     let mut response = next.run(request).await;
     if let Some(route) = route {
         response.extensions_mut().insert(route);
@@ -77,24 +72,41 @@ pub async fn name_route(request: Request, next: Next) -> Response {
     response
 }
 
-/// Runs whatever may change something as a task of its own, which the stop of the server waits for: a client that hangs up
-/// cannot cancel it half-way, nor leave a connection of the pool inside a transaction. A panic is a 500 for this caller.
-pub async fn detach(State(tasks): State<TaskTracker>, request: Request, next: Next) -> Response {
-    if request.method().is_safe() {
-        return next.run(request).await;
-    }
-    let work = tasks.spawn(next.run(request).in_current_span());
-    work.await.unwrap_or_else(|failure| ApiError::internal(failure).into_response())
+/// What [`admit`] needs.
+pub struct Gate {
+    /// One for each request that may be under way.
+    pub places: Semaphore,
+    /// Work that the stop of the server waits for.
+    pub tasks: TaskTracker,
+    /// Whether Postgres answers.
+    pub pulse: Arc<Pulse>,
 }
 
-/// Refuses what is more than the server can carry, early and cheaply. Whoever looks after the server is let in all the same.
-pub async fn shed(State(places): State<Arc<Semaphore>>, request: Request, next: Next) -> Response {
-    if request.uri().path().starts_with("/health/") || request.uri().path().starts_with("/metrics") {
-        return next.run(request).await;
-    }
-    let Ok(_place) = places.try_acquire() else {
+/// Lets requests in and sees them through.
+///
+/// - What is more than the server can carry is refused, early and cheaply; whoever looks after the server is let in all the
+///   same.
+/// - Whatever may change something runs as a task of its own, which the stop of the server waits for: a client that hangs up
+///   cannot cancel it half-way, nor leave a connection of the pool inside a transaction. A panic is a 500 for this caller.
+/// - What waits for a Postgres that does not answer is ended. The client learns, as ever with a 503, that it does not know what
+///   has become of its request.
+pub async fn admit(State(gate): State<Arc<Gate>>, request: Request, next: Next) -> Response {
+    let path = request.uri().path();
+    let is_served = path.starts_with("/health/") || path.starts_with("/metrics");
+    let place = gate.places.try_acquire();
+    if place.is_err() && !is_served {
         metrics::counter!("http_requests_shed_total").increment(1);
         return ApiError::from(Code::Unavailable).into_response();
+    }
+    let is_safe = request.method().is_safe();
+    let pulse = Arc::clone(&gate.pulse);
+    let work = async move {
+        let answer = pulse.guard(next.run(request)).await;
+        answer.unwrap_or_else(|| ApiError::from(Code::Unavailable).into_response())
     };
-    next.run(request).await
+    if is_safe {
+        return work.await;
+    }
+    let task = gate.tasks.spawn(work.in_current_span());
+    task.await.unwrap_or_else(|failure| ApiError::internal(failure).into_response())
 }

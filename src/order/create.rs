@@ -21,13 +21,15 @@ use crate::{
 pub async fn create(connection: &mut PgConnection, user: i64, wanted: &[Wanted]) -> Result<Order, ApiError> {
     refuse_unavailable(wanted)?;
     let lines = Lines::of(wanted);
-    // clock_timestamp, as every step of an order's way.
+    // clock_timestamp, as every step of an order's way. Without (SELECT ...) Postgres sees how many lines there are, and plans
+    // anew each time.
     let sql = format!(
         "WITH o AS (
             INSERT INTO orders (user_id) VALUES ($1) RETURNING *),
         bought AS (
             INSERT INTO purchases (order_id, snack_id, position, quantity, unit_price, currency)
-            SELECT o.id, line.* FROM o, unnest($2::bigint[], $3::int[], $4::int[], $5::numeric[], $6::currency[]) AS line),
+            SELECT o.id, line.*
+            FROM o, unnest((SELECT $2::bigint[]), (SELECT $3::int[]), (SELECT $4::int[]), (SELECT $5::numeric[]), (SELECT $6::currency[])) AS line),
         noted AS (
             INSERT INTO order_history (order_id, to_status, actor_id, at) SELECT id, status, user_id, clock_timestamp() FROM o)
         {ORDER} FROM o JOIN users AS person ON person.id = o.user_id"

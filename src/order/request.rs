@@ -84,10 +84,11 @@ impl OrderRequest {
     pub async fn resolve(&self, db: impl PgExecutor<'_>) -> Result<Vec<Wanted>, ApiError> {
         let uids: Vec<Option<Uuid>> = self.snacks.iter().map(|line| line.uid.parse().ok()).collect();
         let known: Vec<Uuid> = uids.iter().copied().flatten().collect();
+        // Without unnest Postgres sees how many there are, and plans anew each time.
         let rows = sqlx::query!(
             r#"SELECT id, uid, name, url, "desc", image, thumbnail, price, currency AS "currency: Currency",
                    status AS "status: SnackStatus"
-               FROM snacks WHERE uid = ANY($1)"#,
+               FROM snacks WHERE uid = ANY(ARRAY(SELECT unnest($1::uuid[])))"#,
             &known
         )
         .fetch_all(db)

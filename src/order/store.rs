@@ -251,11 +251,12 @@ async fn fill(connection: &mut PgConnection, orders: &mut [Order]) -> Result<(),
         return Ok(());
     }
     let ids: Vec<i64> = orders.iter().map(|order| order.id).collect();
+    // Without unnest Postgres sees how many there are, and plans anew each time.
     let rows = sqlx::query!(
         r#"SELECT p.order_id, p.quantity, p.unit_price, p.currency AS "currency: Currency",
                s.uid, s.name, s.url, s."desc", s.image, s.thumbnail
            FROM purchases AS p JOIN snacks AS s ON s.id = p.snack_id
-           WHERE p.order_id = ANY($1) ORDER BY p.order_id, p.position"#,
+           WHERE p.order_id = ANY(ARRAY(SELECT unnest($1::bigint[]))) ORDER BY p.order_id, p.position"#,
         &ids
     )
     .fetch_all(connection)

@@ -147,11 +147,21 @@ impl Counters {
 
     /// What Redis holds of `snack`; none when it holds no epoch, has missed a change, or does not answer in time.
     pub async fn read(&self, snack: Uuid) -> Option<Stored> {
+        self.read_all(&[snack]).await.pop().flatten()
+    }
+
+    /// The same for each of `snacks`, asked at once.
+    pub async fn read_all(&self, snacks: &[Uuid]) -> Vec<Option<Stored>> {
         let mut connection = self.connection();
         let mut command = redis::cmd("MGET");
-        command.arg(&self.keys(snack));
-        let values: [Option<String>; 3] = self.attempt(command.query_async(&mut connection)).await?;
-        parse(&values).filter(|stored| self.has_all(snack, stored.epoch))
+        for snack in snacks {
+            command.arg(&self.keys(*snack));
+        }
+        let values: Option<Vec<Option<String>>> = self.attempt(command.query_async(&mut connection)).await;
+        let Some(values) = values else { return vec![None; snacks.len()] };
+        let (rows, _) = values.as_chunks();
+        let believed = |(row, snack): (_, &Uuid)| parse(row).filter(|stored| self.has_all(*snack, stored.epoch));
+        rows.iter().zip(snacks).map(believed).collect()
     }
 
     /// Notes that Redis was not told of a change of `snack`: what it holds under `epoch` or an earlier one is not to be

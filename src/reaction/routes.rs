@@ -70,18 +70,21 @@ pub async fn cancel_reaction(
 /// the epoch that was read before, or else in Postgres. Redis counts for nothing when a flush has passed it by: it was out of
 /// reach then, or has lost what it was told.
 async fn become_of(state: &AppState, wish: Wish) -> Result<Json<ReactionAnswer>, ApiError> {
-    let before = state.counters.read(wish.snack).await;
-    let change = state.reactions.ask((), wish, {
+    let written = state.reactions.ask((), wish, {
         let state = state.clone();
         move |wishes| {
             let state = state.clone();
             async move {
+                let snacks: Vec<Uuid> = wishes.iter().map(|wish| wish.snack).collect();
+                let before = state.counters.read_all(&snacks).await;
                 let written = state.pulse.guard(store::write(&state.db, &wishes)).await;
-                written.unwrap_or_else(|| Err(Code::Unavailable.into()))
+                let outcomes = written.unwrap_or_else(|| Err(Code::Unavailable.into()))?;
+                let answers = outcomes.into_iter().zip(before);
+                Ok(answers.map(|(outcome, before)| outcome.map(|change| (change, before))).collect())
             }
         }
     });
-    let change = change.await?;
+    let (change, before) = written.await?;
     let snack = wish.snack;
     let counted = match before {
         Some(stored) if stored.epoch >= change.epoch => state.counters.shift(snack, stored.epoch, change).await,

@@ -63,12 +63,14 @@ async fn write_distinct<'a>(
     let snacks: Vec<Uuid> = wishes.clone().map(|wish| wish.snack).collect();
     let users: Vec<i64> = wishes.clone().map(|wish| wish.user).collect();
     let reactions: Vec<Option<ReactionType>> = wishes.clone().map(|wish| wish.reaction).collect();
+    // Without (SELECT ...) Postgres sees how many wishes there are, and plans anew each time.
     // Rows in one order whoever writes them, so that two servers' batches wait for each other instead of forever. A fresh row
     // has no xmax; one that was switched over carries the lock of its update.
     let rows = sqlx::query!(
         r#"WITH wish AS (
                SELECT number, snacks.id AS snack_id, counter_epoch, user_id, wish.type
-               FROM unnest($1::uuid[], $2::bigint[], $3::reaction_type[]) WITH ORDINALITY AS wish (snack, user_id, type, number)
+               FROM unnest((SELECT $1::uuid[]), (SELECT $2::bigint[]), (SELECT $3::reaction_type[]))
+                   WITH ORDINALITY AS wish (snack, user_id, type, number)
                JOIN snacks ON snacks.uid = wish.snack),
            locked AS (
                SELECT snack_id, user_id FROM snack_reactions JOIN wish USING (snack_id, user_id)

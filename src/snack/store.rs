@@ -188,16 +188,18 @@ pub async fn list(
     if let Some(search) = &filter.search {
         let part = fold(search);
         if (1..3).contains(&part.chars().count()) {
-            // Trigrams find no part as short as this. strpos is for rows that the index has not picked: it costs much less
-            // than short_parts, and Postgres does not take it for a second condition that few rows meet.
-            sql.push(" AND strpos(s.name_key, ").push_bind(part.clone()).push(") > 0");
-            sql.push(" AND short_parts(s.name_key) @> ARRAY[").push_bind(part).push("]");
+            // Trigrams find no part as short as this.
+            sql.push(" AND s.short_parts @> ARRAY[").push_bind(part).push("]");
         } else {
             sql.push(" AND s.name_key LIKE ").push_bind(like_pattern(search));
         }
     }
     if let Some(status) = filter.status {
-        sql.push(" AND s.status = ").push_bind(status);
+        // Said in the text of the statement: Postgres can then plan it once and for all, knowing which.
+        sql.push(match status {
+            SnackStatus::Available => " AND s.status = 'available'",
+            SnackStatus::Unavailable => " AND s.status = 'unavailable'",
+        });
     }
     if let Some(uid) = filter.uid {
         sql.push(" AND s.uid = ").push_bind(uid);
@@ -227,7 +229,8 @@ pub struct Look {
 pub async fn look_up(db: &PgPool, looks: &[Look]) -> Result<Vec<Result<Snack, ApiError>>, ApiError> {
     let uids: Vec<Uuid> = looks.iter().map(|look| look.uid).collect();
     let mut sql = QueryBuilder::new(SNACK);
-    sql.push(FROM).push(" WHERE s.uid = ANY(").push_bind(uids).push(")");
+    // Without unnest Postgres sees how many there are, and plans anew each time.
+    sql.push(FROM).push(" WHERE s.uid = ANY(ARRAY(SELECT unnest(").push_bind(uids).push("::uuid[])))");
     let mut connection = db.acquire().await?;
     let snacks: Vec<Snack> = sql.build_query_as().fetch_all(&mut *connection).await?;
     let viewers = looks.iter().map(|look| look.viewer).collect();
@@ -258,9 +261,10 @@ async fn reactions(
         ids.sort_unstable();
         ids.dedup();
     }
+    // unnest as in [`look_up`].
     let rows = sqlx::query!(
         r#"SELECT user_id, snack_id, type AS "reaction: ReactionType" FROM snack_reactions
-           WHERE snack_id = ANY($1) AND user_id = ANY($2)"#,
+           WHERE snack_id = ANY(ARRAY(SELECT unnest($1::bigint[]))) AND user_id = ANY(ARRAY(SELECT unnest($2::bigint[])))"#,
         &snacks,
         &viewers
     );

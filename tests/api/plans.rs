@@ -10,15 +10,7 @@ use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
 use crate::helpers::{Person, TestApp};
 
 /// The tables that grow.
-const LARGE: [&str; 7] = [
-    "users",
-    "snacks",
-    "snack_reactions",
-    "orders",
-    "purchases",
-    "order_history",
-    "audit_log",
-];
+const LARGE: [&str; 7] = ["users", "snacks", "snack_reactions", "orders", "purchases", "order_history", "audit_log"];
 
 /// Enough rows that reading them all costs more than an index does.
 const ROWS: [&str; 9] = [
