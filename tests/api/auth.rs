@@ -243,14 +243,17 @@ async fn an_unknown_email_costs_what_a_wrong_password_costs() {
     // The least of several, in turns: load makes some of them slower, but a hash that is left out makes all of them faster.
     let emails = [member.email.as_str(), "nobody@snack.example", &gone.email];
     let mut least = [Duration::MAX; 3];
-    for _ in 0..8 {
+    for _ in 0..40 {
         for (email, least) in emails.iter().zip(&mut least) {
             let begun = Instant::now();
             sign_in(&app, email, "not the password").await.refused(401, "invalid_credentials");
             *least = begun.elapsed().min(*least);
         }
+        if least[1] * 2 > least[0] && least[2] * 2 > least[0] {
+            return;
+        }
     }
-    assert!(least[1] * 2 > least[0] && least[2] * 2 > least[0], "{least:?}");
+    panic!("{least:?}");
 }
 
 #[tokio::test]
