@@ -188,10 +188,10 @@ pub async fn list(
     if let Some(search) = &filter.search {
         let part = fold(search);
         if (1..3).contains(&part.chars().count()) {
-            // Trigrams find no part as short as this. strpos excludes nothing more: it is the kind of condition that Postgres
-            // takes one row in three to meet, without which it thinks too many rows have a rare part and reads the list through.
+            // Trigrams find no part as short as this. The second condition excludes nothing: without it Postgres thinks that too
+            // many snacks have a rare part, and reads through all there are in the list's order.
             sql.push(" AND s.short_parts @> ARRAY[").push_bind(part.clone()).push("]");
-            sql.push(" AND strpos(s.name_key, ").push_bind(part).push(") > 0");
+            sql.push(" AND sign(strpos(s.name_key, ").push_bind(part).push(")) = 1");
         } else {
             sql.push(" AND s.name_key LIKE ").push_bind(like_pattern(search));
         }
