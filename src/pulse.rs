@@ -21,7 +21,7 @@ const LONGEST: Duration = Duration::from_secs(65);
 const FRESH: Duration = Duration::from_millis(500);
 
 /// For how long a connection is looked at twice after work has been given up.
-const SUSPICION: Duration = Duration::from_secs(60);
+const SUSPICION: Duration = Duration::from_mins(1);
 
 /// When work was given up last, in this process.
 static GIVEN_UP: std::sync::Mutex<Option<Instant>> = std::sync::Mutex::new(None);

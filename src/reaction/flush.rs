@@ -6,7 +6,7 @@
 use std::time::{Duration, Instant};
 
 use sqlx::{PgConnection, PgPool};
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval, sleep};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -23,49 +23,65 @@ const DIRTY_BATCH: i64 = 10_000;
 /// How soon a reconcile that could not be finished is tried again. Waiting for the next would break the promise of two
 /// intervals: the first command after an outage only finds that the old connection is broken.
 const RETRY: Duration = Duration::from_millis(600);
-/// How many snacks one round of the reconcile compares.
-const RECONCILE_BATCH: i64 = 1_000;
+/// How many snacks one round of the reconcile compares. It then rests for as long as that took, so that requests get their turn.
+const RECONCILE_BATCH: i64 = 200;
 
-/// Flushes and reconciles until `stop`, then flushes once more.
+/// Flushes and reconciles until `stop`, then flushes once more. The two side by side: with a million snacks a reconcile takes
+/// many flush intervals.
 pub async fn run(state: AppState, stop: CancellationToken) {
-    let mut flushes = interval(state.config.flush_interval);
-    let mut reconciles = interval(state.config.reconcile_interval);
-    flushes.set_missed_tick_behavior(MissedTickBehavior::Skip);
-    reconciles.set_missed_tick_behavior(MissedTickBehavior::Skip);
-    loop {
-        // The first tick of an interval is at once: a server that starts reconciles what the one before left behind.
-        let outcome = tokio::select! {
-            () = stop.cancelled() => break,
-            _ = flushes.tick() => {
-                let began = Instant::now();
-                let outcome = state.pulse.guard(flush(&state.db, &state.counters)).await;
-                if !matches!(outcome, Some(Ok(0))) {
-                    metrics::histogram!("reaction_flush_seconds").record(began.elapsed().as_secs_f64());
-                }
-                outcome.map(|flushed| flushed.map(drop))
-            }
-            _ = reconciles.tick() => {
-                let began = Instant::now();
-                let outcome = state.pulse.guard(reconcile(&state.db, &state.counters)).await;
-                metrics::histogram!("reaction_reconcile_seconds").record(began.elapsed().as_secs_f64());
-                if !matches!(outcome, Some(Ok(Reconciled { is_complete: true, .. }))) {
-                    reconciles.reset_after(RETRY.min(reconciles.period()));
-                }
-                outcome.map(|reconciled| reconciled.map(drop))
-            }
-        };
-        match outcome {
-            Some(Ok(())) => {}
-            Some(Err(error)) => {
-                tracing::warn!(%error, "the reaction counts were not flushed; the next round tries again");
-            }
-            None => tracing::warn!("Postgres fell silent during a flush; the next round tries again"),
-        }
-    }
+    tokio::join!(flush_often(&state, &stop), reconcile_often(&state, &stop));
     match state.pulse.guard(flush(&state.db, &state.counters)).await {
         Some(Ok(snacks)) => tracing::info!(snacks, "last flush done"),
         Some(Err(error)) => tracing::warn!(%error, "the last flush failed; the next start makes up for it"),
         None => tracing::warn!("Postgres fell silent during the last flush; the next start makes up for it"),
+    }
+}
+
+async fn flush_often(state: &AppState, stop: &CancellationToken) {
+    let mut ticks = interval(state.config.flush_interval);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = ticks.tick() => {}
+        }
+        let began = Instant::now();
+        let outcome = state.pulse.guard(flush(&state.db, &state.counters)).await;
+        if !matches!(outcome, Some(Ok(0))) {
+            metrics::histogram!("reaction_flush_seconds").record(began.elapsed().as_secs_f64());
+        }
+        warn_of(outcome.as_ref(), "flushed");
+    }
+}
+
+async fn reconcile_often(state: &AppState, stop: &CancellationToken) {
+    // The first tick of an interval is at once: a server that starts reconciles what the one before left behind.
+    let mut ticks = interval(state.config.reconcile_interval);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = ticks.tick() => {}
+        }
+        let began = Instant::now();
+        let outcome = tokio::select! {
+            () = stop.cancelled() => return,
+            outcome = state.pulse.guard(reconcile(&state.db, &state.counters)) => outcome,
+        };
+        metrics::histogram!("reaction_reconcile_seconds").record(began.elapsed().as_secs_f64());
+        if !matches!(outcome, Some(Ok(Reconciled { is_complete: true, .. }))) {
+            ticks.reset_after(RETRY.min(ticks.period()));
+        }
+        warn_of(outcome.as_ref(), "reconciled");
+    }
+}
+
+/// Warns of what went wrong, if anything did; none is a Postgres that fell silent.
+fn warn_of<T>(outcome: Option<&Result<T, ApiError>>, what: &str) {
+    match outcome {
+        Some(Ok(_)) => {}
+        Some(Err(error)) => tracing::warn!(%error, "the reaction counts were not {what}; the next round tries again"),
+        None => tracing::warn!("Postgres fell silent: the reaction counts were not {what}; the next round tries again"),
     }
 }
 
@@ -154,6 +170,7 @@ pub async fn reconcile(db: &PgPool, counters: &Counters) -> Result<Reconciled, A
     let mut is_complete = true;
     let mut after = 0;
     loop {
+        let began = Instant::now();
         let batch = columns_after(db, after).await?;
         let Some(last) = batch.last() else { return Ok(Reconciled { healed, is_complete }) };
         after = last.id;
@@ -164,6 +181,7 @@ pub async fn reconcile(db: &PgPool, counters: &Counters) -> Result<Reconciled, A
         let differing: Vec<_> =
             batch.iter().zip(stored).filter(|(columns, stored)| *stored != columns.as_stored()).collect();
         if differing.is_empty() {
+            sleep(began.elapsed()).await;
             continue;
         }
         let snacks: Vec<i64> = differing.iter().map(|(columns, _)| columns.id).collect();

@@ -182,7 +182,7 @@ def main():
     parser.add_argument("--only", default="", help="rows whose names contain this; 'growth' for the large database")
     parser.add_argument("program")
     arguments = parser.parse_args()
-    arguments.rounds, arguments.seconds, arguments.samples = (1, 2, 0) if arguments.quick else (3, 5, 200)
+    arguments.rounds, arguments.seconds, arguments.samples = (1, 2, 0) if arguments.quick else (3, 3, 200)
     scratch = Path(tempfile.mkdtemp())
     try:
         results, costs = ([], []) if arguments.only == "growth" else throughput(arguments, scratch)

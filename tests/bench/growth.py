@@ -1,6 +1,6 @@
 """The same calls with a thousand rows and with millions: what grows, and by how much. See bench.py."""
 
-import json, os, random, re, socket, statistics, time, urllib.parse, urllib.request
+import json, random, re, socket, statistics, sys, time, urllib.parse, urllib.request
 
 from common import HERE, Server, psql, token
 
@@ -27,17 +27,20 @@ class Line:
                    f"Content-Type: application/json\r\nContent-Length: {len(content)}\r\n\r\n").encode() + content
         began = time.perf_counter()
         self.socket.sendall(request)
-        answer = self.socket.recv(65536)
+        answer = b""
         while b"\r\n\r\n" not in answer:
-            answer += self.socket.recv(65536)
+            answer += self.receive()
         head, _, rest = answer.partition(b"\r\n\r\n")
         length = int(re.search(rb"(?i)content-length: (\d+)", head)[1])
         while len(rest) < length:
-            rest += self.socket.recv(65536)
+            rest += self.receive()
         took = (time.perf_counter() - began) * 1000
         if not head.startswith(b"HTTP/1.1 2"):
             raise SystemExit(f"{method} {path}: {head.decode()}\n{rest.decode()}")
         return took, json.loads(rest)
+
+    def receive(self):
+        return self.socket.recv(65536) or sys.exit("the server has hung up")
 
 
 class Size:
@@ -57,10 +60,16 @@ class Size:
             time.sleep(1)
         self.counted = time.time() - began
         psql("VACUUM ANALYZE", database=name)
+
+    def meet(self):
+        """Who asks for what. Not before it is asked: a connection that says nothing for long is closed."""
         self.snacks = self.sql(f"SELECT uid FROM snacks ORDER BY (id * 7919) % {self.rows['snacks']} LIMIT 900").split()
         users = [int(user) for user in self.sql("SELECT id FROM users WHERE member_type = 'member' ORDER BY id DESC LIMIT 200").split()]
         self.tokens = [token(user) for user in users]
         self.admin = token(int(self.sql("SELECT id FROM users WHERE member_type = 'admin'")))
+        # The reconcile that every server begins with.
+        while metric(self, "reaction_reconcile_seconds")[1] < 1:
+            time.sleep(0.2)
         self.line = Line(self.server, self.tokens[0])
         self.stale = self.created = None
         self.cursors = {path: self.walk(path) for path in ("/snacks", "/orders")}
@@ -110,6 +119,8 @@ class Size:
 def measure(arguments, scratch):
     """Rows of the table of growth, and lines of text beside it."""
     sizes = [Size(name, arguments, scratch, 18770 + at) for at, name in enumerate(SIZES)]
+    for size in sizes:
+        size.meet()
     year, month = time.gmtime(time.time() - 40 * 86400)[:2]
     part = lambda text: f"/snacks?search={urllib.parse.quote(text)}"
     calls = [
