@@ -288,7 +288,7 @@ def report(arguments, results, costs, grown, notes):
     by_hand = (HERE / "notes.md").read_text()
     Path("BENCH.md").write_text("# Benchmarks\n\nWritten by `make bench`. The yardstick is what Postgres itself does in the same minute on the same "
                                 "machine when pgbench sends it the same SQL, prepared, over as many connections; for sign-ins, argon2 on "
-                                "all cores. Rates are medians of three rounds of five seconds, server and yardstick in turns. CPU is in cores.\n\n"
+                                f"all cores. Rates are medians of three rounds of {arguments.seconds} seconds, server and yardstick in turns. CPU is in cores.\n\n"
                                 + "\n".join(lines) + "\n\n" + by_hand)
 
 
