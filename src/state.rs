@@ -14,6 +14,7 @@ use crate::{
     media::Media,
     pulse::Pulse,
     reaction::{
+        Counts,
         counters::{Counters, Stored},
         store::{Change, Wish},
     },
@@ -39,12 +40,12 @@ pub struct Shared {
     pub counters: Counters,
     /// Pages of snacks that are still to be read, by which page it is; JSON, as each viewer sees it.
     pub snack_pages: Batches<String, i64, Bytes>,
-    /// Snacks that are still to be read.
-    pub snacks: Batches<(), Look, Snack>,
+    /// Snacks that are still to be read, and what Redis holds of them.
+    pub snacks: Batches<(), Look, (Snack, Option<Stored>)>,
     /// Pages of orders that are still to be read, by which page it is; JSON.
     pub order_pages: Batches<String, (), Bytes>,
-    /// Reactions that are still to be written; what they changed, and what Redis held before.
-    pub reactions: Batches<(), Wish, (Change, Option<Stored>)>,
+    /// Reactions that are still to be written; what they changed, and the counts if Redis knows them.
+    pub reactions: Batches<(), Wish, (Change, Option<Counts>)>,
     /// The store of pictures.
     pub media: Media,
     /// Makes uploaded pictures fit to be stored.

@@ -7,12 +7,11 @@ use std::{
     collections::HashMap,
     sync::{
         Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
 
-use futures_util::{StreamExt, stream};
 use redis::{
     FromRedisValue, RedisResult, Script,
     aio::{ConnectionManager, ConnectionManagerConfig},
@@ -29,28 +28,38 @@ const PATIENCE: Duration = Duration::from_millis(150);
 const CONNECTION_PATIENCE: Duration = Duration::from_secs(1);
 /// How long nobody tries after a failure.
 const PAUSE: Duration = Duration::from_millis(500);
-/// How many scripts of a flush are under way at once.
-const AT_ONCE: usize = 64;
+/// How many snacks of a flush are told at once, so that nobody else's command waits for long.
+const AT_ONCE: usize = 100;
 
 /// Where epochs end: 15 digits, which Lua's numbers still hold exactly.
 pub const EPOCHS: i64 = 1_000_000_000_000_000;
 
-/// INCR and DECR, when the epoch is still the one that the caller read before it wrote the row. It never creates a key.
-const MOVE: &str = r"
-if redis.call('GET', KEYS[3]) ~= ARGV[1] or redis.call('EXISTS', KEYS[1], KEYS[2]) < 2 then return false end
-for i = 1, 2 do
-    if ARGV[i + 1] == '1' then redis.call('INCR', KEYS[i]) elseif ARGV[i + 1] == '-1' then redis.call('DECR', KEYS[i]) end
+/// INCR and DECR for each three keys, when the epoch is still the one that the caller read before it wrote the row. It never
+/// creates a key.
+const SHIFT: &str = r"
+local answers = {}
+for at = 1, #KEYS, 3 do
+    local answer = false
+    if redis.call('GET', KEYS[at + 2]) == ARGV[at + 2] and redis.call('EXISTS', KEYS[at], KEYS[at + 1]) == 2 then
+        for i = at, at + 1 do
+            if ARGV[i] == '1' then redis.call('INCR', KEYS[i]) elseif ARGV[i] == '-1' then redis.call('DECR', KEYS[i]) end
+        end
+        answer = redis.call('MGET', KEYS[at], KEYS[at + 1])
+    end
+    table.insert(answers, answer)
 end
-return redis.call('MGET', KEYS[1], KEYS[2])";
+return answers";
 
-/// Absolute values, unless later ones are there already. What cannot be an epoch of ours ([`EPOCHS`]) is no obstacle.
+/// Absolute values for each three keys, unless later ones are there already. What cannot be an epoch of ours ([`EPOCHS`]) is
+/// no obstacle.
 const SET: &str = r"
-local stored = redis.pcall('GET', KEYS[3])
-if type(stored) == 'string' and #stored <= 15 and stored:match('^%d+$') and tonumber(stored) >= tonumber(ARGV[3]) then
-    return 0
-end
-redis.call('MSET', KEYS[1], ARGV[1], KEYS[2], ARGV[2], KEYS[3], ARGV[3])
-return 1";
+for at = 1, #KEYS, 3 do
+    local stored = redis.pcall('GET', KEYS[at + 2])
+    local is_epoch = type(stored) == 'string' and #stored <= 15 and stored:match('^%d+$')
+    if not is_epoch or tonumber(stored) < tonumber(ARGV[at + 2]) then
+        redis.call('MSET', KEYS[at], ARGV[at], KEYS[at + 1], ARGV[at + 1], KEYS[at + 2], ARGV[at + 2])
+    end
+end";
 
 /// What Redis holds of a snack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,6 +79,17 @@ pub struct Fresh {
     pub counts: Counts,
     /// The epoch of that count.
     pub epoch: i64,
+}
+
+/// A change of a snack's counts.
+#[derive(Clone, Copy, Debug)]
+pub struct Shift {
+    /// Which snack.
+    pub snack: Uuid,
+    /// The epoch that was read before the row was written.
+    pub epoch: i64,
+    /// What was written.
+    pub change: Change,
 }
 
 /// A connection that is made when it is first used, and made again when it breaks.
@@ -113,7 +133,7 @@ impl Counters {
             prefix: config.redis_prefix.clone(),
             breaker: Breaker::new(),
             set: Script::new(SET),
-            shift: Script::new(MOVE),
+            shift: Script::new(SHIFT),
             missed: Mutex::default(),
         })
     }
@@ -145,12 +165,7 @@ impl Counters {
         matches!(timeout(PATIENCE, redis::cmd("PING").query_async::<()>(&mut connection)).await, Ok(Ok(())))
     }
 
-    /// What Redis holds of `snack`; none when it holds no epoch, has missed a change, or does not answer in time.
-    pub async fn read(&self, snack: Uuid) -> Option<Stored> {
-        self.read_all(&[snack]).await.pop().flatten()
-    }
-
-    /// The same for each of `snacks`, asked at once.
+    /// What Redis holds of each of `snacks`; none when it holds no epoch, has missed a change, or does not answer in time.
     pub async fn read_all(&self, snacks: &[Uuid]) -> Vec<Option<Stored>> {
         let mut connection = self.connection();
         let mut command = redis::cmd("MGET");
@@ -193,46 +208,48 @@ impl Counters {
         Some(rows.iter().map(parse).collect())
     }
 
-    /// Counts `change` and returns the counts that result. None when `epoch` is no longer the stored one (a flush came in
-    /// between and has counted the change) or Redis does not answer in time. Never repeated: a command that timed out may
-    /// still run.
-    pub async fn shift(&self, snack: Uuid, epoch: i64, change: Change) -> Option<Counts> {
-        let delta =
-            |reaction: ReactionType| i32::from(change.to == Some(reaction)) - i32::from(change.from == Some(reaction));
+    /// Counts what has changed and returns the counts that result. None where the epoch is no longer the stored one (a flush
+    /// came in between and has counted the change) or Redis does not answer in time. Never repeated: a command that timed out
+    /// may still run.
+    pub async fn shift(&self, shifts: &[Shift]) -> Vec<Option<Counts>> {
+        if shifts.is_empty() {
+            return Vec::new();
+        }
         let mut connection = self.connection();
         let mut invocation = self.shift.prepare_invoke();
-        for key in self.keys(snack) {
-            invocation.key(key);
+        for Shift { snack, epoch, change: Change { from, to, .. } } in shifts {
+            let delta = |it| i32::from(*to == Some(it)) - i32::from(*from == Some(it));
+            invocation
+                .key(&self.keys(*snack))
+                .arg(delta(ReactionType::Like))
+                .arg(delta(ReactionType::Hate))
+                .arg(*epoch);
         }
-        invocation.arg(epoch).arg(delta(ReactionType::Like)).arg(delta(ReactionType::Hate));
-        let answer: Option<Option<(i32, i32)>> = self.attempt(invocation.invoke_async(&mut connection)).await;
-        if answer.is_none() {
-            self.miss(snack, epoch.max(change.epoch));
-        }
+        let answers: Option<Vec<Option<(i32, i32)>>> = self.attempt(invocation.invoke_async(&mut connection)).await;
+        let Some(answers) = answers else {
+            for shift in shifts {
+                self.miss(shift.snack, shift.epoch.max(shift.change.epoch));
+            }
+            return vec![None; shifts.len()];
+        };
         // Below zero is what nobody can have counted.
-        answer
-            .flatten()
-            .filter(|(likes, hates)| *likes >= 0 && *hates >= 0)
-            .map(|(likes, hates)| Counts { likes, hates })
+        let sane = |(likes, hates)| (likes >= 0 && hates >= 0).then_some(Counts { likes, hates });
+        answers.into_iter().map(|answer| answer.and_then(sane)).collect()
     }
 
     /// Writes freshly counted snacks, each unless a later count is there already. Returns whether Redis has heard of all; what
     /// it has not is left to the next reconcile.
     pub async fn set(&self, fresh: &[Fresh]) -> bool {
-        let heard = AtomicBool::new(true);
-        stream::iter(fresh)
-            .for_each_concurrent(AT_ONCE, |fresh| async {
-                let mut connection = self.connection();
-                let mut invocation = self.set.prepare_invoke();
-                for key in self.keys(fresh.snack) {
-                    invocation.key(key);
-                }
-                invocation.arg(fresh.counts.likes).arg(fresh.counts.hates).arg(fresh.epoch);
-                let set: Option<i32> = self.attempt(invocation.invoke_async(&mut connection)).await;
-                heard.fetch_and(set.is_some(), Ordering::Relaxed);
-            })
-            .await;
-        heard.into_inner()
+        let mut has_heard = true;
+        for some in fresh.chunks(AT_ONCE) {
+            let mut connection = self.connection();
+            let mut invocation = self.set.prepare_invoke();
+            for Fresh { snack, counts, epoch } in some {
+                invocation.key(&self.keys(*snack)).arg(counts.likes).arg(counts.hates).arg(*epoch);
+            }
+            has_heard &= self.attempt::<()>(invocation.invoke_async(&mut connection)).await.is_some();
+        }
+        has_heard
     }
 
     /// Awaits a command, unless Redis is out of reach.

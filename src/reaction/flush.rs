@@ -14,7 +14,10 @@ use super::{
     Counts,
     counters::{Counters, EPOCHS, Fresh, Stored},
 };
-use crate::{error::ApiError, state::AppState};
+use crate::{
+    error::{ApiError, Code},
+    state::AppState,
+};
 
 /// Names the lock that elects the flusher; any number that nothing else uses.
 const LOCK: i64 = 0x736e_6163_6b73;
@@ -66,13 +69,13 @@ async fn reconcile_often(state: &AppState, stop: &CancellationToken) {
         let began = Instant::now();
         let outcome = tokio::select! {
             () = stop.cancelled() => return,
-            outcome = state.pulse.guard(reconcile(&state.db, &state.counters)) => outcome,
+            outcome = reconcile(state) => outcome,
         };
         metrics::histogram!("reaction_reconcile_seconds").record(began.elapsed().as_secs_f64());
-        if !matches!(outcome, Some(Ok(Reconciled { is_complete: true, .. }))) {
+        if !matches!(outcome, Ok(Reconciled { is_complete: true, .. })) {
             ticks.reset_after(RETRY.min(ticks.period()));
         }
-        warn_of(outcome.as_ref(), "reconciled");
+        warn_of(Some(&outcome), "reconciled");
     }
 }
 
@@ -107,12 +110,17 @@ pub async fn flush(db: &PgPool, counters: &Counters) -> Result<usize, ApiError> 
         )
         .fetch_all(&mut *tx)
         .await?;
+        let is_last = i64::try_from(snacks.len()).is_ok_and(|taken| taken < DIRTY_BATCH);
         snacks.sort_unstable();
         snacks.dedup();
         let fresh = recount(&mut tx, &snacks).await?;
         tx.commit().await?;
         counters.set(&fresh).await;
         flushed += fresh.len();
+        // What has changed meanwhile is left to the next tick: under load there would be no end.
+        if is_last {
+            break;
+        }
     }
     Ok(flushed)
 }
@@ -165,43 +173,48 @@ pub struct Reconciled {
 ///
 /// # Errors
 /// Postgres out of reach. With Redis out of reach there is nothing to compare.
-pub async fn reconcile(db: &PgPool, counters: &Counters) -> Result<Reconciled, ApiError> {
-    let mut healed = flush(db, counters).await?;
-    let mut is_complete = true;
+pub async fn reconcile(state: &AppState) -> Result<Reconciled, ApiError> {
+    let flushed = state.pulse.guard(flush(&state.db, &state.counters)).await;
+    let mut reconciled = Reconciled { healed: flushed.ok_or(Code::Unavailable)??, is_complete: true };
     let mut after = 0;
-    loop {
+    while reconciled.is_complete {
         let began = Instant::now();
-        let batch = columns_after(db, after).await?;
-        let Some(last) = batch.last() else { return Ok(Reconciled { healed, is_complete }) };
+        let batch = state.pulse.guard(columns_after(&state.db, after)).await.ok_or(Code::Unavailable)??;
+        let Some(last) = batch.last() else { break };
         after = last.id;
-        let uids: Vec<Uuid> = batch.iter().map(|columns| columns.uid).collect();
-        let Some(stored) = counters.read_many(&uids).await else {
-            return Ok(Reconciled { healed, is_complete: false });
-        };
-        let differing: Vec<_> =
-            batch.iter().zip(stored).filter(|(columns, stored)| *stored != columns.as_stored()).collect();
-        if differing.is_empty() {
-            sleep(began.elapsed()).await;
-            continue;
-        }
-        let snacks: Vec<i64> = differing.iter().map(|(columns, _)| columns.id).collect();
-        let highest = differing
-            .iter()
-            .filter_map(|(_, stored)| Some(stored.as_ref()?.epoch))
-            .filter(|epoch| *epoch < EPOCHS)
-            .max()
-            .unwrap_or_default();
-        let mut tx = db.begin().await?;
-        sqlx::query!("SELECT pg_advisory_xact_lock($1)", LOCK).fetch_one(&mut *tx).await?;
-        // A database that was restored from a backup hands out epochs again that Redis has seen; those would be refused.
-        sqlx::query!("SELECT setval('counter_epochs', $1) FROM counter_epochs WHERE last_value < $1", highest)
-            .fetch_optional(&mut *tx)
-            .await?;
-        let fresh = recount(&mut tx, &snacks).await?;
-        tx.commit().await?;
-        is_complete &= counters.set(&fresh).await;
-        healed += fresh.len();
+        let healed = state.pulse.guard(heal(&state.db, &state.counters, &batch)).await.ok_or(Code::Unavailable)??;
+        reconciled.healed += healed.unwrap_or_default();
+        reconciled.is_complete = healed.is_some();
+        sleep(began.elapsed()).await;
     }
+    Ok(reconciled)
+}
+
+/// Counts anew what differs in Redis, and returns how many that were; none when Redis is out of reach.
+async fn heal(db: &PgPool, counters: &Counters, batch: &[Columns]) -> Result<Option<usize>, ApiError> {
+    let uids: Vec<Uuid> = batch.iter().map(|columns| columns.uid).collect();
+    let Some(stored) = counters.read_many(&uids).await else { return Ok(None) };
+    let differing: Vec<_> =
+        batch.iter().zip(stored).filter(|(columns, stored)| *stored != columns.as_stored()).collect();
+    if differing.is_empty() {
+        return Ok(Some(0));
+    }
+    let snacks: Vec<i64> = differing.iter().map(|(columns, _)| columns.id).collect();
+    let highest = differing
+        .iter()
+        .filter_map(|(_, stored)| Some(stored.as_ref()?.epoch))
+        .filter(|epoch| *epoch < EPOCHS)
+        .max()
+        .unwrap_or_default();
+    let mut tx = db.begin().await?;
+    sqlx::query!("SELECT pg_advisory_xact_lock($1)", LOCK).fetch_one(&mut *tx).await?;
+    // A database that was restored from a backup hands out epochs again that Redis has seen; those would be refused.
+    sqlx::query!("SELECT setval('counter_epochs', $1) FROM counter_epochs WHERE last_value < $1", highest)
+        .fetch_optional(&mut *tx)
+        .await?;
+    let fresh = recount(&mut tx, &snacks).await?;
+    tx.commit().await?;
+    Ok(counters.set(&fresh).await.then_some(fresh.len()))
 }
 
 impl Columns {

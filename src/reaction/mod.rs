@@ -85,8 +85,13 @@ impl Counts {
 ///
 /// # Errors
 /// Postgres out of reach. Redis out of reach is none.
-pub async fn live_counts(state: &AppState, snack: Uuid, epoch: i64) -> Result<Counts, ApiError> {
-    match state.counters.read(snack).await {
+pub async fn live_counts(
+    state: &AppState,
+    snack: Uuid,
+    stored: Option<Stored>,
+    epoch: i64,
+) -> Result<Counts, ApiError> {
+    match stored {
         Some(Stored { counts: Some(counts), epoch: stored }) if stored >= epoch => Ok(counts),
         _ => store::count(&state.db, snack).await,
     }

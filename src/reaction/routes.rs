@@ -8,7 +8,8 @@ use validator::Validate;
 
 use super::{
     Counts, ReactionType,
-    store::{self, Wish},
+    counters::{Shift, Stored},
+    store::{self, Change, Wish},
 };
 use crate::{
     auth::Member,
@@ -66,33 +67,17 @@ pub async fn cancel_reaction(
     become_of(&state, Wish { snack, user: member.id, reaction: None }).await
 }
 
-/// Writes the row, together with those of others who react at the same time, then counts the committed change in Redis, on
-/// the epoch that was read before, or else in Postgres. Redis counts for nothing when a flush has passed it by: it was out of
-/// reach then, or has lost what it was told.
+/// Writes the row and counts the change, together with those of others who react at the same time.
 async fn become_of(state: &AppState, wish: Wish) -> Result<Json<ReactionAnswer>, ApiError> {
     let written = state.reactions.ask((), wish, {
         let state = state.clone();
         move |wishes| {
             let state = state.clone();
-            async move {
-                let snacks: Vec<Uuid> = wishes.iter().map(|wish| wish.snack).collect();
-                let before = state.counters.read_all(&snacks).await;
-                let written = state.pulse.guard(store::write(&state.db, &wishes)).await;
-                let outcomes = written.unwrap_or_else(|| Err(Code::Unavailable.into()))?;
-                let answers = outcomes.into_iter().zip(before);
-                Ok(answers.map(|(outcome, before)| outcome.map(|change| (change, before))).collect())
-            }
+            async move { write_and_count(&state, &wishes).await }
         }
     });
-    let (change, before) = written.await?;
+    let (change, counted) = written.await?;
     let snack = wish.snack;
-    let counted = match before {
-        Some(stored) if stored.epoch >= change.epoch => state.counters.shift(snack, stored.epoch, change).await,
-        _ => {
-            state.counters.miss(snack, change.epoch);
-            None
-        }
-    };
     let counts: Counts = match counted {
         Some(counts) => counts,
         None => store::count(&state.db, snack).await?,
@@ -104,4 +89,33 @@ async fn become_of(state: &AppState, wish: Wish) -> Result<Json<ReactionAnswer>,
         hate_reaction_count: counts.hates,
         like_ratio: counts.ratio(),
     }))
+}
+
+/// A change, and the counts that resulted if Redis knows them.
+type Counted = (Change, Option<Counts>);
+
+/// Writes the rows, then counts the committed changes in Redis, each on the epoch that was read before. Redis counts for
+/// nothing where a flush has passed it by: it was out of reach then, or has lost what it was told.
+async fn write_and_count(state: &AppState, wishes: &[Wish]) -> Result<Vec<Result<Counted, ApiError>>, ApiError> {
+    let snacks: Vec<Uuid> = wishes.iter().map(|wish| wish.snack).collect();
+    let before = state.counters.read_all(&snacks).await;
+    let outcomes = state.pulse.guard(store::write(&state.db, wishes)).await.ok_or(Code::Unavailable)??;
+    let mut shifts = Vec::with_capacity(wishes.len());
+    // Where the answer to a shift is to be found.
+    let mut written = Vec::with_capacity(wishes.len());
+    for ((outcome, stored), snack) in outcomes.into_iter().zip(before).zip(snacks) {
+        written.push(outcome.map(|change| match stored {
+            Some(Stored { epoch, .. }) if epoch >= change.epoch => {
+                shifts.push(Shift { snack, epoch, change });
+                (change, Some(shifts.len() - 1))
+            }
+            _ => {
+                state.counters.miss(snack, change.epoch);
+                (change, None)
+            }
+        }));
+    }
+    let counts = state.counters.shift(&shifts).await;
+    let counted = |(change, at): (Change, Option<usize>)| (change, at.and_then(|at| counts.get(at).copied().flatten()));
+    Ok(written.into_iter().map(|outcome| outcome.map(counted)).collect())
 }

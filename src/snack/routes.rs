@@ -149,11 +149,16 @@ async fn live(state: &AppState, viewer: i64, uid: Uuid) -> Result<Snack, ApiErro
         let state = state.clone();
         move |looks| {
             let state = state.clone();
-            async move { state.pulse.guard(store::look_up(&state.db, &looks)).await.ok_or(Code::Unavailable)? }
+            async move {
+                let snacks = state.pulse.guard(store::look_up(&state.db, &looks)).await.ok_or(Code::Unavailable)??;
+                let uids: Vec<Uuid> = looks.iter().map(|look| look.uid).collect();
+                let counted = state.counters.read_all(&uids).await;
+                Ok(snacks.into_iter().zip(counted).map(|(snack, stored)| snack.map(|snack| (snack, stored))).collect())
+            }
         }
     });
-    let mut snack = looked_up.await?;
-    let counts = reaction::live_counts(state, uid, snack.counter_epoch).await?;
+    let (mut snack, stored) = looked_up.await?;
+    let counts = reaction::live_counts(state, uid, stored, snack.counter_epoch).await?;
     snack.like_reaction_count = counts.likes;
     snack.hate_reaction_count = counts.hates;
     snack.like_ratio = counts.ratio();

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
-use sqlx::{PgConnection, PgPool, QueryBuilder, Row, postgres::PgRow};
+use sqlx::{FromRow, PgConnection, PgPool, QueryBuilder, Row, postgres::PgRow};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -101,7 +101,7 @@ pub fn media_url(path: Option<String>) -> Option<String> {
     path.map(|path| format!("/media/{path}"))
 }
 
-impl<'r> sqlx::FromRow<'r, PgRow> for Snack {
+impl<'r> FromRow<'r, PgRow> for Snack {
     fn from_row(row: &'r PgRow) -> Result<Self, sqlx::Error> {
         let currency: Currency = row.try_get("currency")?;
         let registered_by = match (row.try_get("registered_by_id")?, row.try_get("registered_by_name")?) {
@@ -230,19 +230,24 @@ pub struct Look {
 /// Postgres out of reach.
 pub async fn look_up(db: &PgPool, looks: &[Look]) -> Result<Vec<Result<Snack, ApiError>>, ApiError> {
     let uids: Vec<Uuid> = looks.iter().map(|look| look.uid).collect();
+    let viewers: Vec<i64> = looks.iter().map(|look| look.viewer).collect();
     let mut sql = QueryBuilder::new(SNACK);
-    // Without unnest Postgres sees how many there are, and plans anew each time.
-    sql.push(FROM).push(" WHERE s.uid = ANY(ARRAY(SELECT unnest(").push_bind(uids).push("::uuid[])))");
-    let mut connection = db.acquire().await?;
-    let snacks: Vec<Snack> = sql.build_query_as().fetch_all(&mut *connection).await?;
-    let viewers = looks.iter().map(|look| look.viewer).collect();
-    let reactions = reactions(&mut connection, viewers, snacks.iter().map(|snack| snack.id).collect()).await?;
-    let by_uid: HashMap<Uuid, Snack> = snacks.into_iter().map(|snack| (snack.uid, snack)).collect();
-    let found = looks.iter().map(|look| {
-        let snack = by_uid.get(&look.uid).ok_or(Code::NotFound)?;
-        Ok(Snack { my_reaction: reactions.get(&(look.viewer, snack.id)).copied(), ..snack.clone() })
-    });
-    Ok(found.collect())
+    // Without (SELECT ...) Postgres sees how many there are, and plans anew each time.
+    sql.push(", mine.type AS my_reaction, look.number").push(FROM).push(" JOIN unnest((SELECT ").push_bind(uids);
+    sql.push("::uuid[]), (SELECT ")
+        .push_bind(viewers)
+        .push("::bigint[])) WITH ORDINALITY AS look (uid, viewer, number)");
+    sql.push(" ON look.uid = s.uid");
+    sql.push(" LEFT JOIN snack_reactions AS mine ON mine.snack_id = s.id AND mine.user_id = look.viewer");
+    let mut found: Vec<Result<Snack, ApiError>> = looks.iter().map(|_| Err(Code::NotFound.into())).collect();
+    for row in sql.build().fetch_all(db).await? {
+        let Some(at) = usize::try_from(row.try_get::<i64, _>("number")?).ok().and_then(|number| number.checked_sub(1))
+        else {
+            continue;
+        };
+        found[at] = Ok(Snack { my_reaction: row.try_get("my_reaction")?, ..Snack::from_row(&row)? });
+    }
+    Ok(found)
 }
 
 /// The snack `uid` as `viewer` sees it, with the counts of the statistics columns.
@@ -263,7 +268,7 @@ async fn reactions(
         ids.sort_unstable();
         ids.dedup();
     }
-    // unnest as in [`look_up`].
+    // Without unnest Postgres sees how many there are, and plans anew each time.
     let rows = sqlx::query!(
         r#"SELECT user_id, snack_id, type AS "reaction: ReactionType" FROM snack_reactions
            WHERE snack_id = ANY(ARRAY(SELECT unnest($1::bigint[]))) AND user_id = ANY(ARRAY(SELECT unnest($2::bigint[])))"#,

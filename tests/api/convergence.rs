@@ -10,7 +10,7 @@ use futures_util::future::{join, join_all};
 use serde_json::json;
 use snack_server::reaction::{
     ReactionType::{self, Hate, Like},
-    counters::Fresh,
+    counters::{Fresh, Shift},
 };
 use uuid::Uuid;
 
@@ -175,22 +175,22 @@ async fn a_late_incr_is_not_counted_twice() {
     let (people, snacks, ledger) = shelf(&app).await;
     let uid: Uuid = snacks[0].parse().expect("a uid");
     let counters = &app.state.counters;
-    let before = counters.read(uid).await.expect("counters");
+    let before = app.stored(uid).await.expect("counters");
     let change = app.wish(uid, people[0].id, Some(Like)).await.expect("a row");
     app.flush().await;
-    assert_eq!(counters.shift(uid, before.epoch, change).await, None);
+    assert_eq!(counters.shift(&[Shift { snack: uid, epoch: before.epoch, change }]).await, [None]);
     ledger.assert_equal(&app).await;
     // Nor does one make a counter where there is none, whole or in part.
-    let now = counters.read(uid).await.expect("counters");
+    let now = app.stored(uid).await.expect("counters");
     assert!(now.epoch > before.epoch);
     for name in ["like_count", "hate_count", "epoch"] {
         ledger.delete(&snacks[0], name).await;
-        assert_eq!(counters.shift(uid, now.epoch, change).await, None);
+        assert_eq!(counters.shift(&[Shift { snack: uid, epoch: now.epoch, change }]).await, [None]);
         assert_eq!(ledger.get(&snacks[0], name).await, None);
         ledger.converge(&app).await;
     }
     ledger.wipe().await;
-    assert_eq!(counters.shift(uid, now.epoch, change).await, None);
+    assert_eq!(counters.shift(&[Shift { snack: uid, epoch: now.epoch, change }]).await, [None]);
     assert!(ledger.keys().await.is_empty());
 }
 
@@ -199,7 +199,7 @@ async fn a_late_flush_does_not_overwrite_a_later_one() {
     let app = TestApp::start().await;
     let (people, snacks, ledger) = shelf(&app).await;
     let snack: Uuid = snacks[0].parse().expect("a uid");
-    let old = app.state.counters.read(snack).await.expect("counters");
+    let old = app.stored(snack).await.expect("counters");
     // A second server counts and writes while the first, which has counted already, is slow.
     killed_after_commit(&app, &people[0], &snacks[0], Like).await;
     app.flush().await;
@@ -208,6 +208,48 @@ async fn a_late_flush_does_not_overwrite_a_later_one() {
         app.state.counters.set(&[Fresh { snack, counts, epoch }]).await;
         ledger.assert_equal(&app).await;
     }
+}
+
+#[tokio::test]
+async fn a_change_of_a_broken_counter_leaves_those_beside_it_right() {
+    let app = TestApp::start().await;
+    let (people, snacks, ledger) = shelf(&app).await;
+    let uids: Vec<Uuid> = snacks.iter().map(|uid| uid.parse().expect("a uid")).collect();
+    let mut shifts = Vec::new();
+    for snack in uids.iter().copied() {
+        let epoch = app.stored(snack).await.expect("counters").epoch;
+        shifts.push(Shift { snack, epoch, change: app.wish(snack, people[0].id, Some(Like)).await.expect("a row") });
+    }
+    ledger.spoil(&snacks[1], "like_count").await;
+    // Counted together: the first is counted before the second fails, and nobody can tell which were.
+    assert_eq!(app.state.counters.shift(&shifts).await, [None; 3]);
+    for (uid, snack) in uids.iter().zip(&snacks) {
+        assert_eq!(app.stored(*uid).await, None, "what may lack a change is not believed");
+        let seen = app.get(&people[0], &format!("/snacks/{snack}")).await.expect(200);
+        let rows = snack_server::reaction::store::count(app.db(), *uid).await.expect("a count");
+        assert_eq!(seen["like_reaction_count"], json!(rows.likes));
+    }
+    app.flush().await;
+    ledger.assert_equal(&app).await;
+}
+
+#[tokio::test]
+async fn a_flush_ends_though_reactions_go_on() {
+    let app = TestApp::start().await;
+    let (people, snacks, ledger) = shelf(&app).await;
+    // Somebody has always reacted again by the time that the flush looks.
+    sqlx::raw_sql(
+        "CREATE FUNCTION go_on() RETURNS trigger LANGUAGE plpgsql AS $$
+         BEGIN INSERT INTO reaction_dirty (snack_id) SELECT min(id) FROM snacks; RETURN NULL; END $$;
+         CREATE TRIGGER go_on AFTER DELETE ON reaction_dirty FOR EACH STATEMENT EXECUTE FUNCTION go_on()",
+    )
+    .execute(app.db())
+    .await
+    .expect("a trigger");
+    react(&app, &people[0], &snacks[0], "like").await;
+    tokio::time::timeout(Duration::from_secs(20), app.flush()).await.expect("an end");
+    sqlx::raw_sql("DROP TRIGGER go_on ON reaction_dirty").execute(app.db()).await.expect("no trigger");
+    ledger.converge(&app).await;
 }
 
 #[tokio::test]

@@ -17,7 +17,9 @@ use snack_server::{
     app,
     config::{Config, Environment},
     reaction::{
-        ReactionType, flush,
+        ReactionType,
+        counters::Stored,
+        flush,
         store::{self, Wish},
     },
     state::AppState,
@@ -179,6 +181,11 @@ impl TestApp {
         written.into_iter().next().expect("an outcome")
     }
 
+    /// What Redis holds of a snack.
+    pub async fn stored(&self, snack: Uuid) -> Option<Stored> {
+        self.state.counters.read_all(&[snack]).await.pop().flatten()
+    }
+
     /// One step of the interval task.
     pub async fn flush(&self) -> usize {
         flush::flush(self.db(), &self.state.counters).await.expect("a flush")
@@ -186,7 +193,7 @@ impl TestApp {
 
     /// The other step of the interval task.
     pub async fn reconcile(&self) -> usize {
-        flush::reconcile(self.db(), &self.state.counters).await.expect("a reconcile").healed
+        flush::reconcile(&self.state).await.expect("a reconcile").healed
     }
 
     /// A request to be sent with [`TestApp::send`].

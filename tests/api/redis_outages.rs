@@ -7,7 +7,10 @@ use std::{
 };
 
 use serde_json::json;
-use snack_server::reaction::flush::{self, Reconciled};
+use snack_server::reaction::{
+    counters::Shift,
+    flush::{self, Reconciled},
+};
 use tokio::net::TcpStream;
 
 use crate::{
@@ -112,7 +115,7 @@ async fn without_redis_reactions_work_and_after_it_is_back_empty_the_counters_he
     app.flush().await;
     let listed = app.get(&people[0], "/snacks").await.expect(200);
     assert_eq!(listed.column("hate_reaction_count"), [json!(20)]);
-    let reconciled = flush::reconcile(app.db(), &app.state.counters).await.expect("a reconcile");
+    let reconciled = flush::reconcile(&app.state).await.expect("a reconcile");
     assert_eq!(reconciled, Reconciled { healed: 0, is_complete: false }, "nothing to compare with");
 
     redis.launch().await;
@@ -155,11 +158,11 @@ async fn a_reaction_that_redis_hangs_in_is_counted_once() {
     let snack = uid.parse().expect("a uid");
     for who in &people {
         // The epoch is read, the row committed, and the INCR sent to a Redis that will do it only later.
-        let before = app.state.counters.read(snack).await.expect("counters");
+        let before = app.stored(snack).await.expect("counters");
         let like = snack_server::reaction::ReactionType::Like;
         let change = app.wish(snack, who.id, Some(like)).await.expect("a row");
         redis.signal("STOP");
-        assert_eq!(app.state.counters.shift(snack, before.epoch, change).await, None);
+        assert_eq!(app.state.counters.shift(&[Shift { snack, epoch: before.epoch, change }]).await, [None]);
         app.flush().await;
         redis.signal("CONT");
         ledger.converge(&app).await;
