@@ -52,6 +52,8 @@ export default defineConfig({
           include: ['tests/e2e/**/*.test.ts'],
           // They share one server, and two cores carry no more than one browser.
           fileParallelism: false,
+          // Vitest has a BASE_URL of its own, which hides the one that tells where the server is.
+          env: { SERVER_URL: process.env.BASE_URL ?? 'http://localhost:8000' },
           testTimeout: 60_000,
           hookTimeout: 60_000,
         },

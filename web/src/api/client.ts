@@ -2,7 +2,7 @@
 import createClient from 'openapi-fetch'
 
 import { currentLanguage } from '../i18n'
-import { TokenStore, webLock } from '../session/tokens'
+import { TokenStore, storageChange, webLock } from '../session/tokens'
 import { Problem } from './problem'
 import type { paths } from './schema'
 import type { Tokens } from './types'
@@ -20,6 +20,7 @@ export function onSessionEnd(listener: () => void): void {
 export const tokens = new TokenStore({
   storage: localStorage,
   exclusively: webLock,
+  change: storageChange,
   refresh,
   ended: () => endings.forEach((listener) => listener()),
   now: Date.now,

@@ -17,8 +17,10 @@ interface StoredTokens {
 
 export interface Environment {
   storage: Pick<Storage, 'getItem' | 'setItem' | 'removeItem'>
-  /** Runs `work` while no other tab runs any. */
-  exclusively: <Result>(work: () => Promise<Result>) => Promise<Result>
+  /** Runs `work` while no other tab runs any, and tells it whether it had to wait for one. */
+  exclusively: <Result>(work: (hasWaited: boolean) => Promise<Result>) => Promise<Result>
+  /** Waits a moment for what another tab has stored. */
+  change: () => Promise<void>
   /** Spends a refresh token. Null when the server refuses it; throws when it could not be asked. */
   refresh: (token: string) => Promise<Tokens | null>
   /** Called when the sign-in turns out to be over. */
@@ -57,14 +59,16 @@ export class TokenStore {
   /** An access token in place of `stale`; null when the sign-in is over. Throws when the server cannot be asked. */
   renew(stale: string): Promise<string | null> {
     this.renewal ??= this.environment
-      .exclusively(() => this.renewAlone(stale))
+      .exclusively((hasWaited) => this.renewAlone(stale, hasWaited))
       .finally(() => {
         this.renewal = null
       })
     return this.renewal
   }
 
-  private async renewAlone(stale: string): Promise<string | null> {
+  private async renewAlone(stale: string, hasWaited: boolean): Promise<string | null> {
+    // A browser tells its tabs of a change in the store when it gets round to it, which may be after the lock was let go.
+    if (hasWaited && this.read()?.access === stale) await this.environment.change()
     const stored = this.read()
     if (!stored) return null
     if (stored.access !== stale) return stored.access
@@ -113,7 +117,24 @@ export class TokenStore {
 }
 
 /** The Web Locks API, where there is one: a page that is served without TLS from another machine has none. */
-export function webLock<Result>(work: () => Promise<Result>): Promise<Result> {
+export async function webLock<Result>(work: (hasWaited: boolean) => Promise<Result>): Promise<Result> {
   const locks: LockManager | undefined = navigator.locks
-  return locks ? (locks.request(STORAGE_KEY, work) as Promise<Result>) : work()
+  if (!locks) return work(false)
+  const result = await locks.request(STORAGE_KEY, { ifAvailable: true }, async (lock) =>
+    lock ? { value: await work(false) } : null,
+  )
+  return result ? result.value : ((await locks.request(STORAGE_KEY, () => work(true))) as Result)
+}
+
+/** Resolves when another tab has stored something, or after half a second. */
+export function storageChange(): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      clearTimeout(timer)
+      window.removeEventListener('storage', done)
+      resolve()
+    }
+    const timer = setTimeout(done, 500)
+    window.addEventListener('storage', done)
+  })
 }

@@ -19,11 +19,14 @@ function pair(name: string, user_id = 7): { access: string; refresh: string } {
 function browser() {
   const stored = new Map<string, string>()
   let queue = Promise.resolve()
+  let waiting = 0
+  const change = vi.fn(async () => {})
   const refresh = vi.fn<(token: string) => Promise<Tokens | null>>()
   const clock = { now: 5_000_000 }
   return {
     stored,
     refresh,
+    change,
     clock,
     tab() {
       const ended = vi.fn()
@@ -34,14 +37,16 @@ function browser() {
           removeItem: (key) => void stored.delete(key),
         },
         // As the Web Locks API: one after the other.
-        exclusively: <Result>(work: () => Promise<Result>) => {
-          const turn = queue.then(work)
+        exclusively: <Result>(work: (hasWaited: boolean) => Promise<Result>) => {
+          const hasWaited = waiting++ > 0
+          const turn = queue.then(() => work(hasWaited)).finally(() => waiting--)
           queue = turn.then(
             () => undefined,
             () => undefined,
           )
           return turn
         },
+        change,
         refresh,
         ended,
         now: () => clock.now,
@@ -103,6 +108,23 @@ describe('the token pair', () => {
     shared.refresh.mockImplementation(async () => pair(String(++spent + 1)))
     const answers = await Promise.all(tabs.map(({ store }) => store.renew(pair('1').access)))
     expect(answers).toEqual(Array(3).fill(pair('2').access))
+    expect(shared.refresh).toHaveBeenCalledOnce()
+  })
+
+  it('is waited for where the browser is slow to tell what another tab has stored', async () => {
+    const [first, second] = [shared.tab(), shared.tab()]
+    first.store.write(pair('1'))
+    const late = { value: '' }
+    shared.refresh.mockImplementation(async () => pair('2'))
+    const renewal = first.store.renew(pair('1').access).then(() => {
+      // What the first tab has stored does not show yet.
+      late.value = shared.stored.get(STORAGE_KEY)!
+      shared.stored.set(STORAGE_KEY, JSON.stringify({ ...pair('1'), renewAt: 0 }))
+    })
+    shared.change.mockImplementation(async () => void shared.stored.set(STORAGE_KEY, late.value))
+    const answer = second.store.renew(pair('1').access)
+    await renewal
+    expect(await answer).toBe(pair('2').access)
     expect(shared.refresh).toHaveBeenCalledOnce()
   })
 
