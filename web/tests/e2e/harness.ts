@@ -99,7 +99,7 @@ function findChromium(): string {
 }
 
 /** What the browser complains of when the server refuses or the network is gone, which tests bring about on purpose. */
-const EXPECTED = /Failed to load resource: (the server responded with a status of 4\d\d|net::ERR_(INTERNET_DISCONNECTED|FAILED))/
+const EXPECTED = /Failed to load resource: (the server responded with a status of [45]\d\d|net::ERR_(INTERNET_DISCONNECTED|FAILED))/
 
 /** Launches a browser for the tests of a file. After each test its pages close, and none of them may have complained. */
 export function useBrowser() {

@@ -51,6 +51,7 @@ describe('problems', () => {
   it('blame the lines of an order by their position', () => {
     const problem = Problem.read(409, body('snack_unavailable', [
       { field: 'snacks[2].uid', code: 'snack_unavailable', message: 'third' },
+      { field: 'snacks[2].quantity', code: 'out_of_range', message: 'third again' },
       { field: 'snacks[10].quantity', code: 'out_of_range', message: 'eleventh' },
       { field: 'snacks', code: 'item_count', message: 'all' },
     ]))
