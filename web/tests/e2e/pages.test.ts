@@ -7,7 +7,7 @@ import type axe from 'axe-core'
 import type { BrowserContextOptions, Page } from 'playwright-core'
 import { beforeAll, describe, expect, it } from 'vitest'
 
-import { ADMIN, BASE_URL, PNG, admin, appUrl, call, card, expectText, moveOrder, newMember, newOrder, newSnack, settled, signIn, toast, useBrowser, type Order } from './harness'
+import { ADMIN, BASE_URL, PNG, admin, appUrl, call, card, expectText, moveOrder, newAdmin, newMember, newOrder, newSnack, settled, signIn, toast, useBrowser, type Order } from './harness'
 
 const { newContext, open, complaints } = useBrowser()
 
@@ -80,10 +80,13 @@ function expectNoComplaints(): void {
   expect(complaints()).toEqual([])
 }
 
-describe.each([
+const DEVICES = [
   ['phone', PHONE],
   ['desktop', DESKTOP],
-] as const)('on a %s', (device, options) => {
+] as const
+
+// All of them before the dialogs, whose tests leave orders behind: the pictures show the demo data.
+describe.each(DEVICES)('on a %s', (device, options) => {
   it.each(['light', 'dark'] as const)('every page is as it should be, %s', async (colorScheme) => {
     const guest = await (await newContext({ ...options, colorScheme })).newPage()
     for (const [name, path] of Object.entries({ 'sign-in': '/sign-in', 'sign-up': '/sign-up' })) {
@@ -103,7 +106,9 @@ describe.each([
     }
     expectNoComplaints()
   }, 240_000)
+})
 
+describe.each(DEVICES)('on a %s', (device, options) => {
   it('every dialog is as it should be', async () => {
     const [won, dollars] = [await newSnack(), await newSnack({ price: '3.99', currency: 'USD' })]
     const member = await newMember()
@@ -161,6 +166,21 @@ describe.each([
     await page.getByRole('button', { name: '돌아가기' }).click()
     await page.getByRole('alertdialog').waitFor({ state: 'detached' })
   }, 120_000)
+})
+
+describe('on a small laptop', () => {
+  it('the menu bar has room for a long name, in either language', async () => {
+    const person = await newAdmin()
+    await call('PATCH', '/auth/users/profile', person.token, { name: 'Wilhelmina Konstantinopolskaja-Montgomery' })
+    const page = await open(person, '/orders', { viewport: { width: 1024, height: 700 } })
+    expect(await sticksOut(page)).toBe(false)
+    await page.getByRole('button', { name: 'English' }).click()
+    await page.getByRole('button', { name: 'Sign out' }).waitFor()
+    expect(await sticksOut(page)).toBe(false)
+    const [bar, resign] = [page.locator('.bar-inner'), page.getByRole('button', { name: 'Resign' })]
+    const [outer, inner] = [(await bar.boundingBox())!, (await resign.boundingBox())!]
+    expect(inner.x + inner.width).toBeLessThanOrEqual(outer.x + outer.width)
+  })
 })
 
 describe('on the smallest phone', () => {
