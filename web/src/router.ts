@@ -39,7 +39,12 @@ export const router = createRouter({
       meta: { title: 'signUp.title', isForGuests: true },
     },
     { path: '/orders', component: () => import('./order/OrderListPage.vue'), meta: { title: 'orders.title' } },
-    { path: '/orders/:uid', component: () => import('./order/OrderPage.vue'), props: true, meta: { title: 'order.title' } },
+    {
+      path: '/orders/:uid',
+      component: () => import('./order/OrderPage.vue'),
+      props: true,
+      meta: { title: 'order.title' },
+    },
     {
       path: '/snacks',
       component: () => import('./snack/SnackListPage.vue'),

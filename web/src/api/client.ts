@@ -78,8 +78,6 @@ export async function answerOf<Data>(
 }
 
 /** The data of a call. Throws a Problem for whatever is no success. */
-export async function dataOf<Data>(
-  call: Promise<{ data?: Data; error?: unknown; response: Response }>,
-): Promise<Data> {
+export async function dataOf<Data>(call: Promise<{ data?: Data; error?: unknown; response: Response }>): Promise<Data> {
   return (await answerOf(call)).data
 }

@@ -65,10 +65,7 @@ export async function refreshOrder(uid: string): Promise<TaggedOrder> {
   return tagged
 }
 
-export async function createOrder(
-  body: { snacks: { uid: string; quantity: number }[] },
-  key: string,
-): Promise<Order> {
+export async function createOrder(body: { snacks: { uid: string; quantity: number }[] }, key: string): Promise<Order> {
   const order = await dataOf(api.POST('/orders', { params: { header: { 'Idempotency-Key': key } }, body }))
   void queryClient.invalidateQueries({ queryKey: ORDERS })
   return order

@@ -9,10 +9,12 @@ export function useRefusals() {
 
   function mark(sent: readonly Line[], error: unknown): void {
     const messages = [...lineMessages(error)]
-    refusals.value = new Map(messages.flatMap(([position, message]) => {
-      const uid = sent[position]?.uid
-      return uid ? [[uid, message] as const] : []
-    }))
+    refusals.value = new Map(
+      messages.flatMap(([position, message]) => {
+        const uid = sent[position]?.uid
+        return uid ? [[uid, message] as const] : []
+      }),
+    )
   }
 
   /** A line that has been changed or taken out is no longer the one that was refused. */

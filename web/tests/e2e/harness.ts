@@ -28,7 +28,13 @@ export function unique(): string {
 
 // --- The API ----------------------------------------------------------------------------------------------------------
 
-export async function call<Body>(method: string, path: string, token?: string, body?: unknown, headers = {}): Promise<Body> {
+export async function call<Body>(
+  method: string,
+  path: string,
+  token?: string,
+  body?: unknown,
+  headers = {},
+): Promise<Body> {
   const response = await fetch(BASE_URL + path, {
     method,
     headers: {
@@ -73,7 +79,12 @@ export async function newAdmin(): Promise<Person> {
 }
 
 export async function newSnack(fields: Partial<Pick<Snack, 'name' | 'price' | 'currency'>> = {}): Promise<Snack> {
-  return call('POST', '/snacks', await admin(), { name: `간식 ${unique()}`, price: '1500', desc: '바삭합니다', ...fields })
+  return call('POST', '/snacks', await admin(), {
+    name: `간식 ${unique()}`,
+    price: '1500',
+    desc: '바삭합니다',
+    ...fields,
+  })
 }
 
 export async function newOrder(person: Person, snacks?: Snack[], quantity = 2): Promise<Order> {
@@ -94,12 +105,16 @@ export async function react(person: Person, snack: Snack, type: 'like' | 'hate')
 
 function findChromium(): string {
   if (process.env.CHROMIUM) return process.env.CHROMIUM
-  const found = execFileSync('sh', ['-c', 'command -v chromium || command -v chromium-browser || command -v google-chrome'])
+  const found = execFileSync('sh', [
+    '-c',
+    'command -v chromium || command -v chromium-browser || command -v google-chrome',
+  ])
   return found.toString().trim()
 }
 
 /** What the browser complains of when the server refuses or the network is gone, which tests bring about on purpose. */
-const EXPECTED = /Failed to load resource: (the server responded with a status of [45]\d\d|net::ERR_(INTERNET_DISCONNECTED|FAILED))/
+const EXPECTED =
+  /Failed to load resource: (the server responded with a status of [45]\d\d|net::ERR_(INTERNET_DISCONNECTED|FAILED))/
 
 /** Launches a browser for the tests of a file. After each test its pages close, and none of them may have complained. */
 export function useBrowser() {

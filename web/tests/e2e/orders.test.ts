@@ -27,7 +27,9 @@ const { open } = useBrowser()
 /** Looks for a snack in the list and puts it into the cart. */
 async function choose(page: Page, snack: Snack): Promise<void> {
   await page.getByLabel('검색').fill(snack.name)
-  await card(page, snack).getByRole('button', { name: `${snack.name} 담기` }).click()
+  await card(page, snack)
+    .getByRole('button', { name: `${snack.name} 담기` })
+    .click()
 }
 
 /** Opens the orders of `person` alone. */
@@ -74,7 +76,10 @@ describe('ordering snacks', () => {
 
     await page.waitForURL(/\/orders\/[0-9a-f-]{36}$/)
     await toast(page, '주문했습니다').waitFor()
-    await expectText(page.locator('.purchases'), new RegExp(`${won.name}[\\s\\S]*₩18,000[\\s\\S]*${dollars.name}[\\s\\S]*US\\$11\\.97`))
+    await expectText(
+      page.locator('.purchases'),
+      new RegExp(`${won.name}[\\s\\S]*₩18,000[\\s\\S]*${dollars.name}[\\s\\S]*US\\$11\\.97`),
+    )
     const order = await call<Order>('GET', `/orders/${page.url().split('/').pop()}`, member.token)
     expect(order.purchases.map(({ quantity }) => quantity)).toEqual([12, 3])
 
@@ -282,7 +287,10 @@ describe('an admin moves an order', () => {
     const steps = page.locator('.timeline li')
     await expect.poll(() => steps.count()).toBe(5)
     await expectText(steps.nth(0), new RegExp(`승인 대기[\\s\\S]*${member.name}`))
-    await expectText(steps.nth(2), new RegExp(`주문됨[\\s\\S]*${boss.name}[\\s\\S]*도착 예정 2031\\. 5\\. 5\\. 오전 9:30`))
+    await expectText(
+      steps.nth(2),
+      new RegExp(`주문됨[\\s\\S]*${boss.name}[\\s\\S]*도착 예정 2031\\. 5\\. 5\\. 오전 9:30`),
+    )
     await expectText(steps.nth(3), /배송 중[\s\S]*도착 예정 2031\. 5\. 6\. 오후 6:00/)
   })
 

@@ -7,7 +7,26 @@ import type axe from 'axe-core'
 import type { BrowserContextOptions, Page } from 'playwright-core'
 import { beforeAll, describe, expect, it } from 'vitest'
 
-import { ADMIN, BASE_URL, PNG, admin, appUrl, call, card, expectText, moveOrder, newAdmin, newMember, newOrder, newSnack, settled, signIn, toast, useBrowser, type Order } from './harness'
+import {
+  ADMIN,
+  BASE_URL,
+  PNG,
+  admin,
+  appUrl,
+  call,
+  card,
+  expectText,
+  moveOrder,
+  newAdmin,
+  newMember,
+  newOrder,
+  newSnack,
+  settled,
+  signIn,
+  toast,
+  useBrowser,
+  type Order,
+} from './harness'
 
 const { newContext, open, complaints } = useBrowser()
 
@@ -87,25 +106,29 @@ const DEVICES = [
 
 // All of them before the dialogs, whose tests leave orders behind: the pictures show the demo data.
 describe.each(DEVICES)('on a %s', (device, options) => {
-  it.each(['light', 'dark'] as const)('every page is as it should be, %s', async (colorScheme) => {
-    const guest = await (await newContext({ ...options, colorScheme })).newPage()
-    for (const [name, path] of Object.entries({ 'sign-in': '/sign-in', 'sign-up': '/sign-up' })) {
-      await show(guest, path)
-      await guest.screenshot({ path: `${SCREENSHOTS}/${name}-${device}-${colorScheme}.png` })
-      expect([name, await audit(guest)]).toEqual([name, []])
-    }
+  it.each(['light', 'dark'] as const)(
+    'every page is as it should be, %s',
+    async (colorScheme) => {
+      const guest = await (await newContext({ ...options, colorScheme })).newPage()
+      for (const [name, path] of Object.entries({ 'sign-in': '/sign-in', 'sign-up': '/sign-up' })) {
+        await show(guest, path)
+        await guest.screenshot({ path: `${SCREENSHOTS}/${name}-${device}-${colorScheme}.png` })
+        expect([name, await audit(guest)]).toEqual([name, []])
+      }
 
-    const page = await open(ADMIN, '/orders', { ...options, colorScheme })
-    for (const [name, path] of Object.entries(pages)) {
-      await show(page, path)
-      expect([name, await page.locator('h1').count()]).toEqual([name, 1])
-      expect([name, await sticksOut(page)]).toEqual([name, false])
-      expect([name, (await layoutShift(page)) < 0.1]).toEqual([name, true])
-      await page.screenshot({ path: `${SCREENSHOTS}/${name}-${device}-${colorScheme}.png` })
-      expect([name, await audit(page)]).toEqual([name, []])
-    }
-    expectNoComplaints()
-  }, 240_000)
+      const page = await open(ADMIN, '/orders', { ...options, colorScheme })
+      for (const [name, path] of Object.entries(pages)) {
+        await show(page, path)
+        expect([name, await page.locator('h1').count()]).toEqual([name, 1])
+        expect([name, await sticksOut(page)]).toEqual([name, false])
+        expect([name, (await layoutShift(page)) < 0.1]).toEqual([name, true])
+        await page.screenshot({ path: `${SCREENSHOTS}/${name}-${device}-${colorScheme}.png` })
+        expect([name, await audit(page)]).toEqual([name, []])
+      }
+      expectNoComplaints()
+    },
+    240_000,
+  )
 })
 
 describe.each(DEVICES)('on a %s', (device, options) => {
@@ -122,7 +145,9 @@ describe.each(DEVICES)('on a %s', (device, options) => {
 
     for (const snack of [won, dollars]) {
       await page.getByLabel('검색').fill(snack.name)
-      await card(page, snack).getByRole('button', { name: `${snack.name} 담기` }).click()
+      await card(page, snack)
+        .getByRole('button', { name: `${snack.name} 담기` })
+        .click()
     }
     await page.getByLabel('검색').fill('')
     await settled(page)
@@ -134,7 +159,10 @@ describe.each(DEVICES)('on a %s', (device, options) => {
     await page.getByRole('dialog').waitFor({ state: 'detached' })
 
     await page.getByRole('button', { name: '간식 등록' }).first().click()
-    await page.getByRole('dialog').locator('input[type=file]').setInputFiles({ name: 'a.png', mimeType: 'image/png', buffer: PNG })
+    await page
+      .getByRole('dialog')
+      .locator('input[type=file]')
+      .setInputFiles({ name: 'a.png', mimeType: 'image/png', buffer: PNG })
     await page.getByRole('dialog').getByRole('button', { name: '간식 등록' }).click()
     await page.getByRole('dialog').locator('.field-error').first().waitFor()
     await look('snack-form')
@@ -282,7 +310,9 @@ describe('the language', () => {
       await show(page, path)
       // Names of snacks and people are what they are.
       const texts = await page.evaluate(() => {
-        const own = document.querySelectorAll('h1, h2, dt, label, legend, option, caption, thead th, button, nav a, .badge, [role=tab]')
+        const own = document.querySelectorAll(
+          'h1, h2, dt, label, legend, option, caption, thead th, button, nav a, .badge, [role=tab]',
+        )
         return [...own].map((element) => `${element.getAttribute('aria-label') ?? ''} ${element.textContent}`)
       })
       const names = new Set(['snack', 'snacks', 'users', 'order', 'orders'])
@@ -333,7 +363,9 @@ describe('a message', () => {
     await page.getByRole('button', { name: '저장' }).click()
     const shown = toast(page, '이름을 바꾸었습니다')
     await shown.waitFor()
-    expect(await page.locator('[role=status], [role=alert], [aria-live]').filter({ hasText: '이름을 바꾸었습니다' }).count()).toBeGreaterThan(0)
+    expect(
+      await page.locator('[role=status], [role=alert], [aria-live]').filter({ hasText: '이름을 바꾸었습니다' }).count(),
+    ).toBeGreaterThan(0)
     await shown.getByRole('button', { name: '닫기' }).click()
     await shown.waitFor({ state: 'detached' })
   })

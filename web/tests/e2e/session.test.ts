@@ -1,7 +1,20 @@
 import type { BrowserContext, Page, Request } from 'playwright-core'
 import { describe, expect, it } from 'vitest'
 
-import { ADMIN, admin, appUrl, call, expectText, newAdmin, newMember, settled, signIn, toast, unique, useBrowser } from './harness'
+import {
+  ADMIN,
+  admin,
+  appUrl,
+  call,
+  expectText,
+  newAdmin,
+  newMember,
+  settled,
+  signIn,
+  toast,
+  unique,
+  useBrowser,
+} from './harness'
 
 const { newContext, open } = useBrowser()
 const STORE = 'snack.session'
@@ -213,7 +226,10 @@ describe('leaving', () => {
     await page.getByRole('button', { name: '로그아웃' }).click()
     await page.waitForURL(appUrl('/sign-in'))
     expect((await answered).status()).toBe(204)
-    expect(await page.evaluate(() => ['snack.session', 'snack.user'].map((key) => localStorage.getItem(key)))).toEqual([null, null])
+    expect(await page.evaluate(() => ['snack.session', 'snack.user'].map((key) => localStorage.getItem(key)))).toEqual([
+      null,
+      null,
+    ])
     await expect(call('POST', '/auth/token/refresh', undefined, { refresh })).rejects.toThrow('401')
   })
 
@@ -253,7 +269,9 @@ describe('leaving', () => {
     await page.waitForURL(appUrl('/sign-in'))
     expect(await stored(page)).toBeNull()
     await toast(page, '탈퇴했습니다').waitFor()
-    await expect(call('POST', '/auth/token', undefined, { email: member.email, password: member.password })).rejects.toThrow('401')
+    await expect(
+      call('POST', '/auth/token', undefined, { email: member.email, password: member.password }),
+    ).rejects.toThrow('401')
     // The page is not left locked by the dialog that went with it.
     await page.getByLabel('이메일').fill(member.email)
   })

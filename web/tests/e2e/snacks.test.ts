@@ -60,8 +60,12 @@ describe('registering a snack', () => {
     await shown.waitFor()
     await expectText(shown, /US\$3\.99/)
     await expectText(shown, /먹어 본 사람만 아는 맛/)
-    expect(await shown.getByRole('link', { name: /판매처/ }).getAttribute('href')).toBe('https://www.snack.example/crackers')
-    await expect.poll(() => shown.locator('img').evaluate((image: HTMLImageElement) => image.naturalWidth)).toBeGreaterThan(0)
+    expect(await shown.getByRole('link', { name: /판매처/ }).getAttribute('href')).toBe(
+      'https://www.snack.example/crackers',
+    )
+    await expect
+      .poll(() => shown.locator('img').evaluate((image: HTMLImageElement) => image.naturalWidth))
+      .toBeGreaterThan(0)
   })
 
   it('takes a pasted picture, and a dropped one in its place', async () => {
@@ -107,7 +111,9 @@ describe('registering a snack', () => {
     await dialog.getByRole('button', { name: '간식 등록' }).click()
     await field('간식 이름').getByText('필수 항목입니다.').waitFor()
     await field('판매처 주소').getByText('http 또는 https 주소여야 합니다.').waitFor()
-    await expect.poll(() => dialog.getByLabel('간식 이름').evaluate((input) => input === document.activeElement)).toBe(true)
+    await expect
+      .poll(() => dialog.getByLabel('간식 이름').evaluate((input) => input === document.activeElement))
+      .toBe(true)
 
     await dialog.getByLabel('판매처 주소').fill('')
     await dialog.getByLabel('간식 이름').fill(taken.name)
@@ -120,13 +126,19 @@ describe('registering a snack', () => {
 
     // A picture by its name only: the server decodes it.
     await dialog.getByLabel('간식 이름').fill(`가짜 사진 ${unique()}`)
-    await dialog.locator('input[type=file]').setInputFiles({ name: 'a.png', mimeType: 'image/png', buffer: Buffer.from('no picture') })
+    await dialog
+      .locator('input[type=file]')
+      .setInputFiles({ name: 'a.png', mimeType: 'image/png', buffer: Buffer.from('no picture') })
     await dialog.getByRole('button', { name: '간식 등록' }).click()
     await field('사진').getByRole('alert').waitFor()
 
-    await dialog.locator('input[type=file]').setInputFiles({ name: 'a.txt', mimeType: 'text/plain', buffer: Buffer.from('text') })
+    await dialog
+      .locator('input[type=file]')
+      .setInputFiles({ name: 'a.txt', mimeType: 'text/plain', buffer: Buffer.from('text') })
     await expectText(field('사진').getByRole('alert'), 'PNG, JPEG, WebP, GIF')
-    await dialog.locator('input[type=file]').setInputFiles({ name: 'a.png', mimeType: 'image/png', buffer: Buffer.alloc(6 * 1024 * 1024) })
+    await dialog
+      .locator('input[type=file]')
+      .setInputFiles({ name: 'a.png', mimeType: 'image/png', buffer: Buffer.alloc(6 * 1024 * 1024) })
     await expectText(field('사진').getByRole('alert'), '5 MiB')
   })
 
@@ -134,7 +146,9 @@ describe('registering a snack', () => {
     const owner = await newMember()
     const snack = await call<Snack>('POST', '/snacks', owner.token, { name: `내 과자 ${unique()}`, price: '1000' })
     const page = await openSnack(owner, snack)
-    await card(page, snack).getByRole('button', { name: `${snack.name} 수정` }).click()
+    await card(page, snack)
+      .getByRole('button', { name: `${snack.name} 수정` })
+      .click()
     const dialog = page.getByRole('dialog')
     await dialog.getByLabel('가격').fill('1200')
     await dialog.locator('input[type=file]').setInputFiles({ name: 'snack.png', mimeType: 'image/png', buffer: PNG })
@@ -142,7 +156,9 @@ describe('registering a snack', () => {
     await expectText(card(page, snack), /₩1,200/)
     await card(page, snack).locator('img').waitFor()
 
-    await card(page, snack).getByRole('button', { name: `${snack.name} 수정` }).click()
+    await card(page, snack)
+      .getByRole('button', { name: `${snack.name} 수정` })
+      .click()
     await dialog.getByRole('button', { name: '빼기' }).click()
     await dialog.getByRole('button', { name: '저장' }).click()
     await card(page, snack).locator('img').waitFor({ state: 'detached' })
@@ -211,7 +227,11 @@ describe('the snack list', () => {
     await available.click()
     await toast(boss, '주문할 수 없게 했습니다').waitFor()
     await expect.poll(() => available.isChecked()).toBe(false)
-    expect(await card(boss, snack).getByRole('button', { name: `${snack.name} 담기` }).count()).toBe(0)
+    expect(
+      await card(boss, snack)
+        .getByRole('button', { name: `${snack.name} 담기` })
+        .count(),
+    ).toBe(0)
 
     const member = await open(await newMember())
     await member.goto(appUrl(at(snack)))
@@ -262,7 +282,9 @@ describe('a reaction', () => {
     await pressed(like(page, snack), false)
     await expectText(like(page, snack), '1')
     await expect
-      .poll(async () => (await call<Snack>('GET', `/snacks/${snack.uid}`, (await newMember()).token)).like_reaction_count)
+      .poll(
+        async () => (await call<Snack>('GET', `/snacks/${snack.uid}`, (await newMember()).token)).like_reaction_count,
+      )
       .toBe(1)
   })
 
@@ -280,7 +302,9 @@ describe('a reaction', () => {
     for (let press = 0; press < 5; press += 1) await like(page, snack).click()
     await pressed(like(page, snack), true)
     await expect
-      .poll(async () => (await call<Snack>('GET', `/snacks/${snack.uid}`, member.token)).my_reaction, { timeout: 10_000 })
+      .poll(async () => (await call<Snack>('GET', `/snacks/${snack.uid}`, member.token)).my_reaction, {
+        timeout: 10_000,
+      })
       .toBe('like')
     await pressed(like(page, snack), true)
     await expectText(like(page, snack), '1')

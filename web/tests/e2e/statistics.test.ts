@@ -14,10 +14,13 @@ describe('the statistics', () => {
     await newOrder(member, [await newSnack({ price: '3.99', currency: 'USD' })], 3)
     const page = await open(member, '/statistics')
     await expect.poll(() => page.locator('canvas').count()).toBe(6)
-    const drawn = await page.locator('canvas').first().evaluate((canvas: HTMLCanvasElement) => {
-      const { data } = canvas.getContext('2d')!.getImageData(0, 0, canvas.width, canvas.height)
-      return data.some((value) => value !== 0)
-    })
+    const drawn = await page
+      .locator('canvas')
+      .first()
+      .evaluate((canvas: HTMLCanvasElement) => {
+        const { data } = canvas.getContext('2d')!.getImageData(0, 0, canvas.width, canvas.height)
+        return data.some((value) => value !== 0)
+      })
     expect(drawn).toBe(true)
 
     await page.getByRole('tab', { name: '표' }).click()
@@ -43,7 +46,8 @@ describe('the statistics', () => {
     const page = await open(await newMember(), '/statistics?view=tables')
     const kind = page.getByRole('combobox', { name: '기간', exact: true })
     const rows = page.getByRole('region', { name: '기간별 주문' }).locator('tbody tr')
-    const sent = (query: RegExp) => page.waitForRequest((request) => /\/statistics\/summary\?/.test(request.url()) && query.test(request.url()))
+    const sent = (query: RegExp) =>
+      page.waitForRequest((request) => /\/statistics\/summary\?/.test(request.url()) && query.test(request.url()))
 
     let request = sent(/year=\d{4}&unit=month/)
     await kind.selectOption({ label: '연' })

@@ -27,7 +27,12 @@ describe('messages', () => {
     const files = readdirSync(new URL('../../src', import.meta.url), { recursive: true, encoding: 'utf8' })
     const asked = files
       .filter((file) => /\.(vue|ts)$/.test(file) && !file.endsWith('.d.ts'))
-      .flatMap((file) => [...read(file).matchAll(/\bt\(\s*(?:\w+ \? )?(['`])([\w.${}[\]-]+)\1/g)].map((match) => ({ file, key: match[2]! })))
+      .flatMap((file) =>
+        [...read(file).matchAll(/\bt\(\s*(?:\w+ \? )?(['`])([\w.${}[\]-]+)\1/g)].map((match) => ({
+          file,
+          key: match[2]!,
+        })),
+      )
     expect(asked.length).toBeGreaterThan(100)
     for (const { file, key } of asked) {
       // `orderStatus.${status}` asks for any message below orderStatus.

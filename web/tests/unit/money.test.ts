@@ -16,9 +16,12 @@ describe('money', () => {
 
   it('multiplies and adds exactly where floats do not', () => {
     // 0.1 + 0.2 is 0.30000000000000004, and 4.35 * 100 is 434.99999999999994.
-    expect(sumByCurrency([{ currency: 'USD', amount: '0.10' }, { currency: 'USD', amount: '0.20' }])).toEqual([
-      { currency: 'USD', amount: '0.30' },
-    ])
+    expect(
+      sumByCurrency([
+        { currency: 'USD', amount: '0.10' },
+        { currency: 'USD', amount: '0.20' },
+      ]),
+    ).toEqual([{ currency: 'USD', amount: '0.30' }])
     expect(multiply({ currency: 'USD', amount: '4.35' }, 100)).toEqual({ currency: 'USD', amount: '435.00' })
     expect(multiply({ currency: 'KRW', amount: '999999999999' }, 1000)).toEqual({
       currency: 'KRW',

@@ -42,10 +42,18 @@ describe('the lines of an order', () => {
   it('of an order that is there keep the price it was ordered at', () => {
     const order = {
       purchases: [
-        { snack: { uid: 'a', name: 'A', thumbnail: null }, quantity: 2, unit_price: '1500', currency: 'KRW', amount: '3000' },
+        {
+          snack: { uid: 'a', name: 'A', thumbnail: null },
+          quantity: 2,
+          unit_price: '1500',
+          currency: 'KRW',
+          amount: '3000',
+        },
       ],
     } as Order
-    expect(linesOf(order)).toEqual([{ uid: 'a', name: 'A', thumbnail: null, currency: 'KRW', price: '1500', quantity: 2 }])
+    expect(linesOf(order)).toEqual([
+      { uid: 'a', name: 'A', thumbnail: null, currency: 'KRW', price: '1500', quantity: 2 },
+    ])
   })
 })
 

@@ -1,6 +1,16 @@
 import { describe, expect, it } from 'vitest'
 
-import { daysOf, fromQuery, neighbour, periodAt, toQuery, unitFor, weekOf, weeksInMonth, type Period } from '../../src/period'
+import {
+  daysOf,
+  fromQuery,
+  neighbour,
+  periodAt,
+  toQuery,
+  unitFor,
+  weekOf,
+  weeksInMonth,
+  type Period,
+} from '../../src/period'
 
 describe('weeks of a month', () => {
   it('begin on Monday and belong to the month of their Thursday', () => {
@@ -46,9 +56,18 @@ describe('periods', () => {
 
   const periods: [Period, Record<string, string>][] = [
     [{ kind: 'year', year: 2024 }, { year: '2024' }],
-    [{ kind: 'month', year: 2024, month: 1 }, { year: '2024', month: '1' }],
-    [{ kind: 'week', year: 2024, month: 1, week: 4 }, { year: '2024', month: '1', week: '4' }],
-    [{ kind: 'day', day: '2024-01-04' }, { year: '2024', month: '1', day: '4' }],
+    [
+      { kind: 'month', year: 2024, month: 1 },
+      { year: '2024', month: '1' },
+    ],
+    [
+      { kind: 'week', year: 2024, month: 1, week: 4 },
+      { year: '2024', month: '1', week: '4' },
+    ],
+    [
+      { kind: 'day', day: '2024-01-04' },
+      { year: '2024', month: '1', day: '4' },
+    ],
     [{ kind: 'range', from: '2024-01-04', to: '' }, { from: '2024-01-04' }],
   ]
   it.each(periods)('%j is %j in the address and in a request, and back', (period, query) => {

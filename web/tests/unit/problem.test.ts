@@ -30,11 +30,14 @@ describe('problems', () => {
   })
 
   it('blame the fields of a form, the first message of each', () => {
-    const problem = Problem.read(400, body('validation_failed', [
-      { field: 'email', code: 'blank', message: 'first' },
-      { field: 'email', code: 'invalid_email', message: 'second' },
-      { field: 'name', code: 'required', message: 'third' },
-    ]))
+    const problem = Problem.read(
+      400,
+      body('validation_failed', [
+        { field: 'email', code: 'blank', message: 'first' },
+        { field: 'email', code: 'invalid_email', message: 'second' },
+        { field: 'name', code: 'required', message: 'third' },
+      ]),
+    )
     expect(fieldMessages(problem)).toEqual({ email: 'first', name: 'third' })
   })
 
@@ -49,13 +52,19 @@ describe('problems', () => {
   })
 
   it('blame the lines of an order by their position', () => {
-    const problem = Problem.read(409, body('snack_unavailable', [
-      { field: 'snacks[2].uid', code: 'snack_unavailable', message: 'third' },
-      { field: 'snacks[2].quantity', code: 'out_of_range', message: 'third again' },
-      { field: 'snacks[10].quantity', code: 'out_of_range', message: 'eleventh' },
-      { field: 'snacks', code: 'item_count', message: 'all' },
-    ]))
-    expect([...lineMessages(problem)]).toEqual([[2, 'third'], [10, 'eleventh']])
+    const problem = Problem.read(
+      409,
+      body('snack_unavailable', [
+        { field: 'snacks[2].uid', code: 'snack_unavailable', message: 'third' },
+        { field: 'snacks[2].quantity', code: 'out_of_range', message: 'third again' },
+        { field: 'snacks[10].quantity', code: 'out_of_range', message: 'eleventh' },
+        { field: 'snacks', code: 'item_count', message: 'all' },
+      ]),
+    )
+    expect([...lineMessages(problem)]).toEqual([
+      [2, 'third'],
+      [10, 'eleventh'],
+    ])
     expect(lineMessages(new Error('other')).size).toBe(0)
   })
 })
