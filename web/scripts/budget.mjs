@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs'
 import { gzipSync } from 'node:zlib'
 
 /** In bytes. The promise is 200 kB; whoever comes near to it should know before. */
-const BUDGET = 130_000
+const BUDGET = 140_000
 
 const manifest = JSON.parse(readFileSync('dist/.vite/manifest.json', 'utf8'))
 const size = (file) => gzipSync(readFileSync(`dist/${file}`), { level: 9 }).length

@@ -1,8 +1,11 @@
-// Which address shows which page, and who may see it. Each page is loaded when it is first opened.
+// Which address shows which page, and who may see it. Each page is loaded when it is first opened, but for the one that
+// everybody begins with.
 import { START_LOCATION, createRouter, createWebHistory } from 'vue-router'
 
 import { t } from './i18n'
+import OrderListPage from './order/OrderListPage.vue'
 import { useSession } from './session/session'
+import { noteNavigation } from './ui/navigation'
 import { useToasts } from './ui/toasts'
 
 declare module 'vue-router' {
@@ -15,13 +18,6 @@ declare module 'vue-router' {
     /** Shows what has been chosen for an order. */
     hasCart?: boolean
   }
-}
-
-let navigated = false
-
-/** Whether the page that is shown was reached from another one, not by loading it. */
-export function hasNavigated(): boolean {
-  return navigated
 }
 
 export const router = createRouter({
@@ -38,7 +34,7 @@ export const router = createRouter({
       component: () => import('./auth/SignUpPage.vue'),
       meta: { title: 'signUp.title', isForGuests: true },
     },
-    { path: '/orders', component: () => import('./order/OrderListPage.vue'), meta: { title: 'orders.title' } },
+    { path: '/orders', component: OrderListPage, meta: { title: 'orders.title' } },
     {
       path: '/orders/:uid',
       component: () => import('./order/OrderPage.vue'),
@@ -93,7 +89,7 @@ router.beforeEach(async (to) => {
 })
 
 router.afterEach((to, from) => {
-  navigated ||= from !== START_LOCATION
+  if (from !== START_LOCATION) noteNavigation()
   document.title = `${t(to.meta.title)} · ${t('app.name')}`
 })
 
