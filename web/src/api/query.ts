@@ -9,6 +9,8 @@ export const queryClient = new QueryClient({
   defaultOptions: {
     queries: {
       staleTime: 15_000,
+      // A browser without a network may still reach a server on its own machine: it tries, and waits only where that fails.
+      networkMode: 'offlineFirst',
       // What the server refuses it refuses again; what passes is worth another try.
       retry: (failures, error) => error instanceof Problem && error.isPassing && failures < 2,
     },
