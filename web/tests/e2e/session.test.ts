@@ -45,6 +45,7 @@ describe('signing up and in', () => {
     const page = await (await newContext()).newPage()
     await page.goto(appUrl('/'))
     await page.getByRole('link', { name: '회원 가입' }).click()
+    await page.getByRole('heading', { name: '회원 가입', level: 1 }).waitFor()
 
     // All the server's findings at once, at their fields, the first of them focused.
     await page.getByLabel('이메일').fill('no email')
@@ -53,7 +54,7 @@ describe('signing up and in', () => {
     await page.getByText('필수 항목입니다.').waitFor()
     await page.getByText('올바른 이메일이 아닙니다.').waitFor()
     await page.getByText('8자 이상이어야 합니다.').waitFor()
-    expect(await page.getByLabel('이름').evaluate((field) => field === document.activeElement)).toBe(true)
+    await expect.poll(() => page.getByLabel('이름').evaluate((field) => field === document.activeElement)).toBe(true)
 
     const email = `${unique()}@example.com`
     await page.getByLabel('이름').fill('새 회원')

@@ -200,12 +200,16 @@ describe('the snack list', () => {
     const more = page.getByRole('button', { name: '더 보기' })
     await more.press('Enter')
     await expect.poll(() => page.locator('li.snack').count()).toBeGreaterThan(first)
-    while (await more.isVisible()) await more.press('Enter')
+    const end = page.getByText(/^모두 \d+개$/)
+    const goOn = async () => {
+      if (await more.isVisible()) await more.press('Enter')
+      return end.isVisible()
+    }
+    await expect.poll(goOn, { timeout: 20_000 }).toBe(true)
     const names = await page.locator('li.snack h2').allInnerTexts()
     expect(new Set(names).size).toBe(names.length)
+    expect(await end.innerText()).toBe(`모두 ${names.length}개`)
     // The button has gone; the focus has not.
-    const end = page.getByText(`모두 ${names.length}개`, { exact: true })
-    await end.waitFor()
     expect(await end.evaluate((element) => element === document.activeElement)).toBe(true)
   })
 
