@@ -210,7 +210,7 @@ describe('the snack list', () => {
     expect(new Set(names).size).toBe(names.length)
     expect(await end.innerText()).toBe(`모두 ${names.length}개`)
     // The button has gone; the focus has not.
-    expect(await end.evaluate((element) => element === document.activeElement)).toBe(true)
+    await expect.poll(() => end.evaluate((element) => element === document.activeElement)).toBe(true)
   })
 
   it('shows why it has failed, and tries again', async () => {
