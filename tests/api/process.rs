@@ -24,6 +24,7 @@ pub struct Run {
     arguments: Vec<String>,
     variables: Vec<(String, String)>,
     input: String,
+    folder: PathBuf,
 }
 
 impl Run {
@@ -33,6 +34,7 @@ impl Run {
             arguments: arguments.iter().map(|argument| (*argument).to_owned()).collect(),
             variables: Vec::new(),
             input: String::new(),
+            folder: PathBuf::from("."),
         }
     }
 
@@ -66,6 +68,12 @@ impl Run {
         self
     }
 
+    /// In a working folder of its own.
+    pub fn within(mut self, folder: PathBuf) -> Self {
+        self.folder = folder;
+        self
+    }
+
     /// The value of a variable.
     pub fn get(&self, name: &str) -> &str {
         let found = self.variables.iter().find(|(other, _)| other == name);
@@ -75,6 +83,7 @@ impl Run {
     fn spawn(&self) -> Child {
         Command::new(env!("CARGO_BIN_EXE_snack-server"))
             .args(&self.arguments)
+            .current_dir(&self.folder)
             .env_clear()
             .envs(self.variables.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::piped())
