@@ -62,11 +62,6 @@ export const router = createRouter({
       component: () => import('./auth/UserListPage.vue'),
       meta: { title: 'users.title', isForAdmins: true },
     },
-    {
-      path: '/audit',
-      component: () => import('./audit/AuditPage.vue'),
-      meta: { title: 'audit.title', isForAdmins: true },
-    },
     { path: '/profile', component: () => import('./auth/ProfilePage.vue'), meta: { title: 'profile.title' } },
     { path: '/:path(.*)*', component: () => import('./ui/NotFoundPage.vue'), meta: { title: 'notFound.title' } },
   ],

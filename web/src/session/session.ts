@@ -85,6 +85,10 @@ export const useSession = defineStore('session', () => {
     follow()
     if (isSignedIn.value && !user.value) loadUser().catch(() => undefined)
   })
+  // Whoever comes back to this tab may have become an admin meanwhile, or a member.
+  document.addEventListener('visibilitychange', () => {
+    if (document.visibilityState === 'visible' && isSignedIn.value) loadUser().catch(() => undefined)
+  })
 
   return { user, userId, ending, isSignedIn, isAdmin, loadUser, setUser, signIn, signOut, resign }
 })

@@ -14,6 +14,7 @@ export interface Toast {
 /** A failure in words: the server's where it said something. */
 export function problemText(error: unknown): string {
   if (error instanceof Problem) {
+    if (error.code === 'last_admin') return `${error.detail} ${t('problem.lastAdmin')}`
     if (error.detail) return error.detail
     if (error.code === NETWORK) return t('problem.network')
   }

@@ -123,7 +123,11 @@ export function useBrowser() {
   let complaints: string[] = []
 
   beforeAll(async () => {
-    browser = await chromium.launch({ executablePath: findChromium(), args: ['--no-sandbox'] })
+    browser = await chromium.launch({
+      executablePath: findChromium(),
+      args: ['--no-sandbox', '--lang=ko-KR'],
+      env: { ...process.env, LANGUAGE: 'ko' },
+    })
   })
   afterEach(async () => {
     await Promise.all(contexts.map((context) => context.close()))

@@ -39,7 +39,7 @@ describe('without a network', () => {
     await page.context().setOffline(false)
     expect(await page.getByLabel('이름').inputValue()).toBe('새 이름')
     await page.getByRole('button', { name: '저장' }).click()
-    await toast(page, '이름을 바꾸었습니다').waitFor()
+    await toast(page, '이름을 변경했습니다').waitFor()
   })
 })
 

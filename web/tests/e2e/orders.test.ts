@@ -40,7 +40,7 @@ async function openOrders(as: Person, person: Person): Promise<Page> {
   return page
 }
 
-const status = (page: Page, order: Order) => orderCard(page, order).getByRole('button', { name: /상태 바꾸기/ })
+const status = (page: Page, order: Order) => orderCard(page, order).getByRole('button', { name: /상태 변경/ })
 
 async function move(page: Page, order: Order, to: string): Promise<void> {
   await status(page, order).click()
@@ -58,8 +58,8 @@ describe('ordering snacks', () => {
     await expectText(bar, /2가지, 2개/)
     await expectText(bar, /₩1,500 \+ US\$3\.99/)
 
-    await card(page, dollars).getByRole('button', { name: '하나 늘리기' }).click()
-    await card(page, dollars).getByRole('button', { name: '하나 늘리기' }).click()
+    await card(page, dollars).getByRole('button', { name: '수량 늘리기' }).click()
+    await card(page, dollars).getByRole('button', { name: '수량 늘리기' }).click()
     await expectText(bar, /₩1,500 \+ US\$11\.97/)
 
     // A reload loses nothing.
@@ -149,8 +149,8 @@ describe('editing an order', () => {
     await page.getByRole('button', { name: '주문 수정' }).click()
     const dialog = page.getByRole('dialog')
     await dialog.getByRole('button', { name: `${goes.name} 빼기` }).click()
-    await dialog.locator('li.line').getByRole('button', { name: '하나 늘리기' }).click()
-    await dialog.getByLabel('간식 더하기').fill(comes.name)
+    await dialog.locator('li.line').getByRole('button', { name: '수량 늘리기' }).click()
+    await dialog.getByLabel('간식 추가').fill(comes.name)
     await dialog.getByRole('button', { name: comes.name }).click()
     await expectText(dialog.locator('.totals'), /₩6,000/)
     await dialog.getByRole('button', { name: '저장' }).click()
@@ -172,7 +172,7 @@ describe('editing an order', () => {
     await expectText(dialog.getByRole('alert'), '그사이에 주문이 바뀌었습니다.')
     // What it is now, to begin anew from.
     await expect.poll(() => dialog.getByRole('spinbutton').inputValue()).toBe('7')
-    await dialog.getByRole('button', { name: '하나 늘리기' }).click()
+    await dialog.getByRole('button', { name: '수량 늘리기' }).click()
     await dialog.getByRole('button', { name: '저장' }).click()
     await dialog.waitFor({ state: 'detached' })
     expect((await call<Order>('GET', `/orders/${order.uid}`, member.token)).purchases[0]!.quantity).toBe(8)
@@ -187,7 +187,7 @@ describe('editing an order', () => {
     await boss.getByRole('button', { name: '주문 수정' }).waitFor()
     await moveOrder(order, 'approved')
     const page = await open(owner, `/orders/${order.uid}`)
-    await page.getByText('승인됨').first().waitFor()
+    await page.getByText('승인 완료').first().waitFor()
     expect(await page.getByRole('button', { name: '주문 수정' }).count()).toBe(0)
   })
 })
@@ -207,7 +207,7 @@ describe('the order list', () => {
     await expectText(shown, new RegExp(member.email))
     // 03:00 UTC, on a browser in New York.
     await expectText(shown, /2030\. 1\. 9\. 오후 12:00/)
-    await expectText(shown, /주문됨/)
+    await expectText(shown, /주문 완료/)
     await expectText(shown, /합계\s*₩4,500/)
     // Members see the status; they cannot change it.
     expect(await status(page, order).count()).toBe(0)
@@ -220,7 +220,7 @@ describe('the order list', () => {
     const page = await open(member)
     await page.getByRole('combobox', { name: '주문한 사람' }).selectOption({ label: '내 주문' })
     await expect.poll(() => page.locator('li.order').count()).toBe(2)
-    await page.getByRole('button', { name: '취소됨' }).click()
+    await page.getByRole('button', { name: '취소' }).click()
     await expect.poll(() => page.locator('li.order').count()).toBe(1)
     await orderCard(page, canceled).waitFor()
     await page.getByRole('button', { name: '승인 대기' }).click()
@@ -235,7 +235,7 @@ describe('the order list', () => {
     await expect.poll(() => page.locator('li.order').count()).toBe(2)
     await page.getByRole('button', { name: '이전 기간' }).click()
     await expectText(page.locator('.empty'), '조건에 맞는 주문이 없습니다.')
-    await page.locator('.empty').getByRole('button', { name: '조건 지우기' }).click()
+    await page.locator('.empty').getByRole('button', { name: '필터 초기화' }).click()
     await expect.poll(() => page.locator('li.order').count()).toBe(20)
     expect(page.url()).not.toMatch(/user|month|status=/)
   })
@@ -261,16 +261,16 @@ describe('an admin moves an order', () => {
     await status(page, order).press('Enter')
     await expect.poll(() => page.getByRole('menuitem').allInnerTexts()).toEqual(['승인', '주문 취소'])
     await page.keyboard.press('Enter')
-    await expectText(status(page, order), '승인됨')
+    await expectText(status(page, order), '승인 완료')
 
     await move(page, order, '주문 넣기')
     const dialog = page.getByRole('dialog')
     await dialog.getByLabel('도착 예정').fill('')
     await dialog.getByRole('button', { name: '주문 넣기' }).click()
-    await dialog.getByText('도착 예정 시간을 적어 주세요.').waitFor()
+    await dialog.getByText('도착 예정 시간을 입력해 주세요.').waitFor()
     await dialog.getByLabel('도착 예정').fill('2031-05-05T09:30')
     await dialog.getByRole('button', { name: '주문 넣기' }).click()
-    await expectText(status(page, order), '주문됨')
+    await expectText(status(page, order), '주문 완료')
     expect((await fetched()).estimated_arrival_time).toBe('2031-05-05T00:30:00Z')
 
     await move(page, order, '배송 시작')
@@ -278,7 +278,7 @@ describe('an admin moves an order', () => {
     await dialog.getByLabel('도착 예정').fill('2031-05-06T18:00')
     await dialog.getByRole('button', { name: '배송 시작' }).click()
     await expectText(status(page, order), '배송 중')
-    await move(page, order, '완료')
+    await move(page, order, '배송 완료')
     await expectText(orderCard(page, order).locator('.head'), '완료')
     expect(await status(page, order).count()).toBe(0)
     expect((await fetched()).status).toBe('completed')
@@ -289,7 +289,7 @@ describe('an admin moves an order', () => {
     await expectText(steps.nth(0), new RegExp(`승인 대기[\\s\\S]*${member.name}`))
     await expectText(
       steps.nth(2),
-      new RegExp(`주문됨[\\s\\S]*${boss.name}[\\s\\S]*도착 예정 2031\\. 5\\. 5\\. 오전 9:30`),
+      new RegExp(`주문 완료[\\s\\S]*${boss.name}[\\s\\S]*도착 예정 2031\\. 5\\. 5\\. 오전 9:30`),
     )
     await expectText(steps.nth(3), /배송 중[\s\S]*도착 예정 2031\. 5\. 6\. 오후 6:00/)
   })
@@ -303,7 +303,7 @@ describe('an admin moves an order', () => {
     await expectText(status(page, order), '승인 대기')
     await move(page, order, '주문 취소')
     await page.getByRole('alertdialog').getByRole('button', { name: '주문 취소' }).click()
-    await expectText(orderCard(page, order).locator('.head'), '취소됨')
+    await expectText(orderCard(page, order).locator('.head'), '취소')
   })
 
   it('with a hated snack, and is told which one', async () => {
@@ -326,7 +326,7 @@ describe('an admin moves an order', () => {
     await moveOrder(order, 'approved')
     await move(page, order, '승인')
     await toast(page, '그사이에 주문이 바뀌었습니다').waitFor()
-    await expectText(status(page, order), '승인됨')
+    await expectText(status(page, order), '승인 완료')
   })
 
   it('at the same moment as another, and sees what it is now', async () => {
@@ -342,7 +342,7 @@ describe('an admin moves an order', () => {
     await move(page, order, '승인')
     await toast(page, '그사이에 주문이 바뀌었습니다.').waitFor()
     expect(tag).toMatch(/^"\d+"$/)
-    await expectText(orderCard(page, order).locator('.head'), '취소됨')
+    await expectText(orderCard(page, order).locator('.head'), '취소')
   })
 
   it('whose snacks have changed since, only after having seen them', async () => {

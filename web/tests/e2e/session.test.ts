@@ -291,7 +291,8 @@ describe('leaving', () => {
       const page = await open(ADMIN)
       await page.getByRole('button', { name: '탈퇴' }).click()
       await page.getByRole('button', { name: '탈퇴하기' }).click()
-      await expectText(page.getByRole('alertdialog').getByRole('alert'), '마지막 관리자입니다.')
+      const why = '마지막 관리자입니다. 먼저 다른 회원을 관리자로 지정해 주세요.'
+      await expectText(page.getByRole('alertdialog').getByRole('alert'), why)
       expect(await stored(page)).not.toBeNull()
 
       await page.getByRole('button', { name: '돌아가기' }).click()
@@ -320,5 +321,13 @@ describe('pages of admins', () => {
     await page.getByRole('switch', { name: `${person.name} 관리자` }).click()
     await page.waitForURL(appUrl('/orders'))
     expect(await page.getByRole('link', { name: '회원', exact: true }).count()).toBe(0)
+  })
+
+  it('appear to a member who has been made an admin and comes back to the tab', async () => {
+    const person = await newMember()
+    const page = await open(person)
+    await call('PATCH', `/auth/users/${person.id}`, await admin(), { member_type: 'admin' })
+    await page.evaluate(() => document.dispatchEvent(new Event('visibilitychange')))
+    await page.getByRole('link', { name: '회원', exact: true }).waitFor()
   })
 })

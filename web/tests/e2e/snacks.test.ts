@@ -74,10 +74,11 @@ describe('registering a snack', () => {
     const dialog = page.getByRole('dialog')
     await dialog.getByLabel('간식 이름').fill(`붙인 과자 ${unique()}`)
     await dialog.getByLabel('가격').fill('1,500')
-    const give = (type: 'paste' | 'drop') =>
+    const give = (type: 'paste' | 'drop', text = '') =>
       dialog.locator('.drop').evaluate(
-        (target, { type, bytes }) => {
+        (target, { type, bytes, text }) => {
           const data = new DataTransfer()
+          if (text) data.setData('text/plain', text)
           data.items.add(new File([new Uint8Array(bytes)], 'snack.png', { type: 'image/png' }))
           target.dispatchEvent(
             type === 'paste'
@@ -85,14 +86,17 @@ describe('registering a snack', () => {
               : new DragEvent('drop', { dataTransfer: data, bubbles: true, cancelable: true }),
           )
         },
-        { type, bytes: [...PNG] },
+        { type, bytes: [...PNG], text },
       )
-    await give('paste')
     const preview = dialog.getByRole('img', { name: '사진 미리 보기' })
+    // A spreadsheet's cells come with a picture of themselves.
+    await give('paste', '1,500')
+    expect(await preview.count()).toBe(0)
+    await give('paste')
     const pasted = await preview.getAttribute('src')
     await give('drop')
     await expect.poll(() => preview.getAttribute('src')).not.toBe(pasted)
-    await dialog.getByRole('button', { name: '빼기' }).click()
+    await dialog.getByRole('button', { name: '사진 삭제' }).click()
     await preview.waitFor({ state: 'detached' })
     await give('paste')
     const sent = page.waitForRequest((request) => request.method() === 'POST' && request.url().endsWith('/snacks'))
@@ -159,7 +163,7 @@ describe('registering a snack', () => {
     await card(page, snack)
       .getByRole('button', { name: `${snack.name} 수정` })
       .click()
-    await dialog.getByRole('button', { name: '빼기' }).click()
+    await dialog.getByRole('button', { name: '사진 삭제' }).click()
     await dialog.getByRole('button', { name: '저장' }).click()
     await card(page, snack).locator('img').waitFor({ state: 'detached' })
     expect((await call<Snack>('GET', `/snacks/${snack.uid}`, owner.token)).image).toBeNull()
@@ -200,7 +204,7 @@ describe('the snack list', () => {
     const more = page.getByRole('button', { name: '더 보기' })
     await more.press('Enter')
     await expect.poll(() => page.locator('li.snack').count()).toBeGreaterThan(first)
-    const end = page.getByText(/^모두 \d+개$/)
+    const end = page.getByText(/^총 \d+개$/)
     const goOn = async () => {
       if (await more.isVisible()) await more.press('Enter')
       return end.isVisible()
@@ -208,7 +212,7 @@ describe('the snack list', () => {
     await expect.poll(goOn, { timeout: 20_000 }).toBe(true)
     const names = await page.locator('li.snack h2').allInnerTexts()
     expect(new Set(names).size).toBe(names.length)
-    expect(await end.innerText()).toBe(`모두 ${names.length}개`)
+    expect(await end.innerText()).toBe(`총 ${names.length}개`)
     // The button has gone; the focus has not.
     await expect.poll(() => end.evaluate((element) => element === document.activeElement)).toBe(true)
   })
@@ -218,7 +222,7 @@ describe('the snack list', () => {
     await page.route('**/snacks?**', (route) => route.fulfill({ status: 500, body: 'oh no' }))
     await page.getByRole('link', { name: '간식', exact: true }).click()
     const failed = page.getByRole('alert')
-    await expectText(failed, '알 수 없는 문제가 생겼습니다.')
+    await expectText(failed, '알 수 없는 문제가 발생했습니다.')
     await page.unroute('**/snacks?**')
     await failed.getByRole('button', { name: '다시 시도' }).click()
     await page.locator('li.snack').first().waitFor()
@@ -229,7 +233,7 @@ describe('the snack list', () => {
     const boss = await openSnack(await newAdmin(), snack)
     const available = card(boss, snack).getByRole('switch', { name: `${snack.name} 주문 가능` })
     await available.click()
-    await toast(boss, '주문할 수 없게 했습니다').waitFor()
+    await toast(boss, '주문 불가로 변경했습니다').waitFor()
     await expect.poll(() => available.isChecked()).toBe(false)
     expect(
       await card(boss, snack)
@@ -245,7 +249,7 @@ describe('the snack list', () => {
     expect(await card(member, snack).getByRole('switch').count()).toBe(0)
 
     await available.click()
-    await toast(boss, '주문할 수 있습니다').waitFor()
+    await toast(boss, '주문 가능으로 변경했습니다').waitFor()
     await member.getByLabel('상태').selectOption({ label: '주문 가능' })
     await settled(member)
     expect((await call<Snack>('GET', `/snacks/${snack.uid}`, (await newMember()).token)).status).toBe('available')

@@ -50,7 +50,7 @@ describe('the statistics', () => {
       page.waitForRequest((request) => /\/statistics\/summary\?/.test(request.url()) && query.test(request.url()))
 
     let request = sent(/year=\d{4}&unit=month/)
-    await kind.selectOption({ label: '연' })
+    await kind.selectOption({ label: '연도' })
     await request
     await expect.poll(() => rows.count()).toBe(12)
 
@@ -58,7 +58,7 @@ describe('the statistics', () => {
     await kind.selectOption({ label: '월' })
     await request
     await page.getByRole('combobox', { name: '월' }).selectOption({ label: '2월' })
-    await page.getByRole('combobox', { name: '연' }).selectOption({ label: '2026년' })
+    await page.getByRole('combobox', { name: '연도' }).selectOption({ label: '2026년' })
     await expect.poll(() => rows.count()).toBe(28)
     await page.getByRole('combobox', { name: '단위' }).selectOption({ label: '주' })
     await expectText(rows.first(), /1주|5주|4주/)
@@ -73,9 +73,9 @@ describe('the statistics', () => {
     await request
     await expect.poll(() => rows.count()).toBe(1)
 
-    await kind.selectOption({ label: '직접 고르기' })
-    await page.getByLabel('시작').fill('2026-01-30')
-    await page.getByLabel('끝').fill('2026-02-02')
+    await kind.selectOption({ label: '직접 선택' })
+    await page.getByLabel('시작일').fill('2026-01-30')
+    await page.getByLabel('종료일').fill('2026-02-02')
     await expect.poll(() => rows.count()).toBe(4)
     await expectText(rows.first(), /2026\. 1\. 30\./)
 
