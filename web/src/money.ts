@@ -37,8 +37,21 @@ export function sumByCurrency(amounts: readonly Money[]): Money[] {
   }))
 }
 
+/** Formats are dear to make and cheap to use: each is made once. */
+const formats = new Map<string, Intl.NumberFormat>()
+
+function formatOf(locale: string, currency?: Currency): Intl.NumberFormat {
+  const key = `${locale} ${currency}`
+  const format = formats.get(key) ?? new Intl.NumberFormat(locale, currency && { style: 'currency', currency })
+  formats.set(key, format)
+  return format
+}
+
 /** As people write it: `₩28,000`, `US$3.99`. The string is formatted as it is, not by way of a float. */
 export function formatMoney({ currency, amount }: Money, locale: string): string {
-  const format = new Intl.NumberFormat(locale, { style: 'currency', currency })
-  return format.format(amount as Intl.StringNumericLiteral)
+  return formatOf(locale, currency).format(amount as Intl.StringNumericLiteral)
+}
+
+export function formatNumber(value: number, locale: string): string {
+  return formatOf(locale).format(value)
 }

@@ -66,8 +66,8 @@ export const router = createRouter({
     { path: '/:path(.*)*', component: () => import('./ui/NotFoundPage.vue'), meta: { title: 'notFound.title' } },
   ],
   scrollBehavior(to, from, saved) {
-    // Other filters of the same page: stay where one is.
-    return to.path === from.path ? false : (saved ?? { top: 0 })
+    // Other filters of the same page: stay where one is. The first page begins at the top anyway.
+    return saved ?? (to.path === from.path || from === START_LOCATION ? false : { top: 0 })
   },
 })
 

@@ -3,7 +3,7 @@ import { computed, nextTick } from 'vue'
 import { createI18n } from 'vue-i18n'
 
 import type { Money } from '../api/types'
-import { formatMoney } from '../money'
+import { formatMoney, formatNumber } from '../money'
 import { formatDate, formatDateTime, formatMonth, formatPeriod } from '../time'
 import ko from './ko.json'
 
@@ -39,7 +39,7 @@ export function useFormat() {
   return {
     money: (money: Money) => formatMoney(money, locale.value),
     moneys: (amounts: readonly Money[]) => amounts.map((money) => formatMoney(money, locale.value)).join(' + '),
-    number: (value: number) => new Intl.NumberFormat(locale.value).format(value),
+    number: (value: number) => formatNumber(value, locale.value),
     dateTime: (instant: string) => formatDateTime(instant, locale.value),
     date: (day: string) => formatDate(day, locale.value),
     month: (month: number) => formatMonth(month, locale.value),

@@ -33,9 +33,5 @@ export function useForm(send: () => Promise<void>, fields: readonly string[]) {
     }
   }
 
-  function reset(): void {
-    error.value = null
-  }
-
-  return { isBusy, messages, problem, submit, reset }
+  return { isBusy, messages, problem, submit }
 }

@@ -123,11 +123,7 @@ export function useBrowser() {
   let complaints: string[] = []
 
   beforeAll(async () => {
-    browser = await chromium.launch({
-      executablePath: findChromium(),
-      args: ['--no-sandbox', '--lang=ko-KR'],
-      env: { ...process.env, LANGUAGE: 'ko' },
-    })
+    browser = await chromium.launch({ executablePath: findChromium(), args: ['--no-sandbox'] })
   })
   afterEach(async () => {
     await Promise.all(contexts.map((context) => context.close()))

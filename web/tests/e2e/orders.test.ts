@@ -236,7 +236,7 @@ describe('the order list', () => {
     await page.getByRole('button', { name: '이전 기간' }).click()
     await expectText(page.locator('.empty'), '조건에 맞는 주문이 없습니다.')
     await page.locator('.empty').getByRole('button', { name: '필터 초기화' }).click()
-    await expect.poll(() => page.locator('li.order').count()).toBe(20)
+    await expect.poll(() => page.locator('li.order').count()).toBe(10)
     expect(page.url()).not.toMatch(/user|month|status=/)
   })
 
@@ -244,9 +244,9 @@ describe('the order list', () => {
     const page = await open(await newMember())
     const more = page.getByRole('button', { name: '더 보기' })
     await more.click()
-    await expect.poll(() => page.locator('li.order').count()).toBe(40)
+    await expect.poll(() => page.locator('li.order').count()).toBe(20)
     const links = await page.locator('li.order h2 a').evaluateAll((all) => all.map((link) => link.getAttribute('href')))
-    expect(new Set(links).size).toBe(40)
+    expect(new Set(links).size).toBe(20)
   })
 })
 

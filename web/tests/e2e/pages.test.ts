@@ -101,7 +101,7 @@ async function picture(page: Page, name: string): Promise<void> {
   const kept = `${KEPT}/${name}.webp`
   if (!process.env.RENEW_SCREENSHOTS || !existsSync(kept)) return
   const session = await page.context().newCDPSession(page)
-  const { data } = await session.send('Page.captureScreenshot', { format: 'webp', quality: 70 })
+  const { data } = await session.send('Page.captureScreenshot', { format: 'webp', quality: 60 })
   writeFileSync(kept, data, 'base64')
 }
 
@@ -238,54 +238,6 @@ describe('on the smallest phone', () => {
   }, 120_000)
 })
 
-describe('with the keyboard', () => {
-  it('one skips to the content, and starts at the heading of each new page', async () => {
-    const page = await open(await newMember(), '/orders')
-    await page.reload()
-    await settled(page)
-    await page.keyboard.press('Tab')
-    const skip = page.getByRole('link', { name: '본문으로 건너뛰기' })
-    expect(await skip.evaluate((link) => link === document.activeElement)).toBe(true)
-    await page.keyboard.press('Enter')
-    expect(await page.evaluate(() => document.activeElement?.tagName)).toBe('MAIN')
-
-    await page.getByRole('link', { name: '통계' }).press('Enter')
-    await page.getByRole('heading', { name: '통계', level: 1 }).waitFor()
-    await expect.poll(() => page.evaluate(() => document.activeElement?.textContent?.trim())).toBe('통계')
-    expect(await page.title()).toBe('통계 · 간식 주문')
-  })
-
-  it('dialogs hold the focus and give it back', async () => {
-    const page = await open(await newMember(), '/snacks')
-    const opener = page.getByRole('button', { name: '간식 등록' }).first()
-    await opener.press('Enter')
-    const dialog = page.getByRole('dialog')
-    await dialog.waitFor()
-    for (let press = 0; press < 12; press += 1) {
-      await page.keyboard.press('Tab')
-      expect(await dialog.evaluate((element) => element.contains(document.activeElement))).toBe(true)
-    }
-    await page.keyboard.press('Escape')
-    await dialog.waitFor({ state: 'detached' })
-    await expect.poll(() => opener.evaluate((button) => button === document.activeElement)).toBe(true)
-  })
-
-  it('a snack is liked, chosen and ordered', async () => {
-    const snack = await newSnack()
-    const page = await open(await newMember(), '/snacks')
-    await page.getByLabel('검색').fill(snack.name)
-    const shown = card(page, snack)
-    await shown.getByRole('button', { name: '좋아요' }).press('Enter')
-    await expect.poll(() => shown.getByRole('button', { name: '좋아요' }).getAttribute('aria-pressed')).toBe('true')
-    await shown.getByRole('button', { name: `${snack.name} 담기` }).press('Enter')
-    await shown.getByRole('spinbutton').press('ArrowUp')
-    await page.getByRole('region', { name: '주문할 간식' }).getByRole('button', { name: '주문하기' }).press('Enter')
-    await page.getByRole('dialog').getByRole('button', { name: '주문하기' }).press('Enter')
-    await page.waitForURL(/\/orders\/[0-9a-f-]{36}$/)
-    await expectText(page.locator('.purchases'), /× 2개/)
-  })
-})
-
 /** `a.b` for every message. */
 function keysOf(messages: object, prefix = ''): string[] {
   return Object.entries(messages).flatMap(([key, value]) =>
@@ -338,6 +290,54 @@ describe('the language', () => {
     }
     expectNoComplaints()
   }, 120_000)
+})
+
+describe('with the keyboard', () => {
+  it('one skips to the content, and starts at the heading of each new page', async () => {
+    const page = await open(await newMember(), '/orders')
+    await page.reload()
+    await settled(page)
+    await page.keyboard.press('Tab')
+    const skip = page.getByRole('link', { name: '본문으로 건너뛰기' })
+    expect(await skip.evaluate((link) => link === document.activeElement)).toBe(true)
+    await page.keyboard.press('Enter')
+    expect(await page.evaluate(() => document.activeElement?.tagName)).toBe('MAIN')
+
+    await page.getByRole('link', { name: '통계' }).press('Enter')
+    await page.getByRole('heading', { name: '통계', level: 1 }).waitFor()
+    await expect.poll(() => page.evaluate(() => document.activeElement?.textContent?.trim())).toBe('통계')
+    expect(await page.title()).toBe('통계 · 간식 주문')
+  })
+
+  it('dialogs hold the focus and give it back', async () => {
+    const page = await open(await newMember(), '/snacks')
+    const opener = page.getByRole('button', { name: '간식 등록' }).first()
+    await opener.press('Enter')
+    const dialog = page.getByRole('dialog')
+    await dialog.waitFor()
+    for (let press = 0; press < 12; press += 1) {
+      await page.keyboard.press('Tab')
+      expect(await dialog.evaluate((element) => element.contains(document.activeElement))).toBe(true)
+    }
+    await page.keyboard.press('Escape')
+    await dialog.waitFor({ state: 'detached' })
+    await expect.poll(() => opener.evaluate((button) => button === document.activeElement)).toBe(true)
+  })
+
+  it('a snack is liked, chosen and ordered', async () => {
+    const snack = await newSnack()
+    const page = await open(await newMember(), '/snacks')
+    await page.getByLabel('검색').fill(snack.name)
+    const shown = card(page, snack)
+    await shown.getByRole('button', { name: '좋아요' }).press('Enter')
+    await expect.poll(() => shown.getByRole('button', { name: '좋아요' }).getAttribute('aria-pressed')).toBe('true')
+    await shown.getByRole('button', { name: `${snack.name} 담기` }).press('Enter')
+    await shown.getByRole('spinbutton').press('ArrowUp')
+    await page.getByRole('region', { name: '주문할 간식' }).getByRole('button', { name: '주문하기' }).press('Enter')
+    await page.getByRole('dialog').getByRole('button', { name: '주문하기' }).press('Enter')
+    await page.waitForURL(/\/orders\/[0-9a-f-]{36}$/)
+    await expectText(page.locator('.purchases'), /× 2개/)
+  })
 })
 
 describe('the colours', () => {
