@@ -21,6 +21,7 @@ const PATIENCE: Duration = Duration::from_mins(5);
 /// The command line and the environment of one run.
 #[derive(Clone, Debug)]
 pub struct Run {
+    program: PathBuf,
     arguments: Vec<String>,
     variables: Vec<(String, String)>,
     input: String,
@@ -31,6 +32,7 @@ impl Run {
     /// The binary with `arguments` and not a single variable.
     pub fn bare(arguments: &[&str]) -> Self {
         Self {
+            program: PathBuf::from(env!("CARGO_BIN_EXE_snack-server")),
             arguments: arguments.iter().map(|argument| (*argument).to_owned()).collect(),
             variables: Vec::new(),
             input: String::new(),
@@ -68,6 +70,15 @@ impl Run {
         self
     }
 
+    /// The binary under another name: as a link, or as a copy where that is on another disk.
+    pub fn called(mut self, name: PathBuf) -> Self {
+        std::fs::hard_link(&self.program, &name)
+            .or_else(|_| std::fs::copy(&self.program, &name).map(drop))
+            .expect("the binary");
+        self.program = name;
+        self
+    }
+
     /// In a working folder of its own.
     pub fn within(mut self, folder: PathBuf) -> Self {
         self.folder = folder;
@@ -81,7 +92,7 @@ impl Run {
     }
 
     fn spawn(&self) -> Child {
-        Command::new(env!("CARGO_BIN_EXE_snack-server"))
+        Command::new(&self.program)
             .args(&self.arguments)
             .current_dir(&self.folder)
             .env_clear()

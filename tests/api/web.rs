@@ -1,6 +1,6 @@
 //! The web app as the server hands it out: a small build of the tests' own stands for the real one.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use reqwest::{Method, header};
 
@@ -148,9 +148,8 @@ async fn without_a_build_every_address_of_the_app_says_where_the_documents_are()
     }
 }
 
-/// What a server in `folder` says about the app at its start, and shows at `/app/`.
-async fn started_in(folder: PathBuf) -> (usize, String) {
-    let run = Run::on(&helpers::database().await, &["serve"]).within(folder);
+/// How often a server says at its start that there is no app, and what it shows at `/app/`.
+async fn started(run: &Run) -> (usize, String) {
     let server = run.serve().await;
     let page = reqwest::get(format!("http://{}/app/", server.address)).await.expect("an answer");
     let page = page.text().await.expect("a page");
@@ -160,13 +159,16 @@ async fn started_in(folder: PathBuf) -> (usize, String) {
 }
 
 #[tokio::test]
-async fn the_build_is_found_in_the_working_folder_and_missed_in_one_line() {
-    let bare = folder();
+async fn the_build_is_found_in_the_working_folder_or_beside_the_binary_and_missed_in_one_line() {
+    let [bare, whole] = [folder(), folder()];
     std::fs::create_dir(&bare).expect("a folder");
-    let (told, page) = started_in(bare).await;
+    build(&whole.join("web/dist"));
+    let run = Run::on(&helpers::database().await, &["serve"]);
+
+    let (told, page) = started(&run.clone().within(bare.clone())).await;
     assert_eq!(told, 1);
     assert!(page.contains("/docs"), "{page}");
-    let whole = folder();
-    build(&whole.join("web/dist"));
-    assert_eq!(started_in(whole).await, (0, PAGE.to_owned()));
+    assert_eq!(started(&run.clone().within(whole.clone())).await, (0, PAGE.to_owned()));
+    assert_eq!(started(&run.within(bare).called(whole.join("snack-server"))).await, (0, PAGE.to_owned()));
+    std::fs::remove_file(whole.join("snack-server")).expect("the link");
 }
