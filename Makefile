@@ -15,10 +15,10 @@ help: ## this list
 
 .PHONY: run test faults bench lint deny sqlx openapi
 
-run: ## build and serve at http://localhost:8000 with demo data; Ctrl-C stops all, the data stay in .local
+run: ## build server and web app, serve at http://localhost:8000 with demo data; Ctrl-C stops all, the data stay in .local
 	@scripts/run
 
-test: ## all tests, against a PostgreSQL and Redis of their own; ARGS="..." goes to cargo test
+test: ## all tests, against a PostgreSQL and Redis of their own; ARGS="..." goes to cargo test, which then runs alone
 	@scripts/test $(ARGS)
 
 faults: ## kill and cut off everything and check what is left, then fuzz every call; ARGS="--seed 7" repeats a run

@@ -83,7 +83,7 @@ pub fn router(state: &AppState) -> Router {
     let (media, _) = snack::media_router().split_for_parts();
     let pages = calls
         .merge(openapi::router(&document()))
-        .merge(web::router())
+        .merge(web::router(state.config.web.as_deref()))
         .route_layer(from_fn(layers::name_route))
         .with_state(state.clone());
     // Every path works with and without a trailing slash, but for pictures, whose paths are taken to the letter.
@@ -262,6 +262,9 @@ pub async fn serve(state: AppState) -> Result<(), StartError> {
 /// As [`serve`].
 pub async fn serve_on(state: AppState, listener: TcpListener) -> Result<(), StartError> {
     let address = listener.local_addr().map_err(|error: io::Error| StartError::Failed(error.to_string()))?;
+    if state.config.web.is_none() {
+        tracing::info!("the web app is not built (no web/dist): /app/ leads to the documents instead");
+    }
     tracing::info!(%address, "serving");
     let router = router(&state);
     let stop = state.stop.clone();

@@ -246,6 +246,8 @@ pub enum LogFormat {
 pub struct Config {
     /// Where this program is, to be started again for decoding pictures.
     pub program: PathBuf,
+    /// The folder of the built web app, when there is one.
+    pub web: Option<PathBuf>,
     /// `DATABASE_URL`.
     pub database: PgConnectOptions,
     /// `REDIS_URL`; secret, since it may hold a password.
@@ -298,6 +300,7 @@ impl Config {
         redis::Client::open(redis_url).map_err(|_| SettingError::new("REDIS_URL", "is not a redis:// URL"))?;
         Ok(Self {
             program: own_program(),
+            web: built_web_app(),
             database: environment.database()?,
             redis_url: SecretString::from(redis_url),
             redis_prefix: environment.get("REDIS_PREFIX").unwrap_or_default().to_owned(),
@@ -347,6 +350,16 @@ impl Config {
 fn own_program() -> PathBuf {
     let running = PathBuf::from("/proc/self/exe");
     if running.exists() { running } else { std::env::current_exe().unwrap_or_default() }
+}
+
+/// `web/dist` in the working folder, else beside this program.
+fn built_web_app() -> Option<PathBuf> {
+    let beside = std::env::current_exe().ok().and_then(|program| Some(program.parent()?.to_owned()));
+    [Some(PathBuf::new()), beside]
+        .into_iter()
+        .flatten()
+        .map(|folder| folder.join("web/dist"))
+        .find(|folder| folder.join("index.html").is_file())
 }
 
 #[cfg(test)]

@@ -21,5 +21,5 @@ pub mod snack; // snacks and their pictures
 pub mod state; // what handlers share
 pub mod statistics; // what was ordered and what it cost
 pub mod text; // when two names are the same name
-pub mod web; // the page at /app/
+pub mod web; // the web app at /app/
 pub mod workers; // threads for work that keeps a core busy

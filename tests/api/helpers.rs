@@ -124,6 +124,7 @@ pub fn settings(database: PgConnectOptions) -> Config {
     Config {
         database,
         program: env!("CARGO_BIN_EXE_snack-server").into(),
+        web: None,
         ..Config::read(&environment).expect("sound settings")
     }
 }

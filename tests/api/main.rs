@@ -48,3 +48,4 @@ mod tokens;
 mod transitions;
 mod transport;
 mod users;
+mod web;

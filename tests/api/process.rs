@@ -21,18 +21,22 @@ const PATIENCE: Duration = Duration::from_mins(5);
 /// The command line and the environment of one run.
 #[derive(Clone, Debug)]
 pub struct Run {
+    program: PathBuf,
     arguments: Vec<String>,
     variables: Vec<(String, String)>,
     input: String,
+    folder: PathBuf,
 }
 
 impl Run {
     /// The binary with `arguments` and not a single variable.
     pub fn bare(arguments: &[&str]) -> Self {
         Self {
+            program: PathBuf::from(env!("CARGO_BIN_EXE_snack-server")),
             arguments: arguments.iter().map(|argument| (*argument).to_owned()).collect(),
             variables: Vec::new(),
             input: String::new(),
+            folder: PathBuf::from("."),
         }
     }
 
@@ -66,6 +70,21 @@ impl Run {
         self
     }
 
+    /// The binary under another name: as a link, or as a copy where that is on another disk.
+    pub fn called(mut self, name: PathBuf) -> Self {
+        std::fs::hard_link(&self.program, &name)
+            .or_else(|_| std::fs::copy(&self.program, &name).map(drop))
+            .expect("the binary");
+        self.program = name;
+        self
+    }
+
+    /// In a working folder of its own.
+    pub fn within(mut self, folder: PathBuf) -> Self {
+        self.folder = folder;
+        self
+    }
+
     /// The value of a variable.
     pub fn get(&self, name: &str) -> &str {
         let found = self.variables.iter().find(|(other, _)| other == name);
@@ -73,8 +92,9 @@ impl Run {
     }
 
     fn spawn(&self) -> Child {
-        Command::new(env!("CARGO_BIN_EXE_snack-server"))
+        Command::new(&self.program)
             .args(&self.arguments)
+            .current_dir(&self.folder)
             .env_clear()
             .envs(self.variables.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::piped())

@@ -366,20 +366,6 @@ async fn without_a_list_no_other_origin_may_read_anything() {
 }
 
 #[tokio::test]
-async fn the_root_leads_to_the_app_and_what_is_below_it_is_its_page() {
-    let app = TestApp::start().await;
-    let root = get_open(&app, "/").await;
-    assert!(root.status.is_redirection(), "{}", root.status);
-    assert_eq!(root.header("location"), "/app/");
-    let page = get_open(&app, "/app/").await;
-    assert!(page.header("content-type").starts_with("text/html"));
-    for path in ["/app", "/app/orders", "/app/orders/7/deep"] {
-        assert_eq!(get_open(&app, path).await.text, page.text, "{path}");
-    }
-    get_open(&app, "/application").await.refused(404, "not_found");
-}
-
-#[tokio::test]
 async fn requests_of_many_clients_at_once_keep_their_own_ids_and_languages() {
     let app = TestApp::start().await;
     let asks = (0..60).map(|number| {

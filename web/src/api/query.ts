@@ -1,0 +1,65 @@
+// What the server told us, cached by TanStack Query.
+import { QueryClient, keepPreviousData, useInfiniteQuery, type QueryKey } from '@tanstack/vue-query'
+import { computed, reactive, toValue, type MaybeRefOrGetter } from 'vue'
+
+import { Problem } from './problem'
+import type { Page } from './types'
+
+export const queryClient = new QueryClient({
+  defaultOptions: {
+    queries: {
+      staleTime: 15_000,
+      // A browser without a network may still reach a server on its own machine: it tries, and waits only where that fails.
+      networkMode: 'offlineFirst',
+      // What the server refuses it refuses again; what passes is worth another try.
+      retry: (failures, error) => error instanceof Problem && error.isPassing && failures < 2,
+    },
+    // Without a network a deed fails at once, instead of being done when nobody expects it any more.
+    mutations: { networkMode: 'always' },
+  },
+})
+
+/** A list of the contract, page by page. */
+export function usePages<Row>(
+  key: MaybeRefOrGetter<QueryKey>,
+  fetchPage: (cursor: string | undefined, signal: AbortSignal) => Promise<Page<Row>>,
+) {
+  const query = useInfiniteQuery({
+    queryKey: computed(() => toValue(key)),
+    queryFn: ({ pageParam, signal }) => fetchPage(pageParam, signal),
+    initialPageParam: undefined as string | undefined,
+    getNextPageParam: (page) => page.next_cursor ?? undefined,
+    // Other filters: what was there stays until the answer comes, so that nothing jumps.
+    placeholderData: keepPreviousData,
+  })
+  return reactive({
+    rows: computed(() => query.data.value?.pages.flatMap((page) => page.results) ?? []),
+    isPending: query.isPending,
+    /** Whether the rows are those of former filters. */
+    isStale: query.isPlaceholderData,
+    error: query.error,
+    hasMore: query.hasNextPage,
+    isLoadingMore: query.isFetchingNextPage,
+    loadMore: () => query.fetchNextPage(),
+    retry: () => (query.data.value && query.isFetchNextPageError.value ? query.fetchNextPage() : query.refetch()),
+  })
+}
+
+export type Pages<Row> = Omit<ReturnType<typeof usePages>, 'rows'> & { rows: Row[] }
+
+interface CachedPages<Row> {
+  pages: Page<Row>[]
+  pageParams: unknown[]
+}
+
+/** Changes one row in every cached list below `key`. */
+export function patchRow<Row extends { uid: string }>(key: QueryKey, uid: string, change: (row: Row) => Row): void {
+  queryClient.setQueriesData<CachedPages<Row>>({ queryKey: key }, (cached) => {
+    if (!cached) return cached
+    const pages = cached.pages.map((page) => ({
+      ...page,
+      results: page.results.map((row) => (row.uid === uid ? change(row) : row)),
+    }))
+    return { ...cached, pages }
+  })
+}

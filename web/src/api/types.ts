@@ -1,0 +1,26 @@
+// The shapes of the contract by their own names. All of them come from the generated document: what changes there breaks here.
+import type { components } from './schema'
+
+type Schemas = components['schemas']
+
+export type Currency = Schemas['Currency']
+export type HistoryEntry = Schemas['HistoryEntry']
+export type MemberType = Schemas['MemberType']
+export type Money = Schemas['Amount']
+export type Order = Schemas['Order']
+export type OrderStatus = Schemas['OrderStatus']
+export type PeriodSummary = Schemas['PeriodSummary']
+export type ReactionAnswer = Schemas['ReactionAnswer']
+export type ReactionType = Schemas['ReactionType']
+export type Snack = Schemas['Snack']
+export type SnackStatistics = Schemas['SnackStatistics']
+export type Summary = Schemas['Summary']
+export type Tokens = Schemas['Tokens']
+export type Unit = Schemas['Unit']
+export type User = Schemas['User']
+
+/** One page of a list. */
+export interface Page<Row> {
+  results: Row[]
+  next_cursor?: string | null
+}

@@ -1,0 +1,48 @@
+// Korean is in the first load, English comes when it is chosen. Messages are compiled by the build.
+import { computed, nextTick } from 'vue'
+import { createI18n } from 'vue-i18n'
+
+import type { Money } from '../api/types'
+import { formatMoney, formatNumber } from '../money'
+import { formatDate, formatDateTime, formatMonth, formatPeriod } from '../time'
+import ko from './ko.json'
+
+export const LANGUAGES = ['ko', 'en'] as const
+export type Language = (typeof LANGUAGES)[number]
+export type Messages = typeof ko
+
+const LOCALES: Record<Language, string> = { ko: 'ko-KR', en: 'en-US' }
+
+export const i18n = createI18n<[Messages], Language, false>({
+  legacy: false,
+  locale: 'ko',
+  fallbackLocale: 'ko',
+  messages: { ko } as Record<Language, Messages>,
+})
+
+export const { t } = i18n.global
+
+export function currentLanguage(): Language {
+  return i18n.global.locale.value
+}
+
+export async function setLanguage(language: Language): Promise<void> {
+  if (language === 'en') i18n.global.setLocaleMessage('en', (await import('./en.json')).default)
+  i18n.global.locale.value = language
+  document.documentElement.lang = language
+  await nextTick()
+}
+
+/** How figures are written in the language of the moment. */
+export function useFormat() {
+  const locale = computed(() => LOCALES[currentLanguage()])
+  return {
+    money: (money: Money) => formatMoney(money, locale.value),
+    moneys: (amounts: readonly Money[]) => amounts.map((money) => formatMoney(money, locale.value)).join(' + '),
+    number: (value: number) => formatNumber(value, locale.value),
+    dateTime: (instant: string) => formatDateTime(instant, locale.value),
+    date: (day: string) => formatDate(day, locale.value),
+    month: (month: number) => formatMonth(month, locale.value),
+    period: (label: string) => formatPeriod(label, locale.value, (week) => t('period.weekName', { week })),
+  }
+}

@@ -1,0 +1,57 @@
+// Amounts are decimal strings and never become floats here. Amounts of different currencies are never added up.
+import type { Currency, Money } from './api/types'
+
+export const CURRENCIES: readonly Currency[] = ['KRW', 'USD', 'JPY']
+
+/** How many digits after the point a currency has. */
+export const DIGITS: Record<Currency, number> = { KRW: 0, USD: 2, JPY: 0 }
+
+/** `3.99` as 399n: whole hundredths, whatever the currency. */
+export function toHundredths(amount: string): bigint {
+  const match = /^(\d+)(?:\.(\d{1,2}))?$/.exec(amount)
+  if (!match) throw new RangeError(`not an amount: ${amount}`)
+  return BigInt(match[1]!) * 100n + BigInt((match[2] ?? '').padEnd(2, '0'))
+}
+
+function fromHundredths(hundredths: bigint, currency: Currency): string {
+  const whole = (hundredths / 100n).toString()
+  const cents = (hundredths % 100n).toString().padStart(2, '0')
+  const digits = DIGITS[currency]
+  return digits === 0 ? whole : `${whole}.${cents.slice(0, digits)}`
+}
+
+/** What `quantity` pieces cost. */
+export function multiply({ currency, amount }: Money, quantity: number): Money {
+  return { currency, amount: fromHundredths(toHundredths(amount) * BigInt(quantity), currency) }
+}
+
+/** One sum for each currency that occurs. */
+export function sumByCurrency(amounts: readonly Money[]): Money[] {
+  const sums = new Map<Currency, bigint>()
+  for (const { currency, amount } of amounts) {
+    sums.set(currency, (sums.get(currency) ?? 0n) + toHundredths(amount))
+  }
+  return CURRENCIES.filter((currency) => sums.has(currency)).map((currency) => ({
+    currency,
+    amount: fromHundredths(sums.get(currency)!, currency),
+  }))
+}
+
+/** Formats are dear to make and cheap to use: each is made once. */
+const formats = new Map<string, Intl.NumberFormat>()
+
+function formatOf(locale: string, currency?: Currency): Intl.NumberFormat {
+  const key = `${locale} ${currency}`
+  const format = formats.get(key) ?? new Intl.NumberFormat(locale, currency && { style: 'currency', currency })
+  formats.set(key, format)
+  return format
+}
+
+/** As people write it: `₩28,000`, `US$3.99`. The string is formatted as it is, not by way of a float. */
+export function formatMoney({ currency, amount }: Money, locale: string): string {
+  return formatOf(locale, currency).format(amount as Intl.StringNumericLiteral)
+}
+
+export function formatNumber(value: number, locale: string): string {
+  return formatOf(locale).format(value)
+}

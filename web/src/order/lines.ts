@@ -1,0 +1,48 @@
+// The lines of an order that is being put together.
+import type { Currency, Money, Order, Snack } from '../api/types'
+import { multiply, sumByCurrency } from '../money'
+
+/** The contract's bounds. */
+export const MAX_QUANTITY = 1000
+export const MAX_LINES = 100
+
+export interface Line {
+  uid: string
+  name: string
+  thumbnail: string | null
+  currency: Currency
+  /** Of one piece. */
+  price: string
+  quantity: number
+}
+
+export function lineAmount(line: Line): Money {
+  return multiply({ currency: line.currency, amount: line.price }, line.quantity)
+}
+
+/** What all of them cost, one sum for each currency. */
+export function totals(lines: readonly Line[]): Money[] {
+  return sumByCurrency(lines.map(lineAmount))
+}
+
+/** A line for one piece of a snack. */
+export function lineOf({ uid, name, thumbnail, currency, price }: Snack): Line {
+  return { uid, name, thumbnail, currency, price, quantity: 1 }
+}
+
+/** The lines of an order that is there. What stays in it keeps the price that it was put in with. */
+export function linesOf(order: Order): Line[] {
+  return order.purchases.map(({ snack, currency, unit_price, quantity }) => ({
+    uid: snack.uid,
+    name: snack.name,
+    thumbnail: snack.thumbnail,
+    currency,
+    price: unit_price,
+    quantity,
+  }))
+}
+
+/** The body of a request for them. */
+export function requestOf(lines: readonly Line[]): { snacks: { uid: string; quantity: number }[] } {
+  return { snacks: lines.map(({ uid, quantity }) => ({ uid, quantity })) }
+}

@@ -1,0 +1,105 @@
+// Which address shows which page, and who may see it. Each page is loaded when it is first opened, but for the one that
+// everybody begins with.
+import { START_LOCATION, createRouter, createWebHistory } from 'vue-router'
+
+import { t } from './i18n'
+import OrderListPage from './order/OrderListPage.vue'
+import { useSession } from './session/session'
+import { noteNavigation } from './ui/navigation'
+import { useToasts } from './ui/toasts'
+
+declare module 'vue-router' {
+  interface RouteMeta {
+    /** What the window is called: a key of the messages. */
+    title: string
+    /** Open to whoever is not signed in, and to nobody else. */
+    isForGuests?: boolean
+    isForAdmins?: boolean
+    /** Shows what has been chosen for an order. */
+    hasCart?: boolean
+  }
+}
+
+export const router = createRouter({
+  history: createWebHistory(import.meta.env.BASE_URL),
+  routes: [
+    { path: '/', redirect: '/orders' },
+    {
+      path: '/sign-in',
+      component: () => import('./auth/SignInPage.vue'),
+      meta: { title: 'signIn.title', isForGuests: true },
+    },
+    {
+      path: '/sign-up',
+      component: () => import('./auth/SignUpPage.vue'),
+      meta: { title: 'signUp.title', isForGuests: true },
+    },
+    { path: '/orders', component: OrderListPage, meta: { title: 'orders.title' } },
+    {
+      path: '/orders/:uid',
+      component: () => import('./order/OrderPage.vue'),
+      props: true,
+      meta: { title: 'order.title' },
+    },
+    {
+      path: '/snacks',
+      component: () => import('./snack/SnackListPage.vue'),
+      meta: { title: 'snacks.title', hasCart: true },
+    },
+    {
+      path: '/snacks/:uid',
+      component: () => import('./snack/SnackPage.vue'),
+      props: true,
+      meta: { title: 'snack.title', hasCart: true },
+    },
+    {
+      path: '/statistics',
+      component: () => import('./statistics/StatisticsPage.vue'),
+      meta: { title: 'statistics.title' },
+    },
+    {
+      path: '/users',
+      component: () => import('./auth/UserListPage.vue'),
+      meta: { title: 'users.title', isForAdmins: true },
+    },
+    { path: '/profile', component: () => import('./auth/ProfilePage.vue'), meta: { title: 'profile.title' } },
+    { path: '/:path(.*)*', component: () => import('./ui/NotFoundPage.vue'), meta: { title: 'notFound.title' } },
+  ],
+  scrollBehavior(to, from, saved) {
+    // Other filters of the same page: stay where one is. The first page begins at the top anyway.
+    return saved ?? (to.path === from.path || from === START_LOCATION ? false : { top: 0 })
+  },
+})
+
+router.beforeEach(async (to) => {
+  const session = useSession()
+  if (to.meta.isForGuests) return session.isSignedIn ? returnTo(to.query.returnTo) : true
+  if (!session.isSignedIn) return { path: '/sign-in', query: { returnTo: to.fullPath } }
+  if (!to.meta.isForAdmins || session.isAdmin) return true
+  // The role may be new, or not yet known.
+  const user = await session.loadUser().catch(() => null)
+  if (user?.member_type === 'admin') return true
+  if (session.isSignedIn) useToasts().failure(t('admins.only'))
+  return '/orders'
+})
+
+router.afterEach((to, from) => {
+  if (from !== START_LOCATION) noteNavigation()
+  document.title = `${t(to.meta.title)} · ${t('app.name')}`
+})
+
+// A page's script did not come: the network is gone, or a new version of the app has replaced it.
+router.onError((_error, to) => {
+  const reloaded = 'snack.reloaded'
+  if (navigator.onLine && sessionStorage.getItem(reloaded) !== to.fullPath) {
+    sessionStorage.setItem(reloaded, to.fullPath)
+    location.assign(router.resolve(to).href)
+  } else {
+    useToasts().failure(t('problem.network'))
+  }
+})
+
+/** Where to go after signing in: a page of this app, whatever the address says. */
+export function returnTo(query: unknown): string {
+  return typeof query === 'string' && /^\/(?!\/)/.test(query) ? query : '/orders'
+}

@@ -1,0 +1,359 @@
+import type { Page } from 'playwright-core'
+import { describe, expect, it } from 'vitest'
+
+import {
+  appUrl,
+  call,
+  card,
+  expectText,
+  moveOrder,
+  newAdmin,
+  newMember,
+  newOrder,
+  newSnack,
+  orderCard,
+  react,
+  settled,
+  toast,
+  unique,
+  useBrowser,
+  type Order,
+  type Person,
+  type Snack,
+} from './harness'
+
+const { open } = useBrowser()
+
+/** Looks for a snack in the list and puts it into the cart. */
+async function choose(page: Page, snack: Snack): Promise<void> {
+  await page.getByLabel('검색').fill(snack.name)
+  await card(page, snack)
+    .getByRole('button', { name: `${snack.name} 담기` })
+    .click()
+}
+
+/** Opens the orders of `person` alone. */
+async function openOrders(as: Person, person: Person): Promise<Page> {
+  const page = await open(as)
+  await page.goto(appUrl(`/orders?user=${person.id}`))
+  await settled(page)
+  return page
+}
+
+const status = (page: Page, order: Order) => orderCard(page, order).getByRole('button', { name: /상태 변경/ })
+
+async function move(page: Page, order: Order, to: string): Promise<void> {
+  await status(page, order).click()
+  await page.getByRole('menuitem', { name: to, exact: true }).click()
+}
+
+describe('ordering snacks', () => {
+  it('gathers them from several pages, with a running total for each currency', async () => {
+    const [won, dollars] = [await newSnack({ price: '1500' }), await newSnack({ price: '3.99', currency: 'USD' })]
+    const member = await newMember()
+    const page = await open(member, '/snacks')
+    await choose(page, won)
+    await choose(page, dollars)
+    const bar = page.getByRole('region', { name: '주문할 간식' })
+    await expectText(bar, /2가지, 2개/)
+    await expectText(bar, /₩1,500 \+ US\$3\.99/)
+
+    await card(page, dollars).getByRole('button', { name: '수량 늘리기' }).click()
+    await card(page, dollars).getByRole('button', { name: '수량 늘리기' }).click()
+    await expectText(bar, /₩1,500 \+ US\$11\.97/)
+
+    // A reload loses nothing.
+    await page.reload()
+    await expectText(bar, /2가지, 4개/)
+
+    await bar.getByRole('button', { name: '주문하기' }).click()
+    const dialog = page.getByRole('dialog')
+    const quantity = dialog.getByRole('spinbutton', { name: `${won.name} 수량` })
+    await quantity.fill('12')
+    await quantity.press('Tab')
+    await expectText(dialog.locator('.totals'), /₩18,000[\s\S]*US\$11\.97/)
+    await dialog.getByRole('button', { name: '주문하기' }).click()
+
+    await page.waitForURL(/\/orders\/[0-9a-f-]{36}$/)
+    await toast(page, '주문했습니다').waitFor()
+    await expectText(
+      page.locator('.purchases'),
+      new RegExp(`${won.name}[\\s\\S]*₩18,000[\\s\\S]*${dollars.name}[\\s\\S]*US\\$11\\.97`),
+    )
+    const order = await call<Order>('GET', `/orders/${page.url().split('/').pop()}`, member.token)
+    expect(order.purchases.map(({ quantity }) => quantity)).toEqual([12, 3])
+
+    await page.goto(appUrl('/snacks'))
+    await settled(page)
+    expect(await bar.count()).toBe(0)
+  })
+
+  it('marks the refused ones one by one, and orders the rest', async () => {
+    const [free, taken, gone] = [await newSnack(), await newSnack(), await newSnack()]
+    const page = await open(await newMember(), '/snacks')
+    for (const snack of [free, taken, gone]) await choose(page, snack)
+    await newOrder(await newMember(), [taken])
+    await page.getByRole('region', { name: '주문할 간식' }).getByRole('button', { name: '주문하기' }).click()
+    const dialog = page.getByRole('dialog')
+    await dialog.getByRole('button', { name: '주문하기' }).click()
+    await expectText(dialog.getByRole('alert'), '이미 주문 중인 간식이 있습니다.')
+    const line = (snack: Snack) => dialog.locator('li.line').filter({ hasText: snack.name })
+    await expectText(line(taken), /이미 주문 중인 간식이 있습니다\./)
+    expect(await line(free).locator('.field-error').count()).toBe(0)
+    await dialog.getByRole('button', { name: `${taken.name} 빼기` }).click()
+
+    // The next refusal is another one.
+    const boss = await newAdmin()
+    await call('PUT', `/snacks/${gone.uid}/status`, boss.token, { status: 'unavailable' })
+    await dialog.getByRole('button', { name: '주문하기' }).click()
+    await expectText(line(gone), /주문할 수 없는 간식이 있습니다\./)
+    await dialog.getByRole('button', { name: '주문할 수 없는 간식 빼기' }).click()
+    await dialog.getByRole('button', { name: '주문하기' }).click()
+    await page.waitForURL(/\/orders\/[0-9a-f-]{36}$/)
+    await expectText(page.locator('.purchases'), free.name)
+    expect(await page.locator('.purchase').count()).toBe(1)
+  })
+
+  it('places one order when the answer got lost and it is tried again', async () => {
+    const member = await newMember()
+    const page = await open(member, '/snacks')
+    await choose(page, await newSnack())
+    const keys: (string | undefined)[] = []
+    await page.route('**/orders', async (route) => {
+      keys.push(route.request().headers()['idempotency-key'])
+      if (keys.length > 1) return route.continue()
+      // The server has it, the browser never hears of it.
+      await route.fetch()
+      await route.abort()
+    })
+    await page.getByRole('region', { name: '주문할 간식' }).getByRole('button', { name: '주문하기' }).click()
+    const dialog = page.getByRole('dialog')
+    await dialog.getByRole('button', { name: '주문하기' }).click()
+    await expectText(dialog.getByRole('alert'), '서버에 연결할 수 없습니다')
+    await dialog.getByRole('button', { name: '주문하기' }).click()
+    await page.waitForURL(/\/orders\/[0-9a-f-]{36}$/)
+    expect(keys).toHaveLength(2)
+    expect(keys[0]).toBe(keys[1])
+    expect((await call<{ results: Order[] }>('GET', '/orders?user=me', member.token)).results).toHaveLength(1)
+  })
+})
+
+describe('editing an order', () => {
+  it('changes quantities, takes snacks out and puts others in', async () => {
+    const member = await newMember()
+    const [stays, goes, comes] = [await newSnack(), await newSnack(), await newSnack()]
+    const order = await newOrder(member, [stays, goes])
+    // The price that it was ordered at stays.
+    await call('PATCH', `/snacks/${stays.uid}`, (await newAdmin()).token, { price: '9999' })
+    const page = await open(member, `/orders/${order.uid}`)
+    await page.getByRole('button', { name: '주문 수정' }).click()
+    const dialog = page.getByRole('dialog')
+    await dialog.getByRole('button', { name: `${goes.name} 빼기` }).click()
+    await dialog.locator('li.line').getByRole('button', { name: '수량 늘리기' }).click()
+    await dialog.getByLabel('간식 추가').fill(comes.name)
+    await dialog.getByRole('button', { name: comes.name }).click()
+    await expectText(dialog.locator('.totals'), /₩6,000/)
+    await dialog.getByRole('button', { name: '저장' }).click()
+    await toast(page, '주문을 수정했습니다').waitFor()
+    await expectText(page.locator('.purchases'), new RegExp(`${stays.name}[\\s\\S]*₩4,500[\\s\\S]*${comes.name}`))
+    expect(await page.getByText(goes.name).count()).toBe(0)
+  })
+
+  it('does not overwrite what somebody else has changed meanwhile', async () => {
+    const member = await newMember()
+    const [first, second] = [await newSnack(), await newSnack()]
+    const order = await newOrder(member, [first, second])
+    const page = await open(member, `/orders/${order.uid}`)
+    await page.getByRole('button', { name: '주문 수정' }).click()
+    const dialog = page.getByRole('dialog')
+    await dialog.getByRole('button', { name: `${first.name} 빼기` }).click()
+    await call('PUT', `/orders/${order.uid}`, member.token, { snacks: [{ uid: second.uid, quantity: 7 }] })
+    await dialog.getByRole('button', { name: '저장' }).click()
+    await expectText(dialog.getByRole('alert'), '그사이에 주문이 바뀌었습니다.')
+    // What it is now, to begin anew from.
+    await expect.poll(() => dialog.getByRole('spinbutton').inputValue()).toBe('7')
+    await dialog.getByRole('button', { name: '수량 늘리기' }).click()
+    await dialog.getByRole('button', { name: '저장' }).click()
+    await dialog.waitFor({ state: 'detached' })
+    expect((await call<Order>('GET', `/orders/${order.uid}`, member.token)).purchases[0]!.quantity).toBe(8)
+  })
+
+  it('is for its owner and admins, while it is created', async () => {
+    const owner = await newMember()
+    const order = await newOrder(owner)
+    const stranger = await open(await newMember(), `/orders/${order.uid}`)
+    expect(await stranger.getByRole('button', { name: '주문 수정' }).count()).toBe(0)
+    const boss = await open(await newAdmin(), `/orders/${order.uid}`)
+    await boss.getByRole('button', { name: '주문 수정' }).waitFor()
+    await moveOrder(order, 'approved')
+    const page = await open(owner, `/orders/${order.uid}`)
+    await page.getByText('승인 완료').first().waitFor()
+    expect(await page.getByRole('button', { name: '주문 수정' }).count()).toBe(0)
+  })
+})
+
+describe('the order list', () => {
+  it('shows every field of an order', async () => {
+    const member = await newMember()
+    const snack = await newSnack({ price: '1500' })
+    const order = await newOrder(member, [snack], 3)
+    await moveOrder(order, 'approved')
+    await moveOrder(order, 'ordered')
+    const page = await openOrders(member, member)
+    const shown = orderCard(page, order)
+    await expectText(shown, new RegExp(snack.name))
+    await expectText(shown, /3개 · ₩4,500/)
+    await expectText(shown, new RegExp(member.name))
+    await expectText(shown, new RegExp(member.email))
+    // 03:00 UTC, on a browser in New York.
+    await expectText(shown, /2030\. 1\. 9\. 오후 12:00/)
+    await expectText(shown, /주문 완료/)
+    await expectText(shown, /합계\s*₩4,500/)
+    // Members see the status; they cannot change it.
+    expect(await status(page, order).count()).toBe(0)
+  })
+
+  it('filters by status, person and period, and keeps it in its address', async () => {
+    const member = await newMember()
+    const [, canceled] = [await newOrder(member), await newOrder(member)]
+    await moveOrder(canceled, 'canceled')
+    const page = await open(member)
+    await page.getByRole('combobox', { name: '주문한 사람' }).selectOption({ label: '내 주문' })
+    await expect.poll(() => page.locator('li.order').count()).toBe(2)
+    await page.getByRole('button', { name: '취소' }).click()
+    await expect.poll(() => page.locator('li.order').count()).toBe(1)
+    await orderCard(page, canceled).waitFor()
+    await page.getByRole('button', { name: '승인 대기' }).click()
+    await expect.poll(() => page.locator('li.order').count()).toBe(2)
+    await page.getByLabel('정렬').selectOption({ label: '진행 단계 역순' })
+    await expect.poll(() => page.locator('li.order h2').first().innerText()).toContain(canceled.uid.slice(0, 8))
+
+    await page.getByRole('combobox', { name: '기간', exact: true }).selectOption({ label: '월' })
+    await expect.poll(() => page.url()).toMatch(/month=\d+/)
+    await expect.poll(() => page.locator('li.order').count()).toBe(2)
+    await page.reload()
+    await expect.poll(() => page.locator('li.order').count()).toBe(2)
+    await page.getByRole('button', { name: '이전 기간' }).click()
+    await expectText(page.locator('.empty'), '조건에 맞는 주문이 없습니다.')
+    await page.locator('.empty').getByRole('button', { name: '필터 초기화' }).click()
+    await expect.poll(() => page.locator('li.order').count()).toBe(10)
+    expect(page.url()).not.toMatch(/user|month|status=/)
+  })
+
+  it('goes on where it is told to', async () => {
+    const page = await open(await newMember())
+    const more = page.getByRole('button', { name: '더 보기' })
+    await more.click()
+    await expect.poll(() => page.locator('li.order').count()).toBe(20)
+    const links = await page.locator('li.order h2 a').evaluateAll((all) => all.map((link) => link.getAttribute('href')))
+    expect(new Set(links).size).toBe(20)
+  })
+})
+
+describe('an admin moves an order', () => {
+  it('along its flow, with the arrival time in Seoul’s, and its history tells', async () => {
+    const [member, boss] = [await newMember(), await newAdmin()]
+    const order = await newOrder(member)
+    const page = await openOrders(boss, member)
+    const fetched = () => call<Order>('GET', `/orders/${order.uid}`, member.token)
+
+    // Only what is allowed from here.
+    await status(page, order).press('Enter')
+    await expect.poll(() => page.getByRole('menuitem').allInnerTexts()).toEqual(['승인', '주문 취소'])
+    await page.keyboard.press('Enter')
+    await expectText(status(page, order), '승인 완료')
+
+    await move(page, order, '주문 넣기')
+    const dialog = page.getByRole('dialog')
+    await dialog.getByLabel('도착 예정').fill('')
+    await dialog.getByRole('button', { name: '주문 넣기' }).click()
+    await dialog.getByText('도착 예정 시간을 입력해 주세요.').waitFor()
+    await dialog.getByLabel('도착 예정').fill('2031-05-05T09:30')
+    await dialog.getByRole('button', { name: '주문 넣기' }).click()
+    await expectText(status(page, order), '주문 완료')
+    expect((await fetched()).estimated_arrival_time).toBe('2031-05-05T00:30:00Z')
+
+    await move(page, order, '배송 시작')
+    expect(await dialog.getByLabel('도착 예정').inputValue()).toBe('2031-05-05T09:30')
+    await dialog.getByLabel('도착 예정').fill('2031-05-06T18:00')
+    await dialog.getByRole('button', { name: '배송 시작' }).click()
+    await expectText(status(page, order), '배송 중')
+    await move(page, order, '배송 완료')
+    await expectText(orderCard(page, order).locator('.head'), '완료')
+    expect(await status(page, order).count()).toBe(0)
+    expect((await fetched()).status).toBe('completed')
+
+    await orderCard(page, order).locator('h2 a').click()
+    const steps = page.locator('.timeline li')
+    await expect.poll(() => steps.count()).toBe(5)
+    await expectText(steps.nth(0), new RegExp(`승인 대기[\\s\\S]*${member.name}`))
+    await expectText(
+      steps.nth(2),
+      new RegExp(`주문 완료[\\s\\S]*${boss.name}[\\s\\S]*도착 예정 2031\\. 5\\. 5\\. 오전 9:30`),
+    )
+    await expectText(steps.nth(3), /배송 중[\s\S]*도착 예정 2031\. 5\. 6\. 오후 6:00/)
+  })
+
+  it('to canceled only after asking', async () => {
+    const member = await newMember()
+    const order = await newOrder(member)
+    const page = await openOrders(await newAdmin(), member)
+    await move(page, order, '주문 취소')
+    await page.getByRole('alertdialog').getByRole('button', { name: '돌아가기' }).click()
+    await expectText(status(page, order), '승인 대기')
+    await move(page, order, '주문 취소')
+    await page.getByRole('alertdialog').getByRole('button', { name: '주문 취소' }).click()
+    await expectText(orderCard(page, order).locator('.head'), '취소')
+  })
+
+  it('with a hated snack, and is told which one', async () => {
+    const member = await newMember()
+    const [liked, hated] = [await newSnack(), await newSnack()]
+    const order = await newOrder(member, [liked, hated])
+    await react(member, hated, 'hate')
+    const page = await openOrders(await newAdmin(), member)
+    await move(page, order, '승인')
+    const told = toast(page, '싫어요가 좋아요보다 많은 간식이 있습니다.')
+    await expectText(told, hated.name)
+    expect(await told.innerText()).not.toContain(liked.name)
+    await expectText(status(page, order), '승인 대기')
+  })
+
+  it('too late, and sees what it is now', async () => {
+    const member = await newMember()
+    const order = await newOrder(member)
+    const page = await openOrders(await newAdmin(), member)
+    await moveOrder(order, 'approved')
+    await move(page, order, '승인')
+    await toast(page, '그사이에 주문이 바뀌었습니다').waitFor()
+    await expectText(status(page, order), '승인 완료')
+  })
+
+  it('at the same moment as another, and sees what it is now', async () => {
+    const member = await newMember()
+    const order = await newOrder(member)
+    const page = await openOrders(await newAdmin(), member)
+    let tag: string | undefined
+    await page.route('**/orders/*/status', async (route) => {
+      tag = route.request().headers()['if-match']
+      await moveOrder(order, 'canceled')
+      await route.continue()
+    })
+    await move(page, order, '승인')
+    await toast(page, '그사이에 주문이 바뀌었습니다.').waitFor()
+    expect(tag).toMatch(/^"\d+"$/)
+    await expectText(orderCard(page, order).locator('.head'), '취소')
+  })
+
+  it('whose snacks have changed since, only after having seen them', async () => {
+    const member = await newMember()
+    const order = await newOrder(member)
+    const page = await openOrders(await newAdmin(), member)
+    const other = await newSnack({ name: `몰래 바꾼 과자 ${unique()}` })
+    await call('PUT', `/orders/${order.uid}`, member.token, { snacks: [{ uid: other.uid, quantity: 100 }] })
+    await move(page, order, '승인')
+    await toast(page, '그사이에 주문이 바뀌었습니다').waitFor()
+    await expectText(orderCard(page, order), new RegExp(`${other.name}[\\s\\S]*100개`))
+    await expectText(status(page, order), '승인 대기')
+  })
+})

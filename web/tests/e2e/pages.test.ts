@@ -1,0 +1,385 @@
+// Every page in every dress: no complaint of the browser's, nothing serious that axe finds, no jumps, nothing that sticks out;
+// and a picture of each, to be looked at, in tests/e2e/screenshots. Those that the README shows are in screenshots/; with
+// RENEW_SCREENSHOTS set they are taken anew.
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { fileURLToPath } from 'node:url'
+import type axe from 'axe-core'
+import type { BrowserContextOptions, Page } from 'playwright-core'
+import { beforeAll, describe, expect, it } from 'vitest'
+
+import {
+  ADMIN,
+  BASE_URL,
+  PNG,
+  admin,
+  appUrl,
+  call,
+  card,
+  expectText,
+  newAdmin,
+  newMember,
+  newSnack,
+  settled,
+  signIn,
+  toast,
+  useBrowser,
+  type Order,
+  type Snack,
+} from './harness'
+
+const { newContext, open, complaints } = useBrowser()
+
+const SCREENSHOTS = fileURLToPath(new URL('screenshots', import.meta.url))
+const KEPT = fileURLToPath(new URL('../../screenshots', import.meta.url))
+const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
+
+const PHONE: BrowserContextOptions = { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true }
+const DESKTOP: BrowserContextOptions = { viewport: { width: 1280, height: 800 } }
+
+/** The pages of an admin, who sees them all. The order and the snack are found out first. */
+let pages: Record<string, string>
+beforeAll(async () => {
+  mkdirSync(SCREENSHOTS, { recursive: true })
+  const token = await admin()
+  const orders = await call<{ results: Order[] }>('GET', '/orders?status=completed', token)
+  const order = orders.results.reduce((most, next) => (next.purchases.length > most.purchases.length ? next : most))
+  pages = {
+    orders: '/orders',
+    order: `/orders/${order.uid}`,
+    snacks: '/snacks',
+    snack: `/snacks/${order.purchases[0]!.snack.uid}`,
+    statistics: '/statistics',
+    'statistics-tables': '/statistics?view=tables',
+    users: '/users',
+    profile: '/profile',
+    'not-found': '/no/such/page',
+  }
+})
+
+/** What axe finds that matters. Evaluated by way of the debugger, which the Content-Security-Policy does not bind. */
+async function audit(page: Page): Promise<string[]> {
+  await page.evaluate(AXE)
+  const { passes, violations } = await page.evaluate(() => (window as unknown as Measured).axe.run())
+  // It has looked at something.
+  expect(passes.length).toBeGreaterThan(15)
+  return violations
+    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+    .flatMap(({ id, nodes }) => nodes.map((node) => `${id}: ${node.target.join(' ')} ${node.failureSummary}`))
+}
+
+interface Measured {
+  axe: typeof axe
+  layoutShift: number
+}
+
+/** Counts what jumps on every page from now on, as Chromium's Cumulative Layout Shift does. */
+async function watchLayout(page: Page): Promise<void> {
+  await page.addInitScript(() => {
+    const measured = window as unknown as Measured
+    measured.layoutShift = 0
+    new PerformanceObserver((list) => {
+      for (const entry of list.getEntries() as unknown as { value: number; hadRecentInput: boolean }[]) {
+        if (!entry.hadRecentInput) measured.layoutShift += entry.value
+      }
+    }).observe({ type: 'layout-shift', buffered: true })
+  })
+}
+
+const sticksOut = (page: Page) =>
+  page.evaluate(() => document.documentElement.scrollWidth > document.documentElement.clientWidth)
+
+async function show(page: Page, path: string): Promise<void> {
+  await page.goto(appUrl(path))
+  await settled(page)
+  await page.waitForLoadState('networkidle')
+  await page.waitForFunction(() => [...document.images].every((image) => image.complete || image.loading === 'lazy'))
+}
+
+async function picture(page: Page, name: string): Promise<void> {
+  await page.screenshot({ path: `${SCREENSHOTS}/${name}.png` })
+  const kept = `${KEPT}/${name}.webp`
+  if (!process.env.RENEW_SCREENSHOTS || !existsSync(kept)) return
+  const session = await page.context().newCDPSession(page)
+  const { data } = await session.send('Page.captureScreenshot', { format: 'webp', quality: 60 })
+  writeFileSync(kept, data, 'base64')
+}
+
+/** None at all, not even those that a refusal brings about. */
+function expectNoComplaints(): void {
+  expect(complaints()).toEqual([])
+}
+
+const DEVICES = [
+  ['phone', PHONE],
+  ['desktop', DESKTOP],
+] as const
+
+describe.each(DEVICES)('on a %s', (device, options) => {
+  it.each(['light', 'dark'] as const)(
+    'every page is as it should be, %s',
+    async (colorScheme) => {
+      const guest = await (await newContext({ ...options, colorScheme })).newPage()
+      for (const [name, path] of Object.entries({ 'sign-in': '/sign-in', 'sign-up': '/sign-up' })) {
+        await show(guest, path)
+        await picture(guest, `${name}-${device}-${colorScheme}`)
+        expect([name, await audit(guest)]).toEqual([name, []])
+      }
+
+      const page = await open(ADMIN, '/orders', { ...options, colorScheme })
+      await watchLayout(page)
+      for (const [name, path] of Object.entries(pages)) {
+        await show(page, path)
+        expect([name, await page.locator('h1').count()]).toEqual([name, 1])
+        expect([name, await sticksOut(page)]).toEqual([name, false])
+        const shift = await page.evaluate(() => (window as unknown as Measured).layoutShift)
+        expect([name, shift < 0.1, shift]).toEqual([name, true, shift])
+        await picture(page, `${name}-${device}-${colorScheme}`)
+        expect([name, await audit(page)]).toEqual([name, []])
+      }
+      expectNoComplaints()
+    },
+    240_000,
+  )
+})
+
+describe.each(DEVICES)('on a %s', (device, options) => {
+  it('every dialog is as it should be', async () => {
+    const token = await admin()
+    const { results } = await call<{ results: Snack[] }>('GET', '/snacks?limit=20', token)
+    const snacks = ['KRW', 'USD'].map((currency) => results.find((snack) => snack.currency === currency)!)
+    const page = await open(ADMIN, '/snacks', options)
+    const look = async (name: string) => {
+      await picture(page, `${name}-${device}`)
+      expect([name, await audit(page)]).toEqual([name, []])
+      expect([name, await sticksOut(page)]).toEqual([name, false])
+    }
+
+    for (const snack of snacks) {
+      await page.getByRole('button', { name: `${snack.name} 담기`, exact: true }).click()
+    }
+    await page.evaluate(() => scrollTo(0, 0))
+    await look('cart-bar')
+    await page.getByRole('region', { name: '주문할 간식' }).getByRole('button', { name: '주문하기' }).click()
+    await page.getByRole('dialog').getByText('합계 (미국 달러)').waitFor()
+    await look('cart')
+    await page.keyboard.press('Escape')
+    await page.getByRole('dialog').waitFor({ state: 'detached' })
+
+    await page.getByRole('button', { name: '간식 등록' }).first().click()
+    await page
+      .getByRole('dialog')
+      .locator('input[type=file]')
+      .setInputFiles({ name: 'a.png', mimeType: 'image/png', buffer: PNG })
+    await page.getByRole('dialog').getByRole('button', { name: '간식 등록' }).click()
+    await page.getByRole('dialog').locator('.field-error').first().waitFor()
+    await look('snack-form')
+    await page.keyboard.press('Escape')
+
+    await page.goto(appUrl('/orders?status=created'))
+    await settled(page)
+    await page
+      .getByRole('button', { name: /상태 변경/ })
+      .first()
+      .click()
+    await page.getByRole('menu').waitFor()
+    await look('status-menu')
+    await page.goto(appUrl('/orders?status=approved'))
+    await settled(page)
+    await page
+      .getByRole('button', { name: /상태 변경/ })
+      .first()
+      .click()
+    await page.getByRole('menuitem', { name: '주문 넣기' }).click()
+    await page.getByRole('dialog').waitFor()
+    await look('arrival')
+    await page.keyboard.press('Escape')
+    await page.getByRole('dialog').waitFor({ state: 'detached' })
+
+    if (device === 'phone') {
+      await page.getByRole('button', { name: '내 메뉴' }).click()
+      await page.getByRole('button', { name: '로그아웃' }).waitFor()
+      await look('account-menu')
+    }
+    await page.getByRole('button', { name: '탈퇴' }).click()
+    await page.getByRole('alertdialog').waitFor()
+    await look('resign')
+    await page.getByRole('button', { name: '돌아가기' }).click()
+    await page.getByRole('alertdialog').waitFor({ state: 'detached' })
+  }, 120_000)
+})
+
+describe('on a small laptop', () => {
+  it('the menu bar has room for a long name, in either language', async () => {
+    const person = await newAdmin()
+    await call('PATCH', '/auth/users/profile', person.token, { name: 'Wilhelmina Konstantinopolskaja-Montgomery' })
+    const page = await open(person, '/orders', { viewport: { width: 1024, height: 700 } })
+    expect(await sticksOut(page)).toBe(false)
+    await page.getByRole('button', { name: 'English' }).click()
+    await page.getByRole('button', { name: 'Sign out' }).waitFor()
+    expect(await sticksOut(page)).toBe(false)
+    const [bar, resign] = [page.locator('.bar-inner'), page.getByRole('button', { name: 'Resign' })]
+    const [outer, inner] = [(await bar.boundingBox())!, (await resign.boundingBox())!]
+    expect(inner.x + inner.width).toBeLessThanOrEqual(outer.x + outer.width)
+  })
+})
+
+describe('on the smallest phone', () => {
+  it('nothing sticks out', async () => {
+    const page = await open(ADMIN, '/orders', { ...PHONE, viewport: { width: 360, height: 640 } })
+    for (const path of Object.values(pages)) {
+      await show(page, path)
+      expect([path, await sticksOut(page)]).toEqual([path, false])
+    }
+    await page.getByRole('button', { name: '내 메뉴' }).click()
+    const signOut = await page.getByRole('button', { name: '로그아웃' }).boundingBox()
+    const resign = await page.getByRole('button', { name: '탈퇴' }).boundingBox()
+    expect(resign!.x).toBeGreaterThan(signOut!.x)
+  }, 120_000)
+})
+
+/** `a.b` for every message. */
+function keysOf(messages: object, prefix = ''): string[] {
+  return Object.entries(messages).flatMap(([key, value]) =>
+    typeof value === 'string' ? `${prefix}${key}` : keysOf(value, `${prefix}${key}.`),
+  )
+}
+
+describe('the language', () => {
+  it('is Korean, and English when one likes, the server’s words too', async () => {
+    const member = await newMember()
+    const page = await (await newContext({ locale: 'en-US' })).newPage()
+    await page.goto(appUrl('/sign-in'))
+    await page.getByRole('heading', { name: '로그인' }).waitFor()
+    expect(await page.locator('html').getAttribute('lang')).toBe('ko')
+    await page.getByRole('button', { name: 'English' }).click()
+    await page.getByRole('heading', { name: 'Sign in' }).waitFor()
+    expect(await page.locator('html').getAttribute('lang')).toBe('en')
+    await page.getByLabel('Email').fill(member.email)
+    await page.getByLabel('Password').fill('not the password')
+    await page.getByRole('button', { name: 'Sign in' }).click()
+    await expectText(page.getByRole('alert'), 'The email or the password is wrong.')
+    await page.reload()
+    await page.getByRole('heading', { name: 'Sign in' }).waitFor()
+    await page.getByRole('button', { name: '한국어' }).click()
+    await page.getByRole('heading', { name: '로그인' }).waitFor()
+  })
+
+  it('in English leaves no page half translated', async () => {
+    const page = await (await newContext({ locale: 'en-US' })).newPage()
+    await page.addInitScript(() => localStorage.setItem('snack.language', 'en'))
+    await signIn(page, ADMIN)
+    const mine = /[가-힣]/
+    const keys = keysOf(JSON.parse(readFileSync(new URL('../../src/i18n/en.json', import.meta.url), 'utf8')))
+    for (const [name, path] of Object.entries(pages)) {
+      await show(page, path)
+      // Names of snacks and people are what they are.
+      const texts = await page.evaluate(() => {
+        const own = document.querySelectorAll(
+          'h1, h2, dt, label, legend, option, caption, thead th, button, nav a, .badge, [role=tab]',
+        )
+        return [...own].map((element) => `${element.getAttribute('aria-label') ?? ''} ${element.textContent}`)
+      })
+      const names = new Set(['snack', 'snacks', 'users', 'order', 'orders'])
+      const left = texts.filter((text) => mine.test(text) && !/한국어|관리자/.test(text) && !names.has(name))
+      expect([name, left]).toEqual([name, []])
+      // A key that has no message shows as it is.
+      const words = new Set((await page.locator('body').innerText()).split(/\s+/))
+      expect([name, keys.filter((key) => words.has(key))]).toEqual([name, []])
+      await picture(page, `${name}-desktop-english`)
+    }
+    expectNoComplaints()
+  }, 120_000)
+})
+
+describe('with the keyboard', () => {
+  it('one skips to the content, and starts at the heading of each new page', async () => {
+    const page = await open(await newMember(), '/orders')
+    await page.reload()
+    await settled(page)
+    await page.keyboard.press('Tab')
+    const skip = page.getByRole('link', { name: '본문으로 건너뛰기' })
+    expect(await skip.evaluate((link) => link === document.activeElement)).toBe(true)
+    await page.keyboard.press('Enter')
+    expect(await page.evaluate(() => document.activeElement?.tagName)).toBe('MAIN')
+
+    await page.getByRole('link', { name: '통계' }).press('Enter')
+    await page.getByRole('heading', { name: '통계', level: 1 }).waitFor()
+    await expect.poll(() => page.evaluate(() => document.activeElement?.textContent?.trim())).toBe('통계')
+    expect(await page.title()).toBe('통계 · 간식 주문')
+  })
+
+  it('dialogs hold the focus and give it back', async () => {
+    const page = await open(await newMember(), '/snacks')
+    const opener = page.getByRole('button', { name: '간식 등록' }).first()
+    await opener.press('Enter')
+    const dialog = page.getByRole('dialog')
+    await dialog.waitFor()
+    for (let press = 0; press < 12; press += 1) {
+      await page.keyboard.press('Tab')
+      expect(await dialog.evaluate((element) => element.contains(document.activeElement))).toBe(true)
+    }
+    await page.keyboard.press('Escape')
+    await dialog.waitFor({ state: 'detached' })
+    await expect.poll(() => opener.evaluate((button) => button === document.activeElement)).toBe(true)
+  })
+
+  it('a snack is liked, chosen and ordered', async () => {
+    const snack = await newSnack()
+    const page = await open(await newMember(), '/snacks')
+    await page.getByLabel('검색').fill(snack.name)
+    const shown = card(page, snack)
+    await shown.getByRole('button', { name: '좋아요' }).press('Enter')
+    await expect.poll(() => shown.getByRole('button', { name: '좋아요' }).getAttribute('aria-pressed')).toBe('true')
+    await shown.getByRole('button', { name: `${snack.name} 담기` }).press('Enter')
+    await shown.getByRole('spinbutton').press('ArrowUp')
+    await page.getByRole('region', { name: '주문할 간식' }).getByRole('button', { name: '주문하기' }).press('Enter')
+    await page.getByRole('dialog').getByRole('button', { name: '주문하기' }).press('Enter')
+    await page.waitForURL(/\/orders\/[0-9a-f-]{36}$/)
+    await expectText(page.locator('.purchases'), /× 2개/)
+  })
+})
+
+describe('the colours', () => {
+  it('follow the device until one chooses, and stay chosen', async () => {
+    const page = await open(await newMember(), '/orders', { colorScheme: 'dark' })
+    const background = () => page.evaluate(() => getComputedStyle(document.documentElement).backgroundColor)
+    const dark = await background()
+    await page.emulateMedia({ colorScheme: 'light' })
+    await expect.poll(background).not.toBe(dark)
+    await page.getByRole('button', { name: '화면 테마' }).click()
+    await page.getByRole('button', { name: '화면 테마: 밝게' }).click()
+    await page.getByRole('button', { name: '화면 테마: 어둡게' }).waitFor()
+    await expect.poll(background).toBe(dark)
+    await page.reload()
+    await settled(page)
+    expect(await background()).toBe(dark)
+  })
+})
+
+describe('the policy', () => {
+  it('that the server sends is strict, and in force', async () => {
+    const response = await fetch(appUrl('/'))
+    const policy = response.headers.get('Content-Security-Policy') ?? ''
+    expect(policy).toContain("default-src 'none'")
+    expect(policy).toContain("script-src 'self'")
+    expect(policy).not.toMatch(/unsafe|\*/)
+    // / leads here.
+    expect((await fetch(`${BASE_URL}/`)).url).toBe(appUrl('/'))
+  })
+})
+
+describe('a message', () => {
+  it('is told to screen readers, and can be put away', async () => {
+    const page = await open(await newMember(), '/profile')
+    await page.getByLabel('이름').fill('누군가')
+    await page.getByRole('button', { name: '저장' }).click()
+    const shown = toast(page, '이름을 변경했습니다')
+    await shown.waitFor()
+    expect(
+      await page.locator('[role=status], [role=alert], [aria-live]').filter({ hasText: '이름을 변경했습니다' }).count(),
+    ).toBeGreaterThan(0)
+    await shown.getByRole('button', { name: '닫기' }).click()
+    await shown.waitFor({ state: 'detached' })
+  })
+})

@@ -1,0 +1,110 @@
+import { readFileSync } from 'node:fs'
+import { describe, expect, it } from 'vitest'
+
+import type { components } from '../../src/api/schema'
+import { appUrl, call, expectText, newMember, newOrder, newSnack, settled, useBrowser } from './harness'
+
+const { open } = useBrowser()
+
+type Summary = components['schemas']['Summary']
+
+describe('the statistics', () => {
+  it('are charts, one for each currency, and the same as tables', async () => {
+    const member = await newMember()
+    await newOrder(member, [await newSnack({ price: '3.99', currency: 'USD' })], 3)
+    const page = await open(member, '/statistics')
+    await expect.poll(() => page.locator('canvas').count()).toBe(6)
+    const drawn = await page
+      .locator('canvas')
+      .first()
+      .evaluate((canvas: HTMLCanvasElement) => {
+        const { data } = canvas.getContext('2d')!.getImageData(0, 0, canvas.width, canvas.height)
+        return data.some((value) => value !== 0)
+      })
+    expect(drawn).toBe(true)
+
+    await page.getByRole('tab', { name: '표' }).click()
+    const summary = await call<Summary>('GET', '/statistics/summary?unit=month', member.token)
+    const last = summary.results.at(-1)!
+    const row = page.getByRole('region', { name: '기간별 주문' }).locator('tbody tr').last()
+    const cells = await row.locator('td').allInnerTexts()
+    expect(cells[0]).toBe(String(last.order_count))
+    expect(cells[1]).toBe(last.snack_quantity.toLocaleString('ko-KR'))
+    const dollars = last.amounts.find(({ currency }) => currency === 'USD')!.amount
+    expect(cells[3]).toBe(`US$${Number(dollars).toLocaleString('en-US', { minimumFractionDigits: 2 })}`)
+
+    // The view is in the address.
+    await page.reload()
+    await page.getByRole('region', { name: '많이 주문한 간식' }).locator('tbody tr').first().waitFor()
+    await page.getByRole('combobox', { name: '정렬' }).selectOption({ label: '이름순' })
+    await settled(page)
+    await page.getByRole('button', { name: '더 보기' }).click()
+    await expect.poll(() => page.getByRole('region', { name: '많이 주문한 간식' }).locator('tbody tr').count()).toBe(20)
+  })
+
+  it('know years, months, weeks, days and free ranges', async () => {
+    const page = await open(await newMember(), '/statistics?view=tables')
+    const kind = page.getByRole('combobox', { name: '기간', exact: true })
+    const rows = page.getByRole('region', { name: '기간별 주문' }).locator('tbody tr')
+    const sent = (query: RegExp) =>
+      page.waitForRequest((request) => /\/statistics\/summary\?/.test(request.url()) && query.test(request.url()))
+
+    let request = sent(/year=\d{4}&unit=month/)
+    await kind.selectOption({ label: '연도' })
+    await request
+    await expect.poll(() => rows.count()).toBe(12)
+
+    request = sent(/year=\d{4}&month=\d+&unit=day/)
+    await kind.selectOption({ label: '월' })
+    await request
+    await page.getByRole('combobox', { name: '월' }).selectOption({ label: '2월' })
+    await page.getByRole('combobox', { name: '연도' }).selectOption({ label: '2026년' })
+    await expect.poll(() => rows.count()).toBe(28)
+    await page.getByRole('combobox', { name: '단위' }).selectOption({ label: '주' })
+    await expectText(rows.first(), /1주|5주|4주/)
+
+    request = sent(/week=\d/)
+    await kind.selectOption({ label: '주' })
+    await request
+    await expect.poll(() => rows.count()).toBe(7)
+
+    request = sent(/day=\d+/)
+    await kind.selectOption({ label: '일' })
+    await request
+    await expect.poll(() => rows.count()).toBe(1)
+
+    await kind.selectOption({ label: '직접 선택' })
+    await page.getByLabel('시작일').fill('2026-01-30')
+    await page.getByLabel('종료일').fill('2026-02-02')
+    await expect.poll(() => rows.count()).toBe(4)
+    await expectText(rows.first(), /2026\. 1\. 30\./)
+
+    // Fifty years day by day are more than the server counts, and it says so.
+    await page.goto(appUrl('/statistics?from=1980-01-01&to=2029-12-31&unit=day'))
+    await page.getByRole('alert').waitFor()
+    await page.getByRole('alert').getByRole('button', { name: '다시 시도' }).waitFor()
+  })
+
+  it('come as files for a spreadsheet', async () => {
+    const page = await open(await newMember(), '/statistics')
+    for (const [name, header] of [
+      ['기간별 CSV', 'period,from,to,order_count,snack_quantity,KRW,USD,JPY'],
+      ['간식별 CSV', 'uid,name,order_count,quantity,currency,amount'],
+      ['주문 CSV', 'uid,status,created_at,user_name'],
+    ] as const) {
+      const [download] = await Promise.all([page.waitForEvent('download'), page.getByRole('button', { name }).click()])
+      expect(download.suggestedFilename()).toMatch(/\.csv$/)
+      const text = readFileSync(await download.path(), 'utf8')
+      expect(text.startsWith(`\uFEFF${header}`)).toBe(true)
+      expect(text.trim().split('\n').length).toBeGreaterThan(1)
+    }
+  })
+
+  it('count canceled orders only when told to', async () => {
+    const page = await open(await newMember(), '/statistics')
+    const orders = page.locator('.tile').first().locator('dd')
+    const without = Number((await orders.innerText()).replace(',', ''))
+    await page.getByRole('switch', { name: '취소된 주문 포함' }).click()
+    await expect.poll(async () => Number((await orders.innerText()).replace(',', ''))).toBeGreaterThan(without)
+  })
+})

@@ -1,0 +1,44 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { describe, expect, it } from 'vitest'
+
+const read = (path: string) => readFileSync(new URL(`../../src/${path}`, import.meta.url), 'utf8')
+
+type Tree = { [key: string]: string | Tree }
+
+function flatten(tree: Tree, prefix = ''): Map<string, string> {
+  return new Map(
+    Object.entries(tree).flatMap(([key, value]) =>
+      typeof value === 'string' ? [[prefix + key, value] as const] : [...flatten(value, `${prefix}${key}.`)],
+    ),
+  )
+}
+
+const ko = flatten(JSON.parse(read('i18n/ko.json')))
+const en = flatten(JSON.parse(read('i18n/en.json')))
+const placeholders = (text: string) => [...text.matchAll(/\{(\w+)\}/g)].map((match) => match[1]).sort()
+
+describe('messages', () => {
+  it('are the same ones in both languages, with the same placeholders', () => {
+    expect([...en.keys()].sort()).toEqual([...ko.keys()].sort())
+    for (const [key, text] of ko) expect([key, placeholders(en.get(key)!)]).toEqual([key, placeholders(text)])
+  })
+
+  it('are there wherever the app asks for them', () => {
+    const files = readdirSync(new URL('../../src', import.meta.url), { recursive: true, encoding: 'utf8' })
+    const asked = files
+      .filter((file) => /\.(vue|ts)$/.test(file) && !file.endsWith('.d.ts'))
+      .flatMap((file) =>
+        [...read(file).matchAll(/\bt\(\s*(?:\w+ \? )?(['`])([\w.${}[\]-]+)\1/g)].map((match) => ({
+          file,
+          key: match[2]!,
+        })),
+      )
+    expect(asked.length).toBeGreaterThan(100)
+    for (const { file, key } of asked) {
+      // `orderStatus.${status}` asks for any message below orderStatus.
+      const [start] = key.split('${')
+      const found = start === key ? ko.has(key) : [...ko.keys()].some((known) => known.startsWith(start!))
+      expect([file, key, found]).toEqual([file, key, true])
+    }
+  })
+})
