@@ -165,18 +165,23 @@ impl Counters {
         matches!(timeout(PATIENCE, redis::cmd("PING").query_async::<()>(&mut connection)).await, Ok(Ok(())))
     }
 
-    /// What Redis holds of each of `snacks`; none when it holds no epoch, has missed a change, or does not answer in time.
-    pub async fn read_all(&self, snacks: &[Uuid]) -> Vec<Option<Stored>> {
+    /// What Redis holds of each of `snacks`; none when it does not answer in time.
+    pub async fn stored(&self, snacks: &[Uuid]) -> Option<Vec<Option<Stored>>> {
         let mut connection = self.connection();
         let mut command = redis::cmd("MGET");
         for snack in snacks {
             command.arg(&self.keys(*snack));
         }
-        let values: Option<Vec<Option<String>>> = self.attempt(command.query_async(&mut connection)).await;
-        let Some(values) = values else { return vec![None; snacks.len()] };
+        let values: Vec<Option<String>> = self.attempt(command.query_async(&mut connection)).await?;
         let (rows, _) = values.as_chunks();
-        let believed = |(row, snack): (_, &Uuid)| parse(row).filter(|stored| self.has_all(*snack, stored.epoch));
-        rows.iter().zip(snacks).map(believed).collect()
+        Some(rows.iter().map(parse).collect())
+    }
+
+    /// What may be believed of it: none where Redis holds no epoch, has missed a change, or does not answer in time.
+    pub async fn believed(&self, snacks: &[Uuid]) -> Vec<Option<Stored>> {
+        let Some(stored) = self.stored(snacks).await else { return vec![None; snacks.len()] };
+        let has_all = |(stored, snack): (Option<Stored>, &Uuid)| stored.filter(|it| self.has_all(*snack, it.epoch));
+        stored.into_iter().zip(snacks).map(has_all).collect()
     }
 
     /// Notes that Redis was not told of a change of `snack`: what it holds under `epoch` or an earlier one is not to be
@@ -195,17 +200,6 @@ impl Counters {
             missed.remove(&snack);
         }
         made_up
-    }
-
-    /// What Redis holds of each of `snacks`; none when it does not answer in time.
-    pub async fn read_many(&self, snacks: &[Uuid]) -> Option<Vec<Option<Stored>>> {
-        let mut connection = self.connection();
-        let mut pipeline = redis::pipe();
-        for snack in snacks {
-            pipeline.cmd("MGET").arg(&self.keys(*snack));
-        }
-        let rows: Vec<[Option<String>; 3]> = self.attempt(pipeline.query_async(&mut connection)).await?;
-        Some(rows.iter().map(parse).collect())
     }
 
     /// Counts what has changed and returns the counts that result. None where the epoch is no longer the stored one (a flush

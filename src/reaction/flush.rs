@@ -48,11 +48,7 @@ async fn flush_often(state: &AppState, stop: &CancellationToken) {
             () = stop.cancelled() => return,
             _ = ticks.tick() => {}
         }
-        let began = Instant::now();
         let outcome = state.pulse.guard(flush(&state.db, &state.counters)).await;
-        if !matches!(outcome, Some(Ok(0))) {
-            metrics::histogram!("reaction_flush_seconds").record(began.elapsed().as_secs_f64());
-        }
         warn_of(outcome.as_ref(), "flushed");
     }
 }
@@ -94,7 +90,7 @@ fn warn_of<T>(outcome: Option<&Result<T, ApiError>>, what: &str) {
 /// # Errors
 /// Postgres out of reach. With Redis out of reach the columns are written all the same.
 pub async fn flush(db: &PgPool, counters: &Counters) -> Result<usize, ApiError> {
-    let mut flushed = 0;
+    let (mut flushed, began) = (0, Instant::now());
     // Asked first without a transaction: on most ticks there is nothing to do.
     while sqlx::query_scalar!(r#"SELECT EXISTS (SELECT FROM reaction_dirty) AS "dirty!""#).fetch_one(db).await? {
         let mut tx = db.begin().await?;
@@ -121,6 +117,9 @@ pub async fn flush(db: &PgPool, counters: &Counters) -> Result<usize, ApiError> 
         if is_last {
             break;
         }
+    }
+    if flushed > 0 {
+        metrics::histogram!("reaction_flush_seconds").record(began.elapsed().as_secs_f64());
     }
     Ok(flushed)
 }
@@ -193,7 +192,7 @@ pub async fn reconcile(state: &AppState) -> Result<Reconciled, ApiError> {
 /// Counts anew what differs in Redis, and returns how many that were; none when Redis is out of reach.
 async fn heal(db: &PgPool, counters: &Counters, batch: &[Columns]) -> Result<Option<usize>, ApiError> {
     let uids: Vec<Uuid> = batch.iter().map(|columns| columns.uid).collect();
-    let Some(stored) = counters.read_many(&uids).await else { return Ok(None) };
+    let Some(stored) = counters.stored(&uids).await else { return Ok(None) };
     let differing: Vec<_> =
         batch.iter().zip(stored).filter(|(columns, stored)| *stored != columns.as_stored()).collect();
     if differing.is_empty() {

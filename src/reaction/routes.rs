@@ -98,7 +98,7 @@ type Counted = (Change, Option<Counts>);
 /// nothing where a flush has passed it by: it was out of reach then, or has lost what it was told.
 async fn write_and_count(state: &AppState, wishes: &[Wish]) -> Result<Vec<Result<Counted, ApiError>>, ApiError> {
     let snacks: Vec<Uuid> = wishes.iter().map(|wish| wish.snack).collect();
-    let before = state.counters.read_all(&snacks).await;
+    let before = state.counters.believed(&snacks).await;
     let outcomes = state.pulse.guard(store::write(&state.db, wishes)).await.ok_or(Code::Unavailable)??;
     let mut shifts = Vec::with_capacity(wishes.len());
     // Where the answer to a shift is to be found.

@@ -152,7 +152,7 @@ async fn live(state: &AppState, viewer: i64, uid: Uuid) -> Result<Snack, ApiErro
             async move {
                 let snacks = state.pulse.guard(store::look_up(&state.db, &looks)).await.ok_or(Code::Unavailable)??;
                 let uids: Vec<Uuid> = looks.iter().map(|look| look.uid).collect();
-                let counted = state.counters.read_all(&uids).await;
+                let counted = state.counters.believed(&uids).await;
                 Ok(snacks.into_iter().zip(counted).map(|(snack, stored)| snack.map(|snack| (snack, stored))).collect())
             }
         }

@@ -85,7 +85,7 @@ async fn a_crowd_on_two_servers_with_flushes_in_between_is_counted_to_the_last_o
             replica.reconcile().await;
         }
     };
-    join(crowd, join(flushes, reconciles)).await;
+    Box::pin(join(crowd, join(flushes, reconciles))).await;
     ledger.converge(&app).await;
     // Everybody ended with a hate, and of sixteen four took back the first, and four more the first two.
     let entries = ledger.entries(&app).await;

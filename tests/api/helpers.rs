@@ -184,7 +184,7 @@ impl TestApp {
 
     /// What Redis holds of a snack.
     pub async fn stored(&self, snack: Uuid) -> Option<Stored> {
-        self.state.counters.read_all(&[snack]).await.pop().flatten()
+        self.state.counters.believed(&[snack]).await.pop().flatten()
     }
 
     /// One step of the interval task.

@@ -19,7 +19,8 @@ for at, token in ipairs(tokens) do
     headers[at] = { ["Authorization"] = "Bearer " .. token, ["Content-Type"] = "application/json" }
 end
 local plain = { ["Content-Type"] = "application/json" }
-local count = first
+-- Global, for `done` to ask for: where the next run goes on.
+count = first
 
 -- 7919 has no divisor in common with the numbers of users and snacks: neighbours are strangers.
 local function user(at) return headers[(at * 7919) % #headers + 1] end
@@ -60,9 +61,12 @@ function request()
     return works[work]()
 end
 
+local threads = {}
+function setup(thread) threads[#threads + 1] = thread end
+
 function done(summary, latency)
     local failed = summary.errors.connect + summary.errors.read + summary.errors.write + summary.errors.status
         + summary.errors.timeout
-    io.write(string.format("RESULT %d %d %d %d %d\n", summary.requests, summary.duration, latency:percentile(50),
-        latency:percentile(99), failed))
+    io.write(string.format("RESULT %d %d %d %d %d %d\n", summary.requests, summary.duration, latency:percentile(50),
+        latency:percentile(99), failed, threads[1]:get("count")))
 end
