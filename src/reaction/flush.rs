@@ -26,8 +26,8 @@ const DIRTY_BATCH: i64 = 10_000;
 /// How soon a reconcile that could not be finished is tried again. Waiting for the next would break the promise of two
 /// intervals: the first command after an outage only finds that the old connection is broken.
 const RETRY: Duration = Duration::from_millis(600);
-/// How many snacks one round of the reconcile compares. It then rests for half as long as that took, so that requests get their
-/// turn: with rounds of 500 and 1,000 they wait for Redis, with 100 and 200 a reconcile of a million snacks takes half as long again.
+/// How many snacks one round of the reconcile compares. It then rests for half as long as that took, so that requests get
+/// their turn: with rounds of a thousand they wait for Redis, with rounds of a hundred a million snacks take twice as long.
 const RECONCILE_BATCH: i64 = 300;
 
 /// Flushes and reconciles until `stop`, then flushes once more. The two side by side: with a million snacks a reconcile takes
