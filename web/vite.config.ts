@@ -14,6 +14,8 @@ export default defineConfig({
       fullInstall: false,
     }),
   ],
+  // Nothing here is written with the options API.
+  define: { __VUE_OPTIONS_API__: 'false' },
   build: {
     // scripts/budget.mjs reads it.
     manifest: true,

@@ -223,8 +223,16 @@ describe('the order list', () => {
     await page.getByRole('button', { name: '취소' }).click()
     await expect.poll(() => page.locator('li.order').count()).toBe(1)
     await orderCard(page, canceled).waitFor()
-    await page.getByRole('button', { name: '승인 대기' }).click()
+    const waiting = page.getByRole('button', { name: '승인 대기' })
+    await waiting.click()
     await expect.poll(() => page.locator('li.order').count()).toBe(2)
+    // Pressed again, it is no longer asked for.
+    await waiting.click()
+    await expect.poll(() => page.locator('li.order').count()).toBe(1)
+    expect(await waiting.getAttribute('aria-pressed')).toBe('false')
+    await waiting.click()
+    await expect.poll(() => page.locator('li.order').count()).toBe(2)
+    expect(await waiting.getAttribute('aria-pressed')).toBe('true')
     await page.getByLabel('정렬').selectOption({ label: '진행 단계 역순' })
     await expect.poll(() => page.locator('li.order h2').first().innerText()).toContain(canceled.uid.slice(0, 8))
 
