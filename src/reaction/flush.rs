@@ -27,7 +27,7 @@ const DIRTY_BATCH: i64 = 10_000;
 /// intervals: the first command after an outage only finds that the old connection is broken.
 const RETRY: Duration = Duration::from_millis(600);
 /// How many snacks one round of the reconcile compares. It then rests for half as long as that took, so that requests get
-/// their turn: with rounds of a thousand they wait for Redis, with rounds of a hundred a million snacks take twice as long.
+/// their turn: larger rounds double their p99, with rounds of a hundred a million snacks take half as long again.
 const RECONCILE_BATCH: i64 = 300;
 
 /// Flushes and reconciles until `stop`, then flushes once more. The two side by side: with a million snacks a reconcile takes

@@ -44,7 +44,7 @@ describe('without a network', () => {
 })
 
 describe('the list of orders', () => {
-  it('is there within a second', async () => {
+  it('is there soon, and it says how soon', async () => {
     const member = await newMember()
     const order = await newOrder(member)
     const page = await open(member)
