@@ -29,7 +29,7 @@ use crate::{
     batch::Batches,
     config::{Config, SettingError},
     error::ApiError,
-    http::{self, layers, problem::write_problems},
+    http::{self, body_budget::BodyBudget, connections::ConnectionLimits, layers, problem::write_problems},
     media::Media,
     openapi, operations, order,
     pulse::{self, Pulse},
@@ -53,10 +53,18 @@ const READ_BATCHES: usize = 2;
 /// How many batches of reactions are written at once. Two of them lock the same snacks and users for their foreign keys, of which
 /// Postgres has to keep account: one alone did half as many reactions again at 16 connections.
 const REACTION_BATCHES: usize = 1;
+/// How many reactions wait for a lock at once, each with a connection: a quarter of the pool.
+const LOCKED_REACTIONS: usize = 4;
 /// How many clients are connected at once.
 const CONNECTIONS: usize = 4096;
+/// How long a client may read nothing of a response before its connection is closed.
+const WRITE_DEADLINE: Duration = Duration::from_secs(30);
 /// How many requests are under way at once; a further one is told to come back, so that these do not all become slow.
 const REQUESTS: usize = 2048;
+/// The most that the bodies of all requests under way take together, in bytes.
+const REQUEST_BYTES: usize = 64 * 1024 * 1024;
+/// The most that the large responses which clients have yet to read take together, in bytes.
+const RESPONSE_BYTES: usize = 64 * 1024 * 1024;
 /// How long a stop waits for requests that are under way.
 const DRAIN: Duration = Duration::from_secs(10);
 
@@ -81,7 +89,9 @@ pub fn document() -> utoipa::openapi::OpenApi {
 pub fn router(state: &AppState) -> Router {
     let (calls, _) = calls().split_for_parts();
     let (media, _) = snack::media_router().split_for_parts();
+    let responses = BodyBudget::new(RESPONSE_BYTES);
     let pages = calls
+        .route_layer(from_fn_with_state(responses, layers::count_response_bytes))
         .merge(openapi::router(&document()))
         .merge(web::router(state.config.web.as_deref()))
         .route_layer(from_fn(layers::name_route))
@@ -109,6 +119,7 @@ pub fn surround(paths: Router, state: &AppState) -> Router {
         .layer(from_fn(write_problems))
         .layer(CatchPanicLayer::custom(|_| ApiError::internal("a handler panicked").into_response()))
         .layer(from_fn_with_state(Arc::new(gate), layers::admit))
+        .layer(from_fn_with_state(BodyBudget::new(REQUEST_BYTES), layers::count_request_bytes))
         .layer(DefaultBodyLimit::max(http::body::LIMIT));
     paths.layer(layers)
 }
@@ -190,15 +201,18 @@ pub async fn connect(options: &PgConnectOptions) -> Result<PgPool, StartError> {
         .after_release(|connection, _| {
             // One that was given up half-way may never answer again, or may be inside a transaction of which sqlx does not
             // know: there the two times differ. Asked in one message, because each message of a prepared one has its own.
+            // One that is read-only may stay so after the database is not.
             Box::pin(async move {
-                let is_fresh = async {
-                    if !pulse::has_given_up() {
+                let is_usable = async {
+                    if !pulse::are_connections_suspect() {
                         return connection.ping().await.map(|()| true);
                     }
-                    let row = connection.fetch_one(sqlx::raw_sql("SELECT now() = statement_timestamp()")).await?;
-                    row.try_get(0)
+                    let row = connection.fetch_one(sqlx::raw_sql(
+                        "SELECT now() = statement_timestamp() AND NOT current_setting('transaction_read_only')::bool",
+                    ));
+                    row.await?.try_get(0)
                 };
-                Ok(matches!(timeout(LIFE_SIGN, is_fresh).await, Ok(Ok(true))))
+                Ok(matches!(timeout(LIFE_SIGN, is_usable).await, Ok(Ok(true))))
             })
         })
         .connect_lazy_with(options);
@@ -238,6 +252,7 @@ pub fn state(config: Config, db: PgPool) -> Result<AppState, StartError> {
         snacks: Batches::new(READ_BATCHES),
         order_pages: Batches::new(READ_BATCHES),
         reactions: Batches::new(REACTION_BATCHES),
+        locked_reactions: Semaphore::new(LOCKED_REACTIONS),
         counters,
         db,
         config,
@@ -269,6 +284,7 @@ pub async fn serve_on(state: AppState, listener: TcpListener) -> Result<(), Star
     let router = router(&state);
     let stop = state.stop.clone();
 
+    state.pulse.connect().await;
     let listening = tokio::spawn({
         let state = state.clone();
         async move { state.standings.listen(&state.db).await }
@@ -279,7 +295,13 @@ pub async fn serve_on(state: AppState, listener: TcpListener) -> Result<(), Star
     let last_flush = CancellationToken::new();
     let mut flushing = tokio::spawn(flush::run(state.clone(), last_flush.clone()));
 
-    let serving = tokio::spawn(http::serve::serve(listener, router, CONNECTIONS, stop.clone()));
+    let limits = ConnectionLimits {
+        total: CONNECTIONS,
+        per_address: state.config.limit_connections_address,
+        write_deadline: WRITE_DEADLINE,
+        trusted_proxies: state.config.trusted_proxies.clone(),
+    };
+    let serving = tokio::spawn(http::serve::serve(listener, router, limits, stop.clone()));
     let died = tokio::select! {
         () = stop.cancelled() => None,
         end = &mut flushing => Some(format!("the flusher died: {end:?}")),

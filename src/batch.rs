@@ -7,9 +7,11 @@
 use std::{
     collections::{HashMap, VecDeque},
     hash::Hash,
+    panic::AssertUnwindSafe,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use futures_util::FutureExt;
 use tokio::sync::oneshot;
 
 use crate::error::ApiError;
@@ -60,7 +62,7 @@ where
         &self,
         key: K,
         question: Q,
-        answer: impl Fn(Vec<Q>) -> F + Send + 'static,
+        answer: impl Fn(Vec<Q>) -> F + Send + Sync + 'static,
     ) -> Result<A, ApiError>
     where
         F: Future<Output = Result<Vec<Result<A, ApiError>>, ApiError>> + Send + 'static,
@@ -87,7 +89,7 @@ fn lock<K, Q, A>(lanes: &Mutex<HashMap<K, Lane<Q, A>>>) -> MutexGuard<'_, HashMa
     lanes.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// One of those that work off a key; counted until it is done, also when it panics.
+/// One of those that work off a key; counted until it is done, also when its task is cancelled.
 struct Worker<K: Eq + Hash, Q, A> {
     lanes: Lanes<K, Q, A>,
     key: K,
@@ -136,7 +138,9 @@ where
         let Some(batch) = worker.next() else { break };
         // Whoever has hung up meanwhile need not be answered; what they asked for is done all the same.
         let (questions, senders): (Vec<_>, Vec<_>) = batch.into_iter().unzip();
-        match answer(questions).await {
+        // A panic is the end of its batch only: those who wait behind it are served by the same task.
+        let answered = AssertUnwindSafe(async { answer(questions).await }).catch_unwind().await;
+        match answered.unwrap_or_else(|_| Err(ApiError::internal("a batch panicked"))) {
             Ok(answers) => {
                 for (sender, answer) in senders.into_iter().zip(answers) {
                     let _ = sender.send(answer);
@@ -224,6 +228,33 @@ mod tests {
         assert_eq!(tried.load(Ordering::Relaxed), 4);
         settle().await;
         assert!(lock(&batch.lanes).is_empty(), "what is not asked for takes no room");
+    }
+
+    #[tokio::test]
+    async fn those_who_wait_behind_a_panic_are_served_without_a_further_request() {
+        let (go, gate) = watch::channel(false);
+        let batch = Batches::<(), &str, ()>::new(1);
+        let ask = |question| {
+            let gate = gate.clone();
+            batch.ask((), question, move |questions: Vec<&str>| {
+                let mut gate = gate.clone();
+                async move {
+                    gate.wait_for(|open| *open).await.expect("a gate");
+                    assert!(!questions.contains(&"panic"), "on purpose");
+                    Ok(questions.iter().map(|_| Ok(())).collect())
+                }
+            })
+        };
+        let mut first = Box::pin(ask("panic"));
+        assert!(futures_util::poll!(first.as_mut()).is_pending());
+        settle().await;
+        // They come while the batch that will panic is under way.
+        let mut waiting = Box::pin(join_all([ask("one"), ask("two")]));
+        assert!(futures_util::poll!(waiting.as_mut()).is_pending());
+        go.send_replace(true);
+        assert_eq!(first.await.expect_err("a panic").code, Code::Internal);
+        let answers = tokio::time::timeout(std::time::Duration::from_secs(5), waiting).await.expect("answers in time");
+        assert!(answers.iter().all(Result::is_ok));
     }
 
     #[tokio::test]

@@ -4,6 +4,7 @@ use std::{
     collections::HashMap,
     fmt,
     net::{IpAddr, SocketAddr},
+    num::NonZeroUsize,
     path::PathBuf,
     str::FromStr,
     time::Duration,
@@ -282,6 +283,8 @@ pub struct Config {
     pub limit_sign_in_address: Rate,
     /// `LIMIT_SIGN_UP_ADDRESS`: sign-ups from one address.
     pub limit_sign_up_address: Rate,
+    /// `LIMIT_CONNECTIONS_ADDRESS`: connections open at once from one address, trusted proxies aside.
+    pub limit_connections_address: usize,
     /// `TRUSTED_PROXIES`, whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpNet>,
     /// `CORS_ALLOWED_ORIGINS`.
@@ -321,6 +324,9 @@ impl Config {
             limit_sign_in_account: environment.parsed("LIMIT_SIGN_IN_ACCOUNT", "10/5m", RATE)?,
             limit_sign_in_address: environment.parsed("LIMIT_SIGN_IN_ADDRESS", "100/5m", RATE)?,
             limit_sign_up_address: environment.parsed("LIMIT_SIGN_UP_ADDRESS", "100/1h", RATE)?,
+            limit_connections_address: environment
+                .parsed::<NonZeroUsize>("LIMIT_CONNECTIONS_ADDRESS", "512", "a number above 0")?
+                .get(),
             trusted_proxies: environment.networks()?,
             cors_allowed_origins: environment.origins()?,
         })
@@ -390,6 +396,7 @@ mod tests {
         assert!(config.refresh_token_rotation);
         assert_eq!(config.flush_interval, Duration::from_secs(1));
         assert_eq!(config.reconcile_interval, Duration::from_secs(30));
+        assert_eq!(config.limit_connections_address, 512);
         assert!(config.cors_allowed_origins.is_empty());
     }
 
@@ -422,6 +429,8 @@ mod tests {
             ("LIMIT_SIGN_IN_ACCOUNT", "0/5m"),
             ("LIMIT_SIGN_IN_ADDRESS", "10"),
             ("LIMIT_SIGN_UP_ADDRESS", "10/0s"),
+            ("LIMIT_CONNECTIONS_ADDRESS", "0"),
+            ("LIMIT_CONNECTIONS_ADDRESS", "many"),
             ("TRUSTED_PROXIES", "10.0.0.0/8, everybody"),
         ];
         for (variable, value) in table {

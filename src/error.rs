@@ -12,6 +12,13 @@ use axum::{
 };
 use validator::{ValidationErrors, ValidationErrorsKind};
 
+use crate::pulse;
+
+/// SQLSTATE of a write in a read-only transaction.
+const READ_ONLY: &str = "25006";
+/// SQLSTATE of a statement that waited for a lock longer than `lock_timeout`.
+const LOCK_TIMEOUT: &str = "55P03";
+
 /// A sentence for people in the languages that the server speaks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Text {
@@ -204,6 +211,17 @@ impl ApiError {
         Self { source: Some(source.into()), ..Code::Unavailable.into() }
     }
 
+    /// The SQLSTATE behind the error, where Postgres told one.
+    fn sqlstate(&self) -> Option<Cow<'_, str>> {
+        self.source.as_deref()?.downcast_ref::<sqlx::Error>()?.as_database_error()?.code()
+    }
+
+    /// Whether a statement gave up waiting for a lock.
+    #[must_use]
+    pub fn is_lock_timeout(&self) -> bool {
+        self.sqlstate().is_some_and(|code| code == LOCK_TIMEOUT)
+    }
+
     /// A body, query or header that cannot be read; `reason` is technical and the same in every language.
     pub fn unreadable(reason: impl fmt::Display) -> Self {
         Code::InvalidRequest.because(Text::new(
@@ -253,9 +271,15 @@ impl From<sqlx::Error> for ApiError {
                 "22021" | "22P05" | "22P02" | "22003" | "22007" | "22008" | "22009" | "22023" => {
                     return Self::unreadable("a value that cannot be stored");
                 }
-                // Shutting down, starting up, out of connections, timed out waiting for a lock.
-                "57P01" | "57P02" | "57P03" | "53300" | "55P03" | "57014" | "25P03" => true,
-                code => code.starts_with("08"),
+                // The server of a failover that has not happened yet, or the standby of one that has.
+                READ_ONLY => {
+                    pulse::suspect_connections();
+                    true
+                }
+                // Timed out: waiting for a lock, running, idle in a transaction.
+                LOCK_TIMEOUT | "57014" | "25P03" => true,
+                // Connection exceptions; out of disk, memory or connections; stopping, starting up, terminated.
+                code => code.starts_with("08") || code.starts_with("53") || code.starts_with("57P"),
             },
             _ => false,
         };

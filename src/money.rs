@@ -117,15 +117,42 @@ impl PriceInput {
 
 impl<'de> Deserialize<'de> for PriceInput {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        match serde_json::Value::deserialize(deserializer)? {
-            serde_json::Value::String(text) => Ok(Self::from(text.as_str())),
-            serde_json::Value::Number(number) => {
-                let text = number.to_string();
-                let value = Decimal::from_str_exact(&text).or_else(|_| Decimal::from_scientific(&text));
-                Ok(value.map_or(Self::Invalid, |value| Self::Amount(Price(value.normalize()))))
-            }
-            other => Err(de::Error::custom(format!("a price is a string or a number, not {other}"))),
-        }
+        deserializer.deserialize_any(PriceVisitor)
+    }
+}
+
+/// Takes a string or a number; a list or an object is refused before it is read.
+struct PriceVisitor;
+
+impl PriceVisitor {
+    fn number(number: &serde_json::Number) -> PriceInput {
+        let text = number.to_string();
+        let value = Decimal::from_str_exact(&text).or_else(|_| Decimal::from_scientific(&text));
+        value.map_or(PriceInput::Invalid, |value| PriceInput::Amount(Price(value.normalize())))
+    }
+}
+
+impl de::Visitor<'_> for PriceVisitor {
+    type Value = PriceInput;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a price, which is a string or a number")
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<PriceInput, E> {
+        Ok(PriceInput::from(text))
+    }
+
+    fn visit_i64<E>(self, number: i64) -> Result<PriceInput, E> {
+        Ok(Self::number(&number.into()))
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<PriceInput, E> {
+        Ok(Self::number(&number.into()))
+    }
+
+    fn visit_f64<E>(self, number: f64) -> Result<PriceInput, E> {
+        Ok(serde_json::Number::from_f64(number).map_or(PriceInput::Invalid, |number| Self::number(&number)))
     }
 }
 

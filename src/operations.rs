@@ -23,6 +23,7 @@ use crate::{
     openapi::{OPERATIONS, admin, open},
     order::idempotency,
     period::PeriodQuery,
+    pulse,
     state::AppState,
 };
 
@@ -69,15 +70,21 @@ pub struct Ready {
     redis: &'static str,
 }
 
-/// Whether the server can work: Postgres is needed, Redis is not. Red as well once the server has been told to stop.
+/// Whether the server can work: Postgres is needed and has to take writes, Redis is not needed. A 503 as well once the server
+/// has been told to stop.
 #[utoipa::path(get, path = "/health/ready", tag = OPERATIONS, responses((status = 200, body = Ready)))]
 pub async fn is_ready(State(state): State<AppState>) -> Result<Json<Ready>, ApiError> {
     if state.stop.is_cancelled() {
         return Err(Code::Unavailable.into());
     }
-    let ping = sqlx::query("SELECT 1").execute(&state.db);
-    let (postgres, redis) = tokio::join!(timeout(PATIENCE, ping), state.counters.is_reachable());
-    postgres.map_err(ApiError::unavailable)??;
+    let is_read_only = sqlx::query_scalar!(r#"SELECT current_setting('transaction_read_only')::bool AS "read_only!""#);
+    let (postgres, redis) =
+        tokio::join!(timeout(PATIENCE, is_read_only.fetch_one(&state.db)), state.counters.is_reachable());
+    if postgres.map_err(ApiError::unavailable)?? {
+        // The pool has to part with this connection once the database takes writes again.
+        pulse::suspect_connections();
+        return Err(ApiError::unavailable("Postgres is read-only"));
+    }
     Ok(Json(Ready { status: "ready", postgres: "up", redis: if redis { "up" } else { "down" } }))
 }
 

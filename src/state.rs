@@ -5,6 +5,7 @@ use std::{ops::Deref, sync::Arc};
 use axum::body::Bytes;
 use metrics_exporter_prometheus::PrometheusHandle;
 use sqlx::PgPool;
+use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
@@ -44,8 +45,11 @@ pub struct Shared {
     pub snacks: Batches<(), Look, (Snack, Option<Stored>)>,
     /// Pages of orders that are still to be read, by which page it is; JSON.
     pub order_pages: Batches<String, (), Bytes>,
-    /// Reactions that are still to be written; what they changed, and the counts if Redis knows them.
-    pub reactions: Batches<(), Wish, (Change, Option<Counts>)>,
+    /// Reactions that are still to be written; what they changed, and the counts if Redis knows them. None where a lock was in
+    /// the way.
+    pub reactions: Batches<(), Wish, Option<(Change, Option<Counts>)>>,
+    /// One permit for each reaction that may wait for a lock by itself, with a connection of the pool.
+    pub locked_reactions: Semaphore,
     /// The store of pictures.
     pub media: Media,
     /// Makes uploaded pictures fit to be stored.

@@ -1,6 +1,6 @@
 //! JSON bodies: read, held against their rules, and refused with all that is wrong at once.
 
-use std::time::Duration;
+use std::{fmt, marker::PhantomData, time::Duration};
 
 use axum::{
     body::Bytes,
@@ -8,14 +8,18 @@ use axum::{
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{DeserializeOwned, IgnoredAny, SeqAccess, Visitor},
+};
 use tokio::time::timeout;
 use validator::Validate;
 
+use super::body_budget::is_exhausted;
 use crate::error::{ApiError, Code};
 
 /// The most that a JSON body may weigh, in bytes.
-pub const LIMIT: usize = 1024 * 1024;
+pub const LIMIT: usize = 64 * 1024;
 /// How long a body may take to arrive.
 const DEADLINE: Duration = Duration::from_secs(12);
 
@@ -31,12 +35,12 @@ impl IntoResponse for JsonText {
     }
 }
 
-/// A JSON body as [`Json`] reads it, with the value as it was sent.
-pub struct Exact<T> {
+/// A JSON body as [`Json`] reads it, with its text.
+pub struct JsonWithRaw<T> {
     /// The body, read and validated.
     pub body: T,
-    /// The same as a JSON value, unknown fields included.
-    pub value: serde_json::Value,
+    /// The text as it was sent, unknown fields included.
+    pub raw: Bytes,
 }
 
 impl<S: Send + Sync, T: DeserializeOwned + Validate> FromRequest<S> for Json<T> {
@@ -49,15 +53,14 @@ impl<S: Send + Sync, T: DeserializeOwned + Validate> FromRequest<S> for Json<T> 
     }
 }
 
-impl<S: Send + Sync, T: DeserializeOwned + Validate> FromRequest<S> for Exact<T> {
+impl<S: Send + Sync, T: DeserializeOwned + Validate> FromRequest<S> for JsonWithRaw<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
-        let bytes = read(request, state).await?;
-        let body: T = parse(&bytes)?;
+        let raw = read(request, state).await?;
+        let body: T = parse(&raw)?;
         body.validate()?;
-        let value = serde_json::from_slice(&bytes).map_err(ApiError::unreadable)?;
-        Ok(Self { body, value })
+        Ok(Self { body, raw })
     }
 }
 
@@ -72,7 +75,7 @@ pub async fn in_time<T>(body: impl Future<Output = T>) -> Result<T, ApiError> {
 /// The bytes of a body that says it is JSON.
 ///
 /// # Errors
-/// `unsupported_media_type`, `payload_too_large`.
+/// `unsupported_media_type`, `payload_too_large`, `unavailable` when the server holds too many bytes of bodies.
 pub async fn read<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, ApiError> {
     if !is_json(request.headers()) {
         return Err(Code::UnsupportedMediaType.into());
@@ -80,11 +83,13 @@ pub async fn read<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, 
     let bytes = in_time(Bytes::from_request(request, state)).await?.map_err(|rejection| {
         if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
             Code::PayloadTooLarge.into()
+        } else if is_exhausted(&rejection) {
+            Code::Unavailable.into()
         } else {
             ApiError::unreadable(rejection)
         }
     })?;
-    // The calls that take a picture as well allow larger bodies, but not larger JSON.
+    // Endpoints that take a picture as well allow larger bodies, but not larger JSON.
     if bytes.len() > LIMIT { Err(Code::PayloadTooLarge.into()) } else { Ok(bytes) }
 }
 
@@ -129,4 +134,36 @@ impl<T: Serialize> IntoResponse for Json<T> {
 /// When the value is not a `T`.
 pub fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
     T::deserialize(deserializer).map(Some)
+}
+
+/// Deserializes a list and keeps at most `MAX` + 1 of its items: enough to tell that it is too long, without room for the rest.
+///
+/// # Errors
+/// When an item is not a `T`.
+pub fn bounded_list<'de, D, T, const MAX: usize>(deserializer: D) -> Result<Vec<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    struct ListVisitor<T, const MAX: usize>(PhantomData<T>);
+
+    impl<'de, T: Deserialize<'de>, const MAX: usize> Visitor<'de> for ListVisitor<T, MAX> {
+        type Value = Vec<T>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a list")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Vec<T>, A::Error> {
+            let mut kept = Vec::new();
+            while kept.len() <= MAX {
+                let Some(item) = items.next_element()? else { return Ok(kept) };
+                kept.push(item);
+            }
+            while items.next_element::<IgnoredAny>()?.is_some() {}
+            Ok(kept)
+        }
+    }
+
+    deserializer.deserialize_seq(ListVisitor::<T, MAX>(PhantomData))
 }

@@ -1,9 +1,10 @@
-//! The layers around the router that no library has: request ids that are safe to log, and changes that a client cannot
-//! cut off half-way.
+//! The layers around the router that no library has: request ids that are safe to log, changes that a client cannot cut off
+//! half-way, and bounds on the bytes of bodies in memory.
 
 use std::{sync::Arc, time::Instant};
 
 use axum::{
+    body::{Body, Bytes, HttpBody, to_bytes},
     extract::{MatchedPath, Request, State},
     http::{HeaderName, HeaderValue, Method},
     middleware::Next,
@@ -14,10 +15,14 @@ use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 use uuid::Uuid;
 
+use super::body_budget::{BodyBudget, Reservation, metered};
 use crate::{
     error::{ApiError, Code},
     pulse::Pulse,
 };
+
+/// A response of at most so many bytes is not counted: the connections are bounded, and so are all of these together.
+const SMALL_RESPONSE: u64 = 64 * 1024;
 
 /// The header that names a request, in logs and answers.
 pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -109,4 +114,58 @@ pub async fn admit(State(gate): State<Arc<Gate>>, request: Request, next: Next) 
     }
     let task = gate.tasks.spawn(work.in_current_span());
     task.await.unwrap_or_else(|failure| ApiError::internal(failure).into_response())
+}
+
+/// Counts the bytes of a request's body while it arrives, and until the request is answered. A body for which there is no room
+/// is not read further: the handler meets an error that [`super::body_budget::is_exhausted`] tells from others.
+pub async fn count_request_bytes(State(budget): State<BodyBudget>, request: Request, next: Next) -> Response {
+    if request.body().is_end_stream() {
+        return next.run(request).await;
+    }
+    match budget.try_reserve(0) {
+        Ok(reservation) => {
+            let reservation = Arc::new(reservation);
+            let counted = Arc::clone(&reservation);
+            let response = next.run(request.map(|body| metered(body, counted))).await;
+            drop(reservation);
+            response
+        }
+        Err(error) => error.into_response(),
+    }
+}
+
+/// Counts the bytes of a large response until they have been handed to the system: a client that does not read would otherwise
+/// have the server keep as many as it has connections. Meant for routes whose responses are in memory as a whole.
+pub async fn count_response_bytes(State(budget): State<BodyBudget>, request: Request, next: Next) -> Response {
+    let response = next.run(request).await;
+    let Some(size) = response.body().size_hint().exact().filter(|size| *size > SMALL_RESPONSE) else {
+        return response;
+    };
+    let reserve = || {
+        let size = usize::try_from(size).map_err(ApiError::internal)?;
+        Ok::<_, ApiError>((size, budget.try_reserve(size)?))
+    };
+    let (size, reservation) = match reserve() {
+        Ok(reserved) => reserved,
+        Err(error) => return error.into_response(),
+    };
+    let (parts, body) = response.into_parts();
+    match to_bytes(body, size).await {
+        Ok(bytes) => Response::from_parts(
+            parts,
+            Body::from(Bytes::from_owner(CountedBytes { bytes, _reservation: reservation })),
+        ),
+        Err(error) => ApiError::internal(error).into_response(),
+    }
+}
+
+struct CountedBytes {
+    bytes: Bytes,
+    _reservation: Reservation,
+}
+
+impl AsRef<[u8]> for CountedBytes {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
 }

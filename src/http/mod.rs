@@ -2,7 +2,10 @@
 
 pub mod address;
 pub mod body;
+pub mod body_budget;
+pub mod connections;
 pub mod headers;
+pub mod json_digest;
 pub mod layers;
 pub mod limit;
 pub mod page;
@@ -13,7 +16,7 @@ pub mod rules;
 pub mod serve;
 
 pub use address::Address;
-pub use body::{Exact, Json, JsonText};
+pub use body::{Json, JsonText, JsonWithRaw};
 pub use page::{Ordering, Page, PageQuery, Sorted, ordering_schema};
 pub use path::{Id, Uid};
 pub use query::Query;

@@ -1,5 +1,5 @@
-//! The accept loop. `axum::serve` has none of what this one is for: a deadline for headers, a cap on connections, and the
-//! peer's address for every request.
+//! The accept loop. `axum::serve` has none of what this one is for: deadlines for reading headers and for writing, bounds on
+//! connections and on their buffers, and the peer's address for every request.
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -16,17 +16,31 @@ use hyper_util::{
     server::graceful::GracefulShutdown,
     service::TowerToHyperService,
 };
-use rustix::process::{Resource, getrlimit, setrlimit};
+use rustix::{
+    net::sockopt::{set_socket_recv_buffer_size, set_socket_send_buffer_size},
+    process::{Resource, getrlimit, setrlimit},
+};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
     time::sleep,
 };
+use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
 use tower::{ServiceExt, service_fn};
 
+use super::connections::{ConnectionCounter, ConnectionLimits, CountedConnection};
+
 /// How long a client may take to send its headers, and to begin with its next request.
 const HEADER_DEADLINE: Duration = Duration::from_secs(10);
+
+/// The most that the server buffers of a connection's requests, and again of its responses, in bytes; one response beyond
+/// that may be waiting. A request head has to fit.
+const CONNECTION_BUFFER: usize = 32 * 1024;
+
+/// The most that the kernel buffers for a connection in each direction, in bytes. Left alone it grows to megabytes for a
+/// client that does not read.
+const SOCKET_BUFFER: usize = 128 * 1024;
 
 /// How long the server goes on after it has been told to stop: long enough for clients to hear with an answer that their
 /// connection ends, and for whoever asks whether the server is ready to hear that it is not.
@@ -48,8 +62,11 @@ pub fn allow_connections() {
 ///
 /// Closing at once would lose requests: those that clients send on a connection while it is being closed.
 ///
-/// At most `connections` are open at once; a further one waits at the door.
-pub async fn serve(listener: TcpListener, router: Router, connections: usize, stop: CancellationToken) {
+/// A connection beyond `limits.total` waits in the kernel's queue; one beyond `limits.per_address` is closed at once.
+pub async fn serve(listener: TcpListener, router: Router, limits: ConnectionLimits, stop: CancellationToken) {
+    let (connections, write_deadline) = (limits.total, limits.write_deadline);
+    let counter = ConnectionCounter::new(limits);
+    bound_socket_buffers(&listener);
     let router = router.layer(from_fn_with_state(stop.clone(), say_goodbye));
     let closing = CancellationToken::new();
     let _timer = tokio::spawn({
@@ -63,8 +80,13 @@ pub async fn serve(listener: TcpListener, router: Router, connections: usize, st
     let graceful = GracefulShutdown::new();
     let doors = Arc::new(Semaphore::new(connections));
     let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(HEADER_DEADLINE);
+    builder.timer(TokioTimer::new()).header_read_timeout(HEADER_DEADLINE).max_buf_size(CONNECTION_BUFFER);
     let open = |stream: TcpStream, peer: SocketAddr, permit: OwnedSemaphorePermit| {
+        let Some(counted) = counter.admit(peer.ip()) else {
+            metrics::counter!("http_connections_refused_total").increment(1);
+            tracing::debug!(%peer, "connection refused: too many from this address");
+            return;
+        };
         // Answers are small; waiting to fill a packet would only delay them. Failing that, they are merely late.
         let _ = stream.set_nodelay(true);
         let router = router.clone();
@@ -73,12 +95,14 @@ pub async fn serve(listener: TcpListener, router: Router, connections: usize, st
             request.extensions_mut().insert(ConnectInfo(peer));
             router.clone().oneshot(request)
         }));
-        let connection = graceful.watch(builder.serve_connection(TokioIo::new(stream), service));
+        let mut stream = TimeoutStream::new(stream);
+        stream.set_write_timeout(Some(write_deadline));
+        let connection = graceful.watch(builder.serve_connection(TokioIo::new(Box::pin(stream)), service));
         tokio::spawn(async move {
+            let _open: (OwnedSemaphorePermit, CountedConnection) = (permit, counted);
             if let Err(error) = connection.await {
                 tracing::debug!(%error, %peer, "a connection ended badly");
             }
-            drop(permit);
         });
     };
     while let Some(Ok(permit)) = closing.run_until_cancelled(Arc::clone(&doors).acquire_owned()).await {
@@ -109,6 +133,15 @@ pub async fn serve(listener: TcpListener, router: Router, connections: usize, st
         sleep(LAST_WORD).await;
     }
     graceful.shutdown().await;
+}
+
+/// Bounds the kernel's buffers of the sockets that `listener` accepts, which inherit its options.
+fn bound_socket_buffers(listener: &TcpListener) {
+    let bounded = set_socket_send_buffer_size(listener, SOCKET_BUFFER)
+        .and_then(|()| set_socket_recv_buffer_size(listener, SOCKET_BUFFER));
+    if let Err(error) = bounded {
+        tracing::warn!(%error, "socket buffers were not bounded");
+    }
 }
 
 /// Tells the client with every answer of a server that stops that its connection ends here.

@@ -4,12 +4,14 @@
 //! way waits at the primary key; a refusal rolls the key back with the order; what was answered survives a restart.
 
 use axum::{extract::FromRequestParts, http::request::Parts};
-use serde_json::Value;
 use sqlx::{PgConnection, PgExecutor};
 use uuid::Uuid;
 
 use super::store::Order;
-use crate::error::{ApiError, Code};
+use crate::{
+    error::{ApiError, Code},
+    http::json_digest::JsonDigest,
+};
 
 /// The request's `Idempotency-Key`, if it has one.
 pub struct IdempotencyKey(pub Option<String>);
@@ -52,16 +54,22 @@ impl Answer {
 /// Takes `key` for this transaction, or finds the answer that it stands for. Waits for a transaction that holds it.
 ///
 /// # Errors
-/// `idempotency_key_reused` when it stands for another body.
-pub async fn claim(tx: &mut PgConnection, user: i64, key: &str, body: &Value) -> Result<Option<Answer>, ApiError> {
+/// `idempotency_key_reused` when it stands for a request with another body.
+pub async fn claim(
+    tx: &mut PgConnection,
+    user: i64,
+    key: &str,
+    request: JsonDigest,
+) -> Result<Option<Answer>, ApiError> {
     let claimed = sqlx::query!(
-        "INSERT INTO idempotency_keys AS old (user_id, key, request) VALUES ($1, $2, $3)
+        "INSERT INTO idempotency_keys AS old (user_id, key, request_digest) VALUES ($1, $2, $3)
          ON CONFLICT ON CONSTRAINT idempotency_keys_pkey DO UPDATE
-         SET request = excluded.request, created_at = now(), order_uid = NULL, response = NULL
+         SET request = NULL, request_digest = excluded.request_digest, created_at = now(), order_uid = NULL,
+             response = NULL
          WHERE old.created_at < now() - interval '24 hours'",
         user,
         key,
-        body
+        &request.0
     )
     .execute(&mut *tx)
     .await?;
@@ -69,15 +77,21 @@ pub async fn claim(tx: &mut PgConnection, user: i64, key: &str, body: &Value) ->
         return Ok(None);
     }
     let first = sqlx::query!(
-        r#"SELECT request = $3 AS "same!", order_uid, response FROM idempotency_keys WHERE user_id = $1 AND key = $2"#,
+        "SELECT request_digest, request::text, order_uid, response FROM idempotency_keys
+         WHERE user_id = $1 AND key = $2",
         user,
-        key,
-        body
+        key
     )
     .fetch_one(tx)
     .await?;
+    let is_same = match (first.request_digest, first.request) {
+        (Some(digest), _) => digest == request.0,
+        // A key of the release before.
+        (None, Some(text)) => serde_json::from_str::<JsonDigest>(&text).is_ok_and(|digest| digest == request),
+        (None, None) => false,
+    };
     match (first.order_uid, first.response) {
-        (Some(order), Some(body)) if first.same => Ok(Some(Answer { order, body })),
+        (Some(order), Some(body)) if is_same => Ok(Some(Answer { order, body })),
         _ => Err(Code::IdempotencyKeyReused.into()),
     }
 }

@@ -26,7 +26,9 @@ use super::{
 use crate::{
     auth::{Admin, Member},
     error::{ApiError, Code},
-    http::{Exact, Json, JsonText, Page, PageQuery, Query, Sorted, Uid, ordering_schema},
+    http::{
+        Json, JsonText, JsonWithRaw, Page, PageQuery, Query, Sorted, Uid, json_digest::JsonDigest, ordering_schema,
+    },
     openapi::ORDERS,
     period::PeriodQuery,
     state::AppState,
@@ -120,11 +122,11 @@ pub async fn create_order(
     State(state): State<AppState>,
     member: Member,
     IdempotencyKey(key): IdempotencyKey,
-    Exact { body, value }: Exact<OrderRequest>,
+    JsonWithRaw { body, raw }: JsonWithRaw<OrderRequest>,
 ) -> Result<Response, ApiError> {
     let mut connection = state.db.acquire().await?;
     let wanted = body.resolve(&mut *connection).await?;
-    let placed = place(&mut connection, member.id, key.as_deref(), &value, &wanted).await;
+    let placed = place(&mut connection, member.id, key.as_deref(), &raw, &wanted).await;
     drop(connection);
     match placed {
         Ok(answer) => Ok(created(answer)),
@@ -132,15 +134,16 @@ pub async fn create_order(
     }
 }
 
-/// Orders `wanted`, unless `key` stands for an order that was placed before.
+/// Orders `wanted`, unless `key` stands for an order that was placed before. `raw` is the body as it was sent.
 async fn place(
     connection: &mut PgConnection,
     user: i64,
     key: Option<&str>,
-    request: &serde_json::Value,
+    raw: &[u8],
     wanted: &[Wanted],
 ) -> Result<Answer, ApiError> {
     let Some(key) = key else { return Answer::to(&create::create(connection, user, wanted).await?) };
+    let request = serde_json::from_slice::<JsonDigest>(raw).map_err(ApiError::unreadable)?;
     let mut tx = connection.begin().await?;
     if let Some(first) = idempotency::claim(&mut tx, user, key, request).await? {
         return Ok(first);
@@ -274,7 +277,7 @@ pub async fn create_order_old(
     state: State<AppState>,
     member: Member,
     key: IdempotencyKey,
-    body: Exact<OrderRequest>,
+    body: JsonWithRaw<OrderRequest>,
 ) -> Result<Response, ApiError> {
     create_order(state, member, key, body).await
 }

@@ -2,6 +2,7 @@
 
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
+use sqlx::PgPool;
 use utoipa::ToSchema;
 use uuid::Uuid;
 use validator::Validate;
@@ -9,7 +10,7 @@ use validator::Validate;
 use super::{
     Counts, ReactionType,
     counters::{Shift, Stored},
-    store::{self, Change, Wish},
+    store::{self, Change, Outcome, Wish},
 };
 use crate::{
     auth::Member,
@@ -73,10 +74,16 @@ async fn become_of(state: &AppState, wish: Wish) -> Result<Json<ReactionAnswer>,
         let state = state.clone();
         move |wishes| {
             let state = state.clone();
-            async move { write_and_count(&state, &wishes).await }
+            async move {
+                let write = async |db: &_, wishes: &_| store::write_batch(db, wishes).await;
+                write_and_count(&state, &wishes, write).await
+            }
         }
     });
-    let (change, counted) = written.await?;
+    let (change, counted) = match written.await? {
+        Some(counted) => counted,
+        None => wait_for_lock(state, wish).await?,
+    };
     let snack = wish.snack;
     let counts: Counts = match counted {
         Some(counts) => counts,
@@ -91,31 +98,50 @@ async fn become_of(state: &AppState, wish: Wish) -> Result<Json<ReactionAnswer>,
     }))
 }
 
+/// Writes and counts a reaction by itself, after a lock has kept it out of its batch.
+async fn wait_for_lock(state: &AppState, wish: Wish) -> Result<Counted, ApiError> {
+    let _permit = state.locked_reactions.try_acquire().map_err(|_| Code::Unavailable)?;
+    let write = async |db: &_, wishes: &_| {
+        let outcomes = store::write(db, wishes, store::SINGLE_LOCK_TIMEOUT).await?;
+        Ok(outcomes.into_iter().map(Some).collect())
+    };
+    let counted = write_and_count(state, &[wish], write).await?.into_iter().next();
+    counted.ok_or(Code::Internal)??.ok_or_else(|| Code::Unavailable.into())
+}
+
 /// A change, and the counts that resulted if Redis knows them.
 type Counted = (Change, Option<Counts>);
 
-/// Writes the rows, then counts the committed changes in Redis, each on the epoch that was read before. Redis counts for
-/// nothing where a flush has passed it by: it was out of reach then, or has lost what it was told.
-async fn write_and_count(state: &AppState, wishes: &[Wish]) -> Result<Vec<Result<Counted, ApiError>>, ApiError> {
+/// Writes the rows with `write`, then counts the committed changes in Redis, each on the epoch that was read before. Redis counts
+/// for nothing where a flush has passed it by: it was out of reach then, or has lost what it was told. None stands for a
+/// reaction that was not written because of a lock.
+async fn write_and_count(
+    state: &AppState,
+    wishes: &[Wish],
+    write: impl AsyncFnOnce(&PgPool, &[Wish]) -> Result<Vec<Option<Outcome>>, ApiError>,
+) -> Result<Vec<Result<Option<Counted>, ApiError>>, ApiError> {
     let snacks: Vec<Uuid> = wishes.iter().map(|wish| wish.snack).collect();
     let before = state.counters.believed(&snacks).await;
-    let outcomes = state.pulse.guard(store::write(&state.db, wishes)).await.ok_or(Code::Unavailable)??;
+    let outcomes = state.pulse.guard(write(&state.db, wishes)).await.ok_or(Code::Unavailable)??;
     let mut shifts = Vec::with_capacity(wishes.len());
     // Where the answer to a shift is to be found.
     let mut written = Vec::with_capacity(wishes.len());
     for ((outcome, stored), snack) in outcomes.into_iter().zip(before).zip(snacks) {
-        written.push(outcome.map(|change| match stored {
-            Some(Stored { epoch, .. }) if epoch >= change.epoch => {
-                shifts.push(Shift { snack, epoch, change });
-                (change, Some(shifts.len() - 1))
-            }
-            _ => {
-                state.counters.miss(snack, change.epoch);
-                (change, None)
-            }
+        let outcome = outcome.transpose();
+        written.push(outcome.map(|change| {
+            change.map(|change| match stored {
+                Some(Stored { epoch, .. }) if epoch >= change.epoch => {
+                    shifts.push(Shift { snack, epoch, change });
+                    (change, Some(shifts.len() - 1))
+                }
+                _ => {
+                    state.counters.miss(snack, change.epoch);
+                    (change, None)
+                }
+            })
         }));
     }
     let counts = state.counters.shift(&shifts).await;
     let counted = |(change, at): (Change, Option<usize>)| (change, at.and_then(|at| counts.get(at).copied().flatten()));
-    Ok(written.into_iter().map(|outcome| outcome.map(counted)).collect())
+    Ok(written.into_iter().map(|outcome| outcome.map(|change| change.map(counted))).collect())
 }

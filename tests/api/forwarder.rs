@@ -14,6 +14,8 @@ pub enum Line {
     Up,
     /// Bytes go to Postgres; what it answers waits until the line is up.
     Held,
+    /// Connections that stand go on; further ones are taken and nothing comes through them, as a pooler does that has none left.
+    Full,
     /// Nobody listens: connections are refused, those that stood are cut.
     Refused,
     /// Connections are taken and cut at once, those that stood too.
@@ -95,9 +97,9 @@ async fn forward(near: TcpStream, upstream: (String, u16), mut line: watch::Rece
         tokio::select! {
             _ = copy(&mut from_near, &mut to_far) => return,
             () = back => return,
-            _ = line.wait_for(|line| !matches!(line, Line::Up | Line::Held)) => {}
+            _ = line.wait_for(|line| !matches!(line, Line::Up | Line::Held | Line::Full)) => {}
         }
     }
     // A silent connection stands, unread, until the line changes once more.
-    let _ = line.wait_for(|line| *line != Line::Silent).await;
+    let _ = line.wait_for(|line| !matches!(line, Line::Silent | Line::Full)).await;
 }

@@ -178,7 +178,9 @@ impl TestApp {
 
     /// Writes a reaction's row as a server does that dies before it tells Redis.
     pub async fn wish(&self, snack: Uuid, user: i64, reaction: Option<ReactionType>) -> store::Outcome {
-        let written = store::write(self.db(), &[Wish { snack, user, reaction }]).await.expect("a statement");
+        let written = store::write(self.db(), &[Wish { snack, user, reaction }], store::SINGLE_LOCK_TIMEOUT)
+            .await
+            .expect("a statement");
         written.into_iter().next().expect("an outcome")
     }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
-use sqlx::postgres::PgConnectOptions;
+use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
 use tokio::time::timeout;
 
 use crate::{
@@ -187,4 +187,21 @@ async fn a_change_of_role_during_an_outage_is_known_when_it_is_over() {
     office.line.turn(Line::Up);
     office.recovered().await;
     app.get(&office.member, "/checks/is_admin").await.expect(200);
+}
+
+#[tokio::test]
+async fn a_request_that_waits_is_not_given_up_because_no_connection_is_left_for_a_probe() {
+    let office = Office::open().await;
+    assert_eq!(office.ready().await, 200);
+    let mut holder = PgConnection::connect_with(&office.database).await.expect("Postgres");
+    let mut lock = holder.begin().await.expect("a transaction");
+    sqlx::query("SELECT FROM snacks FOR UPDATE").execute(&mut *lock).await.expect("a lock");
+    office.line.turn(Line::Full);
+    let path = format!("/snacks/{}", office.snack);
+    let mut edit = std::pin::pin!(office.app.patch(&office.member, &path, json!({"price": "700"})));
+    // Long enough for the server to doubt that Postgres is there.
+    let early = timeout(Duration::from_millis(2500), edit.as_mut()).await;
+    assert!(early.is_err(), "given up: {early:?}");
+    lock.rollback().await.expect("the end of the lock");
+    edit.await.expect(200);
 }

@@ -227,6 +227,13 @@ impl Server {
         self.child.0.id()
     }
 
+    /// The memory that it holds at this moment, in MiB.
+    pub fn resident(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("the process");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a figure");
+        line.trim().trim_end_matches(" kB").parse::<u64>().expect("kibibytes") / 1024
+    }
+
     /// Tells it to stop, and goes on at once.
     pub fn tell(&self, signal: &str) {
         kill(signal, self.pid());

@@ -9,7 +9,8 @@ use crate::{
     helpers::{Answer, PASSWORD, TestApp},
 };
 
-const MIB: usize = 1024 * 1024;
+/// The most that a JSON body may weigh, in bytes.
+const LIMIT: usize = 64 * 1024;
 
 async fn get_open(app: &TestApp, path: &str) -> Answer {
     app.send(app.request(Method::GET, path)).await
@@ -240,10 +241,10 @@ async fn a_body_of_another_type_is_refused_and_parameters_of_the_type_do_not_mat
 }
 
 #[tokio::test]
-async fn a_json_body_over_a_mebibyte_is_too_large_whether_its_length_is_declared_or_not() {
+async fn a_json_body_over_64_kibibytes_is_too_large_whether_its_length_is_declared_or_not() {
     let app = TestApp::start().await;
     let admin = app.admin().await;
-    let too_much = vec![b' '; MIB + 1];
+    let too_much = vec![b' '; LIMIT + 1];
     for call in calls_with_a_body(&app).await {
         let head = format!(
             "{} {} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer {}\r\nContent-Type: application/json\r\n",
@@ -253,7 +254,7 @@ async fn a_json_body_over_a_mebibyte_is_too_large_whether_its_length_is_declared
         );
         let declared = [format!("{head}Content-Length: {}\r\n\r\n", too_much.len()).as_bytes(), &too_much].concat();
         let mut chunked = format!("{head}Transfer-Encoding: chunked\r\n\r\n").into_bytes();
-        for chunk in too_much.chunks(64 * 1024) {
+        for chunk in too_much.chunks(8 * 1024) {
             chunked.extend_from_slice(format!("{:x}\r\n", chunk.len()).as_bytes());
             chunked.extend_from_slice(chunk);
             chunked.extend_from_slice(b"\r\n");
@@ -268,10 +269,10 @@ async fn a_json_body_over_a_mebibyte_is_too_large_whether_its_length_is_declared
 }
 
 #[tokio::test]
-async fn a_json_body_of_exactly_a_mebibyte_is_taken() {
+async fn a_json_body_of_exactly_64_kibibytes_is_taken() {
     let app = TestApp::start().await;
     let mut body = sound_body("POST /auth/sign-up", "").to_string();
-    body.push_str(&" ".repeat(MIB - body.len()));
+    body.push_str(&" ".repeat(LIMIT - body.len()));
     let request =
         app.request(Method::POST, "/auth/sign-up").header(header::CONTENT_TYPE, "application/json").body(body);
     app.send(request).await.expect(201);
