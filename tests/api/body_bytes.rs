@@ -138,8 +138,7 @@ async fn past_the_budget_a_body_is_refused_with_a_503() {
         // A body of which the rest does not come is refused in the end, one for which there is no room at once.
         let mut status = [0; 12];
         let told = timeout(PATIENCE, stream.read_exact(&mut status)).await.expect("an answer in time");
-        told.ok()
-            .map(|_| u16::from_str_radix(std::str::from_utf8(&status[9..]).expect("digits"), 10).expect("a status"))
+        told.ok().map(|_| std::str::from_utf8(&status[9..]).expect("digits").parse::<u16>().expect("a status"))
     });
     let statuses = join_all(crowd).await;
     // One that is still sending when it is refused may find its connection reset.

@@ -149,6 +149,29 @@ impl Cast {
         sign_ins
     }
 
+    /// `count` further members and a further snack, of whom and of which the check of a round knows nothing.
+    pub async fn strangers(&self, db: &mut PgConnection, count: i64) -> (Vec<Person>, Snack) {
+        let name = Uuid::new_v4().to_string();
+        let people: Vec<i64> = sqlx::query_scalar(
+            "INSERT INTO users (email, email_key, name, name_key, password_hash)
+             SELECT n || $1 || '@faults.example', n || $1 || '@faults.example', 'stranger', 'stranger', ''
+             FROM generate_series(1, $2) AS n RETURNING id",
+        )
+        .bind(&name)
+        .bind(count)
+        .fetch_all(&mut *db)
+        .await
+        .expect("users");
+        let (id, uid) =
+            sqlx::query_as("INSERT INTO snacks (name, name_key, price) VALUES ($1, $1, 1500) RETURNING id, uid")
+                .bind(&name)
+                .fetch_one(db)
+                .await
+                .expect("a snack");
+        let person = |id| Person { id, access: self.keys.access(id).expect("a token") };
+        (people.into_iter().map(person).collect(), Snack { id, uid })
+    }
+
     /// The name of a refresh token.
     pub fn jti(&self, token: &str) -> Option<Uuid> {
         Some(self.keys.verify(token, TokenType::Refresh).ok()?.jti)

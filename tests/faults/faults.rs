@@ -17,7 +17,7 @@ const HEALTHY_WITHIN: Duration = promised(Duration::from_secs(2));
 /// Within what time a server ends after SIGTERM.
 const STOPS_WITHIN: Duration = Duration::from_secs(15);
 /// Within what time an outage shows.
-const SHOWS_WITHIN: Duration = promised(Duration::from_secs(3));
+pub const SHOWS_WITHIN: Duration = promised(Duration::from_secs(3));
 /// Enough for a server to start on a busy machine.
 const STARTS_WITHIN: Duration = Duration::from_secs(30);
 
@@ -90,7 +90,7 @@ async fn begun_with(round: &Round<'_>) -> Option<String> {
         .ok()?
 }
 
-async fn becomes_healthy(round: &mut Round<'_>) {
+pub async fn becomes_healthy(round: &mut Round<'_>) {
     let since = Instant::now();
     for at in 0..round.stack.servers.len() {
         let patience = HEALTHY_WITHIN.saturating_sub(since.elapsed());

@@ -29,6 +29,18 @@ pub enum Kind {
     SlowClients,
     /// Refused sign-ins, held against the clock, and a crowd that signs in.
     SignIn,
+    /// PostgreSQL that takes no writes for a while, as around a failover.
+    ReadOnly,
+    /// No room on PostgreSQL's disk for a while.
+    DiskFull,
+    /// A member and a snack that are deleted by hand while they are in use.
+    DeletedRows,
+    /// A row that somebody else locks for seconds.
+    LockedRow,
+    /// Clients that ask and do not read.
+    SlowReaders,
+    /// Requests made to take memory: the server has to stay below a ceiling.
+    MemoryCeiling,
 }
 
 /// All of them, in the order in which they are played.
@@ -50,6 +62,12 @@ pub const ALL: &[Kind] = &[
     Kind::HangUp,
     Kind::SlowClients,
     Kind::SignIn,
+    Kind::ReadOnly,
+    Kind::DiskFull,
+    Kind::DeletedRows,
+    Kind::LockedRow,
+    Kind::SlowReaders,
+    Kind::MemoryCeiling,
 ];
 
 impl Kind {
@@ -59,9 +77,9 @@ impl Kind {
             Self::ServerKill | Self::RedisKill => 100,
             Self::PostgresKill | Self::Stop => 50,
             Self::Replicas | Self::Redis(_) | Self::Postgres(_) => 30,
-            Self::HangUp => 10,
+            Self::HangUp | Self::ReadOnly | Self::DiskFull | Self::DeletedRows | Self::LockedRow => 10,
             Self::SecondSignal => 5,
-            Self::SlowClients | Self::SignIn => 1,
+            Self::SlowClients | Self::SignIn | Self::SlowReaders | Self::MemoryCeiling => 1,
         }
     }
 
@@ -86,7 +104,7 @@ impl Kind {
 
     /// Whether PostgreSQL goes out of reach, so that a 503 is a fair answer.
     pub const fn hits_postgres(self) -> bool {
-        matches!(self, Self::PostgresKill | Self::Postgres(_))
+        matches!(self, Self::PostgresKill | Self::Postgres(_) | Self::ReadOnly | Self::DiskFull)
     }
 
     /// Whether a server dies, and with it answers.
@@ -116,6 +134,12 @@ impl fmt::Display for Kind {
             Self::HangUp => "hang-up".to_owned(),
             Self::SlowClients => "slow-clients".to_owned(),
             Self::SignIn => "sign-in".to_owned(),
+            Self::ReadOnly => "read-only".to_owned(),
+            Self::DiskFull => "disk-full".to_owned(),
+            Self::DeletedRows => "deleted-rows".to_owned(),
+            Self::LockedRow => "locked-row".to_owned(),
+            Self::SlowReaders => "slow-readers".to_owned(),
+            Self::MemoryCeiling => "memory-ceiling".to_owned(),
         })
     }
 }

@@ -15,7 +15,7 @@ use crate::{
     check,
     client::{Ground, http},
     dice::Dice,
-    faults,
+    exhaustion, faults, ill_database,
     kind::Kind,
     process::{eventually, promised},
     proxy::{DELAY, Mode},
@@ -162,6 +162,12 @@ pub async fn play(kind: Kind, index: usize, seed: u64, full: bool, stack: &mut S
         Kind::Stop => faults::stop_server(&mut round).await,
         Kind::Redis(mode) => faults::cut_redis(&mut round, mode).await,
         Kind::Postgres(mode) => faults::cut_postgres(&mut round, mode).await,
+        Kind::ReadOnly => ill_database::make_read_only(&mut round).await,
+        Kind::DiskFull => ill_database::fill_disk(&mut round).await,
+        Kind::DeletedRows => ill_database::delete_rows(&mut round).await,
+        Kind::LockedRow => ill_database::lock_row(&mut round).await,
+        Kind::SlowReaders => exhaustion::read_slowly(&mut round, full).await,
+        Kind::MemoryCeiling => exhaustion::take_memory(&mut round).await,
         Kind::HangUp | Kind::SlowClients | Kind::SignIn => {}
     }
     round.answers(50..200).await;
