@@ -1,6 +1,6 @@
 //! JSON bodies: read, held against their rules, and refused with all that is wrong at once.
 
-use std::{fmt, marker::PhantomData, time::Duration};
+use std::time::Duration;
 
 use axum::{
     body::Bytes,
@@ -8,10 +8,7 @@ use axum::{
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use serde::{
-    Deserialize, Deserializer, Serialize,
-    de::{DeserializeOwned, IgnoredAny, SeqAccess, Visitor},
-};
+use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
 use tokio::time::timeout;
 use validator::Validate;
 
@@ -134,36 +131,4 @@ impl<T: Serialize> IntoResponse for Json<T> {
 /// When the value is not a `T`.
 pub fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
     T::deserialize(deserializer).map(Some)
-}
-
-/// Deserializes a list and keeps at most `MAX` + 1 of its items: enough to tell that it is too long, without room for the rest.
-///
-/// # Errors
-/// When an item is not a `T`.
-pub fn bounded_list<'de, D, T, const MAX: usize>(deserializer: D) -> Result<Vec<T>, D::Error>
-where
-    D: Deserializer<'de>,
-    T: Deserialize<'de>,
-{
-    struct ListVisitor<T, const MAX: usize>(PhantomData<T>);
-
-    impl<'de, T: Deserialize<'de>, const MAX: usize> Visitor<'de> for ListVisitor<T, MAX> {
-        type Value = Vec<T>;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("a list")
-        }
-
-        fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Vec<T>, A::Error> {
-            let mut kept = Vec::new();
-            while kept.len() <= MAX {
-                let Some(item) = items.next_element()? else { return Ok(kept) };
-                kept.push(item);
-            }
-            while items.next_element::<IgnoredAny>()?.is_some() {}
-            Ok(kept)
-        }
-    }
-
-    deserializer.deserialize_seq(ListVisitor::<T, MAX>(PhantomData))
 }

@@ -12,7 +12,7 @@ use validator::Validate;
 use super::store::SnackSummary;
 use crate::{
     error::{ApiError, Code, FieldError},
-    http::{body::bounded_list, rules},
+    http::rules,
     money::Currency,
     snack::store::{SnackStatus, media_url},
 };
@@ -24,7 +24,7 @@ pub struct OrderRequest {
     /// What is wanted.
     #[schema(required, min_items = 1, max_items = 100)]
     #[validate(length(min = 1, max = 100, code = "item_count"), nested)]
-    #[serde(default, deserialize_with = "bounded_list::<_, _, 100>")]
+    #[serde(default)]
     pub snacks: Vec<Line>,
 }
 

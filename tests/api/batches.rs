@@ -6,6 +6,7 @@ use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::json;
 use sqlx::Connection;
+use tokio::time::timeout;
 use uuid::Uuid;
 
 use crate::helpers::{Person, TestApp};
@@ -153,9 +154,12 @@ async fn a_lock_that_goes_in_time_is_waited_for() {
     sqlx::query("SELECT FROM snacks FOR UPDATE").execute(&mut *lock).await.expect("a lock");
     let is_waited_for = async {
         // Until the reaction has left its batch and waits by itself.
-        while app.state.locked_reactions.available_permits() == 4 {
-            tokio::task::yield_now().await;
-        }
+        let has_left = async {
+            while app.state.locked_reactions.available_permits() == 4 {
+                tokio::task::yield_now().await;
+            }
+        };
+        timeout(Duration::from_secs(10), has_left).await.expect("a reaction that waits by itself");
         lock.rollback().await.expect("the end of the lock");
     };
     let path = path(&snack);

@@ -81,8 +81,6 @@ async fn no_body_takes_much_more_memory_than_it_weighs() {
         assert!(grown < ROOM, "the server grew by {grown} MiB with {path} {}", &body[..60]);
         let first = answers.iter().find(|(status, _)| *status != 409).expect("an answer that tells");
         assert_eq!(first.0, expected, "{path} {} {}", &body[..60], first.1);
-        // What is wrong with a hundred lines is told; what is wrong with the rest would only take room.
-        assert!(answers.iter().all(|(_, answer)| answer["errors"].as_array().is_none_or(|errors| errors.len() <= 203)));
     }
 }
 
