@@ -15,6 +15,7 @@ mod convergence;
 mod csv;
 mod day_sums;
 mod demo_data;
+mod deploy;
 mod documents;
 mod forgeries;
 mod forwarder;
