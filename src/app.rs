@@ -82,7 +82,7 @@ fn calls() -> OpenApiRouter<AppState> {
 /// The document of every call.
 #[must_use]
 pub fn document() -> utoipa::openapi::OpenApi {
-    calls().merge(snack::media_router()).into_openapi()
+    openapi::finish(calls().merge(snack::media_router()).into_openapi())
 }
 
 /// The router with everything around it.
@@ -92,7 +92,7 @@ pub fn router(state: &AppState) -> Router {
     let responses = BodyBudget::new(RESPONSE_BYTES);
     let pages = calls
         .route_layer(from_fn_with_state(responses, layers::count_response_bytes))
-        .merge(openapi::router(&document()))
+        .merge(openapi::router(document(), &state.config.public_url))
         .merge(web::router(state.config.web.as_deref()))
         .route_layer(from_fn(layers::name_route))
         .with_state(state.clone());
@@ -107,6 +107,7 @@ pub fn surround(paths: Router, state: &AppState) -> Router {
     let set = |name: HeaderName, value| SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value));
     let (places, tasks, pulse) = (Semaphore::new(REQUESTS), state.tasks.clone(), Arc::clone(&state.pulse));
     let gate = layers::Gate { places, tasks, pulse };
+    let is_https = state.config.public_url.scheme() == "https";
     // From the outside in.
     let layers = ServiceBuilder::new()
         .layer(from_fn(layers::observe))
@@ -115,8 +116,13 @@ pub fn surround(paths: Router, state: &AppState) -> Router {
         .layer(set(header::REFERRER_POLICY, "no-referrer"))
         // Answers are data. The few pages say for themselves what they need.
         .layer(set(header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"))
+        // Answers hold tokens and what members do. Files that anyone may read say for themselves how long they keep.
+        .layer(set(header::CACHE_CONTROL, "no-store"))
+        // Not for subdomains and not for preload lists: other services of the company may still be on plain http.
+        .option_layer(is_https.then(|| set(header::STRICT_TRANSPORT_SECURITY, "max-age=31536000")))
         .option_layer(cors(&state.config))
         .layer(from_fn(write_problems))
+        .layer(from_fn(layers::require_host))
         .layer(CatchPanicLayer::custom(|_| ApiError::internal("a handler panicked").into_response()))
         .layer(from_fn_with_state(Arc::new(gate), layers::admit))
         .layer(from_fn_with_state(BodyBudget::new(REQUEST_BYTES), layers::count_request_bytes))

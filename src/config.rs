@@ -21,6 +21,9 @@ use url::Url;
 /// The least that a signing key may weigh, in bytes.
 const MIN_SECRET: usize = 32;
 
+/// Where clients reach a server whose `PUBLIC_URL` is not set.
+pub const DEFAULT_PUBLIC_URL: &str = "http://localhost:8000";
+
 /// What a rate is, for whoever got one wrong.
 const RATE: &str = "a rate such as 10/5m";
 
@@ -139,6 +142,23 @@ impl Environment {
     /// When it is no address and port.
     pub fn http_addr(&self) -> Result<SocketAddr, SettingError> {
         self.parsed("HTTP_ADDR", "0.0.0.0:8000", "an address and a port such as 0.0.0.0:8000")
+    }
+
+    fn public_url(&self) -> Result<Url, SettingError> {
+        let text = self.get("PUBLIC_URL").unwrap_or(DEFAULT_PUBLIC_URL);
+        let url = Url::parse(text).ok().filter(|url| {
+            matches!(url.scheme(), "http" | "https")
+                // The parser takes `http:host` as well.
+                && text.contains("://")
+                && url.username().is_empty()
+                && url.password().is_none()
+                && url.query().is_none()
+                && url.fragment().is_none()
+        });
+        // The value is not repeated: it may hold a password.
+        let problem = "must be an absolute http:// or https:// URL without user, query and fragment, \
+                       such as https://office.example/snack";
+        url.ok_or_else(|| SettingError::new("PUBLIC_URL", problem))
     }
 
     /// `SNACK_ADMIN_PASSWORD`, for `create-admin`.
@@ -261,6 +281,8 @@ pub struct Config {
     pub jwt_secret_previous: Option<SecretString>,
     /// `HTTP_ADDR`.
     pub http_addr: SocketAddr,
+    /// `PUBLIC_URL`: where clients reach the server, path included.
+    pub public_url: Url,
     /// `MEDIA_URL`.
     pub media_url: Url,
     /// `APP_TIMEZONE`: where a day begins.
@@ -313,6 +335,7 @@ impl Config {
                 .map(|text| Self::secret("JWT_SECRET_PREVIOUS", text))
                 .transpose()?,
             http_addr: environment.http_addr()?,
+            public_url: environment.public_url()?,
             media_url: environment.media()?,
             timezone: environment.timezone()?,
             access_token_ttl: environment.duration("ACCESS_TOKEN_TTL", "15m", second)?,
@@ -388,6 +411,7 @@ mod tests {
     fn the_defaults_are_the_documented_ones() {
         let config = read(&[]).expect("sound settings");
         assert_eq!(config.http_addr.to_string(), "0.0.0.0:8000");
+        assert_eq!(config.public_url.as_str(), "http://localhost:8000/");
         assert_eq!(config.timezone, Tz::Asia__Seoul);
         assert_eq!(config.media_url.as_str(), "file:///var/lib/snack/media");
         assert_eq!(config.access_token_ttl, Duration::from_mins(15));
@@ -413,6 +437,14 @@ mod tests {
             ("JWT_SECRET", TEMPLATE_SECRETS[0]),
             ("JWT_SECRET_PREVIOUS", "short"),
             ("HTTP_ADDR", "8000"),
+            ("PUBLIC_URL", "office.example"),
+            ("PUBLIC_URL", "/snack"),
+            ("PUBLIC_URL", "ftp://office.example"),
+            ("PUBLIC_URL", "https:office.example"),
+            ("PUBLIC_URL", "https://"),
+            ("PUBLIC_URL", "https://office.example/?a=1"),
+            ("PUBLIC_URL", "https://office.example/#part"),
+            ("PUBLIC_URL", "https://user:secret@office.example"),
             ("MEDIA_URL", "ftp://host/folder"),
             ("MEDIA_URL", "nonsense"),
             ("APP_TIMEZONE", "Mars/Olympus"),

@@ -168,6 +168,7 @@ impl PartialSchema for PriceInput {
                 openapi::schema::ObjectBuilder::new()
                     .schema_type(openapi::Type::Number)
                     .minimum(Some(0))
+                    .multiple_of(Some(0.01))
                     .exclusive_maximum(Some(1_000_000_000_000_i64)),
             )
             .description(Some("A decimal with no more digits than the currency has, below 10^12."))

@@ -53,14 +53,22 @@ fn weights<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item 
 /// Weak tags are compared by what they hold: the tag counts versions, so equal tags mean the same state.
 #[must_use]
 pub fn if_match(headers: &HeaderMap, current: &str) -> bool {
-    let mut conditions = headers.get_all(header::IF_MATCH).iter().peekable();
-    if conditions.peek().is_none() {
-        return true;
-    }
-    conditions.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(',')).any(|tag| {
-        let tag = tag.trim();
-        tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == current
-    })
+    !headers.contains_key(header::IF_MATCH) || names_tag(headers, &header::IF_MATCH, current)
+}
+
+/// Whether the request's `If-None-Match` names `current`, the entity tag (with its quotes) of what is there.
+#[must_use]
+pub fn is_cached(headers: &HeaderMap, current: &str) -> bool {
+    names_tag(headers, &header::IF_NONE_MATCH, current)
+}
+
+fn names_tag(headers: &HeaderMap, condition: &HeaderName, current: &str) -> bool {
+    headers.get_all(condition).iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(',')).any(
+        |tag| {
+            let tag = tag.trim();
+            tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == current
+        },
+    )
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Instant};
 use axum::{
     body::{Body, Bytes, HttpBody, to_bytes},
     extract::{MatchedPath, Request, State},
-    http::{HeaderName, HeaderValue, Method},
+    http::{HeaderName, HeaderValue, Method, header, uri::Authority},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -75,6 +75,24 @@ pub async fn name_route(request: Request, next: Next) -> Response {
         response.extensions_mut().insert(route);
     }
     response
+}
+
+/// Refuses a request without exactly one `Host` that names a host (RFC 9112, 3.2), also where the request target names one
+/// itself, and in HTTP/1.0.
+pub async fn require_host(request: Request, next: Next) -> Response {
+    let mut values = request.headers().get_all(header::HOST).iter();
+    match (values.next(), values.next()) {
+        (Some(host), None) if names_host(host) => next.run(request).await,
+        _ => ApiError::unreadable("there must be one Host header, and it must name a host").into_response(),
+    }
+}
+
+/// `host [":" port]`, without the user that an authority may have.
+fn names_host(value: &HeaderValue) -> bool {
+    let Ok(authority) = Authority::try_from(value.as_bytes()) else { return false };
+    let (host, text) = (authority.host(), authority.as_str());
+    let port = text.strip_prefix(host).and_then(|rest| if rest.is_empty() { Some("") } else { rest.strip_prefix(':') });
+    !host.is_empty() && port.is_some_and(|port| port.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 /// What [`admit`] needs.

@@ -30,6 +30,7 @@ pub struct Page<T> {
     /// The rows.
     pub results: Vec<T>,
     /// The cursor of the next page; `null` on the last.
+    #[schema(required)]
     pub next_cursor: Option<String>,
 }
 

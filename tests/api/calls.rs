@@ -62,7 +62,7 @@ impl Call {
 
     /// Whether the document asks for a token.
     pub fn needs_token(&self) -> bool {
-        self.operation["security"].is_array()
+        self.operation["security"] != json!([])
     }
 
     /// Whom the contract has it for. A call that is not in here fails the tests that hold all of them to a rule.

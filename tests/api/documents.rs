@@ -2,9 +2,11 @@
 
 use std::{collections::HashSet, process::Command};
 
-use reqwest::Method;
-use serde_json::Value;
+use axum::body::{Body, to_bytes};
+use reqwest::{Method, header};
+use serde_json::{Value, json};
 use snack_server::{app, demo};
+use tower::ServiceExt;
 
 use crate::helpers::TestApp;
 
@@ -117,11 +119,102 @@ fn every_operation_is_whole() {
             assert_eq!(content["schema"]["$ref"], "#/components/schemas/Problem", "{call} {status}");
             assert!(content["examples"].as_object().is_some_and(|examples| !examples.is_empty()), "{call} {status}");
         }
-        assert_eq!(
-            operation["security"].is_array(),
-            responses.contains_key("401") && responses["401"].to_string().contains("not_authenticated"),
-            "{call}"
-        );
+        let needs_token = responses.contains_key("401") && responses["401"].to_string().contains("not_authenticated");
+        assert_eq!(operation["security"], if needs_token { json!([{"bearer": []}]) } else { json!([]) }, "{call}");
+        // Whatever is asked for, a request without a Host is refused.
+        assert!(responses["400"].to_string().contains("#/components/examples/invalid_request"), "{call}");
+        assert!(operation["requestBody"].is_null() || operation["requestBody"]["required"] == true, "{call}");
+    }
+}
+
+#[test]
+fn a_call_that_anybody_may_make_says_that_it_needs_no_token() {
+    let document = document();
+    let mut open: Vec<_> = operations(&document)
+        .into_iter()
+        .filter(|(_, _, operation)| operation["security"] == json!([]))
+        .map(|(method, path, _)| format!("{method} {path}"))
+        .collect();
+    open.sort();
+    let expected = [
+        "GET /health/live",
+        "GET /health/ready",
+        "GET /media/{path}",
+        "GET /metrics",
+        "POST /auth/logout",
+        "POST /auth/sign-up",
+        "POST /auth/token",
+        "POST /auth/token/refresh",
+    ];
+    assert_eq!(open, expected);
+}
+
+#[test]
+fn what_is_neither_json_nor_text_is_bytes_and_never_numbers() {
+    let document = document();
+    let mut files = Vec::new();
+    for (method, path, operation) in operations(&document) {
+        let responses = operation["responses"].as_object().expect("responses").values();
+        let contents = responses.filter_map(|response| response["content"].as_object()).flatten();
+        for (media_type, content) in contents {
+            let schema = &content["schema"];
+            if media_type.starts_with("text/") {
+                assert_eq!(*schema, json!({"type": "string"}), "{method} {path} {media_type}");
+            } else if !media_type.ends_with("json") {
+                let binary = json!({"type": "string", "format": "binary", "contentMediaType": media_type});
+                assert_eq!(*schema, binary, "{method} {path}");
+                files.push(format!("{method} {path} {media_type}"));
+            }
+        }
+        let form = &operation["requestBody"]["content"]["multipart/form-data"]["schema"]["$ref"];
+        if let Some(form) = form.as_str() {
+            let image = &document.pointer(form.trim_start_matches('#')).expect("the form")["properties"]["image"];
+            assert_eq!((&image["type"], &image["format"]), (&json!("string"), &json!("binary")), "{method} {path}");
+            files.push(format!("{method} {path} image"));
+        }
+    }
+    let expected = [
+        "GET /media/{path} image/jpeg",
+        "GET /media/{path} image/png",
+        "PATCH /snacks/{uid} image",
+        "POST /snacks image",
+    ];
+    files.sort();
+    assert_eq!(files, expected);
+}
+
+#[test]
+fn a_price_that_is_a_number_has_two_digits_at_the_most() {
+    let schema = &document()["components"]["schemas"]["PriceInput"]["oneOf"];
+    let number = schema.as_array().expect("kinds").iter().find(|kind| kind["type"] == "number").expect("a number");
+    let expected =
+        json!({"type": "number", "multipleOf": 0.01, "minimum": 0, "exclusiveMaximum": 1_000_000_000_000_u64});
+    assert_eq!(*number, expected);
+}
+
+#[test]
+fn a_row_of_a_list_is_the_component_that_it_is_elsewhere() {
+    let document = document();
+    let schemas = document["components"]["schemas"].as_object().expect("schemas");
+    let lists: Vec<_> =
+        schemas.keys().filter(|name| name.starts_with("Page_") || name.starts_with("Results_")).collect();
+    assert!(lists.len() >= 7, "{lists:?}");
+    for list in lists {
+        let (_, row) = list.split_once('_').expect("a row");
+        let items = &schemas[list]["properties"]["results"]["items"];
+        assert_eq!(*items, json!({"$ref": format!("#/components/schemas/{row}")}), "{list}");
+        assert!(schemas.contains_key(row), "{list}");
+    }
+}
+
+#[test]
+fn every_call_may_be_told_in_which_language_to_answer() {
+    let document = document();
+    let parameter = &document["components"]["parameters"]["AcceptLanguage"];
+    assert_eq!((&parameter["name"], &parameter["required"]), (&json!("Accept-Language"), &json!(false)));
+    let reference = json!({"$ref": "#/components/parameters/AcceptLanguage"});
+    for (method, path, operation) in operations(&document) {
+        assert!(operation["parameters"].as_array().is_some_and(|all| all.contains(&reference)), "{method} {path}");
     }
 }
 
@@ -182,6 +275,75 @@ async fn the_documents_are_served_by_the_binary_alone() {
         app.send(app.request(Method::GET, &format!("/docs/{asset}"))).await.expect(200);
     }
     app.send(app.request(Method::GET, "/docs/nothing.js")).await.refused(404, "not_found");
+}
+
+#[tokio::test]
+async fn the_document_names_the_server_that_clients_reach_and_swagger_ui_its_own() {
+    let table = [
+        ("http://localhost:8000", "/", "/"),
+        ("http://localhost:8000/snack/", "/snack", "/snack"),
+        ("http://127.0.0.1:8000", "http://127.0.0.1:8000", "/"),
+        ("https://office.example", "https://office.example", "/"),
+        ("https://office.example/snack", "https://office.example/snack", "/snack"),
+    ];
+    for (public_url, named, own) in table {
+        let app = TestApp::with(|config| config.public_url = public_url.parse().expect("a URL")).await;
+        for (path, server) in [("/openapi.json", named), ("/docs/openapi.json", own)] {
+            let mut served = app.send(app.request(Method::GET, path)).await.expect(200).0;
+            assert_eq!(served["servers"], json!([{"url": server}]), "{public_url} {path}");
+            served["servers"] = document()["servers"].clone();
+            assert_eq!(served, document(), "{public_url} {path}");
+        }
+        let script = app.send(app.request(Method::GET, "/docs/swagger-initializer.js")).await;
+        assert!(script.text.contains("\"/docs/openapi.json\""), "{}", script.text);
+    }
+}
+
+const DOCUMENTS: [&str; 4] = ["/openapi.json", "/docs", "/docs/openapi.json", "/docs/swagger-ui-bundle.js"];
+
+#[tokio::test]
+async fn a_document_is_sent_again_only_to_those_who_do_not_have_it() {
+    // Not the default, with which the two documents are one.
+    let app = TestApp::with(|config| config.public_url = "https://office.example".parse().expect("a URL")).await;
+    let mut tags = HashSet::new();
+    for path in DOCUMENTS {
+        let first = app.send(app.request(Method::GET, path)).await;
+        assert_eq!((first.status.as_u16(), first.header("cache-control")), (200, "no-cache"), "{path}");
+        let tag = first.header("etag").to_owned();
+        assert!(tag.len() > 2 && tag.starts_with('"') && tag.ends_with('"'), "{path}: {tag}");
+        let ask = async |tag: &str| {
+            let request = app.request(Method::GET, path).header(header::IF_NONE_MATCH, tag);
+            app.send(request).await
+        };
+        for known in [tag.clone(), format!("W/{tag}"), format!("\"other\", {tag}"), "*".to_owned()] {
+            let answer = ask(&known).await;
+            assert_eq!((answer.status.as_u16(), answer.text.as_str()), (304, ""), "{path} {known}");
+            for name in ["etag", "cache-control", "content-security-policy"] {
+                assert_eq!(answer.header(name), first.header(name), "{path} {known} {name}");
+            }
+        }
+        let answer = ask("\"other\"").await;
+        assert_eq!((answer.status.as_u16(), answer.text), (200, first.text), "{path}");
+        assert!(tags.insert(tag), "{path} has another's tag");
+    }
+}
+
+#[tokio::test]
+async fn all_readers_of_a_document_share_its_bytes() {
+    let app = TestApp::start().await;
+    let router = app::router(&app.state);
+    for path in DOCUMENTS {
+        let read = async || {
+            let request = axum::http::Request::get(path).header("Host", "x").body(Body::empty()).expect("a request");
+            let response = router.clone().oneshot(request).await.expect("a response");
+            assert_eq!(response.status(), 200, "{path}");
+            to_bytes(response.into_body(), usize::MAX).await.expect("a body")
+        };
+        let (first, second) = (read().await, read().await);
+        assert!(first.len() > 500);
+        // The same memory, not only the same text.
+        assert_eq!(first.as_ptr(), second.as_ptr(), "{path}");
+    }
 }
 
 /// The walkthrough as it is printed, but for the address.

@@ -316,6 +316,116 @@ async fn every_answer_carries_the_headers_that_protect_browsers_and_a_request_id
     }
 }
 
+#[tokio::test]
+async fn a_request_that_does_not_name_its_host_exactly_once_is_refused() {
+    let app = TestApp::start().await;
+    let table: [(&str, &str, bool); 23] = [
+        ("GET /health/live HTTP/1.1", "Host: snack.example\r\n", true),
+        ("GET /health/live HTTP/1.1", "host: snack.example:8000\r\n", true),
+        ("GET /health/live HTTP/1.1", "Host: snack_server:\r\n", true),
+        ("GET /health/live HTTP/1.1", "Host: 127.0.0.1:8000\r\n", true),
+        ("GET /health/live HTTP/1.1", "Host: [::1]:8000\r\n", true),
+        ("GET /health/live HTTP/1.0", "Host: snack.example\r\n", true),
+        ("GET http://other.example/health/live HTTP/1.1", "Host: snack.example\r\n", true),
+        ("GET /health/live HTTP/1.1", "", false),
+        ("GET /health/live HTTP/1.0", "", false),
+        ("GET http://snack.example/health/live HTTP/1.1", "", false),
+        ("GET http://snack.example/health/live HTTP/1.0", "", false),
+        ("GET /health/live HTTP/1.1", "Host:\r\n", false),
+        ("GET /health/live HTTP/1.1", "Host:  \r\n", false),
+        ("GET /health/live HTTP/1.1", "Host: :8000\r\n", false),
+        ("GET /health/live HTTP/1.1", "Host: snack.example\r\nHost: snack.example\r\n", false),
+        ("GET /health/live HTTP/1.1", "Host: snack.example\r\nHost: other.example\r\n", false),
+        ("GET /health/live HTTP/1.1", "Host: snack.example, other.example\r\n", false),
+        ("GET /health/live HTTP/1.1", "Host: kim@snack.example\r\n", false),
+        ("GET /health/live HTTP/1.1", "Host: snack.example:port\r\n", false),
+        ("GET /health/live HTTP/1.1", "Host: snack.example/orders\r\n", false),
+        ("GET /health/live HTTP/1.1", "Host: \u{d55c}\u{ad6d}.kr\r\n", false),
+        ("GET /nothing HTTP/1.1", "", false),
+        ("BREW /orders HTTP/1.1", "", false),
+    ];
+    for (line, hosts, is_taken) in table {
+        let request = format!("{line}\r\n{hosts}Connection: close\r\n\r\n");
+        let answer = send_bytes(&app, request.into_bytes()).await;
+        let status = answer.split(' ').nth(1).unwrap_or_default();
+        assert_eq!(status, if is_taken { "200" } else { "400" }, "{line} {hosts:?}: {answer}");
+        if !is_taken {
+            assert!(answer.contains("application/problem+json"), "{line} {hosts:?}: {answer}");
+            assert!(answer.contains("\"code\":\"invalid_request\""), "{line} {hosts:?}: {answer}");
+        }
+    }
+    // A change that is asked for without a Host is not made.
+    let body = json!({"email": "no-host@snack.example", "password": PASSWORD, "name": "김간식"}).to_string();
+    let head = "POST /auth/sign-up HTTP/1.1\r\nConnection: close\r\nContent-Type: application/json";
+    let request = format!("{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+    let answer = send_bytes(&app, request.into_bytes()).await;
+    assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
+    let users: i64 = sqlx::query_scalar("SELECT count(*) FROM users").fetch_one(app.db()).await.expect("a count");
+    assert_eq!(users, 0);
+}
+
+#[tokio::test]
+async fn no_answer_is_kept_by_a_cache_but_files_that_anyone_may_read() {
+    let app = TestApp::start().await;
+    let admin = app.admin().await;
+    let is_private = |answer: &Answer| assert_eq!(answer.header("cache-control"), "no-store", "{answer:?}");
+    // Those that carry tokens or a person's data, when they succeed.
+    let credentials = json!({"username": admin.email, "password": PASSWORD});
+    let sign_in = app.post_open("/auth/token", credentials.clone()).await;
+    is_private(&sign_in);
+    let refresh = sign_in.expect(200)["refresh"].clone();
+    let refreshed = app.post_open("/auth/token/refresh", json!({"refresh": refresh})).await;
+    is_private(&refreshed);
+    refreshed.expect(200);
+    let new = json!({"email": "new@snack.example", "password": PASSWORD, "name": "김간식"});
+    let signed_up = app.post_open("/auth/sign-up", new).await;
+    is_private(&signed_up);
+    signed_up.expect(201);
+    let snack = app.snack(&admin, "새우깡").await;
+    let order = app.order(&admin, &[&snack]).await;
+    for call in calls(&app).await.iter().filter(|call| call.method == Method::GET && call.needs_token()) {
+        let path = call.with(if call.path.starts_with("/snacks") { &snack } else { &order });
+        let answer = app.get(&admin, &path).await;
+        is_private(&answer);
+        answer.expect(200);
+    }
+    let csv = app.request(Method::GET, "/statistics/orders").bearer_auth(&admin.access).header("Accept", "text/csv");
+    is_private(&app.send(csv).await);
+    // Every call when it is refused.
+    for call in calls(&app).await {
+        is_private(&app.send(app.request(call.method.clone(), &call.of_nothing()).body("{")).await);
+    }
+    is_private(&get_open(&app, "/nothing").await);
+    // Files that anyone may read say for themselves.
+    for path in ["/docs", "/docs/swagger-ui.css", "/openapi.json"] {
+        assert_eq!(get_open(&app, path).await.header("cache-control"), "no-cache", "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_is_reached_by_https_says_so_with_every_answer() {
+    let paths = ["/health/live", "/docs", "/openapi.json", "/app/", "/", "/orders", "/nothing", "/media/nothing.jpg"];
+    let table = [
+        ("https://office.example/snack", "max-age=31536000"),
+        ("http://office.example", ""),
+        ("http://localhost:8000", ""),
+    ];
+    for (public_url, expected) in table {
+        let app = TestApp::with(|config| config.public_url = public_url.parse().expect("a URL")).await;
+        for path in paths {
+            let answer = get_open(&app, path).await;
+            assert_eq!(answer.header("strict-transport-security"), expected, "{public_url} {path}");
+        }
+        let answer = send_bytes(&app, b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n".to_vec()).await;
+        assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
+        assert_eq!(
+            answer.contains("strict-transport-security: max-age=31536000\r\n"),
+            !expected.is_empty(),
+            "{answer}"
+        );
+    }
+}
+
 /// What a preflight of `PUT` with a token says.
 async fn preflight(app: &TestApp, origin: &str) -> Answer {
     let request = app
