@@ -11,7 +11,7 @@ use futures_util::{Stream, StreamExt, TryStreamExt, stream};
 use unicode_normalization::UnicodeNormalization;
 
 use super::store::{PeriodSummary, SnackStatistics};
-use crate::{error::ApiError, money::Currency, order::store::Order, text::tidy};
+use crate::{error::ApiError, money::Currency, order::store::Order, text::first_visible};
 
 /// Something that has lines in a CSV file.
 pub trait Lines {
@@ -99,7 +99,9 @@ impl Lines for PeriodSummary {
 /// `cell` with a quote in front of what a spreadsheet would run: a formula, also in full-width signs, which a Korean or Japanese
 /// spreadsheet takes for the others, and behind characters that it passes over.
 fn neutralised(cell: String) -> String {
-    let is_formula = tidy(&cell).nfkc().next().is_some_and(|first| matches!(first, '=' | '+' | '-' | '@' | '\u{2212}'));
+    let is_formula = first_visible(&cell)
+        .and_then(|first| first.nfkc().next())
+        .is_some_and(|first| matches!(first, '=' | '+' | '-' | '@' | '\u{2212}'));
     if is_formula || cell.starts_with(['\t', '\r', '\n']) { format!("'{cell}") } else { cell }
 }
 

@@ -21,6 +21,12 @@ pub fn is_invisible(c: char) -> bool {
             || (GeneralCategory::for_char(c) == GeneralCategory::Format && !PrependedConcatenationMark::for_char(c)))
 }
 
+/// Returns the first character of `text` that is seen.
+#[must_use]
+pub fn first_visible(text: &str) -> Option<char> {
+    text.chars().find(|&c| !c.is_whitespace() && !is_invisible(c))
+}
+
 /// Returns whether `c` turns the direction of the text after it, which then reads as something else.
 pub fn is_bidi_control(c: char) -> bool {
     matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')

@@ -10,6 +10,7 @@ use unicode_normalization::UnicodeNormalization;
 
 pub use self::{
     email::{email, email_key, email_pattern, former_email_key, repaired_email},
+    invisible::first_visible,
     url::{url, url_length},
 };
 
