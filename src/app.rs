@@ -30,6 +30,7 @@ use crate::{
     config::{Config, SettingError},
     error::ApiError,
     http::{self, body_budget::BodyBudget, connections::ConnectionLimits, layers, problem::write_problems},
+    key_migration,
     media::Media,
     openapi, operations, order,
     pulse::{self, Pulse},
@@ -237,6 +238,15 @@ async fn migrate(pool: &PgPool) -> Result<(), StartError> {
     run.await.map_err(|error: sqlx::Error| StartError::Failed(format!("a migration failed: {error}")))
 }
 
+/// Brings the comparison forms of stored rows up to date. [`serve_on`] does so; a command that looks rows up by them has to.
+///
+/// # Errors
+/// Postgres out of reach.
+pub async fn update_keys(pool: &PgPool) -> Result<(), StartError> {
+    let run = key_migration::run(pool).await;
+    run.map_err(|error| StartError::Failed(format!("comparison forms could not be brought up to date: {error}")))
+}
+
 /// What handlers share, from the settings and a pool that is connected.
 ///
 /// # Errors
@@ -286,6 +296,7 @@ pub async fn serve_on(state: AppState, listener: TcpListener) -> Result<(), Star
     if state.config.web.is_none() {
         tracing::info!("the web app is not built (no web/dist): /app/ leads to the documents instead");
     }
+    update_keys(&state.db).await?;
     tracing::info!(%address, "serving");
     let router = router(&state);
     let stop = state.stop.clone();

@@ -155,8 +155,14 @@ fn rule_text(code: &str, bound: &str) -> Text {
         "item_count" => Text::new(format!("{bound}개여야 합니다."), format!("There must be {bound} of them.")),
         "out_of_range" => Text::new(format!("{bound} 범위여야 합니다."), format!("Must be within {bound}.")),
         "invalid_email" => Text::new("올바른 이메일이 아닙니다.", "This is not an email address."),
-        "invalid_url" => Text::new("http 또는 https 주소여야 합니다.", "This is not an http or https address."),
-        "invalid_character" => Text::new("쓸 수 없는 문자가 있습니다.", "There is a character that cannot be used."),
+        "invalid_url" => Text::new(
+            "http:// 또는 https:// 로 시작하고 공백이 없는 주소여야 합니다.",
+            "Enter one address that begins with http:// or https://, without spaces.",
+        ),
+        "invalid_character" => Text::new(
+            "줄바꿈 등 보이지 않는 제어 문자는 쓸 수 없습니다.",
+            "Remove line breaks and other control characters.",
+        ),
         "invalid_amount" => Text::new("올바른 금액이 아닙니다.", "This is not an amount of money."),
         "negative" => Text::new("0 이상이어야 합니다.", "This must not be negative."),
         "too_many_digits" => {

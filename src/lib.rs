@@ -8,6 +8,7 @@ pub mod config; // the settings; the only reader of the environment
 pub mod demo; // demo data for development
 pub mod error; // one error type, one table of codes
 pub mod http; // what every handler uses: bodies, queries, pages, problems, layers
+pub mod key_migration; // stored comparison forms follow the rules of text
 pub mod media; // where pictures are kept
 pub mod money; // amounts and currencies
 pub mod openapi; // the OpenAPI document and Swagger UI
@@ -20,6 +21,6 @@ pub mod reaction; // likes and hates: rows, Redis counters, the flush
 pub mod snack; // snacks and their pictures
 pub mod state; // what handlers share
 pub mod statistics; // what was ordered and what it cost
-pub mod text; // when two names are the same name
+pub mod text; // when two names or emails are the same, and what may be typed
 pub mod web; // the web app at /app/
 pub mod workers; // threads for work that keeps a core busy

@@ -20,11 +20,13 @@ use snack_server::{
     media::Media,
     snack::sandbox,
 };
+use sqlx::PgPool;
 use tokio::{
     runtime::Runtime,
     signal::unix::{SignalKind, signal},
 };
 use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
+use tracing_subscriber::EnvFilter;
 
 /// The office snack-ordering server.
 #[derive(Parser)]
@@ -94,7 +96,7 @@ async fn run(command: OfficeCommand, environment: &Environment) -> Result<(), St
     match command {
         OfficeCommand::Serve => serve(environment).await,
         OfficeCommand::Migrate => {
-            app::connect(&environment.database()?).await?.close().await;
+            connect(environment).await?.close().await;
             Ok(())
         }
         OfficeCommand::CreateAdmin { email, name } => create_admin(environment, &email, &name).await,
@@ -105,6 +107,14 @@ async fn run(command: OfficeCommand, environment: &Environment) -> Result<(), St
         }
         OfficeCommand::Healthcheck => app::healthcheck(environment.http_addr()?).await,
     }
+}
+
+/// Connects a command, which has no log, to Postgres, and brings everything there up to date. Its warnings go to standard error.
+async fn connect(environment: &Environment) -> Result<PgPool, StartError> {
+    let pool = app::connect(&environment.database()?).await?;
+    let _log = begin_log(Log { filter: EnvFilter::new("snack_server=warn"), format: LogFormat::Pretty });
+    app::update_keys(&pool).await?;
+    Ok(pool)
 }
 
 /// What a command has to say to whoever typed it.
@@ -154,8 +164,9 @@ fn begin_log(Log { filter, format }: Log) -> WorkerGuard {
 async fn create_admin(environment: &Environment, email: &str, name: &str) -> Result<(), StartError> {
     let failed = |what: &str| StartError::Failed(what.to_owned());
     rules::email(email).map_err(|_| failed("--email: this is not an email address"))?;
-    rules::user_name(name).map_err(|_| failed("--name: must have 1 to 50 characters"))?;
-    let db = app::connect(&environment.database()?).await?;
+    rules::user_name(name)
+        .map_err(|_| failed("--name: must have 1 to 50 characters that can be seen, and no control characters"))?;
+    let db = connect(environment).await?;
     if let Some(user) = store::promote(&db, email).await? {
         print(&format!("{} is an admin", user.email));
         return Ok(());
@@ -187,7 +198,7 @@ fn read_password() -> Result<SecretString, StartError> {
 
 async fn load_demo_data(environment: &Environment, force: bool) -> Result<(), StartError> {
     let (media, zone) = (environment.media()?, environment.timezone()?);
-    let db = app::connect(&environment.database()?).await?;
+    let db = connect(environment).await?;
     let outcome = demo::load(&db, &Media::open(&media)?, zone, Utc::now(), force).await;
     let said = match outcome.map_err(|error| StartError::Failed(format!("demo-data: {error}")))? {
         demo::Outcome::Loaded => "The demo data is loaded.",

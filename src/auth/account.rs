@@ -27,7 +27,8 @@ use crate::{
 #[derive(Deserialize, Validate, ToSchema)]
 #[schema(example = json!({"email": "kim@example.com", "password": "korea-snack-9", "name": "김간식"}))]
 pub struct SignUp {
-    /// The login id.
+    /// The login id. ASCII before the `@`; stored with the domain in its IDNA ASCII form (UTS 46). Invisible characters are
+    /// refused.
     #[schema(required, format = Email, max_length = 254)]
     #[validate(custom(function = rules::email))]
     #[serde(default)]
@@ -87,7 +88,7 @@ pub async fn sign_in(
     Json(body): Json<SignIn>,
 ) -> Result<Json<Tokens>, ApiError> {
     // Taken before and given back after a success, so that tries at once do not all pass.
-    let (account, subscriber) = (text::fold(&body.username), address.subscriber());
+    let (account, subscriber) = (text::email_key(&body.username), address.subscriber());
     let mut actor = Actor { id: None, address: address.to_string() };
     let limits = &state.limits;
     let taken = limits.sign_in_account.take(account.clone()).and_then(|()| {

@@ -10,7 +10,7 @@ use crate::{
     audit::{Action, Actor},
     error::{ApiError, Code},
     http::{Ordering, Page, Sorted, page::HasKey},
-    text::{fold, like_pattern, tidy},
+    text::{self, fold, like_pattern, tidy},
 };
 
 /// What somebody may do.
@@ -81,10 +81,10 @@ pub const ORDERINGS: &[Ordering] = &[
 /// Signs somebody up.
 ///
 /// # Errors
-/// `email_taken`, or `email_resigned` when its holder has left.
+/// `email_taken`, or `email_resigned` when its holder has left; `validation_failed` for what is no email.
 pub async fn create(db: &PgPool, email: &str, name: &str, password_hash: &str) -> Result<User, ApiError> {
-    let (email, name) = (tidy(email), tidy(name));
-    let email_key = fold(&email);
+    let email = text::email(email).ok_or_else(|| ApiError::invalid("email", "invalid_email"))?;
+    let (email_key, name) = (text::email_key(&email), tidy(name));
     let id = sqlx::query_scalar!(
         "INSERT INTO users (email, email_key, name, name_key, password_hash) VALUES ($1, $2, $3, $4, $5)
          ON CONFLICT (email_key) DO NOTHING RETURNING id",
@@ -117,7 +117,7 @@ pub async fn get(db: impl PgExecutor<'_>, id: i64) -> Result<User, ApiError> {
 /// Which users to list.
 #[derive(Debug, Default)]
 pub struct Filter<'a> {
-    /// A part of the email or the name.
+    /// A part of the name, or of the email with its domain in either form.
     pub search: Option<&'a str>,
     /// Only members, or only admins.
     pub member_type: Option<MemberType>,
@@ -136,7 +136,11 @@ pub async fn list(db: &PgPool, filter: &Filter<'_>, sorted: &Sorted<User>) -> Re
     if let Some(search) = filter.search {
         let pattern = like_pattern(search);
         sql.push(" AND (email_key LIKE ").push_bind(pattern.clone());
-        sql.push(" OR name_key LIKE ").push_bind(pattern).push(")");
+        sql.push(" OR name_key LIKE ").push_bind(pattern);
+        if let Some(pattern) = text::email_pattern(search) {
+            sql.push(" OR email_key LIKE ").push_bind(pattern);
+        }
+        sql.push(")");
     }
     if let Some(member_type) = filter.member_type {
         sql.push(" AND member_type = ").push_bind(member_type);

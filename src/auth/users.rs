@@ -54,7 +54,8 @@ fn orderings() -> utoipa::openapi::Object {
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct UsersQuery {
-    /// A part of the email or the name, whatever its case.
+    /// A part of the name, or of the email with its domain as it is read (`한국.kr`) or stored (`xn--3e0b707e.kr`), whatever its
+    /// case.
     search: Option<String>,
     member_type: Option<MemberType>,
     is_deleted: Option<bool>,

@@ -18,7 +18,7 @@ use crate::auth::password::hash_blocking;
 use crate::error::ApiError;
 use crate::media::Media;
 use crate::snack::image::{Stored, prepare, remove, store};
-use crate::text::fold;
+use crate::text::{email_key, fold};
 
 /// The advisory lock that only this command takes ("demodata").
 const LOCK: i64 = 0x64_65_6d_6f_64_61_74_61;
@@ -75,13 +75,16 @@ async fn write(
 
 /// Whether the demo data is there; an error when somebody else's is and `force` is off.
 async fn is_loaded(db: &mut PgConnection, force: bool) -> Result<bool, DemoError> {
-    if sqlx::query_scalar!(r#"SELECT EXISTS (SELECT FROM users WHERE email_key = $1) AS "there!""#, fold(ADMIN_EMAIL))
-        .fetch_one(&mut *db)
-        .await?
+    if sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT FROM users WHERE email_key = $1) AS "there!""#,
+        email_key(ADMIN_EMAIL)
+    )
+    .fetch_one(&mut *db)
+    .await?
     {
         return Ok(true);
     }
-    let ours: Vec<String> = PEOPLE.iter().map(|(_, email)| fold(email)).collect();
+    let ours: Vec<String> = PEOPLE.iter().map(|(_, email)| email_key(email)).collect();
     let others = sqlx::query_scalar!(r#"SELECT count(*) AS "count!" FROM users WHERE email_key <> ALL ($1)"#, &ours)
         .fetch_one(db)
         .await?;
@@ -107,7 +110,7 @@ async fn store_pictures(media: &Media) -> Result<Vec<Stored>, DemoError> {
 
 /// Adds the people and answers their ids, in the order of the table.
 async fn insert_users(db: &mut PgConnection, plan: &Plan, hash: &str) -> Result<Vec<i64>, DemoError> {
-    let keys: Vec<String> = PEOPLE.iter().map(|(_, email)| fold(email)).collect();
+    let keys: Vec<String> = PEOPLE.iter().map(|(_, email)| email_key(email)).collect();
     let types: Vec<String> =
         (0..).take(PEOPLE.len()).map(|person: u32| if person < ADMINS { "admin" } else { "member" }.into()).collect();
     sqlx::query!(

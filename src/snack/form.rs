@@ -19,19 +19,21 @@ use crate::{
     http::{body, body::essence, body::present, rules},
     money::{Currency, PriceInput},
     state::AppState,
+    text,
 };
 
 /// The fields of a snack, each of which may be left out when editing.
 #[derive(Debug, Default, Deserialize, Validate, ToSchema)]
 #[schema(example = json!({"name": "새우깡", "url": "https://www.nongshim.com", "desc": "손이 가요", "currency": "KRW", "price": "1500"}))]
 pub struct SnackFields {
-    /// Unique, whatever its case, white space and Unicode form.
+    /// Unique, whatever its case, white space, Unicode form and invisible characters.
     #[schema(value_type = Option<String>, nullable = false, min_length = 1, max_length = 128)]
     #[serde(default, deserialize_with = "present")]
     #[validate(custom(function = rules::snack_name))]
     pub name: Option<String>,
-    /// Where to buy it: http or https, or empty.
-    #[schema(value_type = Option<String>, nullable = false, max_length = 2000, pattern = "^(https?://.+)?$")]
+    /// Where to buy it: `http://` or `https://` and a host, or empty. White space inside is refused, and so is a user's name or
+    /// password. Stored as a URL parser writes it; a percent-encoded character counts once.
+    #[schema(value_type = Option<String>, nullable = false, max_length = 2000, pattern = r"^(https?://[^\s/\\]\S*)?$")]
     #[serde(default, deserialize_with = "present")]
     #[validate(custom(function = rules::link))]
     pub url: Option<String>,
@@ -76,7 +78,7 @@ fn only_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<RemoveImage, 
 pub struct SnackUpload {
     #[schema(nullable = false, min_length = 1, max_length = 128)]
     name: Option<String>,
-    #[schema(nullable = false, max_length = 2000, pattern = "^(https?://.+)?$")]
+    #[schema(nullable = false, max_length = 2000, pattern = r"^(https?://[^\s/\\]\S*)?$")]
     url: Option<String>,
     #[schema(nullable = false, max_length = 5000)]
     desc: Option<String>,
@@ -161,12 +163,12 @@ async fn read_form(request: Request, state: &AppState) -> Result<SnackForm, ApiE
                     picture = place.take().map(|place| place.filled_with(bytes));
                 }
             }
-            "name" => fields.name = Some(text(part).await?),
-            "url" => fields.url = Some(text(part).await?),
-            "desc" => fields.desc = Some(text(part).await?),
-            "price" => fields.price = Some(PriceInput::from(text(part).await?.as_str())),
+            "name" => fields.name = Some(read_text(part).await?),
+            "url" => fields.url = Some(read_text(part).await?),
+            "desc" => fields.desc = Some(read_text(part).await?),
+            "price" => fields.price = Some(PriceInput::from(read_text(part).await?.as_str())),
             "currency" => {
-                let code = text(part).await?;
+                let code = read_text(part).await?;
                 let currency = Currency::ALL.into_iter().find(|currency| currency.code() == code);
                 fields.currency =
                     Some(currency.ok_or_else(|| ApiError::unreadable(format_args!("unknown currency {code:?}")))?);
@@ -179,7 +181,7 @@ async fn read_form(request: Request, state: &AppState) -> Result<SnackForm, ApiE
     Ok(SnackForm { fields, picture })
 }
 
-async fn text(part: axum::extract::multipart::Field<'_>) -> Result<String, ApiError> {
+async fn read_text(part: axum::extract::multipart::Field<'_>) -> Result<String, ApiError> {
     // A form's text is bounded as a JSON body is; only the picture may weigh more.
     let bytes = part.bytes().await.map_err(unreadable)?;
     if bytes.len() > crate::http::body::LIMIT {
@@ -244,7 +246,7 @@ impl SnackFields {
         match self.price.as_ref().map(|price| price.within(currency)) {
             Some(Ok(price)) if errors.is_empty() => Ok(NewSnack {
                 name: self.name.unwrap_or_default(),
-                url: self.url.unwrap_or_default().trim().to_owned(),
+                url: self.url.as_deref().and_then(text::url).unwrap_or_default(),
                 desc: self.desc.unwrap_or_default(),
                 currency,
                 price,

@@ -21,7 +21,7 @@ use crate::{
     money::{Currency, Price, PriceInput},
     person::Person,
     reaction::ReactionType,
-    text::{fold, like_pattern, tidy},
+    text::{self, fold, like_pattern, tidy},
 };
 
 /// Whether a snack can be ordered.
@@ -40,7 +40,7 @@ pub enum SnackStatus {
 pub struct Snack {
     /// Its name in URLs.
     pub uid: Uuid,
-    /// Unique, whatever its case, white space and Unicode form.
+    /// Unique, whatever its case, white space, Unicode form and invisible characters.
     #[schema(example = "새우깡")]
     pub name: String,
     /// Where to buy it, or empty.
@@ -380,7 +380,7 @@ pub async fn edit(
         old.id,
         name,
         name.as_deref().map(fold),
-        fields.url.as_deref().map(str::trim),
+        fields.url.as_deref().and_then(text::url),
         fields.desc,
         currency as Currency,
         price,

@@ -8,9 +8,10 @@ use axum::{
 };
 use chrono::{DateTime, SecondsFormat, Utc};
 use futures_util::{Stream, StreamExt, TryStreamExt, stream};
+use unicode_normalization::UnicodeNormalization;
 
 use super::store::{PeriodSummary, SnackStatistics};
-use crate::{error::ApiError, money::Currency, order::store::Order};
+use crate::{error::ApiError, money::Currency, order::store::Order, text::first_visible};
 
 /// Something that has lines in a CSV file.
 pub trait Lines {
@@ -95,9 +96,13 @@ impl Lines for PeriodSummary {
     }
 }
 
-/// A quote in front of what a spreadsheet would run.
+/// `cell` with a quote in front of what a spreadsheet would run: a formula, also in full-width signs, which a Korean or Japanese
+/// spreadsheet takes for the others, and behind characters that it passes over.
 fn neutralised(cell: String) -> String {
-    if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{cell}") } else { cell }
+    let is_formula = first_visible(&cell)
+        .and_then(|first| first.nfkc().next())
+        .is_some_and(|first| matches!(first, '=' | '+' | '-' | '@' | '\u{2212}'));
+    if is_formula || cell.starts_with(['\t', '\r', '\n']) { format!("'{cell}") } else { cell }
 }
 
 fn write<T: Lines>(head: bool, rows: &[T]) -> Result<Bytes, ApiError> {
@@ -140,9 +145,30 @@ mod tests {
 
     #[test]
     fn no_cell_is_a_formula() {
-        for cell in ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1"] {
+        for cell in [
+            "=1+1",
+            "+1",
+            "-1",
+            "@SUM(A1)",
+            "\t=1",
+            "\tx",
+            "\rx",
+            "\nx",
+            "＝1+1",
+            "＋1",
+            "－1",
+            "＠SUM(A1)",
+            "﹦1",
+            "−1",
+            " =1",
+            "\u{a0}=1",
+            "\u{200b}=1",
+            "\u{feff} ＝1",
+        ] {
             assert_eq!(neutralised(cell.to_owned()), format!("'{cell}"));
         }
-        assert_eq!(neutralised("새우깡 = 맛".to_owned()), "새우깡 = 맛");
+        for cell in ["새우깡 = 맛", "", " ", "1-1", "1500", "'=1"] {
+            assert_eq!(neutralised(cell.to_owned()), cell);
+        }
     }
 }

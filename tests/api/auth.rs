@@ -83,6 +83,89 @@ async fn an_email_is_the_same_whatever_its_case_space_and_unicode_form() {
 }
 
 #[tokio::test]
+async fn an_email_is_one_however_its_domain_is_written() {
+    let app = TestApp::start().await;
+    let user = sign_up(&app, "kim1@한국.kr").await.expect(201);
+    assert_eq!(user["email"], "kim1@xn--3e0b707e.kr");
+    let user = sign_up(&app, "kim2@ｅｘａｍｐｌｅ。com").await.expect(201);
+    assert_eq!(user["email"], "kim2@example.com");
+    // Not transitional: ß is a letter of its own.
+    sign_up(&app, "kim3@faß.example").await.expect(201);
+    sign_up(&app, "kim3@fass.example").await.expect(201);
+    for same in [
+        "kim1@xn--3e0b707e.kr",
+        "KIM1@XN--3E0B707E.KR",
+        "kim1@한국。ｋｒ",
+        "kim2@example.com",
+        "kim2@example。com",
+        "kim2@ｅｘａｍｐｌｅ.com",
+        "kim3@FAẞ.example",
+    ] {
+        sign_up(&app, same).await.refused(409, "email_taken");
+        sign_in(&app, same, PASSWORD).await.expect(200);
+    }
+    sign_in(&app, "kim1@한국2.kr", PASSWORD).await.refused(401, "invalid_credentials");
+}
+
+#[tokio::test]
+async fn an_email_that_is_not_what_it_looks_like_is_refused() {
+    let app = TestApp::start().await;
+    for email in [
+        "kim@example.com\u{200b}",
+        "\u{feff}kim@example.com",
+        "k\u{ad}im@example.com",
+        "kim@exam\u{2060}ple.com",
+        "kim@exam\u{3164}ple.com",
+        "kim@exam\u{200d}ple.com",
+        "kim@example\u{202e}.com",
+        "kim\u{1b}@example.com",
+        "kim\0@example.com",
+        "kim@exam\nple.com",
+        "ｋｉｍ@example.com",
+        "\u{212a}im@example.com",
+        "김@example.com",
+        "kim＠example.com",
+        "kim@xn--a.com",
+        "kim@example..com",
+        "kim@exa_mple.com",
+        "kim@[127.0.0.1]",
+    ] {
+        let problem = sign_up(&app, email).await.refused(400, "validation_failed");
+        let error = &problem["errors"][0];
+        assert_eq!((&error["field"], &error["code"]), (&json!("email"), &json!("invalid_email")), "{email:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_name_is_what_is_seen_of_it() {
+    let app = TestApp::start().await;
+    let user = json!({"email": "kim@snack.example", "password": PASSWORD, "name": "\u{200b}\u{3164}김간식👨‍👩‍👧 \u{ad}"});
+    assert_eq!(app.post_open("/auth/sign-up", user).await.expect(201)["name"], "김간식👨‍👩‍👧");
+    let member = app.member().await;
+    for (name, code) in [
+        ("\u{3164}", "blank"),
+        ("\u{200b}\u{ad}\u{2060}\u{feff}\u{180e}", "blank"),
+        ("\u{115f}\u{1160}\u{ffa0}\u{2800} \t", "blank"),
+        ("\u{200d}\u{fe0f}", "blank"),
+        ("김\n간식", "invalid_character"),
+        ("김\u{1b}[31m간식", "invalid_character"),
+        ("\u{202e}식간김", "invalid_character"),
+        ("김\u{2066}간식", "invalid_character"),
+        ("김\0간식", "invalid_character"),
+    ] {
+        let body = json!({"email": "lee@snack.example", "password": PASSWORD, "name": name});
+        let change = json!({"name": name});
+        for answer in
+            [app.post_open("/auth/sign-up", body).await, app.patch(&member, "/auth/users/profile", change).await]
+        {
+            let problem = answer.refused(400, "validation_failed");
+            let error = &problem["errors"][0];
+            assert_eq!((&error["field"], &error["code"]), (&json!("name"), &json!(code)), "{name:?}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn every_field_of_a_sign_up_keeps_its_rule() {
     let app = TestApp::start().await;
     let long = "가".repeat(51);

@@ -168,10 +168,14 @@ async fn create_admin_makes_an_admin_with_the_password_of_the_variable() {
     let profile = app.get(&admin, "/auth/users/profile").await.expect(200);
     assert_eq!((&profile["member_type"], &profile["name"]), (&json!("admin"), &json!("관리자")));
     app.get(&admin, "/auth/users").await.expect(200);
+    // The domain is stored in its ASCII form.
+    let other = create_admin(&database, "boss@한국.kr").set("SNACK_ADMIN_PASSWORD", PASSWORD);
+    assert_eq!(other.end().await.well(), "boss@xn--3e0b707e.kr is an admin\n");
+    create_admin(&database, "BOSS@xn--3e0b707e.kr").end().await.well();
     // Once more is no error and changes nothing.
     run.set("SNACK_ADMIN_PASSWORD", "another password").end().await.well();
     app.sign_in(0, "boss@snack.example").await;
-    assert_eq!(count(&database, "users").await, 1);
+    assert_eq!(count(&database, "users").await, 2);
 }
 
 #[tokio::test]
@@ -223,7 +227,14 @@ async fn create_admin_refuses_whom_it_cannot_make_one() {
         new.clone().typing(password).end().await.badly();
     }
     new.typing("").end().await.badly();
-    for arguments in [["nobody", "관리자"], ["boss@snack.example", " "]] {
+    for arguments in [
+        ["nobody", "관리자"],
+        ["boss@snack.example\u{200b}", "관리자"],
+        ["boss@snack.example", " "],
+        ["boss@snack.example", "\u{3164}"],
+        ["boss@snack.example", "관리\u{202e}자"],
+        ["boss@snack.example", "관리\n자"],
+    ] {
         let [email, name] = arguments;
         Run::on(&database, &["create-admin", "--email", email, "--name", name])
             .set("SNACK_ADMIN_PASSWORD", PASSWORD)

@@ -190,7 +190,9 @@ async fn all_rows_of_the_period_are_in_the_file_whatever_the_limit() {
 async fn no_cell_is_a_formula() {
     let app = TestApp::start().await;
     let admin = app.admin().await;
-    let names = ["=1+1", "+82", "-1", "@SUM(A1)", "=HYPERLINK(\"x\",\"y\")"];
+    // The last four are how a Korean keyboard writes the first four; a spreadsheet runs them all the same.
+    let names =
+        ["=1+1", "+82", "-1", "@SUM(A1)", "=HYPERLINK(\"x\",\"y\")", "＝1+1", "＋82", "－1", "＠SUM(A1)", "﹦1", "−2"];
     for name in names {
         let member = app.member().await;
         app.patch(&member, "/auth/users/profile", json!({"name": name})).await.expect(200);
@@ -206,9 +208,20 @@ async fn no_cell_is_a_formula() {
         assert_eq!((row[3].as_str(), row[5].as_str()), (format!("'{name}").as_str(), format!("'{name}").as_str()));
         assert_eq!(snacks[at + 1][1], format!("'{name}"));
     }
-    assert_eq!((orders[6][5].as_str(), snacks[6][1].as_str()), ("1 + 1 = 2", "1 + 1 = 2"));
+    assert_eq!((orders[12][5].as_str(), snacks[12][1].as_str()), ("1 + 1 = 2", "1 + 1 = 2"));
     for row in orders.iter().chain(&snacks) {
-        assert!(row.iter().all(|cell| !cell.starts_with(['=', '+', '-', '@'])), "{row:?}");
+        assert!(row.iter().all(|cell| !cell.starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠'])), "{row:?}");
+    }
+    // Such names were taken once.
+    for (name, cell) in [("\tx", "'\tx"), ("\r=1", "'\r=1"), ("\n=1", "'\n=1"), (" \u{200b}=1", "' \u{200b}=1")] {
+        sqlx::query("UPDATE users SET name = $2 WHERE id = $1")
+            .bind(admin.id)
+            .bind(name)
+            .execute(app.db())
+            .await
+            .expect("a name");
+        let orders = cells(&app, &admin, "/statistics/orders?user=me").await;
+        assert_eq!(orders[1][3], cell);
     }
     // JSON is for programs, which get the names as they are.
     let shown = app.get(&admin, "/statistics/snacks?ordering=quantity").await.expect(200);

@@ -23,6 +23,7 @@ mod histories;
 mod hostile;
 mod hostile_pictures;
 mod idempotency;
+mod key_migration;
 mod ledger;
 mod limits;
 mod objects;

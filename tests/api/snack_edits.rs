@@ -38,12 +38,12 @@ async fn only_the_fields_that_are_sent_change() {
     let app = TestApp::start().await;
     let owner = app.member().await;
     let body =
-        json!({"name": "새우깡", "url": "https://a.example", "desc": "하나", "currency": "USD", "price": "3.99"});
+        json!({"name": "새우깡", "url": "https://a.example/", "desc": "하나", "currency": "USD", "price": "3.99"});
     let mut before = register(&app, &owner, body).await;
     let path = format!("/snacks/{}", before.uid());
     let changes = [
         json!({"name": "매운 새우깡"}),
-        json!({"url": " https://b.example "}),
+        json!({"url": " https://b.example/ "}),
         json!({"url": ""}),
         json!({"desc": "둘"}),
         json!({"desc": ""}),

@@ -21,7 +21,7 @@ async fn a_registered_snack_is_answered_whole_and_found_where_the_location_says(
     assert_eq!(location, format!("/snacks/{}", snack.uid()));
 
     let profile = app.get(&member, "/auth/users/profile").await.expect(200);
-    let mut expected = json!({"uid": snack.uid(), "name": "새우깡", "url": "https://www.nongshim.com/새우깡?x=1",
+    let mut expected = json!({"uid": snack.uid(), "name": "새우깡", "url": "https://www.nongshim.com/%EC%83%88%EC%9A%B0%EA%B9%A1?x=1",
         "desc": "손이 가요\n손이 가", "image": null, "thumbnail": null, "currency": "JPY", "price": "150", "status": "available",
         "like_reaction_count": 0, "hate_reaction_count": 0, "like_ratio": 1.0, "my_reaction": null,
         "registered_by": {"id": member.id, "name": profile["name"]}});
@@ -65,7 +65,7 @@ async fn a_form_registers_what_json_does() {
     let snack = answer.expect(201);
     assert_eq!(location, format!("/snacks/{}", snack.uid()));
     let fields =
-        json!({"name": "포카칩", "url": "https://orion.example", "desc": "짭짤", "currency": "USD", "price": "3.90"});
+        json!({"name": "포카칩", "url": "https://orion.example/", "desc": "짭짤", "currency": "USD", "price": "3.90"});
     for (field, value) in fields.as_object().expect("an object") {
         assert_eq!(&snack[field], value, "{field}");
     }
@@ -115,6 +115,7 @@ async fn texts_are_measured_in_characters_and_links_are_links() {
         ("name", json!(""), false),
         ("name", json!(" \t\u{3000}\n"), false),
         ("name", json!("새\u{0}우"), false),
+        ("name", json!("\u{200b}\u{3164}\u{2800}"), false),
         ("url", json!(""), true),
         ("url", json!("http://x.example"), true),
         ("url", json!(link(2000)), true),
@@ -130,6 +131,7 @@ async fn texts_are_measured_in_characters_and_links_are_links() {
         ("desc", json!(""), true),
         ("desc", json!("다".repeat(5000)), true),
         ("desc", json!("다".repeat(5001)), false),
+        ("url", json!(format!(" https://x.example/{}\n", "%EB%82%98".repeat(1982))), true),
         ("desc", json!("\u{0}"), false),
     ];
     for (at, (field, value, is_right)) in table.into_iter().enumerate() {
@@ -242,6 +244,129 @@ async fn a_name_is_one_name_however_it_is_spelled() {
     }
     for different in ["Café새우깡", "Cafe 새우깡", "Café 새우깡 2", "Café 새우깜"] {
         app.snack(&other, different).await;
+    }
+}
+
+#[tokio::test]
+async fn characters_that_nobody_sees_make_no_other_name() {
+    let app = TestApp::start().await;
+    let member = app.member().await;
+    let body = json!({"name": "\u{200b}\u{3164} 새우깡 \u{ad}\u{feff}", "price": 1});
+    let snack = app.post(&member, "/snacks", body).await.expect(201);
+    assert_eq!(snack["name"], "새우깡");
+    let invisible = "\u{200b}\u{ad}\u{2060}\u{feff}\u{180e}\u{115f}\u{1160}\u{3164}\u{ffa0}\u{2800}\u{200c}\u{200d}\u{fe0f}\u{200e}\u{34f}\u{e0041}";
+    for c in invisible.chars() {
+        for name in [format!("새우{c}깡"), format!("{c}새우깡"), format!("새우깡{c}{c}"), format!("새{c}{c}우깡")]
+        {
+            app.post(&member, "/snacks", json!({"name": name, "price": 1})).await.refused(409, "snack_name_taken");
+        }
+        let blank = app.post(&member, "/snacks", json!({"name": format!("{c} {c}"), "price": 1})).await;
+        let problem = blank.refused(400, "validation_failed");
+        assert_eq!(
+            (&problem["errors"][0]["field"], &problem["errors"][0]["code"]),
+            (&json!("name"), &json!("blank")),
+            "{c:?}"
+        );
+    }
+    // A search passes over them too.
+    for search in ["%EC%83%88%C2%AD%EC%9A%B0", "%E2%80%8B%EC%9A%B0%EA%B9%A1"] {
+        let found = app.get(&member, &format!("/snacks?search={search}")).await.expect(200);
+        assert_eq!(found.column("name"), ["새우깡"]);
+    }
+}
+
+#[tokio::test]
+async fn what_makes_an_emoji_another_one_stays() {
+    let app = TestApp::start().await;
+    let member = app.member().await;
+    // Each of them is a name of its own.
+    for name in [
+        "👨‍👩‍👧",
+        "👨👩👧",
+        "❤️ 과자",
+        "❤ 과자",
+        "❤️‍🔥",
+        "커피 ☕️",
+        "🏴\u{e0067}\u{e0062}\u{e0065}\u{e006e}\u{e0067}\u{e007f}",
+        "🏴",
+    ] {
+        let snack = app.post(&member, "/snacks", json!({"name": name, "price": 1})).await.expect(201);
+        assert_eq!(snack["name"], name);
+        app.post(&member, "/snacks", json!({"name": name, "price": 1})).await.refused(409, "snack_name_taken");
+    }
+    for same in ["👨‍👩‍👧\u{200d}", "👨\u{200c}👩👧", "커피 ☕", "커\u{fe0f}피 ☕️"] {
+        app.post(&member, "/snacks", json!({"name": same, "price": 1})).await.refused(409, "snack_name_taken");
+    }
+}
+
+#[tokio::test]
+async fn no_text_holds_control_characters_or_turns_its_direction() {
+    let app = TestApp::start().await;
+    let member = app.member().await;
+    let body = json!({"name": "감자깡", "desc": "손이\t가요\r\n손이 가", "price": 1});
+    let snack = app.post(&member, "/snacks", body.clone()).await.expect(201);
+    assert_eq!(snack["desc"], body["desc"]);
+    let path = format!("/snacks/{}", snack.uid());
+    let bad = "\u{1b}\0\u{7f}\u{85}\u{b}\u{202a}\u{202b}\u{202c}\u{202d}\u{202e}\u{2066}\u{2067}\u{2068}\u{2069}";
+    let in_names = "\n\r\u{2028}\u{2029}";
+    let table = bad.chars().flat_map(|c| [("name", c), ("desc", c)]).chain(in_names.chars().map(|c| ("name", c)));
+    for (field, c) in table {
+        let mut body = json!({"name": "고구마깡", "price": 1});
+        body[field] = json!(format!("고구마{c}깡"));
+        let change = json!({field: body[field]});
+        for answer in [app.post(&member, "/snacks", body).await, app.patch(&member, &path, change).await] {
+            let problem = answer.refused(400, "validation_failed");
+            let error = &problem["errors"][0];
+            assert_eq!((&error["field"], &error["code"]), (&json!(field), &json!("invalid_character")), "{c:?}");
+        }
+    }
+    app.snack(&member, "고구마\t깡").await;
+    app.post(&member, "/snacks", json!({"name": "고구마 깡", "price": 1})).await.refused(409, "snack_name_taken");
+}
+
+#[tokio::test]
+async fn a_url_is_one_address_and_stored_as_a_parser_writes_it() {
+    let app = TestApp::start().await;
+    let member = app.member().await;
+    let snack = app.snack(&member, "새우깡").await;
+    let path = format!("/snacks/{snack}");
+    for (number, (typed, stored)) in [
+        (" https://link.coupang.com/a/bAbC\n", "https://link.coupang.com/a/bAbC"),
+        ("HTTPS://한국.kr", "https://xn--3e0b707e.kr/"),
+        ("http://x.example/가?나#다", "http://x.example/%EA%B0%80?%EB%82%98#%EB%8B%A4"),
+        ("http://x.example/%EA%B0%80", "http://x.example/%EA%B0%80"),
+        ("", ""),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let edited = app.patch(&member, &path, json!({"url": typed})).await.expect(200);
+        assert_eq!(edited["url"], stored);
+        // What was answered can be sent back.
+        assert_eq!(app.patch(&member, &path, json!({"url": stored})).await.expect(200)["url"], stored);
+        let body = json!({"name": format!("간식 {number}"), "price": 1, "url": typed});
+        assert_eq!(app.post(&member, "/snacks", body).await.expect(201)["url"], stored);
+    }
+    for typed in [
+        "https:coupang.com/x",
+        "https:\\\\coupang.com/x",
+        "https:///coupang.com/x",
+        "https://link.coupang.com/a/bAbC 이거요",
+        "https://a.example/\nhttps://b.example/",
+        "https://a.example/\tb",
+        "https://a.example/\u{3000}b",
+        "https://a.example/\u{1b}b",
+        "https://a.example/\u{0}b",
+        "https://kim:secret@a.example/",
+        "https://www.coupang.com@evil.example/",
+    ] {
+        let body = json!({"name": "감자깡", "price": 1, "url": typed});
+        for answer in [app.post(&member, "/snacks", body).await, app.patch(&member, &path, json!({"url": typed})).await]
+        {
+            let problem = answer.refused(400, "validation_failed");
+            let error = &problem["errors"][0];
+            assert_eq!((&error["field"], &error["code"]), (&json!("url"), &json!("invalid_url")), "{typed:?}");
+        }
     }
 }
 

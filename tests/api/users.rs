@@ -14,6 +14,7 @@ const PEOPLE: &[(&str, &str)] = &[
     ("choi@two.example", "choco choi"),
     ("zoe@three.example", "Zoë 100%"),
     ("ann_lee@three.example", "앤"),
+    ("han@한국.kr", "한"),
 ];
 
 async fn people(app: &TestApp) -> Person {
@@ -69,6 +70,12 @@ async fn a_search_finds_parts_of_emails_and_names_whatever_their_case_and_form()
         ("%", &["zoe@three.example"]),
         ("_", &["ann_lee@three.example"]),
         ("\\", &[]),
+        // A domain is found as it is read and as it is stored.
+        ("한국", &["han@xn--3e0b707e.kr"]),
+        ("HAN@한국.kr", &["han@xn--3e0b707e.kr"]),
+        ("xn--3e0b", &["han@xn--3e0b707e.kr"]),
+        ("li\u{200b}m", &[]),
+        ("l\u{200b}ee@one", &["lee@ONE.example"]),
         ("nobody", &[]),
     ];
     for (search, expected) in table {

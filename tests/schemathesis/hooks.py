@@ -13,10 +13,10 @@ CODES = {
 # Broken rules of fields, of the code `validation_failed`, that no schema tells.
 RULES = {
     "wrong_password",
-    "invalid_url",  # what follows http:// is no host
+    "invalid_url",  # what follows http:// is no host, or a password is in it
     "invalid_email",  # tools differ about what `format: email` takes
-    "invalid_character",  # NUL
-    "blank",  # white space alone
+    "invalid_character",  # control characters, and those that turn the direction of text
+    "blank",  # white space and invisible characters
     "too_many_digits",  # for the currency that results
     "invalid_amount",  # a number so close to 10^12 that it is that in binary
 }
