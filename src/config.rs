@@ -276,12 +276,14 @@ pub struct Config {
     pub flush_interval: Duration,
     /// `REACTION_RECONCILE_INTERVAL`.
     pub reconcile_interval: Duration,
-    /// `LIMIT_SIGN_IN_ACCOUNT`: failed sign-ins of one account.
+    /// `LIMIT_SIGN_IN_ACCOUNT`: failed sign-ins of one account from one address; from all together ten times as many.
     pub limit_sign_in_account: Rate,
     /// `LIMIT_SIGN_IN_ADDRESS`: failed sign-ins from one address.
     pub limit_sign_in_address: Rate,
     /// `LIMIT_SIGN_UP_ADDRESS`: sign-ups from one address.
     pub limit_sign_up_address: Rate,
+    /// `LIMIT_WRITES_USER`: requests of one user that change something.
+    pub limit_writes_user: Rate,
     /// `TRUSTED_PROXIES`, whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpNet>,
     /// `CORS_ALLOWED_ORIGINS`.
@@ -321,6 +323,7 @@ impl Config {
             limit_sign_in_account: environment.parsed("LIMIT_SIGN_IN_ACCOUNT", "10/5m", RATE)?,
             limit_sign_in_address: environment.parsed("LIMIT_SIGN_IN_ADDRESS", "100/5m", RATE)?,
             limit_sign_up_address: environment.parsed("LIMIT_SIGN_UP_ADDRESS", "100/1h", RATE)?,
+            limit_writes_user: environment.parsed("LIMIT_WRITES_USER", "600/1m", RATE)?,
             trusted_proxies: environment.networks()?,
             cors_allowed_origins: environment.origins()?,
         })
@@ -391,6 +394,11 @@ mod tests {
         assert_eq!(config.flush_interval, Duration::from_secs(1));
         assert_eq!(config.reconcile_interval, Duration::from_secs(30));
         assert!(config.cors_allowed_origins.is_empty());
+        let rate = |count, minutes| Rate { count, period: Duration::from_mins(minutes) };
+        assert_eq!(config.limit_sign_in_account, rate(10, 5));
+        assert_eq!(config.limit_sign_in_address, rate(100, 5));
+        assert_eq!(config.limit_sign_up_address, rate(100, 60));
+        assert_eq!(config.limit_writes_user, rate(600, 1));
     }
 
     #[test]
@@ -422,6 +430,7 @@ mod tests {
             ("LIMIT_SIGN_IN_ACCOUNT", "0/5m"),
             ("LIMIT_SIGN_IN_ADDRESS", "10"),
             ("LIMIT_SIGN_UP_ADDRESS", "10/0s"),
+            ("LIMIT_WRITES_USER", "600"),
             ("TRUSTED_PROXIES", "10.0.0.0/8, everybody"),
         ];
         for (variable, value) in table {

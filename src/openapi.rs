@@ -104,8 +104,11 @@ fn document(mut route: UtoipaMethodRouter<AppState>, signed_in: bool, codes: &[C
         {
             id.push_str("_by_patch");
         }
-        for operation in operations(item) {
+        for (is_safe, operation) in operations(item) {
             let mut all = codes.to_vec();
+            if signed_in && !is_safe {
+                all.push(Code::TooManyRequests);
+            }
             if signed_in {
                 operation.security = Some(vec![SecurityRequirement::new::<_, [&str; 0], &str>("bearer", [])]);
                 all.extend([Code::NotAuthenticated, Code::InvalidToken]);
@@ -158,8 +161,10 @@ fn describe_successes(operation: &mut Operation) {
     }
 }
 
-fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
-    [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete].into_iter().flatten()
+/// The operations, each with whether its method is safe.
+fn operations(item: &mut PathItem) -> impl Iterator<Item = (bool, &mut Operation)> {
+    let unsafe_ones = [&mut item.post, &mut item.put, &mut item.patch, &mut item.delete].into_iter().flatten();
+    item.get.iter_mut().map(|get| (true, get)).chain(unsafe_ones.map(|operation| (false, operation)))
 }
 
 /// Writes `codes` into the operation, one response for each status with an example for each code.

@@ -240,6 +240,7 @@ impl Stack {
             // Everybody here comes from one address.
             ("LIMIT_SIGN_IN_ACCOUNT", "1000000/1s"),
             ("LIMIT_SIGN_IN_ADDRESS", "1000000/1s"),
+            ("LIMIT_WRITES_USER", "1000000/1s"),
             ("RUST_LOG", "warn"),
             ("LOG_FORMAT", "json"),
         ]
