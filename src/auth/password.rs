@@ -87,7 +87,7 @@ impl Passwords {
         let hash = hash.map_or_else(|| Arc::clone(&self.nobody), Into::into);
         let memory = Arc::clone(&self.memory);
         let work = move || {
-            let hash = PasswordHash::new(&hash).map_err(internal)?;
+            let hash = PasswordHash::new(&hash).map_err(ApiError::internal)?;
             let fits = memory.verify(password.form.expose_secret(), &hash)?;
             let fits_typed = match &password.typed {
                 Some(typed) => memory.verify(typed.expose_secret(), &hash)?,
@@ -118,9 +118,9 @@ impl Memory {
         let hash = PasswordHash {
             algorithm: Algorithm::Argon2id.ident(),
             version: Some(Version::V0x13.into()),
-            params: ParamsString::try_from(&PARAMS).map_err(internal)?,
+            params: ParamsString::try_from(&PARAMS).map_err(ApiError::internal)?,
             salt: Some(salt),
-            hash: Some(Output::new(&output).map_err(internal)?),
+            hash: Some(Output::new(&output).map_err(ApiError::internal)?),
         };
         Ok(hash.to_string())
     }
@@ -128,18 +128,18 @@ impl Memory {
     /// Whether `hash` is of exactly `password`. Two outputs are compared in constant time.
     fn verify(&self, password: &str, hash: &PasswordHash) -> Result<bool, ApiError> {
         let (Some(salt), Some(expected)) = (&hash.salt, &hash.hash) else {
-            return Err(internal("a hash without a salt or an output"));
+            return Err(ApiError::internal("a hash without a salt or an output"));
         };
-        let algorithm = Algorithm::try_from(hash.algorithm.as_str()).map_err(internal)?;
-        let version = hash.version.map(Version::try_from).transpose().map_err(internal)?.unwrap_or_default();
-        let params = Params::try_from(hash).map_err(internal)?;
+        let algorithm = Algorithm::try_from(hash.algorithm.as_str()).map_err(ApiError::internal)?;
+        let version = hash.version.map(Version::try_from).transpose().map_err(ApiError::internal)?.unwrap_or_default();
+        let params = Params::try_from(hash).map_err(ApiError::internal)?;
         if params.m_cost() > MAX_MEMORY_COST || params.t_cost() > MAX_TIME_COST {
-            return Err(internal("a hash that asks for too much memory or time"));
+            return Err(ApiError::internal("a hash that asks for too much memory or time"));
         }
         let mut output = [0; Output::MAX_LENGTH];
         let output = &mut output[..expected.len()];
         self.compute(algorithm, version, params, password, salt, output)?;
-        Ok(Output::new(output).map_err(internal)? == *expected)
+        Ok(Output::new(output).map_err(ApiError::internal)? == *expected)
     }
 
     fn compute(
@@ -162,7 +162,7 @@ impl Memory {
         if is_usual {
             self.buffers().push(blocks);
         }
-        outcome.map_err(internal)
+        outcome.map_err(ApiError::internal)
     }
 
     fn buffers(&self) -> std::sync::MutexGuard<'_, Vec<Vec<Block>>> {
@@ -170,16 +170,12 @@ impl Memory {
     }
 }
 
-fn internal(error: impl ToString) -> ApiError {
-    ApiError::internal(error.to_string())
-}
-
 /// The PHC string of `password`, computed on the calling thread: some tens of milliseconds and 19 MiB.
 ///
 /// # Errors
 /// A failure of the hasher, or a password that is too long for any account.
 pub fn hash_blocking(password: &str) -> Result<String, ApiError> {
-    let form = text::password_form(password).ok_or_else(|| internal("the password is too long"))?;
+    let form = text::password_form(password).ok_or_else(|| ApiError::internal("the password is too long"))?;
     Memory::default().hash(&form)
 }
 
