@@ -1,6 +1,6 @@
 //! Passwords: argon2id on threads of their own, and which ones are too easy to guess.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use argon2::{
     Algorithm, Argon2, Block, Params, Version,
@@ -61,9 +61,8 @@ impl Passwords {
     /// # Errors
     /// When the system has no randomness to offer.
     pub fn new() -> Result<Self, ApiError> {
-        let memory = Arc::new(Memory::default());
-        let nobody = memory.hash("nobody has this password")?.into();
-        Ok(Self { workers: Workers::new().map_err(ApiError::internal)?, memory, nobody })
+        let nobody = hash_blocking("nobody has this password")?.into();
+        Ok(Self { workers: Workers::new().map_err(ApiError::internal)?, memory: Arc::default(), nobody })
     }
 
     /// The PHC string of `password`.
@@ -104,8 +103,8 @@ impl Passwords {
     }
 }
 
-/// The memory of argon2, kept and used again: freed blocks of this size would stay with the allocator, one for each thread that
-/// has ever hashed. There are never more buffers than hashes at once, which is one for each core.
+/// The memory of argon2, kept and used again: freed blocks of this size stay with the allocator, several for each thread that
+/// hashes. There are never more buffers than hashes at once, which is one for each core.
 #[derive(Default)]
 struct Memory(Mutex<Vec<Vec<Block>>>);
 
@@ -165,7 +164,7 @@ impl Memory {
         outcome.map_err(ApiError::internal)
     }
 
-    fn buffers(&self) -> std::sync::MutexGuard<'_, Vec<Vec<Block>>> {
+    fn buffers(&self) -> MutexGuard<'_, Vec<Vec<Block>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -44,9 +44,8 @@ struct Buckets<K> {
 }
 
 impl<K: Copy + Eq + Hash> Buckets<K> {
-    /// Removes the buckets that are full again. Where too many are left, an eighth of them goes: those that are nearest to
-    /// full, so that whoever fills the table wins back one try of an account for as many failed ones, and never an account
-    /// that is closed.
+    /// Removes the buckets that are full again. Where too many are left, the eighth that is nearest to full goes. To have an
+    /// empty bucket forgotten, somebody has to empty as many others first, which takes longer than waiting for it to refill.
     fn sweep(&mut self, now: Instant, period: Duration) {
         self.full_at.retain(|_, full_at| *full_at > now);
         if self.full_at.len() >= MAX_KEYS {
