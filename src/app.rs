@@ -111,7 +111,7 @@ pub fn surround(paths: Router, state: &AppState) -> Router {
     let is_https = state.config.public_url.scheme() == "https";
     // From the outside in.
     let layers = ServiceBuilder::new()
-        .layer(from_fn(layers::observe))
+        .layer(from_fn_with_state(Arc::from(state.config.trusted_proxies.as_slice()), layers::observe))
         .layer(set(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .layer(set(header::X_FRAME_OPTIONS, "DENY"))
         .layer(set(header::REFERRER_POLICY, "no-referrer"))

@@ -18,11 +18,12 @@ use crate::{
 pub enum Action {
     /// Somebody signed up; the subject is the email.
     SignUp,
-    /// Somebody signed in, or was refused; the subject is the email as it was given.
+    /// Somebody signed in, or was refused; the subject is the email as it was given, `(not an email)` for what does not look
+    /// like one.
     SignIn,
     /// A spent refresh token came again and ended its sign-in; the subject is the user's id.
     RefreshTokenReuse,
-    /// A password was changed; the subject is the user's id.
+    /// A password was changed, or the current one was wrong; the subject is the user's id.
     PasswordChange,
     /// A user became a member or an admin; the subject is the user's id and what they became.
     MemberTypeChange,
@@ -76,7 +77,7 @@ impl Actor {
         self.write(db, action, subject, "ok").await
     }
 
-    /// Writes that the actor was refused `action` on `subject`.
+    /// Writes that the actor was refused `action` on `subject`; `outcome` is the code of the refusal.
     ///
     /// # Errors
     /// Postgres out of reach.
@@ -85,9 +86,9 @@ impl Actor {
         db: impl PgExecutor<'_>,
         action: Action,
         subject: &str,
-        code: Code,
+        outcome: &str,
     ) -> Result<(), ApiError> {
-        self.write(db, action, subject, code.name()).await
+        self.write(db, action, subject, outcome).await
     }
 
     async fn write(

@@ -299,7 +299,7 @@ pub struct Config {
     pub flush_interval: Duration,
     /// `REACTION_RECONCILE_INTERVAL`.
     pub reconcile_interval: Duration,
-    /// `LIMIT_SIGN_IN_ACCOUNT`: failed sign-ins of one account.
+    /// `LIMIT_SIGN_IN_ACCOUNT`: failed sign-ins of one account from one address; from all together ten times as many.
     pub limit_sign_in_account: Rate,
     /// `LIMIT_SIGN_IN_ADDRESS`: failed sign-ins from one address.
     pub limit_sign_in_address: Rate,
@@ -307,6 +307,8 @@ pub struct Config {
     pub limit_sign_up_address: Rate,
     /// `LIMIT_CONNECTIONS_ADDRESS`: connections open at once from one address, trusted proxies aside.
     pub limit_connections_address: usize,
+    /// `LIMIT_WRITES_USER`: requests of one user that change something.
+    pub limit_writes_user: Rate,
     /// `TRUSTED_PROXIES`, whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpNet>,
     /// `CORS_ALLOWED_ORIGINS`.
@@ -350,6 +352,7 @@ impl Config {
             limit_connections_address: environment
                 .parsed::<NonZeroUsize>("LIMIT_CONNECTIONS_ADDRESS", "512", "a number above 0")?
                 .get(),
+            limit_writes_user: environment.parsed("LIMIT_WRITES_USER", "600/1m", RATE)?,
             trusted_proxies: environment.networks()?,
             cors_allowed_origins: environment.origins()?,
         })
@@ -422,6 +425,11 @@ mod tests {
         assert_eq!(config.reconcile_interval, Duration::from_secs(30));
         assert_eq!(config.limit_connections_address, 512);
         assert!(config.cors_allowed_origins.is_empty());
+        let rate = |count, minutes| Rate { count, period: Duration::from_mins(minutes) };
+        assert_eq!(config.limit_sign_in_account, rate(10, 5));
+        assert_eq!(config.limit_sign_in_address, rate(100, 5));
+        assert_eq!(config.limit_sign_up_address, rate(100, 60));
+        assert_eq!(config.limit_writes_user, rate(600, 1));
     }
 
     #[test]
@@ -463,6 +471,7 @@ mod tests {
             ("LIMIT_SIGN_UP_ADDRESS", "10/0s"),
             ("LIMIT_CONNECTIONS_ADDRESS", "0"),
             ("LIMIT_CONNECTIONS_ADDRESS", "many"),
+            ("LIMIT_WRITES_USER", "600"),
             ("TRUSTED_PROXIES", "10.0.0.0/8, everybody"),
         ];
         for (variable, value) in table {

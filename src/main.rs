@@ -10,6 +10,7 @@ use clap::{Parser, Subcommand};
 use secrecy::{ExposeSecret, SecretString};
 use snack_server::{
     app::{self, StartError},
+    audit::Actor,
     auth::{
         password::{hash_blocking, is_personal},
         store,
@@ -181,7 +182,7 @@ async fn create_admin(environment: &Environment, email: &str, name: &str) -> Res
         return Err(failed("SNACK_ADMIN_PASSWORD: must not be made of the email or the name"));
     }
     let hash = hash_blocking(password.expose_secret())?;
-    store::create(&db, email, name, &hash).await?;
+    store::create(&db, &Actor::local(), email, name, &hash).await?;
     let user = store::promote(&db, email).await?.ok_or_else(|| failed("the admin was not created"))?;
     print(&format!("{} is an admin", user.email));
     Ok(())

@@ -169,12 +169,15 @@ fn document(mut route: UtoipaMethodRouter<AppState>, signed_in: bool, codes: &[C
         {
             id.push_str("_by_patch");
         }
-        for operation in operations(item) {
+        for (is_safe, operation) in operations(item) {
             let mut all = codes.to_vec();
             // A request without a Host is one that cannot be read, whatever it asks for.
             all.push(Code::InvalidRequest);
             // An empty list says that no token is needed; without one the operation would not say.
             operation.security = Some(Vec::new());
+            if signed_in && !is_safe {
+                all.push(Code::TooManyRequests);
+            }
             if signed_in {
                 operation.security = Some(vec![SecurityRequirement::new::<_, [&str; 0], &str>("bearer", [])]);
                 all.extend([Code::NotAuthenticated, Code::InvalidToken]);
@@ -243,8 +246,10 @@ fn bytes(media_type: &str) -> RefOr<Schema> {
         .into()
 }
 
-fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
-    [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete].into_iter().flatten()
+/// The operations, each with whether its method is safe.
+fn operations(item: &mut PathItem) -> impl Iterator<Item = (bool, &mut Operation)> {
+    let unsafe_ones = [&mut item.post, &mut item.put, &mut item.patch, &mut item.delete].into_iter().flatten();
+    item.get.iter_mut().map(|get| (true, get)).chain(unsafe_ones.map(|operation| (false, operation)))
 }
 
 /// Writes `codes` into the operation, one response for each status with an example for each code.

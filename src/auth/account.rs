@@ -2,14 +2,13 @@
 
 use axum::{extract::State, http::StatusCode};
 use chrono::{DateTime, Duration, Utc};
-use secrecy::SecretString;
 use serde::Deserialize;
 use utoipa::ToSchema;
 use validator::Validate;
 
 use super::{
     guard::Member,
-    password::is_personal,
+    password::{Match, Password, is_personal},
     sign_ins::{self, Refresh},
     store::{self, User},
     token::{TokenType, Tokens},
@@ -56,10 +55,11 @@ pub async fn sign_up(
     if is_personal(&body.password, &body.email, &body.name) {
         return Err(ApiError::invalid("password", "too_personal"));
     }
-    state.limits.sign_up_address.take(address.subscriber())?;
-    let hash = state.passwords.hash(SecretString::from(body.password)).await?;
-    let user = store::create(&state.db, &body.email, &body.name, &hash).await?;
-    Actor { id: Some(user.id), address: address.to_string() }.did(&state.db, Action::SignUp, &user.email).await?;
+    state.limits.sign_up_address.acquire(address.subscriber())?.spend();
+    let password = Password::new(body.password).ok_or(Code::ValidationFailed)?;
+    let hash = state.passwords.hash(password).await?;
+    let actor = Actor { id: None, address: address.to_string() };
+    let user = store::create(&state.db, &actor, &body.email, &body.name, &hash).await?;
     Ok((StatusCode::CREATED, Json(user)))
 }
 
@@ -78,6 +78,12 @@ pub struct SignIn {
     password: String,
 }
 
+/// The longest email that an account can have.
+const MAX_EMAIL: usize = 254;
+
+/// Stands in the audit log for a user name that is none.
+const NOT_AN_EMAIL: &str = "(not an email)";
+
 /// Signs in.
 ///
 /// An unknown email, a wrong password and a resigned member are told alike and take alike.
@@ -87,34 +93,66 @@ pub async fn sign_in(
     address: Address,
     Json(body): Json<SignIn>,
 ) -> Result<Json<Tokens>, ApiError> {
-    // Taken before and given back after a success, so that tries at once do not all pass.
-    let (account, subscriber) = (text::email_key(&body.username), address.subscriber());
+    let email = text::tidy(&body.username);
     let mut actor = Actor { id: None, address: address.to_string() };
-    let limits = &state.limits;
-    let taken = limits.sign_in_account.take(account.clone()).and_then(|()| {
-        limits.sign_in_address.take(subscriber).inspect_err(|_| limits.sign_in_account.give_back(&account))
-    });
-    taken.inspect_err(|refusal| actor.was_not_heard(Action::SignIn, &body.username, refusal.code))?;
-
-    let credentials = sign_ins::credentials(&state.db, &body.username).await?;
-    let hash = credentials.as_ref().map(|credentials| credentials.password_hash.clone());
-    let matches = state.passwords.verify(SecretString::from(body.password), hash).await?;
-    actor.id = credentials.as_ref().map(|credentials| credentials.id);
-    // Whether they resigned is looked at only now, so that the answer takes as long either way.
-    let refresh = match credentials {
-        Some(credentials) if matches && !credentials.is_deleted => {
-            sign_ins::begin_sign_in(&state.db, &credentials, refresh_expiry(&state)).await?
-        }
+    let could_be_known = email.chars().count() <= MAX_EMAIL;
+    let account = could_be_known.then(|| text::email_key(&email));
+    // Taken before and given back after a success, so that tries at once do not all pass.
+    let attempt = state.limits.sign_in(account.as_deref(), address).inspect_err(|refusal| {
+        actor.was_not_heard(Action::SignIn, unknown_subject(&email), refusal.code);
+    })?;
+    let refresh = match Password::new(body.password) {
+        Some(password) if could_be_known => authenticate(&state, &mut actor, &email, password).await?,
         _ => None,
     };
     let Some(refresh) = refresh else {
-        actor.was_refused(&state.db, Action::SignIn, &body.username, Code::InvalidCredentials).await?;
+        attempt.fail();
+        let subject = if actor.id.is_some() { &email } else { unknown_subject(&email) };
+        actor.was_refused(&state.db, Action::SignIn, subject, Code::InvalidCredentials.name()).await?;
         return Err(Code::InvalidCredentials.into());
     };
-    actor.did(&state.db, Action::SignIn, &body.username).await?;
-    state.limits.sign_in_account.give_back(&account);
-    state.limits.sign_in_address.give_back(&subscriber);
     pair(&state, refresh).map(Json)
+}
+
+/// The user name as the audit log shows it when no account has it. People type their password into the wrong field, so only
+/// what looks like an email is kept, with a domain such as `example.com`: `P@ssw0rd` is an address on a local network as well.
+fn unknown_subject(email: &str) -> &str {
+    let top_level = email.rsplit_once('@').and_then(|(_, domain)| domain.rsplit_once('.')).map(|(_, label)| label);
+    let has_domain = top_level.is_some_and(|label| {
+        label.starts_with("xn--") || (label.chars().count() >= 2 && label.chars().all(char::is_alphabetic))
+    });
+    if has_domain && rules::email(email).is_ok() { email } else { NOT_AN_EMAIL }
+}
+
+/// Begins a sign-in of the account of `email`, if this is its password. `actor` becomes its owner, if there is one.
+async fn authenticate(
+    state: &AppState,
+    actor: &mut Actor,
+    email: &str,
+    password: Password,
+) -> Result<Option<Refresh>, ApiError> {
+    // A second time where another sign-in has replaced the hash meanwhile.
+    for _ in 0..2 {
+        let credentials = sign_ins::credentials(&state.db, email).await?;
+        let hash = credentials.as_ref().map(|credentials| credentials.password_hash.clone());
+        let outcome = state.passwords.verify(password.clone(), hash).await?;
+        actor.id = credentials.as_ref().map(|credentials| credentials.id);
+        // Whether they resigned is looked at only now, so that the answer takes as long either way.
+        let Some(credentials) = credentials.filter(|user| outcome != Match::Wrong && !user.is_deleted) else {
+            return Ok(None);
+        };
+        let new_hash = match outcome {
+            Match::Outdated => Some(state.passwords.hash(password.clone()).await?),
+            _ => None,
+        };
+        let expires_at = refresh_expiry(state);
+        let begun =
+            sign_ins::begin_sign_in(&state.db, actor, email, &credentials, new_hash.as_deref(), expires_at).await?;
+        if begun.is_some() {
+            return Ok(begun);
+        }
+    }
+    Ok(None)
 }
 
 fn refresh_expiry(state: &AppState) -> DateTime<Utc> {
@@ -140,8 +178,8 @@ pub struct RefreshToken {
 
 /// Exchanges a refresh token for a new pair.
 ///
-/// The token presented is spent. Presented again within `REFRESH_TOKEN_GRACE` it gets another pair; later it ends the whole
-/// sign-in. Where rotation is switched off it stays good, and only an access token comes back.
+/// The token presented is spent. Presented again within `REFRESH_TOKEN_GRACE` it gets another pair, five times; later it ends the
+/// whole sign-in. Where rotation is switched off it stays good, and only an access token comes back.
 #[utoipa::path(post, path = "/auth/token/refresh", tag = AUTH, request_body = RefreshToken,
     responses((status = 200, body = Tokens)))]
 pub async fn refresh_tokens(
@@ -193,20 +231,34 @@ pub async fn change_password(
     member: Member,
     Json(body): Json<PasswordChange>,
 ) -> Result<StatusCode, ApiError> {
-    let own = sign_ins::own(&state.db, member.id).await?;
-    let old = own.password_hash;
-    let right = state.passwords.verify(SecretString::from(body.current_password), Some(old.clone())).await?;
-    if !right {
-        return Err(ApiError::invalid("current_password", "wrong_password"));
+    let (actor, subject) = (member.actor(), member.id.to_string());
+    let mut own = sign_ins::own(&state.db, member.id).await?;
+    let attempt = state.limits.sign_in(Some(&own.email_key), member.address).inspect_err(|refusal| {
+        actor.was_not_heard(Action::PasswordChange, &subject, refusal.code);
+    })?;
+    let current = Password::new(body.current_password);
+    // A second time where a sign-in or another change has replaced the hash meanwhile.
+    for _ in 0..2 {
+        let outcome = match &current {
+            Some(current) => state.passwords.verify(current.clone(), Some(own.password_hash.clone())).await?,
+            None => Match::Wrong,
+        };
+        if outcome == Match::Wrong {
+            break;
+        }
+        if is_personal(&body.new_password, &own.email, &own.name) {
+            return Err(ApiError::invalid("new_password", "too_personal"));
+        }
+        let new = Password::new(body.new_password.clone()).ok_or(Code::ValidationFailed)?;
+        let new = state.passwords.hash(new).await?;
+        if sign_ins::change_password(&state.db, &actor, member.id, &own.password_hash, &new).await? {
+            return Ok(StatusCode::NO_CONTENT);
+        }
+        own = sign_ins::own(&state.db, member.id).await?;
     }
-    if is_personal(&body.new_password, &own.email, &own.name) {
-        return Err(ApiError::invalid("new_password", "too_personal"));
-    }
-    let new = state.passwords.hash(SecretString::from(body.new_password)).await?;
-    if !sign_ins::change_password(&state.db, &member.actor(), member.id, &old, &new).await? {
-        return Err(ApiError::invalid("current_password", "wrong_password"));
-    }
-    Ok(StatusCode::NO_CONTENT)
+    attempt.fail();
+    actor.was_refused(&state.db, Action::PasswordChange, &subject, "wrong_password").await?;
+    Err(ApiError::invalid("current_password", "wrong_password"))
 }
 
 /// Resigns. The account is marked, not removed; every token of it is refused from now on.

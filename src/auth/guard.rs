@@ -9,7 +9,7 @@ use super::{store::MemberType, token::TokenType};
 use crate::{
     audit::Actor,
     error::{ApiError, Code},
-    http::Address,
+    http::{Address, layers::RequestUser},
     state::AppState,
 };
 
@@ -60,12 +60,16 @@ impl FromRequestParts<AppState> for Member {
             return Err(Code::NotAuthenticated.into());
         }
         let claims = state.keys.verify(token.trim(), TokenType::Access)?;
-        match state.standings.of(&state.db, claims.user_id).await? {
-            Some(standing) if !standing.is_deleted => {
-                Ok(Self { id: claims.user_id, member_type: standing.member_type, address: Address::of(parts, state) })
-            }
-            _ => Err(Code::InvalidToken.into()),
+        let id = claims.user_id;
+        let standing = state.standings.of(&state.db, id).await?.filter(|standing| !standing.is_deleted);
+        let standing = standing.ok_or(Code::InvalidToken)?;
+        if let Some(user) = parts.extensions.get::<RequestUser>() {
+            user.set(id);
         }
+        if !parts.method.is_safe() {
+            state.limits.writes_user.acquire(id)?.spend();
+        }
+        Ok(Self { id, member_type: standing.member_type, address: Address::of(parts) })
     }
 }
 

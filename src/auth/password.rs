@@ -1,18 +1,56 @@
 //! Passwords: argon2id on threads of their own, and which ones are too easy to guess.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use argon2::{
-    Algorithm, Argon2, Params, Version,
-    password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash},
+    Algorithm, Argon2, Block, Params, Version,
+    password_hash::phc::{Output, ParamsString, PasswordHash, Salt},
 };
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::{error::ApiError, text, workers::Workers};
 
+/// OWASP's first choice for argon2id: 19 MiB, two passes, one lane.
+const PARAMS: Params = Params::DEFAULT;
+/// The most memory, in KiB, that a stored hash of other parameters may ask for.
+const MAX_MEMORY_COST: u32 = 64 * 1024;
+/// The most passes that a stored hash of other parameters may ask for.
+const MAX_TIME_COST: u32 = 16;
+
+/// A password that somebody has typed.
+#[derive(Clone)]
+pub struct Password {
+    /// The form in which passwords are hashed and compared.
+    form: SecretString,
+    /// The text as it was typed, where it differs: hashes made before there was such a form are of that.
+    typed: Option<SecretString>,
+}
+
+impl Password {
+    /// The password that was `typed`; none when it is too long to be anybody's.
+    #[must_use]
+    pub fn new(typed: String) -> Option<Self> {
+        let form = text::password_form(&typed)?;
+        let typed = (form != typed).then(|| SecretString::from(typed));
+        Some(Self { form: SecretString::from(form), typed })
+    }
+}
+
+/// How a password compares to a stored hash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Match {
+    /// It is another password.
+    Wrong,
+    /// It is the password.
+    Right,
+    /// It is the password, but the hash is of the text as it was typed and should be replaced.
+    Outdated,
+}
+
 /// Hashes and verifies passwords.
 pub struct Passwords {
     workers: Workers,
+    memory: Arc<Memory>,
     /// What an unknown email is verified against, so that it costs what a known one does.
     nobody: Arc<str>,
 }
@@ -24,47 +62,120 @@ impl Passwords {
     /// When the system has no randomness to offer.
     pub fn new() -> Result<Self, ApiError> {
         let nobody = hash_blocking("nobody has this password")?.into();
-        Ok(Self { workers: Workers::new().map_err(ApiError::internal)?, nobody })
+        Ok(Self { workers: Workers::new().map_err(ApiError::internal)?, memory: Arc::default(), nobody })
     }
 
     /// The PHC string of `password`.
     ///
     /// # Errors
     /// A failure of the hasher.
-    pub async fn hash(&self, password: SecretString) -> Result<String, ApiError> {
-        self.workers.run(move || hash_blocking(password.expose_secret())).await?
+    pub async fn hash(&self, password: Password) -> Result<String, ApiError> {
+        let memory = Arc::clone(&self.memory);
+        self.workers.run(move || memory.hash(password.form.expose_secret())).await?
     }
 
-    /// Whether `password` is the one behind `hash`; without a hash the same work is done for nothing.
+    /// Compares `password` to the one behind `hash`; without a hash the same work is done for nothing.
+    ///
+    /// How much work it is depends on the text alone and not on the hash: a text that is not in the form in which passwords
+    /// are compared is verified in both, whether the first fits or not.
     ///
     /// # Errors
     /// A stored hash that cannot be read.
-    pub async fn verify(&self, password: SecretString, hash: Option<String>) -> Result<bool, ApiError> {
+    pub async fn verify(&self, password: Password, hash: Option<String>) -> Result<Match, ApiError> {
         let known = hash.is_some();
         let hash = hash.map_or_else(|| Arc::clone(&self.nobody), Into::into);
-        let matches = self
-            .workers
-            .run(move || {
-                let hash = PasswordHash::new(&hash).map_err(|error| ApiError::internal(error.to_string()))?;
-                Ok::<_, ApiError>(hasher().verify_password(password.expose_secret().as_bytes(), &hash).is_ok())
+        let memory = Arc::clone(&self.memory);
+        let work = move || {
+            let hash = PasswordHash::new(&hash).map_err(ApiError::internal)?;
+            let fits = memory.verify(password.form.expose_secret(), &hash)?;
+            let fits_typed = match &password.typed {
+                Some(typed) => memory.verify(typed.expose_secret(), &hash)?,
+                None => false,
+            };
+            Ok::<_, ApiError>(match (fits, fits_typed) {
+                (true, _) => Match::Right,
+                (false, true) => Match::Outdated,
+                (false, false) => Match::Wrong,
             })
-            .await??;
-        Ok(matches && known)
+        };
+        let outcome = self.workers.run(work).await??;
+        Ok(if known { outcome } else { Match::Wrong })
+    }
+}
+
+/// The memory of argon2, kept and used again: freed blocks of this size stay with the allocator, several for each thread that
+/// hashes. There are never more buffers than hashes at once, which is one for each core.
+#[derive(Default)]
+struct Memory(Mutex<Vec<Vec<Block>>>);
+
+impl Memory {
+    /// The PHC string of `password`, which is in the form in which passwords are compared.
+    fn hash(&self, password: &str) -> Result<String, ApiError> {
+        let salt = Salt::generate();
+        let mut output = [0; Params::DEFAULT_OUTPUT_LEN];
+        self.compute(Algorithm::Argon2id, Version::V0x13, PARAMS, password, &salt, &mut output)?;
+        let hash = PasswordHash {
+            algorithm: Algorithm::Argon2id.ident(),
+            version: Some(Version::V0x13.into()),
+            params: ParamsString::try_from(&PARAMS).map_err(ApiError::internal)?,
+            salt: Some(salt),
+            hash: Some(Output::new(&output).map_err(ApiError::internal)?),
+        };
+        Ok(hash.to_string())
+    }
+
+    /// Whether `hash` is of exactly `password`. Two outputs are compared in constant time.
+    fn verify(&self, password: &str, hash: &PasswordHash) -> Result<bool, ApiError> {
+        let (Some(salt), Some(expected)) = (&hash.salt, &hash.hash) else {
+            return Err(ApiError::internal("a hash without a salt or an output"));
+        };
+        let algorithm = Algorithm::try_from(hash.algorithm.as_str()).map_err(ApiError::internal)?;
+        let version = hash.version.map(Version::try_from).transpose().map_err(ApiError::internal)?.unwrap_or_default();
+        let params = Params::try_from(hash).map_err(ApiError::internal)?;
+        if params.m_cost() > MAX_MEMORY_COST || params.t_cost() > MAX_TIME_COST {
+            return Err(ApiError::internal("a hash that asks for too much memory or time"));
+        }
+        let mut output = [0; Output::MAX_LENGTH];
+        let output = &mut output[..expected.len()];
+        self.compute(algorithm, version, params, password, salt, output)?;
+        Ok(Output::new(output).map_err(ApiError::internal)? == *expected)
+    }
+
+    fn compute(
+        &self,
+        algorithm: Algorithm,
+        version: Version,
+        params: Params,
+        password: &str,
+        salt: &[u8],
+        output: &mut [u8],
+    ) -> Result<(), ApiError> {
+        let count = params.block_count();
+        let is_usual = count <= PARAMS.block_count();
+        let kept = if is_usual { self.buffers().pop() } else { None };
+        let mut blocks = kept.unwrap_or_else(|| vec![Block::new(); count.max(PARAMS.block_count())]);
+        let argon2 = Argon2::new(algorithm, version, params);
+        let outcome = argon2.hash_password_into_with_memory(password.as_bytes(), salt, output, &mut blocks);
+        // From what is in there a password could be guessed without the cost.
+        blocks.fill(Block::new());
+        if is_usual {
+            self.buffers().push(blocks);
+        }
+        outcome.map_err(ApiError::internal)
+    }
+
+    fn buffers(&self) -> MutexGuard<'_, Vec<Vec<Block>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// The PHC string of `password`, computed on the calling thread: some tens of milliseconds and 19 MiB.
 ///
 /// # Errors
-/// A failure of the hasher.
+/// A failure of the hasher, or a password that is too long for any account.
 pub fn hash_blocking(password: &str) -> Result<String, ApiError> {
-    let hash = hasher().hash_password(password.as_bytes()).map_err(|error| ApiError::internal(error.to_string()))?;
-    Ok(hash.to_string())
-}
-
-/// OWASP's first choice for argon2id: 19 MiB, two passes, one lane.
-fn hasher() -> Argon2<'static> {
-    Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::DEFAULT)
+    let form = text::password_form(password).ok_or_else(|| ApiError::internal("the password is too long"))?;
+    Memory::default().hash(&form)
 }
 
 /// Whether `password` is what a colleague would try: the email, the part before its `@`, or the name, whatever their case and
@@ -72,16 +183,21 @@ fn hasher() -> Argon2<'static> {
 #[must_use]
 pub fn is_personal(password: &str, email: &str, name: &str) -> bool {
     let letters = |text: &str| text.chars().filter(|c| c.is_alphabetic()).collect::<String>();
-    let password = text::fold(password);
+    let form = |text: &str| text::fold(&text::password_form(text).unwrap_or_default());
+    let password = form(password);
     let local = email.split('@').next().unwrap_or_default();
     [email, local, name]
         .into_iter()
-        .map(text::fold)
+        .map(form)
         .any(|known| password == known || (!letters(&known).is_empty() && letters(&password) == letters(&known)))
 }
 
 #[cfg(test)]
 mod tests {
+    use argon2::password_hash::{PasswordHasher, PasswordVerifier};
+
+    use super::*;
+
     #[test]
     fn a_password_made_of_the_email_or_the_name_is_personal() {
         let (email, name) = ("Kim.Minsu7@example.com", "김 민수");
@@ -93,19 +209,56 @@ mod tests {
             "김민수12345",
             "1234 김 민수",
             "kim.minsu@example.com7",
+            "ＫｉｍＭｉｎｓｕ１２３４",
         ] {
-            assert!(super::is_personal(password, email, name), "{password}");
+            assert!(is_personal(password, email, name), "{password}");
         }
         for password in ["kimminsu likes crackers", "minsu-1234567", "korea-snack-9", "1234567890123"] {
-            assert!(!super::is_personal(password, email, name), "{password}");
+            assert!(!is_personal(password, email, name), "{password}");
         }
-        assert!(super::is_personal("20261234", "20261234@example.com", "이과자"));
-        assert!(!super::is_personal("98765432", "20261234@example.com", "77"), "other digits are no sameness");
+        assert!(is_personal("20261234", "20261234@example.com", "이과자"));
+        assert!(!is_personal("98765432", "20261234@example.com", "77"), "other digits are no sameness");
     }
 
     #[test]
     fn a_hash_is_argon2id_with_the_recommended_cost() {
-        let hash = super::hash_blocking("correct horse").expect("a hash");
+        let hash = hash_blocking("correct horse").expect("a hash");
         assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
+    }
+
+    #[test]
+    fn hashes_of_the_library_and_of_other_costs_are_verified_in_memory_that_is_used_again() {
+        let memory = Memory::default();
+        let verify = |password: &str, hash: &str| {
+            memory.verify(password, &PasswordHash::new(hash).expect("a hash")).map_err(|error| error.to_string())
+        };
+        let costs = [(PARAMS.m_cost(), 2, 1), (64, 1, 1), (2 * PARAMS.m_cost(), 1, 4)];
+        for (algorithm, (memory_cost, time_cost, lanes)) in
+            [Algorithm::Argon2id, Algorithm::Argon2i, Algorithm::Argon2d].into_iter().zip(costs)
+        {
+            let params = Params::new(memory_cost, time_cost, lanes, None).expect("parameters");
+            let library = Argon2::new(algorithm, Version::V0x13, params);
+            let hash = library.hash_password(b"correct horse").expect("a hash").to_string();
+            assert_eq!(verify("correct horse", &hash), Ok(true), "{hash}");
+            assert_eq!(verify("another horse", &hash), Ok(false), "{hash}");
+        }
+        let own = memory.hash("correct horse").expect("a hash");
+        let library = Argon2::default();
+        assert_eq!(library.verify_password(b"correct horse", own.as_str()), Ok(()));
+        let buffers = memory.buffers();
+        assert_eq!(buffers.len(), 1);
+        assert!(
+            buffers[0].iter().all(|block| block.as_ref().iter().all(|word| *word == 0)),
+            "what was computed is wiped"
+        );
+    }
+
+    #[test]
+    fn a_hash_that_asks_for_too_much_is_refused() {
+        let rest = "c2FsdHNhbHRzYWx0c2FsdA$aGFzaGhhc2hoYXNoaGFzaGhhc2hoYXNoaGFzaGhhc2g";
+        for costs in ["m=4194304,t=1,p=1", "m=64,t=4000000000,p=1"] {
+            let hash = PasswordHash::new(&format!("$argon2id$v=19${costs}${rest}")).expect("a hash");
+            assert!(Memory::default().verify("correct horse", &hash).is_err());
+        }
     }
 }

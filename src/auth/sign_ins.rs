@@ -45,6 +45,8 @@ pub async fn credentials(db: &PgPool, email: &str) -> Result<Option<Credentials>
 pub struct Own {
     /// The login id.
     pub email: String,
+    /// The comparison form of the email.
+    pub email_key: String,
     /// As others see it.
     pub name: String,
     /// The PHC string of the password.
@@ -56,7 +58,7 @@ pub struct Own {
 /// # Errors
 /// Postgres out of reach.
 pub async fn own(db: &PgPool, id: i64) -> Result<Own, ApiError> {
-    let own = sqlx::query_as!(Own, "SELECT email, name, password_hash FROM users WHERE id = $1", id);
+    let own = sqlx::query_as!(Own, "SELECT email, email_key, name, password_hash FROM users WHERE id = $1", id);
     Ok(own.fetch_one(db).await?)
 }
 
@@ -93,20 +95,25 @@ pub struct Refresh {
     pub expires_at: DateTime<Utc>,
 }
 
-/// Begins a sign-in with its first refresh token. None when the user has resigned or changed the password since
-/// `credentials` were read: the row's lock decides.
+/// Begins a sign-in with its first refresh token, and replaces the password's hash by `new_hash` if there is one. None when the
+/// user has resigned or the hash is another since `credentials` were read: the row's lock decides.
 ///
 /// # Errors
 /// Postgres out of reach.
 pub async fn begin_sign_in(
     db: &PgPool,
+    actor: &Actor,
+    email: &str,
     credentials: &Credentials,
+    new_hash: Option<&str>,
     expires_at: DateTime<Utc>,
 ) -> Result<Option<Refresh>, ApiError> {
     let refresh = Refresh { user_id: credentials.id, jti: Uuid::new_v4(), expires_at };
+    let mut tx = db.begin().await?;
     let begun = sqlx::query!(
         "WITH person AS (
-             UPDATE users SET last_login = now() WHERE id = $1 AND password_hash = $2 AND NOT is_deleted RETURNING id
+             UPDATE users SET last_login = now(), password_hash = coalesce($6, password_hash)
+             WHERE id = $1 AND password_hash = $2 AND NOT is_deleted RETURNING id
          ), sign_in AS (
              INSERT INTO sign_ins (id, user_id) SELECT $3, id FROM person RETURNING id
          )
@@ -115,17 +122,23 @@ pub async fn begin_sign_in(
         credentials.password_hash,
         Uuid::new_v4(),
         refresh.jti,
-        expires_at
+        expires_at,
+        new_hash
     )
-    .execute(db)
+    .execute(&mut *tx)
     .await?;
-    Ok((begun.rows_affected() == 1).then_some(refresh))
+    if begun.rows_affected() == 0 {
+        return Ok(None);
+    }
+    actor.did(&mut *tx, Action::SignIn, email).await?;
+    tx.commit().await?;
+    Ok(Some(refresh))
 }
 
 /// Exchanges the refresh token `jti` for its successor, good until `expires_at`.
 ///
 /// The UPDATE decides which of several at once spends it. One that is presented again within `grace` gets a successor of its
-/// own; later it is taken for stolen, and the whole sign-in ends.
+/// own, [`MAX_EXTRA_PAIRS`] times; later it is taken for stolen, and the whole sign-in ends.
 ///
 /// # Errors
 /// `invalid_token`.
@@ -165,24 +178,39 @@ pub async fn refresh(
     Ok(successor)
 }
 
-/// The sign-in and the user behind a token that was spent within `grace`. Ends the sign-in of one spent earlier.
+/// How many more pairs a spent refresh token gets within the grace.
+const MAX_EXTRA_PAIRS: i16 = 5;
+
+/// The sign-in and the user behind a token that was spent within `grace` and may have one more pair. Ends the sign-in of one
+/// spent earlier.
 async fn sign_in_of_spent(
     tx: &mut PgConnection,
     address: Address,
     jti: Uuid,
     grace: Duration,
 ) -> Result<Option<(Uuid, i64)>, ApiError> {
+    // Locked, so that of many at once each counts the pairs of those before it.
     let spent = sqlx::query!(
-        r#"SELECT sign_in.id, sign_in.user_id, token.used_at > clock_timestamp() - make_interval(secs => $2) AS "fresh!"
+        r#"SELECT sign_in.id, sign_in.user_id, token.extra_pairs,
+               token.used_at > clock_timestamp() - make_interval(secs => $2) AS "fresh!"
            FROM refresh_tokens AS token JOIN sign_ins AS sign_in ON sign_in.id = token.sign_in_id
-           WHERE token.jti = $1 AND token.used_at IS NOT NULL AND token.expires_at > now() AND sign_in.ended_at IS NULL"#,
+           WHERE token.jti = $1 AND token.used_at IS NOT NULL AND token.expires_at > now() AND sign_in.ended_at IS NULL
+           FOR NO KEY UPDATE OF token"#,
         jti,
         grace.as_seconds_f64()
     )
     .fetch_optional(&mut *tx)
     .await?;
     match spent {
-        Some(token) if token.fresh && grace > Duration::zero() => Ok(Some((token.id, token.user_id))),
+        Some(token) if token.fresh && grace > Duration::zero() => {
+            if token.extra_pairs >= MAX_EXTRA_PAIRS {
+                return Ok(None);
+            }
+            sqlx::query!("UPDATE refresh_tokens SET extra_pairs = extra_pairs + 1 WHERE jti = $1", jti)
+                .execute(tx)
+                .await?;
+            Ok(Some((token.id, token.user_id)))
+        }
         Some(token) => {
             let actor = Actor { id: Some(token.user_id), address: address.to_string() };
             actor.did(&mut *tx, Action::RefreshTokenReuse, &token.user_id.to_string()).await?;

@@ -78,13 +78,20 @@ pub const ORDERINGS: &[Ordering] = &[
     Ordering { name: "email", keys: &[("email_key", "text")] },
 ];
 
-/// Signs somebody up.
+/// Signs somebody up from where `actor` is.
 ///
 /// # Errors
 /// `email_taken`, or `email_resigned` when its holder has left; `validation_failed` for what is no email.
-pub async fn create(db: &PgPool, email: &str, name: &str, password_hash: &str) -> Result<User, ApiError> {
+pub async fn create(
+    db: &PgPool,
+    actor: &Actor,
+    email: &str,
+    name: &str,
+    password_hash: &str,
+) -> Result<User, ApiError> {
     let email = text::email(email).ok_or_else(|| ApiError::invalid("email", "invalid_email"))?;
     let (email_key, name) = (text::email_key(&email), tidy(name));
+    let mut tx = db.begin().await?;
     let id = sqlx::query_scalar!(
         "INSERT INTO users (email, email_key, name, name_key, password_hash) VALUES ($1, $2, $3, $4, $5)
          ON CONFLICT (email_key) DO NOTHING RETURNING id",
@@ -94,14 +101,18 @@ pub async fn create(db: &PgPool, email: &str, name: &str, password_hash: &str) -
         fold(&name),
         password_hash
     )
-    .fetch_optional(db)
+    .fetch_optional(&mut *tx)
     .await?;
-    if let Some(id) = id {
-        return get(db, id).await;
-    }
-    let resigned =
-        sqlx::query_scalar!("SELECT is_deleted FROM users WHERE email_key = $1", email_key).fetch_one(db).await?;
-    Err(if resigned { Code::EmailResigned } else { Code::EmailTaken }.into())
+    let Some(id) = id else {
+        let resigned = sqlx::query_scalar!("SELECT is_deleted FROM users WHERE email_key = $1", email_key);
+        let code = if resigned.fetch_one(&mut *tx).await? { Code::EmailResigned } else { Code::EmailTaken };
+        return Err(code.into());
+    };
+    let actor = Actor { id: Some(id), address: actor.address.clone() };
+    actor.did(&mut *tx, Action::SignUp, &email).await?;
+    let user = get(&mut *tx, id).await?;
+    tx.commit().await?;
+    Ok(user)
 }
 
 /// The user numbered `id`.

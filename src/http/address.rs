@@ -7,12 +7,10 @@ use std::{
 };
 
 use axum::{
-    extract::{ConnectInfo, FromRequestParts},
+    extract::FromRequestParts,
     http::{HeaderMap, request::Parts},
 };
 use ipnet::IpNet;
-
-use crate::state::AppState;
 
 /// The address of the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -43,12 +41,10 @@ impl Address {
         Self(client)
     }
 
-    /// The address that a request comes from.
+    /// The address that a request comes from, as [`super::layers::observe`] has found it.
     #[must_use]
-    pub fn of(parts: &Parts, state: &AppState) -> Self {
-        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
-        let peer = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |ConnectInfo(peer)| peer.ip());
-        Self::behind(peer, &parts.headers, &state.config.trusted_proxies)
+    pub fn of(parts: &Parts) -> Self {
+        parts.extensions.get().copied().unwrap_or(Self(IpAddr::V4(Ipv4Addr::UNSPECIFIED)))
     }
 
     /// What limits count: an IPv6 subscriber holds a whole /64 and could take a new address for every try.
@@ -66,11 +62,11 @@ fn parse(hop: &str) -> Option<IpAddr> {
     hop.parse().ok().or_else(|| hop.parse::<SocketAddr>().ok().map(|address| address.ip()))
 }
 
-impl FromRequestParts<AppState> for Address {
+impl<S: Sync> FromRequestParts<S> for Address {
     type Rejection = Infallible;
 
-    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Infallible> {
-        Ok(Self::of(parts, state))
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(Self::of(parts))
     }
 }
 

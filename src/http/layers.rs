@@ -1,21 +1,29 @@
 //! The layers around the router that no library has: request ids that are safe to log, changes that a client cannot cut off
 //! half-way, and bounds on the bytes of bodies in memory.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    sync::{Arc, OnceLock},
+    time::Instant,
+};
 
 use axum::{
     body::{Body, Bytes, HttpBody, to_bytes},
-    extract::{MatchedPath, Request, State},
+    extract::{ConnectInfo, MatchedPath, Request, State},
     http::{HeaderName, HeaderValue, Method, header, uri::Authority},
     middleware::Next,
     response::{IntoResponse, Response},
 };
+use ipnet::IpNet;
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 use uuid::Uuid;
 
-use super::body_budget::{BodyBudget, Reservation, metered};
+use super::{
+    Address,
+    body_budget::{BodyBudget, Reservation, metered},
+};
 use crate::{
     error::{ApiError, Code},
     pulse::Pulse,
@@ -27,9 +35,22 @@ const SMALL_RESPONSE: u64 = 64 * 1024;
 /// The header that names a request, in logs and answers.
 pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Keeps the client's request id when it is sane and makes one otherwise, puts it into every log line and the answer, and logs
-/// and counts the answer with its route's pattern, status and time.
-pub async fn observe(mut request: Request, next: Next) -> Response {
+/// Where a request's access line finds the user who has signed in, once the handler's extractor knows.
+#[derive(Clone, Debug, Default)]
+pub struct RequestUser(Arc<OnceLock<i64>>);
+
+impl RequestUser {
+    /// Notes the user's id.
+    pub fn set(&self, id: i64) {
+        // An extractor that runs twice finds the same user.
+        let _ = self.0.set(id);
+    }
+}
+
+/// Keeps the client's request id when it is sane and makes one otherwise, puts it into every log line and the answer, finds the
+/// client's address behind the proxies that are trusted, and logs and counts the answer with its route's pattern, status, time,
+/// user and address.
+pub async fn observe(State(trusted): State<Arc<[IpNet]>>, mut request: Request, next: Next) -> Response {
     let started = Instant::now();
     let sane = |value: &&HeaderValue| {
         (1..=128).contains(&value.len()) && value.as_bytes().iter().all(|byte| (0x21..=0x7e).contains(byte))
@@ -40,6 +61,11 @@ pub async fn observe(mut request: Request, next: Next) -> Response {
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let span = tracing::info_span!("request", id = id.to_str().unwrap_or_default(), %method, path);
     request.headers_mut().insert(X_REQUEST_ID, id.clone());
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
+    let peer = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |ConnectInfo(peer)| peer.ip());
+    let (address, user) = (Address::behind(peer, request.headers(), &trusted), RequestUser::default());
+    request.extensions_mut().insert(address);
+    request.extensions_mut().insert(user.clone());
     let mut response = next.run(request).instrument(span).await;
 
     let seconds = started.elapsed().as_secs_f64();
@@ -52,7 +78,8 @@ pub async fn observe(mut request: Request, next: Next) -> Response {
     // Outside of the span: what stands in a span is written anew for each line in it, and this line is every request's.
     let id_text = id.to_str().unwrap_or_default();
     let (status, milliseconds) = (status.as_u16(), seconds * 1000.0);
-    tracing::info!(id = id_text, %method, path, route, status, milliseconds, "answered");
+    let user = user.0.get().copied();
+    tracing::info!(id = id_text, %method, path, route, status, milliseconds, user, %address, "answered");
     response.headers_mut().insert(X_REQUEST_ID, id);
     response
 }

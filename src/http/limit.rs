@@ -1,8 +1,8 @@
-//! How often somebody may try: a bucket of tries for each key, refilled evenly.
+//! Rate limits: a bucket of tries for each key, refilled evenly.
 //!
-//! A try is taken before the deed and given back when it turns out to be free (a sign-in that succeeds), so that fifty tries at
-//! once do not all pass before the first has failed. That is why no library serves here: none gives back. Each server keeps its
-//! own buckets; behind `n` of them somebody has `n` times as many tries.
+//! A try is taken before the operation and given back when it turns out to be free (a sign-in that succeeds), so that fifty
+//! tries at once do not all pass before the first has failed. That is why no library serves here: none gives back. Each server
+//! keeps its own buckets; behind `n` of them somebody has `n` times as many tries.
 
 use std::{
     collections::HashMap,
@@ -11,61 +11,117 @@ use std::{
     time::{Duration, Instant},
 };
 
+use sha2::{Digest, Sha256};
+
 use crate::{config::Rate, error::ApiError};
 
-/// When so many keys are known, those whose buckets are full again are forgotten.
-const CROWDED: usize = 10_000;
+/// The most keys that one limiter keeps: a few megabytes.
+const MAX_KEYS: usize = 100_000;
 
-/// The buckets of one rule.
-pub struct Limit<K> {
+/// A key made of text that a client typed: 128 bits of its SHA-256, whatever the length of the text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct KeyDigest([u8; 16]);
+
+impl KeyDigest {
+    /// The key of `text`.
+    #[must_use]
+    pub fn of(text: &str) -> Self {
+        let digest = Sha256::digest(text);
+        Self(std::array::from_fn(|at| digest[at]))
+    }
+}
+
+/// The buckets of one rule. A key is `Copy`: it cannot have a length that a client decides.
+pub struct RateLimiter<K> {
     rate: Rate,
-    /// When each bucket will be full again; a bucket that is full has no entry.
-    full_at: Mutex<Buckets<K>>,
+    buckets: Mutex<Buckets<K>>,
 }
 
 struct Buckets<K> {
+    /// When each bucket will be full again. A bucket without an entry is full.
     full_at: HashMap<K, Instant>,
-    crowded: usize,
+    next_sweep: Instant,
 }
 
-impl<K: Eq + Hash> Limit<K> {
+impl<K: Copy + Eq + Hash> Buckets<K> {
+    /// Removes the buckets that are full again. Where too many are left, the eighth that is nearest to full goes. To have an
+    /// empty bucket forgotten, somebody has to empty as many others first, which takes longer than waiting for it to refill.
+    fn sweep(&mut self, now: Instant, period: Duration) {
+        self.full_at.retain(|_, full_at| *full_at > now);
+        if self.full_at.len() >= MAX_KEYS {
+            let mut times: Vec<Instant> = self.full_at.values().copied().collect();
+            let (_, &mut last, _) = times.select_nth_unstable(MAX_KEYS / 8);
+            self.full_at.retain(|_, full_at| *full_at > last);
+        }
+        self.full_at.shrink_to(self.full_at.len() * 2);
+        self.next_sweep = now + period;
+    }
+}
+
+/// A try that has been taken. It is given back when this is dropped without [`Permit::spend`].
+#[must_use]
+pub struct Permit<'a, K: Copy + Eq + Hash> {
+    limiter: &'a RateLimiter<K>,
+    key: K,
+    is_spent: bool,
+}
+
+impl<K: Copy + Eq + Hash> Permit<'_, K> {
+    /// Leaves the try taken.
+    pub fn spend(mut self) {
+        self.is_spent = true;
+    }
+}
+
+impl<K: Copy + Eq + Hash> Drop for Permit<'_, K> {
+    fn drop(&mut self) {
+        if !self.is_spent {
+            self.limiter.refund_at(&self.key, Instant::now());
+        }
+    }
+}
+
+impl<K: Copy + Eq + Hash> RateLimiter<K> {
     /// Full buckets of `rate`.
     #[must_use]
     pub fn new(rate: Rate) -> Self {
-        Self { rate, full_at: Mutex::new(Buckets { full_at: HashMap::new(), crowded: CROWDED }) }
+        let buckets = Buckets { full_at: HashMap::new(), next_sweep: Instant::now() + rate.period };
+        Self { rate, buckets: Mutex::new(buckets) }
     }
 
     /// Takes a try of `key`.
     ///
     /// # Errors
     /// `too_many_requests` when there is none left.
-    pub fn take(&self, key: K) -> Result<(), ApiError> {
-        self.take_at(key, Instant::now()).map_err(ApiError::too_many)
-    }
-
-    /// Gives back the try that was taken last.
-    pub fn give_back(&self, key: &K) {
-        let mut buckets = self.buckets();
-        if let Some(full_at) = buckets.full_at.get_mut(key) {
-            *full_at -= self.interval();
-        }
+    pub fn acquire(&self, key: K) -> Result<Permit<'_, K>, ApiError> {
+        self.acquire_at(key, Instant::now()).map_err(ApiError::too_many)?;
+        Ok(Permit { limiter: self, key, is_spent: false })
     }
 
     /// Takes a try, or tells how long it is until there is one.
-    fn take_at(&self, key: K, now: Instant) -> Result<(), Duration> {
+    fn acquire_at(&self, key: K, now: Instant) -> Result<(), Duration> {
         let mut buckets = self.buckets();
-        if buckets.full_at.len() >= buckets.crowded {
-            buckets.full_at.retain(|_, full_at| *full_at > now);
-            // Not at every try, when they are all in use.
-            buckets.crowded = CROWDED.max(buckets.full_at.len() * 2);
+        if now >= buckets.next_sweep || (buckets.full_at.len() >= MAX_KEYS && !buckets.full_at.contains_key(&key)) {
+            buckets.sweep(now, self.rate.period);
         }
-        let full_at = buckets.full_at.entry(key).or_insert(now);
-        let then = (*full_at).max(now) + self.interval();
+        let full_at = buckets.full_at.get(&key).map_or(now, |full_at| (*full_at).max(now));
+        let then = full_at + self.interval();
         match then.duration_since(now).checked_sub(self.rate.period) {
             Some(wait) if !wait.is_zero() => Err(wait),
             _ => {
-                *full_at = then;
+                buckets.full_at.insert(key, then);
                 Ok(())
+            }
+        }
+    }
+
+    /// Gives back a try of `key`.
+    fn refund_at(&self, key: &K, now: Instant) {
+        let mut buckets = self.buckets();
+        if let Some(full_at) = buckets.full_at.get_mut(key) {
+            *full_at -= self.interval();
+            if *full_at <= now {
+                buckets.full_at.remove(key);
             }
         }
     }
@@ -76,7 +132,7 @@ impl<K: Eq + Hash> Limit<K> {
     }
 
     fn buckets(&self) -> MutexGuard<'_, Buckets<K>> {
-        self.full_at.lock().unwrap_or_else(PoisonError::into_inner)
+        self.buckets.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -84,46 +140,74 @@ impl<K: Eq + Hash> Limit<K> {
 mod tests {
     use super::*;
 
-    fn limit() -> (Limit<&'static str>, Instant) {
-        (Limit::new(Rate { count: 5, period: Duration::from_mins(5) }), Instant::now())
+    fn limiter() -> (RateLimiter<u32>, Instant) {
+        (RateLimiter::new(Rate { count: 5, period: Duration::from_mins(5) }), Instant::now())
     }
 
     #[test]
     fn a_bucket_holds_so_many_tries_and_refills_one_by_one() {
-        let (limit, now) = limit();
+        let (limiter, now) = limiter();
         for _ in 0..5 {
-            assert_eq!(limit.take_at("kim", now), Ok(()));
+            assert_eq!(limiter.acquire_at(1, now), Ok(()));
         }
-        assert_eq!(limit.take_at("kim", now), Err(Duration::from_mins(1)));
-        assert_eq!(limit.take_at("lee", now), Ok(()));
+        assert_eq!(limiter.acquire_at(1, now), Err(Duration::from_mins(1)));
+        assert_eq!(limiter.acquire_at(2, now), Ok(()));
         let later = now + Duration::from_mins(1);
-        assert_eq!(limit.take_at("kim", later), Ok(()));
-        assert_eq!(limit.take_at("kim", later), Err(Duration::from_mins(1)));
+        assert_eq!(limiter.acquire_at(1, later), Ok(()));
+        assert_eq!(limiter.acquire_at(1, later), Err(Duration::from_mins(1)));
         let much_later = later + Duration::from_hours(1);
         for _ in 0..5 {
-            assert_eq!(limit.take_at("kim", much_later), Ok(()));
+            assert_eq!(limiter.acquire_at(1, much_later), Ok(()));
         }
-        assert!(limit.take_at("kim", much_later).is_err());
+        assert!(limiter.acquire_at(1, much_later).is_err());
     }
 
     #[test]
-    fn a_try_that_is_given_back_was_free() {
-        let (limit, now) = limit();
+    fn a_permit_that_is_dropped_gives_its_try_back_and_one_that_is_spent_does_not() {
+        let (limiter, _) = limiter();
         for _ in 0..50 {
-            assert_eq!(limit.take_at("kim", now), Ok(()));
-            limit.give_back(&"kim");
+            let permit = limiter.acquire(1);
+            assert!(permit.is_ok());
         }
-        limit.give_back(&"nobody");
+        assert_eq!(limiter.buckets().full_at.len(), 0);
+        for _ in 0..5 {
+            limiter.acquire(1).expect("a try").spend();
+        }
+        assert!(limiter.acquire(1).is_err());
+        limiter.refund_at(&2, Instant::now());
     }
 
     #[test]
-    fn buckets_that_are_full_again_are_forgotten() {
-        let limit = Limit::new(Rate { count: 1, period: Duration::from_secs(1) });
-        let now = Instant::now();
-        for key in 0..CROWDED {
-            assert_eq!(limit.take_at(key, now), Ok(()));
+    fn buckets_that_are_full_again_are_forgotten_within_a_period() {
+        let (limiter, now) = limiter();
+        for key in 0..1000 {
+            assert_eq!(limiter.acquire_at(key, now), Ok(()));
         }
-        assert_eq!(limit.take_at(CROWDED, now + Duration::from_secs(2)), Ok(()));
-        assert_eq!(limit.buckets().full_at.len(), 1);
+        assert_eq!(limiter.acquire_at(1000, now + Duration::from_mins(6)), Ok(()));
+        let buckets = limiter.buckets();
+        assert_eq!(buckets.full_at.len(), 1);
+        assert!(buckets.full_at.capacity() < 100, "{}", buckets.full_at.capacity());
+    }
+
+    #[test]
+    fn a_full_table_stays_bounded_and_a_closed_bucket_stays_closed() {
+        let (limiter, now) = limiter();
+        let keys = u32::try_from(MAX_KEYS).expect("a number");
+        for _ in 0..5 {
+            assert_eq!(limiter.acquire_at(u32::MAX, now), Ok(()));
+        }
+        for key in 0..3 * keys {
+            assert_eq!(limiter.acquire_at(key, now + Duration::from_nanos(key.into())), Ok(()));
+        }
+        assert!(limiter.buckets().full_at.len() <= MAX_KEYS);
+        assert!(limiter.acquire_at(u32::MAX, now + Duration::from_secs(1)).is_err());
+    }
+
+    #[test]
+    fn keys_of_a_megabyte_are_sixteen_bytes_and_differ() {
+        let long = "a".repeat(1_000_000);
+        assert_eq!(KeyDigest::of(&long), KeyDigest::of(&long));
+        assert_ne!(KeyDigest::of(&long), KeyDigest::of(&long[1..]));
+        assert_eq!(size_of::<KeyDigest>(), 16);
     }
 }

@@ -5,7 +5,7 @@ use std::{borrow::Cow, collections::HashSet, sync::LazyLock};
 
 use validator::ValidationError;
 
-use crate::text::{self, fold, tidy};
+use crate::text::{self, fold, password_form, tidy};
 
 /// Passwords of eight and more characters that everybody has thought of before, as public lists of leaked ones count them.
 static COMMON_PASSWORDS: LazyLock<HashSet<&str>> =
@@ -81,15 +81,18 @@ pub fn snack_name(text: &str) -> Result<(), ValidationError> {
     line(text, 128)
 }
 
-/// A password to be: 8 to 128 characters, and none of the common ones.
+/// A password to be: 8 to 128 characters in the form in which passwords are compared, and none of the common ones.
 ///
 /// # Errors
 /// The broken rule.
 pub fn new_password(text: &str) -> Result<(), ValidationError> {
+    let Some(text) = password_form(text) else {
+        return Err(bounded("too_long", "max", 128));
+    };
     match text.chars().count() {
         0 => Err(broken("required")),
         1..8 => Err(bounded("too_short", "min", 8)),
-        8..=128 if COMMON_PASSWORDS.contains(fold(text).as_str()) => Err(broken("too_common")),
+        8..=128 if COMMON_PASSWORDS.contains(fold(&text).as_str()) => Err(broken("too_common")),
         8..=128 => Ok(()),
         _ => Err(bounded("too_long", "max", 128)),
     }

@@ -4,6 +4,7 @@
 
 mod email;
 mod invisible;
+mod password;
 mod url;
 
 use unicode_normalization::UnicodeNormalization;
@@ -11,6 +12,7 @@ use unicode_normalization::UnicodeNormalization;
 pub use self::{
     email::{email, email_key, email_pattern, former_email_key, repaired_email},
     invisible::first_visible,
+    password::password_form,
     url::{url, url_length},
 };
 

@@ -5,7 +5,7 @@ use std::{collections::HashSet, process::Command};
 use axum::body::{Body, to_bytes};
 use reqwest::{Method, header};
 use serde_json::{Value, json};
-use snack_server::{app, demo};
+use snack_server::{app, audit::Actor, demo};
 use tower::ServiceExt;
 
 use crate::helpers::TestApp;
@@ -360,7 +360,9 @@ async fn the_walkthrough_of_the_readme_runs_as_printed() {
     let app = TestApp::start().await;
     // The demo data's admin, who is there after `make run`.
     let hash = snack_server::auth::password::hash_blocking(demo::PASSWORD).expect("a hash");
-    snack_server::auth::store::create(app.db(), demo::ADMIN_EMAIL, "관리자", &hash).await.expect("the admin");
+    snack_server::auth::store::create(app.db(), &Actor::local(), demo::ADMIN_EMAIL, "관리자", &hash)
+        .await
+        .expect("the admin");
     snack_server::auth::store::promote(app.db(), demo::ADMIN_EMAIL).await.expect("the admin");
 
     let folder = std::env::temp_dir().join(format!("walkthrough-{}", uuid::Uuid::new_v4()));

@@ -117,6 +117,7 @@ pub fn settings(database: PgConnectOptions) -> Config {
         ("LIMIT_SIGN_IN_ADDRESS", "100000/1s".to_owned()),
         ("LIMIT_SIGN_UP_ADDRESS", "100000/1s".to_owned()),
         ("LIMIT_SIGN_IN_ACCOUNT", "100000/1s".to_owned()),
+        ("LIMIT_WRITES_USER", "100000/1s".to_owned()),
         ("REACTION_FLUSH_INTERVAL", "1day".to_owned()),
         ("REACTION_RECONCILE_INTERVAL", "1day".to_owned()),
     ];

@@ -178,6 +178,43 @@ async fn two_tabs_that_refresh_at_once_both_go_on() {
 }
 
 #[tokio::test]
+async fn a_spent_token_gets_five_more_pairs_within_the_grace_and_then_the_sign_in_goes_on() {
+    let app = TestApp::with(|config| config.refresh_token_grace = Duration::from_mins(10)).await;
+    let (admin, member) = (app.admin().await, app.member().await);
+    let mut successors = Vec::new();
+    for _ in 0..6 {
+        successors.push(exchange(&app, &member.refresh).await);
+    }
+    for _ in 0..3 {
+        refresh(&app, &member.refresh).await.refused(401, "invalid_token");
+    }
+    for successor in successors {
+        exchange(&app, &successor).await;
+    }
+    assert!(app.get(&admin, "/audit?action=refresh_token_reuse").await.expect(200).rows().is_empty());
+    // After the grace it is a theft as before.
+    spent_earlier(&app, &member.refresh, 601.0).await;
+    refresh(&app, &member.refresh).await.refused(401, "invalid_token");
+    assert_eq!(app.get(&admin, "/audit?action=refresh_token_reuse").await.expect(200).rows().len(), 1);
+}
+
+#[tokio::test]
+async fn of_fifty_uses_of_one_token_at_once_six_get_a_pair() {
+    let app = TestApp::with(|config| config.refresh_token_grace = Duration::from_mins(10)).await;
+    let replica = app.replica().await;
+    let member = app.member().await;
+    let uses = (0..50).map(|number| refresh(if number % 2 == 0 { &app } else { &replica }, &member.refresh));
+    let (won, lost): (Vec<_>, Vec<_>) = join_all(uses).await.into_iter().partition(|answer| answer.status == 200);
+    assert_eq!((won.len(), lost.len()), (6, 44));
+    for answer in lost {
+        answer.refused(401, "invalid_token");
+    }
+    for answer in won {
+        exchange(&app, answer.body["refresh"].as_str().expect("a token")).await;
+    }
+}
+
+#[tokio::test]
 async fn without_rotation_a_refresh_token_stays_good_until_it_is_signed_out() {
     let app = TestApp::with(|config| config.refresh_token_rotation = false).await;
     let member = app.member().await;

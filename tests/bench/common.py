@@ -45,6 +45,7 @@ class Server:
             "HTTP_ADDR": f"127.0.0.1:{port}", "MEDIA_URL": f"file://{media}",
             # Everybody here comes from one address.
             "LIMIT_SIGN_IN_ADDRESS": "1000000/1s", "LIMIT_SIGN_IN_ACCOUNT": "1000000/1s",
+            "LIMIT_WRITES_USER": "1000000/1s",
         }
         psql(f"CREATE DATABASE {database}")
         sh(program, "create-admin", "--email", "admin@bench.example", "--name", "관리자",

@@ -241,6 +241,7 @@ impl Stack {
             ("LIMIT_SIGN_IN_ACCOUNT", "1000000/1s"),
             ("LIMIT_SIGN_IN_ADDRESS", "1000000/1s"),
             ("LIMIT_CONNECTIONS_ADDRESS", "4096"),
+            ("LIMIT_WRITES_USER", "1000000/1s"),
             ("RUST_LOG", "warn"),
             ("LOG_FORMAT", "json"),
         ]
