@@ -2,6 +2,7 @@
 
 pub mod address;
 pub mod body;
+pub mod body_budget;
 pub mod headers;
 pub mod layers;
 pub mod limit;

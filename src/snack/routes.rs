@@ -13,7 +13,7 @@ use uuid::Uuid;
 use validator::Validate;
 
 use super::{
-    form::{NewSnackFields, NewSnackUpload, SnackFields, SnackForm, SnackUpload},
+    form::{MAX_TEXT, NewSnackFields, NewSnackUpload, SnackFields, SnackForm, SnackUpload},
     image,
     page::WrittenPage,
     sandbox::Upload,
@@ -116,7 +116,7 @@ pub async fn register_snack(
     let uid = match store::create(&state.db, member.id, &new, picture.as_ref()).await {
         Ok(uid) => uid,
         Err(refusal) => {
-            discard(&state, picture.as_ref()).await;
+            discard_refused(&state, picture.as_ref(), &refusal).await;
             return Err(refusal);
         }
     };
@@ -125,15 +125,26 @@ pub async fn register_snack(
 }
 
 async fn save(state: &AppState, picture: Option<Upload>) -> Result<Option<image::Stored>, ApiError> {
-    match picture {
-        Some(upload) => image::store(&state.media, state.pictures.prepare(upload).await?).await.map(Some),
-        None => Ok(None),
-    }
+    let Some(upload) = picture else {
+        return Ok(None);
+    };
+    // Held until the picture is stored: until then what was made of it is in memory.
+    let decoding = state.pictures.uploads.decoding(&upload.permit).await?;
+    let prepared = state.pictures.prepare(&upload, &decoding).await?;
+    image::store(&state.media, prepared).await.map(Some)
 }
 
 async fn discard(state: &AppState, picture: Option<&image::Stored>) {
     if let Some(picture) = picture {
         image::remove(&state.media, picture).await;
+    }
+}
+
+/// Removes a picture whose row was refused. After a failure of ours nobody knows whether the row is there: the sweep removes
+/// the picture later, unless it is.
+async fn discard_refused(state: &AppState, picture: Option<&image::Stored>, refusal: &ApiError) {
+    if refusal.code.status() < 500 {
+        discard(state, picture).await;
     }
 }
 
@@ -190,7 +201,7 @@ pub async fn edit_snack(
         Ok(gone) => discard(&state, gone.as_ref()).await,
         Err(refusal) => {
             if let PictureChange::Replace(stored) = &change {
-                discard(&state, Some(stored)).await;
+                discard_refused(&state, Some(stored), &refusal).await;
             }
             return Err(refusal);
         }
@@ -242,7 +253,8 @@ pub async fn get_picture(
     Ok((headers, bytes).into_response())
 }
 
-/// How large the body of a call that takes a picture may be: the picture, and room for the other fields.
+/// Bound on the body of a call that takes a picture: the picture, the text of the other fields, and as much again for what
+/// stands between them.
 pub fn upload_limit() -> DefaultBodyLimit {
-    DefaultBodyLimit::max(image::MAX_BYTES + crate::http::body::LIMIT)
+    DefaultBodyLimit::max(image::MAX_BYTES + 2 * MAX_TEXT)
 }

@@ -8,28 +8,22 @@ use std::{
     io::{self, Read, Write},
     path::PathBuf,
     process::{ExitCode, Stdio},
-    sync::Arc,
     time::Duration,
 };
 
-use axum::body::Bytes;
 use rustix::process::{Resource, Rlimit, nice, setrlimit};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     process::Command,
-    sync::{OwnedSemaphorePermit, Semaphore},
     time::timeout,
 };
 
-use super::image::{self, Extension, MAX_BYTES, Prepared};
-use crate::error::{ApiError, Code};
+use super::{
+    image::{self, Extension, MAX_BYTES, Prepared, Refusal},
+    uploads::{DecodingPermit, UploadPermit, Uploads},
+};
+use crate::error::ApiError;
 
-/// How many uploads are held in memory at once, from their first byte.
-const IN_HAND: usize = 4;
-/// How many are decoded at once.
-const DECODING: usize = 2;
-/// How long an upload waits for its place.
-const QUEUE: Duration = Duration::from_secs(5);
 /// How long the process may take, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// The most that the process says: two pictures of at most 1,280 pixels a side, as PNG.
@@ -39,53 +33,33 @@ const MAX_MEMORY: u64 = 1024 * 1024 * 1024;
 /// How much the process yields to requests.
 const POLITENESS: i32 = 10;
 
-/// Starts the processes and bounds how many there are.
+/// Starts the processes.
 pub struct Sandbox {
     program: PathBuf,
-    in_hand: Arc<Semaphore>,
-    decoding: Semaphore,
+    /// Bounds on what is uploaded and decoded at once.
+    pub uploads: Uploads,
 }
 
-/// An uploaded file, with its place among those that are in hand.
-#[derive(Debug)]
+/// An uploaded file that has been read.
 pub struct Upload {
-    bytes: Bytes,
-    _place: OwnedSemaphorePermit,
-}
-
-/// A place for an upload that is still to be read.
-pub struct Place(OwnedSemaphorePermit);
-
-impl Place {
-    /// The upload, read.
-    #[must_use]
-    pub fn filled_with(self, bytes: Bytes) -> Upload {
-        Upload { bytes, _place: self.0 }
-    }
+    /// The file.
+    pub bytes: Vec<u8>,
+    /// Permission to hold it.
+    pub permit: UploadPermit,
 }
 
 impl Sandbox {
     /// A sandbox that starts `program`, which is this very program.
     #[must_use]
     pub fn new(program: PathBuf) -> Self {
-        Self { program, in_hand: Arc::new(Semaphore::new(IN_HAND)), decoding: Semaphore::new(DECODING) }
-    }
-
-    /// Waits for a place.
-    ///
-    /// # Errors
-    /// `unavailable` when there is none for a while.
-    pub async fn place(&self) -> Result<Place, ApiError> {
-        let place = timeout(QUEUE, Arc::clone(&self.in_hand).acquire_owned()).await.map_err(|_| Code::Unavailable)?;
-        place.map(Place).map_err(ApiError::internal)
+        Self { program, uploads: Uploads::default() }
     }
 
     /// [`image::prepare`] in a process of its own.
     ///
     /// # Errors
     /// As [`image::prepare`]; `unsupported_media_type` for a file that a decoder dies of, too.
-    pub async fn prepare(&self, upload: Upload) -> Result<Prepared, ApiError> {
-        let _turn = self.decoding.acquire().await.map_err(ApiError::internal)?;
+    pub async fn prepare(&self, upload: &Upload, _permit: &DecodingPermit) -> Result<Prepared, ApiError> {
         let mut process = Command::new(&self.program)
             .arg("prepare-picture")
             .env_clear()
@@ -121,7 +95,7 @@ impl Sandbox {
             Ok(Ok(said)) if !said.is_empty() => understand(said),
             outcome => {
                 tracing::warn!(?outcome, "a picture was the end of its process");
-                Err(Code::UnsupportedMediaType.into())
+                Err(Refusal::Damaged.into())
             }
         }
     }
@@ -130,7 +104,7 @@ impl Sandbox {
 /// The inside: reads a file from standard input, writes to standard output what is to be stored of it.
 ///
 /// The first line is `EXTENSION LENGTH`, followed by the picture, which is so many bytes long, and by its thumbnail; or the
-/// code of a refusal.
+/// name of a refusal.
 #[must_use]
 pub fn main() -> ExitCode {
     let outcome = confine().and_then(|()| {
@@ -143,7 +117,7 @@ pub fn main() -> ExitCode {
                 out.write_all(&prepared.image)?;
                 out.write_all(&prepared.thumbnail)?;
             }
-            Err(refusal) => writeln!(out, "{}", refusal.code.name())?,
+            Err(refusal) => writeln!(out, "{}", refusal.name())?,
         }
         out.flush()
     });
@@ -167,9 +141,8 @@ fn understand(said: Vec<u8>) -> Result<Prepared, ApiError> {
     let garbled = || ApiError::internal("the process that decodes pictures said something else");
     let end = said.iter().position(|byte| *byte == b'\n').ok_or_else(garbled)?;
     let line = std::str::from_utf8(&said[..end]).map_err(|_| garbled())?;
-    if let Some(code) = [Code::PayloadTooLarge, Code::UnsupportedMediaType].into_iter().find(|code| code.name() == line)
-    {
-        return Err(code.into());
+    if let Some(refusal) = Refusal::ALL.into_iter().find(|refusal| refusal.name() == line) {
+        return Err(refusal.into());
     }
     let (extension, length) = line.split_once(' ').ok_or_else(garbled)?;
     let extension = Extension::ALL.into_iter().find(|known| known.name() == extension).ok_or_else(garbled)?;

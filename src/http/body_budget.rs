@@ -1,0 +1,124 @@
+//! A bound on the bytes of request bodies that are in memory at once, over all requests.
+
+use std::{
+    error::Error,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use axum::body::Body;
+use futures_util::TryStreamExt;
+use tokio::sync::Semaphore;
+
+use crate::error::{ApiError, Code};
+
+/// Bytes that request bodies may take together. Cheap to clone; clones share the bytes.
+#[derive(Clone, Debug)]
+pub struct BodyBudget(Arc<Semaphore>);
+
+/// Bytes of a [`BodyBudget`], given back on drop.
+#[derive(Debug)]
+pub struct Reservation {
+    free: Arc<Semaphore>,
+    held: AtomicUsize,
+}
+
+impl BodyBudget {
+    /// A budget of `bytes`.
+    #[must_use]
+    pub fn new(bytes: usize) -> Self {
+        Self(Arc::new(Semaphore::new(bytes.min(Semaphore::MAX_PERMITS))))
+    }
+
+    /// Takes `bytes`, without waiting. Zero is a fine start for a body of which nothing has arrived.
+    ///
+    /// # Errors
+    /// `unavailable` when fewer are left.
+    pub fn try_reserve(&self, bytes: usize) -> Result<Reservation, ApiError> {
+        let reservation = Reservation { free: Arc::clone(&self.0), held: AtomicUsize::new(0) };
+        reservation.grow(bytes)?;
+        Ok(reservation)
+    }
+}
+
+impl Reservation {
+    /// Takes `bytes` more, without waiting.
+    ///
+    /// # Errors
+    /// `unavailable` when fewer are left; what was held before is still held.
+    pub fn grow(&self, bytes: usize) -> Result<(), ApiError> {
+        let permits = u32::try_from(bytes).map_err(|_| Code::Unavailable)?;
+        let taken = self.free.try_acquire_many(permits).map_err(|_| {
+            metrics::counter!("http_bodies_shed_total").increment(1);
+            Code::Unavailable
+        })?;
+        taken.forget();
+        self.held.fetch_add(bytes, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        self.free.add_permits(*self.held.get_mut());
+    }
+}
+
+/// `body`, whose bytes are added to `reservation` as they arrive. A body that has sent nothing holds nothing.
+pub fn metered(body: Body, reservation: Arc<Reservation>) -> Body {
+    Body::from_stream(body.into_data_stream().map_err(Box::<dyn Error + Send + Sync>::from).and_then(move |bytes| {
+        let taken = reservation.grow(bytes.len());
+        std::future::ready(taken.map(|()| bytes).map_err(Into::into))
+    }))
+}
+
+/// Tells whether reading a [`metered`] body failed because the budget was exhausted.
+#[must_use]
+pub fn is_exhausted(error: &(dyn Error + 'static)) -> bool {
+    error.downcast_ref::<ApiError>().is_some_and(|error| error.code == Code::Unavailable)
+        || error.source().is_some_and(is_exhausted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reservation_takes_what_is_left_and_gives_it_back() {
+        let budget = BodyBudget::new(10);
+        let first = budget.try_reserve(6).expect("6 of 10");
+        assert_eq!(budget.try_reserve(5).expect_err("5 of 4").code, Code::Unavailable);
+        let second = budget.try_reserve(0).expect("nothing of 4");
+        second.grow(4).expect("4 of 4");
+        assert_eq!(second.grow(1).expect_err("1 of 0").code, Code::Unavailable);
+        drop(first);
+        second.grow(6).expect("what the first gave back");
+        drop(second);
+        budget.try_reserve(10).expect("all of it");
+    }
+
+    #[tokio::test]
+    async fn a_metered_body_holds_what_has_arrived_and_fails_when_nothing_is_left() {
+        let budget = BodyBudget::new(10);
+        let held = Arc::new(budget.try_reserve(0).expect("nothing"));
+        let chunks = [vec![0; 4], vec![0; 4], vec![0; 4]].map(Ok::<_, std::io::Error>);
+        let body = metered(Body::from_stream(futures_util::stream::iter(chunks)), Arc::clone(&held));
+        let mut stream = body.into_data_stream();
+        let mut arrived = 0;
+        let failure = loop {
+            match stream.try_next().await {
+                Ok(Some(bytes)) => arrived += bytes.len(),
+                Ok(None) => panic!("the third chunk went through"),
+                Err(error) => break error,
+            }
+        };
+        assert_eq!(arrived, 8);
+        assert!(is_exhausted(&failure), "{failure:?}");
+        assert!(!is_exhausted(&std::io::Error::other("the client went away")));
+        budget.try_reserve(3).expect_err("2 are left");
+        drop((stream, held));
+        budget.try_reserve(10).expect("all of it");
+    }
+}
