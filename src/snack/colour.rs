@@ -29,20 +29,37 @@ fn converted(picture: &DynamicImage, profile: &ColorProfile) -> Option<DynamicIm
         }
         _ => return None,
     };
+    if profile.color_space == DataColorSpace::Rgb && is_srgb(profile)? {
+        return None;
+    }
     let target = if has_alpha { Layout::Rgba } else { Layout::Rgb };
+    let out = transformed(profile, &pixels, layout, target)?;
+    if has_alpha {
+        RgbaImage::from_raw(picture.width(), picture.height(), out).map(Into::into)
+    } else {
+        RgbImage::from_raw(picture.width(), picture.height(), out).map(Into::into)
+    }
+}
+
+/// Whether `profile` is one of the many spellings of sRGB: a conversion would only add errors of rounding.
+fn is_srgb(profile: &ColorProfile) -> Option<bool> {
+    let steps = || (0..=u8::MAX).step_by(15);
+    let samples: Vec<u8> = steps()
+        .flat_map(|red| steps().flat_map(move |green| steps().flat_map(move |blue| [red, green, blue])))
+        .collect();
+    let out = transformed(profile, &samples, Layout::Rgb, Layout::Rgb)?;
+    Some(samples.iter().zip(&out).all(|(before, after)| before.abs_diff(*after) <= 1))
+}
+
+fn transformed(profile: &ColorProfile, pixels: &[u8], from: Layout, to: Layout) -> Option<Vec<u8>> {
     let options = TransformOptions {
         rendering_intent: RenderingIntent::RelativeColorimetric,
+        // Precise rather than fast: there are at most 1,280 by 1,280 pixels.
         prefer_fixed_point: false,
         ..TransformOptions::default()
     };
-    let transform = profile.create_transform_8bit(layout, &ColorProfile::new_srgb(), target, options).ok()?;
-    let (width, height) = (picture.width(), picture.height());
-    let count = pixels.len() / layout.channels() * target.channels();
-    let mut out = vec![0; count];
-    transform.transform(&pixels, &mut out).ok()?;
-    if has_alpha {
-        RgbaImage::from_raw(width, height, out).map(Into::into)
-    } else {
-        RgbImage::from_raw(width, height, out).map(Into::into)
-    }
+    let transform = profile.create_transform_8bit(from, &ColorProfile::new_srgb(), to, options).ok()?;
+    let mut out = vec![0; pixels.len() / from.channels() * to.channels()];
+    transform.transform(pixels, &mut out).ok()?;
+    Some(out)
 }

@@ -189,7 +189,7 @@ fn png_bombs() -> Table {
 }
 
 /// A GIF whose screen is this large, with frames of one pixel.
-fn gif(width: u16, height: u16, frames: usize) -> Vec<u8> {
+pub fn gif(width: u16, height: u16, frames: usize) -> Vec<u8> {
     let screen =
         [&b"GIF89a"[..], &width.to_le_bytes(), &height.to_le_bytes(), &[0x80, 0, 0, 0, 0, 0, 0xff, 0xff, 0xff]];
     let frame = [0x2c, 0, 0, 0, 0, 1, 0, 1, 0, 0, 2, 2, 0x44, 0x01, 0];
@@ -229,7 +229,7 @@ fn with_sides(mut jpeg: Vec<u8>, width: u16, height: u16) -> Vec<u8> {
 }
 
 /// A progressive JPEG of 2,000 by 2,000, each of whose scans goes over all of it in a few bytes.
-fn scans(count: usize) -> Vec<u8> {
+pub fn scans(count: usize) -> Vec<u8> {
     let mut jpeg = vec![0xff, 0xd8, 0xff, 0xdb, 0, 67, 0];
     jpeg.extend([1; 64]);
     jpeg.extend([0xff, 0xc2, 0, 11, 8, 0x07, 0xd0, 0x07, 0xd0, 1, 1, 0x11, 0]);
