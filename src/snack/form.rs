@@ -18,7 +18,7 @@ use validator::Validate;
 
 use super::{
     image::{MAX_BYTES, Refusal},
-    sandbox::Upload,
+    sandbox::{Blocks, Upload},
     uploads::UploadPermit,
 };
 use crate::{
@@ -167,10 +167,10 @@ async fn read_form(request: Request, state: &AppState, permit: UploadPermit) -> 
         match name.as_str() {
             "image" => {
                 let is_named = part.file_name().is_some_and(|name| !name.is_empty());
-                let bytes = read_part(&mut part, MAX_BYTES, || Refusal::TooManyBytes.into()).await?;
+                let file = read_part(&mut part, MAX_BYTES, || Refusal::TooManyBytes.into()).await?;
                 // For a file input that was left empty browsers send no bytes and no name.
-                if is_named || !bytes.is_empty() {
-                    picture = Some(bytes);
+                if is_named || !file.is_empty() {
+                    picture = Some(file);
                 }
             }
             "name" => fields.name = Some(text(part, &mut room).await?),
@@ -188,15 +188,15 @@ async fn read_form(request: Request, state: &AppState, permit: UploadPermit) -> 
         }
         seen.push(name);
     }
-    Ok(SnackForm { fields, picture: picture.map(|bytes| Upload { bytes, permit }) })
+    Ok(SnackForm { fields, picture: picture.map(|file| Upload { file, permit }) })
 }
 
 /// The bytes of a part; `too_large` as soon as there are more than `most`.
-async fn read_part(part: &mut Field<'_>, most: usize, too_large: impl Fn() -> ApiError) -> Result<Vec<u8>, ApiError> {
-    let mut bytes = Vec::new();
+async fn read_part(part: &mut Field<'_>, most: usize, too_large: impl Fn() -> ApiError) -> Result<Blocks, ApiError> {
+    let mut bytes = Blocks::default();
     loop {
         match part.chunk().await {
-            Ok(Some(chunk)) if bytes.len() + chunk.len() <= most => bytes.extend_from_slice(&chunk),
+            Ok(Some(chunk)) if bytes.len() + chunk.len() <= most => bytes.push(&chunk),
             Ok(Some(_)) => return Err(too_large()),
             Ok(None) => return Ok(bytes),
             // The whole form is larger than its parts may be together, and this is the part that made it so.
@@ -210,6 +210,7 @@ async fn read_part(part: &mut Field<'_>, most: usize, too_large: impl Fn() -> Ap
 async fn text(mut part: Field<'_>, room: &mut usize) -> Result<String, ApiError> {
     let bytes = read_part(&mut part, *room, || Code::PayloadTooLarge.into()).await?;
     *room -= bytes.len();
+    let bytes = bytes.iter().collect::<Vec<_>>().concat();
     String::from_utf8(bytes).map_err(ApiError::unreadable)
 }
 

@@ -43,9 +43,51 @@ pub struct Sandbox {
 /// An uploaded file that has been read.
 pub struct Upload {
     /// The file.
-    pub bytes: Vec<u8>,
+    pub file: Blocks,
     /// Permission to hold it.
     pub permit: UploadPermit,
+}
+
+/// Bytes that are collected without ever being moved: a vector that grows takes twice its size when it does.
+#[derive(Default)]
+pub struct Blocks {
+    blocks: Vec<Vec<u8>>,
+    length: usize,
+}
+
+impl Blocks {
+    const BLOCK: usize = 64 * 1024;
+
+    /// The bytes collected so far.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.length
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.length == 0
+    }
+
+    /// Adds `bytes`.
+    pub fn push(&mut self, mut bytes: &[u8]) {
+        self.length += bytes.len();
+        while !bytes.is_empty() {
+            let block = match self.blocks.last_mut() {
+                Some(block) if block.len() < Self::BLOCK => block,
+                _ => self.blocks.push_mut(Vec::with_capacity(Self::BLOCK)),
+            };
+            let (now, later) = bytes.split_at(bytes.len().min(Self::BLOCK - block.len()));
+            block.extend_from_slice(now);
+            bytes = later;
+        }
+    }
+
+    /// The bytes, in order.
+    pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        self.blocks.iter().map(Vec::as_slice)
+    }
 }
 
 impl Sandbox {
@@ -76,8 +118,12 @@ impl Sandbox {
         let talk = async {
             let write = async {
                 if let Some(mut stdin) = stdin {
-                    // One that does not read to the end has made up its mind.
-                    let _ = stdin.write_all(&upload.bytes).await;
+                    for block in upload.file.iter() {
+                        // A process that does not read to the end has found out enough.
+                        if stdin.write_all(block).await.is_err() {
+                            break;
+                        }
+                    }
                 }
             };
             let read = async {

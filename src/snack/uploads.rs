@@ -31,8 +31,9 @@ const DECODING: usize = 2;
 const DECODING_WAIT: Duration = Duration::from_secs(15);
 /// Time after which a user with too many uploads may try again.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
-/// Bytes of all uploads that are in memory at once.
-const BUDGET: usize = 64 * 1024 * 1024;
+/// Bytes of all uploads that are in memory at once. With what is read ahead and what is made of them the server takes about
+/// twice as much.
+const BUDGET: usize = 48 * 1024 * 1024;
 
 /// The bounds, shared by all uploads.
 pub struct Uploads {

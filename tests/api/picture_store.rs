@@ -24,7 +24,7 @@ use crate::{
     process::{Run, folder},
 };
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 const DAY: Duration = Duration::from_hours(24);
 
 /// A file system in memory that ends with the test.
@@ -108,7 +108,7 @@ async fn what_no_snack_names_is_gone_after_a_day_and_nothing_else_is() {
         grow_old(&folder.join(name), 30 * DAY);
     }
 
-    let (old, young) = (DAY + Duration::from_mins(1), DAY - Duration::from_mins(1));
+    let (old, young) = (DAY + Duration::from_mins(1), Duration::from_mins(24 * 60 - 1));
     let ours = || Uuid::new_v4().to_string();
     let left_over = [
         format!("{}.jpg", ours()),
