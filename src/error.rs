@@ -168,6 +168,18 @@ fn rule_text(code: &str, bound: &str) -> Text {
         "too_many_digits" => {
             Text::new("이 통화에서 쓸 수 없는 자릿수입니다.", "This has more digits than the currency has.")
         }
+        "too_many_bytes" => Text::new("사진 파일은 5 MiB까지 올릴 수 있습니다.", "A picture may have at most 5 MiB."),
+        "too_many_pixels" => Text::new(
+            "사진은 4,000만 화소(40메가픽셀)까지 올릴 수 있습니다.",
+            "A picture may have at most 40 megapixels.",
+        ),
+        "unsupported_picture" => {
+            Text::new("PNG, JPEG, WebP, GIF 사진만 올릴 수 있습니다.", "Choose a PNG, JPEG, WebP or GIF picture.")
+        }
+        "damaged_picture" => Text::new(
+            "사진 파일이 손상되었거나 잘렸습니다. 온전한 PNG, JPEG, WebP, GIF 파일을 골라 주세요.",
+            "The picture is damaged or cut off. Choose an intact PNG, JPEG, WebP or GIF file.",
+        ),
         "wrong_password" => Text::new("현재 비밀번호가 다릅니다.", "This is not the current password."),
         "unknown_snack" => Code::UnknownSnack.text(),
         "duplicate_snack" => Code::DuplicateSnack.text(),
@@ -234,6 +246,13 @@ impl ApiError {
             format!("요청을 읽을 수 없습니다: {reason}"),
             format!("The request cannot be read: {reason}"),
         ))
+    }
+
+    /// One field that is the whole reason for `code`; its message is the detail as well.
+    #[must_use]
+    pub fn on_field(code: Code, field: &str, rule: &'static str) -> Self {
+        let error = FieldError::new(field, rule);
+        Self { detail: error.message.clone(), ..code.on(vec![error]) }
     }
 
     /// One field that breaks its rule.

@@ -7,6 +7,7 @@ use axum::{
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
+use chrono::Utc;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use serde::{Deserialize, Serialize};
 use sqlx::PgPool;
@@ -24,6 +25,7 @@ use crate::{
     order::idempotency,
     period::PeriodQuery,
     pulse,
+    snack::sweep,
     state::AppState,
 };
 
@@ -150,24 +152,33 @@ pub async fn clean(state: AppState, stop: CancellationToken) {
             _ = ticks.tick() => {}
         }
         state.metrics.run_upkeep();
-        if let Err(error) = remove_expired(&state.db).await {
-            tracing::warn!(%error, "what has expired was not removed; the next round tries again");
+        match remove_expired(&state.db).await {
+            // Apart from the removal's transaction: listing a store takes long.
+            Ok(true) => {
+                if let Err(error) = sweep::remove_unnamed(&state.db, &state.media, Utc::now()).await {
+                    tracing::warn!(%error, "pictures that no snack has were not removed; the next round tries again");
+                }
+            }
+            Ok(false) => {}
+            Err(error) => tracing::warn!(%error, "what has expired was not removed; the next round tries again"),
         }
     }
 }
 
-/// Removes refresh tokens and idempotency keys that have expired, unless another server is at it.
+/// Removes refresh tokens and idempotency keys that have expired, unless another server is at it. Returns whether this
+/// server was elected.
 ///
 /// # Errors
 /// Postgres out of reach.
-pub async fn remove_expired(db: &PgPool) -> Result<(), ApiError> {
+pub async fn remove_expired(db: &PgPool) -> Result<bool, ApiError> {
     let mut tx = db.begin().await?;
     let elected = sqlx::query_scalar!(r#"SELECT pg_try_advisory_xact_lock($1) AS "elected!""#, CLEANING_LOCK);
-    if elected.fetch_one(&mut *tx).await? {
+    let is_elected = elected.fetch_one(&mut *tx).await?;
+    if is_elected {
         let sign_ins = auth::sign_ins::remove_expired(&mut *tx).await?;
         let keys = idempotency::remove_expired(&mut *tx).await?;
         tx.commit().await?;
         tracing::debug!(sign_ins, keys, "removed what has expired");
     }
-    Ok(())
+    Ok(is_elected)
 }

@@ -54,6 +54,10 @@ impl FromRequestParts<AppState> for Member {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
+        // A handler and the extractor of its body may both ask. The request counts once.
+        if let Some(member) = parts.extensions.get::<Self>() {
+            return Ok(member.clone());
+        }
         let header = parts.headers.get(header::AUTHORIZATION).ok_or(Code::NotAuthenticated)?;
         let (scheme, token) = header.to_str().ok().and_then(|value| value.split_once(' ')).ok_or(Code::InvalidToken)?;
         if !scheme.eq_ignore_ascii_case("bearer") {
@@ -69,7 +73,9 @@ impl FromRequestParts<AppState> for Member {
         if !parts.method.is_safe() {
             state.limits.writes_user.acquire(id)?.spend();
         }
-        Ok(Self { id, member_type: standing.member_type, address: Address::of(parts) })
+        let member = Self { id, member_type: standing.member_type, address: Address::of(parts) };
+        parts.extensions.insert(member.clone());
+        Ok(member)
     }
 }
 

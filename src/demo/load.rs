@@ -101,7 +101,10 @@ async fn taken_names(db: &mut PgConnection) -> Result<Vec<String>, DemoError> {
 async fn store_pictures(media: &Media) -> Result<Vec<Stored>, DemoError> {
     let mut pictures = Vec::with_capacity(SNACKS.len());
     for snack in &SNACKS {
-        let work = || Ok::<_, DemoError>(prepare(&picture::draw(snack.picture, snack.name)?)?);
+        let work = || {
+            let drawn = picture::draw(snack.picture, snack.name)?;
+            Ok::<_, DemoError>(prepare(&drawn).map_err(ApiError::from)?)
+        };
         let prepared = spawn_blocking(work).await.map_err(ApiError::internal)??;
         pictures.push(store(media, prepared).await?);
     }

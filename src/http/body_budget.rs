@@ -77,14 +77,8 @@ pub fn metered(body: Body, reservation: Arc<Reservation>) -> Body {
 /// Tells whether reading a [`metered`] body failed because the budget was exhausted.
 #[must_use]
 pub fn is_exhausted(error: &(dyn Error + 'static)) -> bool {
-    let mut cause = Some(error);
-    while let Some(error) = cause {
-        if error.downcast_ref::<ApiError>().is_some_and(|error| error.code == Code::Unavailable) {
-            return true;
-        }
-        cause = error.source();
-    }
-    false
+    error.downcast_ref::<ApiError>().is_some_and(|error| error.code == Code::Unavailable)
+        || error.source().is_some_and(is_exhausted)
 }
 
 #[cfg(test)]

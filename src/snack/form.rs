@@ -3,7 +3,10 @@
 use std::{borrow::Cow, marker::PhantomData};
 
 use axum::{
-    extract::{FromRequest, Multipart, Request, multipart::MultipartError},
+    extract::{
+        FromRequest, FromRequestParts, Multipart, Request,
+        multipart::{Field, MultipartError},
+    },
     http::StatusCode,
 };
 use serde::{Deserialize, Deserializer, de};
@@ -13,14 +16,22 @@ use utoipa::{
 };
 use validator::Validate;
 
-use super::{image::MAX_BYTES, sandbox::Upload};
+use super::{
+    image::{MAX_BYTES, Refusal},
+    sandbox::{Blocks, Upload},
+    uploads::UploadPermit,
+};
 use crate::{
+    auth::Member,
     error::{ApiError, Code, FieldError},
-    http::{body, body::essence, body::present, rules},
+    http::{body, body::essence, body::present, body_budget, rules},
     money::{Currency, PriceInput},
     state::AppState,
     text,
 };
+
+/// Bytes of a form's text at the most, all fields together.
+pub const MAX_TEXT: usize = 64 * 1024;
 
 /// The fields of a snack, each of which may be left out when editing.
 #[derive(Debug, Default, Deserialize, Validate, ToSchema)]
@@ -120,7 +131,6 @@ impl<T: ToSchema> ToSchema for ToRegister<T> {
 }
 
 /// A snack as it was sent: readable, not yet held against the rules.
-#[derive(Debug)]
 pub struct SnackForm {
     /// The fields.
     pub fields: SnackFields,
@@ -133,20 +143,25 @@ impl FromRequest<AppState> for SnackForm {
 
     async fn from_request(request: Request, state: &AppState) -> Result<Self, ApiError> {
         if essence(request.headers()).as_deref() == Some("multipart/form-data") {
-            return body::in_time(read_form(request, state)).await?;
+            let (mut parts, body) = request.into_parts();
+            let member = Member::from_request_parts(&mut parts, state).await?;
+            // Before any of the body is read: what waits here has taken no memory.
+            let permit = state.pictures.uploads.permit(member.id).await?;
+            let request = Request::from_parts(parts, permit.metered(body));
+            return body::in_time(read_form(request, state, permit)).await?;
         }
         let bytes = body::read(request, state).await?;
         Ok(Self { fields: body::parse(&bytes)?, picture: None })
     }
 }
 
-async fn read_form(request: Request, state: &AppState) -> Result<SnackForm, ApiError> {
-    let mut place = Some(state.pictures.place().await?);
+async fn read_form(request: Request, state: &AppState, permit: UploadPermit) -> Result<SnackForm, ApiError> {
     let mut form = Multipart::from_request(request, state).await.map_err(ApiError::unreadable)?;
     let mut fields = SnackFields::default();
     let mut picture = None;
     let mut seen = Vec::new();
-    while let Some(part) = form.next_field().await.map_err(unreadable)? {
+    let mut room = MAX_TEXT;
+    while let Some(mut part) = form.next_field().await.map_err(unreadable)? {
         let name = part.name().unwrap_or_default().to_owned();
         if seen.contains(&name) {
             return Err(ApiError::unreadable(format_args!("the field {name:?} is there twice")));
@@ -154,21 +169,18 @@ async fn read_form(request: Request, state: &AppState) -> Result<SnackForm, ApiE
         match name.as_str() {
             "image" => {
                 let is_named = part.file_name().is_some_and(|name| !name.is_empty());
-                let bytes = part.bytes().await.map_err(unreadable)?;
-                if bytes.len() > MAX_BYTES {
-                    return Err(Code::PayloadTooLarge.into());
-                }
+                let file = read_part(&mut part, MAX_BYTES, || Refusal::TooManyBytes.into()).await?;
                 // For a file input that was left empty browsers send no bytes and no name.
-                if is_named || !bytes.is_empty() {
-                    picture = place.take().map(|place| place.filled_with(bytes));
+                if is_named || !file.is_empty() {
+                    picture = Some(file);
                 }
             }
-            "name" => fields.name = Some(read_text(part).await?),
-            "url" => fields.url = Some(read_text(part).await?),
-            "desc" => fields.desc = Some(read_text(part).await?),
-            "price" => fields.price = Some(PriceInput::from(read_text(part).await?.as_str())),
+            "name" => fields.name = Some(read_text(part, &mut room).await?),
+            "url" => fields.url = Some(read_text(part, &mut room).await?),
+            "desc" => fields.desc = Some(read_text(part, &mut room).await?),
+            "price" => fields.price = Some(PriceInput::from(read_text(part, &mut room).await?.as_str())),
             "currency" => {
-                let code = read_text(part).await?;
+                let code = read_text(part, &mut room).await?;
                 let currency = Currency::ALL.into_iter().find(|currency| currency.code() == code);
                 fields.currency =
                     Some(currency.ok_or_else(|| ApiError::unreadable(format_args!("unknown currency {code:?}")))?);
@@ -178,22 +190,38 @@ async fn read_form(request: Request, state: &AppState) -> Result<SnackForm, ApiE
         }
         seen.push(name);
     }
-    Ok(SnackForm { fields, picture })
+    Ok(SnackForm { fields, picture: picture.map(|file| Upload { file, permit }) })
 }
 
-async fn read_text(part: axum::extract::multipart::Field<'_>) -> Result<String, ApiError> {
-    // A form's text is bounded as a JSON body is; only the picture may weigh more.
-    let bytes = part.bytes().await.map_err(unreadable)?;
-    if bytes.len() > crate::http::body::LIMIT {
-        return Err(Code::PayloadTooLarge.into());
+/// The bytes of a part; `too_large` as soon as there are more than `most`.
+async fn read_part(part: &mut Field<'_>, most: usize, too_large: impl Fn() -> ApiError) -> Result<Blocks, ApiError> {
+    let mut bytes = Blocks::default();
+    loop {
+        match part.chunk().await {
+            Ok(Some(chunk)) if bytes.len() + chunk.len() <= most => bytes.push(&chunk),
+            Ok(Some(_)) => return Err(too_large()),
+            Ok(None) => return Ok(bytes),
+            // The whole form is larger than its parts may be together, and this is the part that made it so.
+            Err(error) if error.status() == StatusCode::PAYLOAD_TOO_LARGE => return Err(too_large()),
+            Err(error) => return Err(unreadable(error)),
+        }
     }
-    String::from_utf8(bytes.to_vec()).map_err(ApiError::unreadable)
+}
+
+/// The text of a part, which takes its bytes from `room`.
+async fn read_text(mut part: Field<'_>, room: &mut usize) -> Result<String, ApiError> {
+    let bytes = read_part(&mut part, *room, || Code::PayloadTooLarge.into()).await?;
+    *room -= bytes.len();
+    let bytes = bytes.iter().collect::<Vec<_>>().concat();
+    String::from_utf8(bytes).map_err(ApiError::unreadable)
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the shape that map_err wants")]
 fn unreadable(error: MultipartError) -> ApiError {
     if error.status() == StatusCode::PAYLOAD_TOO_LARGE {
         Code::PayloadTooLarge.into()
+    } else if body_budget::is_exhausted(&error) {
+        Code::Unavailable.into()
     } else {
         ApiError::unreadable(error.body_text())
     }

@@ -6,20 +6,27 @@
 //! | digits and bounds of a price | [`crate::money`] |
 //! | what counts as a picture | [`image`] |
 //! | what a picture may cost to decode | [`sandbox`] |
+//! | how much is uploaded at once | [`uploads`] |
+//! | which pictures are left over | [`sweep`] |
 //! | who may change a snack | [`store::edit`] |
 
+pub mod colour;
+pub mod end_marker;
 pub mod form;
 pub mod image;
 pub mod page;
 pub mod routes;
 pub mod sandbox;
 pub mod store;
+pub mod sweep;
+pub mod uploads;
 
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     error::Code::{
-        NotFound, PayloadTooLarge, PermissionDenied, SnackNameTaken, UnsupportedMediaType, ValidationFailed,
+        NotFound, PayloadTooLarge, PermissionDenied, SnackNameTaken, TooManyRequests, UnsupportedMediaType,
+        ValidationFailed,
     },
     openapi::{admin, member},
     state::AppState,
@@ -28,8 +35,11 @@ use crate::{
 /// Every route of this noun with the refusals that are its own.
 pub fn router() -> OpenApiRouter<AppState> {
     let uploads = OpenApiRouter::new()
-        .routes(member(routes!(routes::register_snack), &[ValidationFailed, SnackNameTaken]))
-        .routes(member(routes!(routes::edit_snack), &[ValidationFailed, PermissionDenied, SnackNameTaken]))
+        .routes(member(routes!(routes::register_snack), &[ValidationFailed, SnackNameTaken, TooManyRequests]))
+        .routes(member(
+            routes!(routes::edit_snack),
+            &[ValidationFailed, PermissionDenied, SnackNameTaken, TooManyRequests],
+        ))
         .layer(routes::upload_limit());
     OpenApiRouter::new()
         .merge(uploads)

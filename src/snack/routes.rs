@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::{
+    body::Body,
     extract::{DefaultBodyLimit, Path, State},
     http::{HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
@@ -13,7 +14,7 @@ use uuid::Uuid;
 use validator::Validate;
 
 use super::{
-    form::{NewSnackFields, NewSnackUpload, SnackFields, SnackForm, SnackUpload},
+    form::{MAX_TEXT, NewSnackFields, NewSnackUpload, SnackFields, SnackForm, SnackUpload},
     image,
     page::WrittenPage,
     sandbox::Upload,
@@ -116,7 +117,7 @@ pub async fn register_snack(
     let uid = match store::create(&state.db, member.id, &new, picture.as_ref()).await {
         Ok(uid) => uid,
         Err(refusal) => {
-            discard(&state, picture.as_ref()).await;
+            discard_refused(&state, picture.as_ref(), &refusal).await;
             return Err(refusal);
         }
     };
@@ -125,15 +126,26 @@ pub async fn register_snack(
 }
 
 async fn save(state: &AppState, picture: Option<Upload>) -> Result<Option<image::Stored>, ApiError> {
-    match picture {
-        Some(upload) => image::store(&state.media, state.pictures.prepare(upload).await?).await.map(Some),
-        None => Ok(None),
-    }
+    let Some(upload) = picture else {
+        return Ok(None);
+    };
+    // Held until the picture is stored: until then what was made of it is in memory.
+    let decoding = state.pictures.uploads.decoding(&upload.permit).await?;
+    let prepared = state.pictures.prepare(&upload, &decoding).await?;
+    image::store(&state.media, prepared).await.map(Some)
 }
 
 async fn discard(state: &AppState, picture: Option<&image::Stored>) {
     if let Some(picture) = picture {
         image::remove(&state.media, picture).await;
+    }
+}
+
+/// Removes a picture whose row was refused. After a failure of ours nobody knows whether the row is there: the sweep removes
+/// the picture later, unless it is.
+async fn discard_refused(state: &AppState, picture: Option<&image::Stored>, refusal: &ApiError) {
+    if refusal.code.status() < 500 {
+        discard(state, picture).await;
     }
 }
 
@@ -190,7 +202,7 @@ pub async fn edit_snack(
         Ok(gone) => discard(&state, gone.as_ref()).await,
         Err(refusal) => {
             if let PictureChange::Replace(stored) = &change {
-                discard(&state, Some(stored)).await;
+                discard_refused(&state, Some(stored), &refusal).await;
             }
             return Err(refusal);
         }
@@ -232,17 +244,19 @@ pub async fn get_picture(
 ) -> Result<Response, ApiError> {
     let Path(path) = path.map_err(|_| Code::NotFound)?;
     let kind = image::content_type(&path).ok_or(Code::NotFound)?;
-    let bytes = state.media.get(&path).await?;
-    let headers: [(HeaderName, HeaderValue); 4] = [
+    let (size, bytes) = state.media.get(&path).await?;
+    let headers: [(HeaderName, HeaderValue); 5] = [
+        (header::CONTENT_LENGTH, HeaderValue::from(size)),
         (header::CONTENT_TYPE, HeaderValue::from_static(kind)),
         (header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=31536000, immutable")),
         (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
         (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; sandbox")),
     ];
-    Ok((headers, bytes).into_response())
+    Ok((headers, Body::from_stream(bytes)).into_response())
 }
 
-/// How large the body of a call that takes a picture may be: the picture, and room for the other fields.
+/// Bound on the body of a call that takes a picture: the picture, the text of the other fields, and as much again for what
+/// stands between them.
 pub fn upload_limit() -> DefaultBodyLimit {
-    DefaultBodyLimit::max(image::MAX_BYTES + crate::http::body::LIMIT)
+    DefaultBodyLimit::max(image::MAX_BYTES + 2 * MAX_TEXT)
 }

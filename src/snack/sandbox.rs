@@ -8,28 +8,22 @@ use std::{
     io::{self, Read, Write},
     path::PathBuf,
     process::{ExitCode, Stdio},
-    sync::Arc,
     time::Duration,
 };
 
-use axum::body::Bytes;
 use rustix::process::{Resource, Rlimit, nice, setrlimit};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     process::Command,
-    sync::{OwnedSemaphorePermit, Semaphore},
     time::timeout,
 };
 
-use super::image::{self, Extension, MAX_BYTES, Prepared};
-use crate::error::{ApiError, Code};
+use super::{
+    image::{self, Extension, MAX_BYTES, Prepared, Refusal},
+    uploads::{DecodingPermit, UploadPermit, Uploads},
+};
+use crate::error::ApiError;
 
-/// How many uploads are held in memory at once, from their first byte.
-const IN_HAND: usize = 4;
-/// How many are decoded at once.
-const DECODING: usize = 2;
-/// How long an upload waits for its place.
-const QUEUE: Duration = Duration::from_secs(5);
 /// How long the process may take, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// The most that the process says: two pictures of at most 1,280 pixels a side, as PNG.
@@ -39,28 +33,60 @@ const MAX_MEMORY: u64 = 1024 * 1024 * 1024;
 /// How much the process yields to requests.
 const POLITENESS: i32 = 10;
 
-/// Starts the processes and bounds how many there are.
+/// Starts the processes.
 pub struct Sandbox {
     program: PathBuf,
-    in_hand: Arc<Semaphore>,
-    decoding: Semaphore,
+    /// Bounds on what is uploaded and decoded at once.
+    pub uploads: Uploads,
 }
 
-/// An uploaded file, with its place among those that are in hand.
-#[derive(Debug)]
+/// An uploaded file that has been read.
 pub struct Upload {
-    bytes: Bytes,
-    _place: OwnedSemaphorePermit,
+    /// The file.
+    pub file: Blocks,
+    /// Permission to hold it.
+    pub permit: UploadPermit,
 }
 
-/// A place for an upload that is still to be read.
-pub struct Place(OwnedSemaphorePermit);
+/// Bytes that are collected without ever being moved: a vector that grows takes twice its size when it does.
+#[derive(Default)]
+pub struct Blocks {
+    blocks: Vec<Vec<u8>>,
+    length: usize,
+}
 
-impl Place {
-    /// The upload, read.
+impl Blocks {
+    const BLOCK: usize = 64 * 1024;
+
+    /// The bytes collected so far.
     #[must_use]
-    pub fn filled_with(self, bytes: Bytes) -> Upload {
-        Upload { bytes, _place: self.0 }
+    pub fn len(&self) -> usize {
+        self.length
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.length == 0
+    }
+
+    /// Adds `bytes`.
+    pub fn push(&mut self, mut bytes: &[u8]) {
+        self.length += bytes.len();
+        while !bytes.is_empty() {
+            let block = match self.blocks.last_mut() {
+                Some(block) if block.len() < Self::BLOCK => block,
+                _ => self.blocks.push_mut(Vec::with_capacity(Self::BLOCK)),
+            };
+            let (now, later) = bytes.split_at(bytes.len().min(Self::BLOCK - block.len()));
+            block.extend_from_slice(now);
+            bytes = later;
+        }
+    }
+
+    /// The bytes, in order.
+    pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        self.blocks.iter().map(Vec::as_slice)
     }
 }
 
@@ -68,24 +94,14 @@ impl Sandbox {
     /// A sandbox that starts `program`, which is this very program.
     #[must_use]
     pub fn new(program: PathBuf) -> Self {
-        Self { program, in_hand: Arc::new(Semaphore::new(IN_HAND)), decoding: Semaphore::new(DECODING) }
-    }
-
-    /// Waits for a place.
-    ///
-    /// # Errors
-    /// `unavailable` when there is none for a while.
-    pub async fn place(&self) -> Result<Place, ApiError> {
-        let place = timeout(QUEUE, Arc::clone(&self.in_hand).acquire_owned()).await.map_err(|_| Code::Unavailable)?;
-        place.map(Place).map_err(ApiError::internal)
+        Self { program, uploads: Uploads::default() }
     }
 
     /// [`image::prepare`] in a process of its own.
     ///
     /// # Errors
     /// As [`image::prepare`]; `unsupported_media_type` for a file that a decoder dies of, too.
-    pub async fn prepare(&self, upload: Upload) -> Result<Prepared, ApiError> {
-        let _turn = self.decoding.acquire().await.map_err(ApiError::internal)?;
+    pub async fn prepare(&self, upload: &Upload, _permit: &DecodingPermit) -> Result<Prepared, ApiError> {
         let mut process = Command::new(&self.program)
             .arg("prepare-picture")
             .env_clear()
@@ -102,8 +118,12 @@ impl Sandbox {
         let talk = async {
             let write = async {
                 if let Some(mut stdin) = stdin {
-                    // One that does not read to the end has made up its mind.
-                    let _ = stdin.write_all(&upload.bytes).await;
+                    for block in upload.file.iter() {
+                        // A process that does not read to the end has found out enough.
+                        if stdin.write_all(block).await.is_err() {
+                            break;
+                        }
+                    }
                 }
             };
             let read = async {
@@ -121,7 +141,7 @@ impl Sandbox {
             Ok(Ok(said)) if !said.is_empty() => understand(said),
             outcome => {
                 tracing::warn!(?outcome, "a picture was the end of its process");
-                Err(Code::UnsupportedMediaType.into())
+                Err(Refusal::Damaged.into())
             }
         }
     }
@@ -130,7 +150,7 @@ impl Sandbox {
 /// The inside: reads a file from standard input, writes to standard output what is to be stored of it.
 ///
 /// The first line is `EXTENSION LENGTH`, followed by the picture, which is so many bytes long, and by its thumbnail; or the
-/// code of a refusal.
+/// name of a refusal.
 #[must_use]
 pub fn main() -> ExitCode {
     let outcome = confine().and_then(|()| {
@@ -143,7 +163,7 @@ pub fn main() -> ExitCode {
                 out.write_all(&prepared.image)?;
                 out.write_all(&prepared.thumbnail)?;
             }
-            Err(refusal) => writeln!(out, "{}", refusal.code.name())?,
+            Err(refusal) => writeln!(out, "{}", refusal.name())?,
         }
         out.flush()
     });
@@ -167,9 +187,8 @@ fn understand(said: Vec<u8>) -> Result<Prepared, ApiError> {
     let garbled = || ApiError::internal("the process that decodes pictures said something else");
     let end = said.iter().position(|byte| *byte == b'\n').ok_or_else(garbled)?;
     let line = std::str::from_utf8(&said[..end]).map_err(|_| garbled())?;
-    if let Some(code) = [Code::PayloadTooLarge, Code::UnsupportedMediaType].into_iter().find(|code| code.name() == line)
-    {
-        return Err(code.into());
+    if let Some(refusal) = Refusal::ALL.into_iter().find(|refusal| refusal.name() == line) {
+        return Err(refusal.into());
     }
     let (extension, length) = line.split_once(' ').ok_or_else(garbled)?;
     let extension = Extension::ALL.into_iter().find(|known| known.name() == extension).ok_or_else(garbled)?;

@@ -110,7 +110,7 @@ pub fn settings(database: PgConnectOptions) -> Config {
         ("DATABASE_URL", environment("DATABASE_URL")),
         ("REDIS_URL", environment("REDIS_URL")),
         ("REDIS_PREFIX", format!("test:{}:", Uuid::new_v4())),
-        ("JWT_SECRET", "a secret of the tests, 32 bytes or more".to_owned()),
+        ("JWT_SECRET", TestApp::SECRET.to_owned()),
         ("HTTP_ADDR", "127.0.0.1:0".to_owned()),
         ("MEDIA_URL", format!("file://{}", std::env::temp_dir().join(format!("snack-{}", Uuid::new_v4())).display())),
         // Everybody in these tests shares one address.
@@ -131,6 +131,9 @@ pub fn settings(database: PgConnectOptions) -> Config {
 }
 
 impl TestApp {
+    /// What signs the tokens of these servers.
+    pub const SECRET: &str = "a secret of the tests, 32 bytes or more";
+
     /// A server with the settings of the tests.
     pub async fn start() -> Self {
         Self::with(|_| {}).await

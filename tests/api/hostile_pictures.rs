@@ -134,7 +134,7 @@ async fn every_forgery_is_answered_as_it_should_be_and_leaves_a_plain_picture_or
 }
 
 /// A figure of a process as the kernel tells it, in MiB.
-fn memory(server: &Server, figure: &str) -> u64 {
+pub fn memory(server: &Server, figure: &str) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", server.pid())).expect("a process");
     let line = status.lines().find_map(|line| line.strip_prefix(figure)).expect("the figure");
     let kibibytes: u64 = line.trim_matches([':', ' ', '\t', 'k', 'B']).parse().expect("a number");

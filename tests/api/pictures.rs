@@ -61,7 +61,7 @@ pub fn with_segment(jpeg: &[u8], marker: u8, data: &[u8]) -> Vec<u8> {
     [&jpeg[..2], &[0xff, marker], &length, data, &jpeg[2..]].concat()
 }
 
-fn form(name: &str, file: Vec<u8>) -> Form {
+pub fn form(name: &str, file: Vec<u8>) -> Form {
     named(name, file, "cat.png", "image/png")
 }
 
@@ -70,13 +70,13 @@ fn named(name: &str, file: Vec<u8>, file_name: &str, kind: &str) -> Form {
     Form::new().text("name", name.to_owned()).text("price", "1").part("image", part)
 }
 
-async fn patch_form(app: &TestApp, who: &Person, path: &str, file: Vec<u8>) -> Answer {
+pub async fn patch_form(app: &TestApp, who: &Person, path: &str, file: Vec<u8>) -> Answer {
     let form = Form::new().part("image", Part::bytes(file).file_name("cat.png"));
     app.send(app.request(Method::PATCH, path).bearer_auth(&who.access).multipart(form)).await
 }
 
 /// The files in the store.
-fn stored(app: &TestApp) -> Vec<String> {
+pub fn stored(app: &TestApp) -> Vec<String> {
     let folder = app.state.config.media_url.to_file_path().expect("a folder");
     let files = std::fs::read_dir(folder).expect("the store");
     let mut names: Vec<_> =
@@ -98,7 +98,7 @@ pub fn decoded(bytes: &[u8]) -> DynamicImage {
 }
 
 /// The picture and the thumbnail of a snack, decoded.
-async fn seen(app: &TestApp, snack: &Body) -> (DynamicImage, DynamicImage) {
+pub async fn seen(app: &TestApp, snack: &Body) -> (DynamicImage, DynamicImage) {
     let (image, thumbnail) = (fetch(app, &snack["image"]).await.1, fetch(app, &snack["thumbnail"]).await.1);
     (decoded(&image), decoded(&thumbnail))
 }
