@@ -6,7 +6,13 @@ use validator::ValidateEmail;
 
 use super::{case_fold, invisible, like_pattern_of};
 
+/// More bytes than any domain has, in whatever form it is typed.
+const MAX_DOMAIN: usize = 4096;
+
 fn ascii_domain(domain: &str, length: DnsLength) -> Option<String> {
+    if domain.len() > MAX_DOMAIN {
+        return None;
+    }
     let ascii = Uts46::new().to_ascii(domain.as_bytes(), AsciiDenyList::STD3, Hyphens::Allow, length);
     ascii.ok().map(std::borrow::Cow::into_owned)
 }

@@ -10,6 +10,8 @@ const EMOJI_STYLE: char = '\u{fe0f}';
 const KEYCAP: char = '\u{20e3}';
 const BLACK_FLAG: char = '\u{1f3f4}';
 const END_OF_TAGS: char = '\u{e007f}';
+/// The most tags of a flag. Without a limit each of many tags would be held against all others.
+const MAX_TAGS: usize = 32;
 
 /// Returns whether `c` draws nothing and is no white space.
 pub fn is_invisible(c: char) -> bool {
@@ -73,10 +75,14 @@ fn belongs_to_emoji(chars: &[char], at: usize) -> bool {
         }
         // The flags of England, Scotland and Wales.
         c if c == END_OF_TAGS || is_tag(c) => {
-            let tags_before = before.iter().rev().take_while(|&&c| is_tag(c)).count();
-            let tags_after = after.iter().take_while(|&&c| is_tag(c)).count();
+            let tags_before = before.iter().rev().take(MAX_TAGS + 1).take_while(|&&c| is_tag(c)).count();
+            let tags_after = after.iter().take(MAX_TAGS + 1).take_while(|&&c| is_tag(c)).count();
             let is_flag = before.len().checked_sub(tags_before + 1).is_some_and(|at| before[at] == BLACK_FLAG);
-            let is_ended = if c == END_OF_TAGS { tags_before > 0 } else { after.get(tags_after) == Some(&END_OF_TAGS) };
+            let is_ended = if c == END_OF_TAGS {
+                (1..=MAX_TAGS).contains(&tags_before)
+            } else {
+                tags_before + tags_after < MAX_TAGS && after.get(tags_after) == Some(&END_OF_TAGS)
+            };
             is_flag && is_ended
         }
         _ => false,
@@ -145,6 +151,12 @@ mod tests {
             ("🏴\u{e007f}", "🏴"),
         ] {
             assert_eq!(strip(text), rest);
+        }
+        let flag = |tags| format!("🏴{}\u{e007f}", "\u{e0067}".repeat(tags));
+        assert_eq!(strip(&flag(32)), flag(32));
+        // Nor does a text of many take long.
+        for tags in [33, 40, 100_000] {
+            assert_eq!((strip(&flag(tags)).as_str(), trim(&flag(tags)).as_str()), ("🏴", "🏴"));
         }
     }
 }
