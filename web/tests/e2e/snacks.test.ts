@@ -158,7 +158,7 @@ describe('registering a snack', () => {
     await expectText(field('사진').getByRole('alert'), '지원하지 않는 형식입니다.')
   })
 
-  it('goes on with a picture only, or without one when that is what was chosen', async () => {
+  it('does not go on without the picture that was chosen', async () => {
     const member = await newMember()
     const page = await open(member, '/snacks')
     const name = `사진 과자 ${unique()}`
@@ -209,7 +209,7 @@ describe('registering a snack', () => {
     expect((await registered()).map(({ image }) => image)).toEqual([expect.stringContaining('/media/')])
   })
 
-  it('without the picture that was taken away again', async () => {
+  it('goes on without a picture that was taken away again', async () => {
     const member = await newMember()
     const page = await open(member, '/snacks')
     await page.getByRole('button', { name: '간식 등록' }).first().click()
@@ -232,7 +232,7 @@ describe('registering a snack', () => {
     ['１，５００', '1500', 'KRW'],
     ['US$3.99', '3.99', 'USD'],
     ['300円', '300', 'JPY'],
-  ] as const)('for %s', async (typed, price, currency) => {
+  ] as const)('takes the price %s', async (typed, price, currency) => {
     const member = await newMember()
     const page = await open(member, '/snacks')
     await page.getByRole('button', { name: '간식 등록' }).first().click()
