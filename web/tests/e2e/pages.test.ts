@@ -479,8 +479,13 @@ describe('a message', () => {
       expect(await page.locator('.toast').count()).toBeLessThanOrEqual(3)
     }
     expect(await page.locator('.toast').count()).toBe(3)
-    const [lowest, below] = [(await page.locator('.toast').last().boundingBox())!, (await bar.boundingBox())!]
-    expect(lowest.y + lowest.height).toBeLessThanOrEqual(below.y)
+    const { y: cart } = (await bar.boundingBox())!
+    const lowest = async () => {
+      const { y, height } = (await page.locator('.toast').last().boundingBox())!
+      return y + height
+    }
+    // When it has come up.
+    await expect.poll(lowest).toBeLessThanOrEqual(cart)
     await page.screenshot({ path: `${SCREENSHOTS}/messages-phone.png` })
 
     // A touched one is not hovered for ever: they go.
@@ -539,7 +544,8 @@ describe('a message', () => {
     await page.getByRole('region', { name: '주문할 간식' }).getByRole('button', { name: '주문하기' }).tap()
     const foot = page.getByRole('dialog').locator('.dialog-foot')
     await foot.waitFor()
-    const [above, below] = [(await toast(page, '중복해서').boundingBox())!, (await foot.boundingBox())!]
-    expect(above.y + above.height).toBeLessThanOrEqual(below.y)
+    const { y: buttons } = (await foot.boundingBox())!
+    const { y, height } = (await toast(page, '중복해서').boundingBox())!
+    expect(y + height).toBeLessThanOrEqual(buttons)
   })
 })
