@@ -543,13 +543,13 @@ describe('a message', () => {
 
   it('is not over the buttons of a dialog', async () => {
     const snack = await newSnack()
-    const page = await open(await newMember(), `/snacks?search=${snack.name.split(' ')[1]}`, PHONE)
-    await card(page, snack).getByRole('button', { name: '담기' }).tap()
+    const small = { viewport: { width: 700, height: 600 } }
+    const page = await open(await newMember(), `/snacks?search=${snack.name.split(' ')[1]}`, small)
     const like = card(page, snack).getByRole('button', { name: '좋아요' })
-    await like.tap()
-    await like.tap()
+    await like.click()
+    await like.click()
     await toast(page, '중복해서').waitFor()
-    await page.getByRole('region', { name: '주문할 간식' }).getByRole('button', { name: '주문하기' }).tap()
+    await page.getByRole('button', { name: '간식 등록' }).first().press('Enter')
     const foot = page.getByRole('dialog').locator('.dialog-foot')
     await foot.waitFor()
     const { y: buttons } = (await foot.boundingBox())!

@@ -549,7 +549,8 @@ describe('a reaction', () => {
     await like(page, snack).click()
     await toast(page, '중복해서').waitFor()
     await hate(page, snack).click()
-    await toast(page, '중복해서').waitFor({ state: 'detached' })
+    // Long before its time is over.
+    await toast(page, '중복해서').waitFor({ state: 'detached', timeout: 4000 })
     await expect
       .poll(async () => (await call<Snack>('GET', `/snacks/${snack.uid}`, member.token)).my_reaction)
       .toBe('hate')
