@@ -55,3 +55,33 @@ export function formatMoney({ currency, amount }: Money, locale: string): string
 export function formatNumber(value: number, locale: string): string {
   return formatOf(locale).format(value)
 }
+
+/** The words and signs that people write beside an amount. On a Korean keyboard the won sign is typed as a backslash. */
+const CURRENCY_WORDS = new Map<string, Currency>([
+  ...['₩', '\\', '원', 'won', 'krw'].map((word) => [word, 'KRW'] as const),
+  ...['$', 'us$', 'usd', '달러', '불', 'dollar', 'dollars'].map((word) => [word, 'USD'] as const),
+  ...['¥', 'jp¥', 'jpy', '円', '엔', 'yen'].map((word) => [word, 'JPY'] as const),
+])
+
+/**
+ * A price as people type it (`1,500원`, `US$3.99`, `１５００`) as a decimal string, and the currency that it names, if any.
+ * Null where it is no price.
+ */
+export function readPrice(text: string): { amount: string; currency: Currency | null } | null {
+  // NFKC makes the full-width forms plain ones; an IME writes its own full stop and comma.
+  const plain = text
+    .normalize('NFKC')
+    .replaceAll('。', '.')
+    .replaceAll('、', ',')
+    .replace(/\p{Cf}/gu, '')
+    .toLowerCase()
+    .trim()
+  const match = /^([^\d.,+-]*)(\d+|\d{1,3}(?:,\d{3})+)(\.\d+)?([^\d.,+-]*)$/.exec(plain)
+  if (!match) return null
+  const [, before, whole, fraction = '', after] = match
+  const words = [before!, after!].map((word) => word.replace(/\s/g, '')).filter(Boolean)
+  const named = new Set(words.map((word) => CURRENCY_WORDS.get(word)))
+  const [currency = null] = named
+  if (named.has(undefined) || named.size > 1) return null
+  return { amount: whole!.replaceAll(',', '') + fraction, currency }
+}

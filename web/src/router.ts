@@ -85,6 +85,7 @@ router.beforeEach(async (to) => {
 
 router.afterEach((to, from) => {
   if (from !== START_LOCATION) noteNavigation()
+  if (to.path !== from.path) useToasts().leavePage()
   document.title = `${t(to.meta.title)} · ${t('app.name')}`
 })
 

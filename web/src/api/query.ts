@@ -52,14 +52,27 @@ interface CachedPages<Row> {
   pageParams: unknown[]
 }
 
-/** Changes one row in every cached list below `key`. */
-export function patchRow<Row extends { uid: string }>(key: QueryKey, uid: string, change: (row: Row) => Row): void {
-  queryClient.setQueriesData<CachedPages<Row>>({ queryKey: key }, (cached) => {
-    if (!cached) return cached
+/**
+ * Changes one row in every cached list below `key`. A list whose filters the row no longer fits loses it. The filters are the
+ * part of a list's key that comes after `key`.
+ */
+export function patchRow<Row extends { uid: string }, Filters = unknown>(
+  key: QueryKey,
+  uid: string,
+  change: (row: Row) => Row,
+  fits: (row: Row, filters: Filters) => boolean = () => true,
+): void {
+  for (const [listKey, cached] of queryClient.getQueriesData<CachedPages<Row>>({ queryKey: key })) {
+    if (!cached) continue
+    const filters = listKey[key.length] as Filters
     const pages = cached.pages.map((page) => ({
       ...page,
-      results: page.results.map((row) => (row.uid === uid ? change(row) : row)),
+      results: page.results.flatMap((row) => {
+        if (row.uid !== uid) return row
+        const changed = change(row)
+        return fits(changed, filters) ? changed : []
+      }),
     }))
-    return { ...cached, pages }
-  })
+    queryClient.setQueryData<CachedPages<Row>>(listKey, { ...cached, pages })
+  }
 }

@@ -40,6 +40,8 @@ export function useFormat() {
     money: (money: Money) => formatMoney(money, locale.value),
     moneys: (amounts: readonly Money[]) => amounts.map((money) => formatMoney(money, locale.value)).join(' + '),
     number: (value: number) => formatNumber(value, locale.value),
+    /** A message that depends on a number: `1 piece`, `2 pieces`. */
+    counted: (key: string, count: number) => t(key, { count: formatNumber(count, locale.value) }, count),
     dateTime: (instant: string) => formatDateTime(instant, locale.value),
     date: (day: string) => formatDate(day, locale.value),
     month: (month: number) => formatMonth(month, locale.value),

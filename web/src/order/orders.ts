@@ -4,10 +4,16 @@ import { Problem } from '../api/problem'
 import { patchRow, queryClient } from '../api/query'
 import type { Order, OrderStatus } from '../api/types'
 import { t } from '../i18n'
+import { STATISTICS } from '../statistics/keys'
 
 export const ORDERS = ['orders']
 export const orderKey = (uid: string) => ['order', uid]
 export const historyKey = (uid: string) => ['order', uid, 'history']
+
+/** What a list of orders is filtered by, as far as an order itself tells whether it fits. */
+export interface OrderFilters {
+  status?: OrderStatus[]
+}
 
 /** An order with the entity tag that tells whether it is still the same. */
 export interface TaggedOrder {
@@ -24,8 +30,20 @@ export async function fetchOrder(uid: string): Promise<TaggedOrder> {
 export function showOrder(tagged: TaggedOrder): void {
   const { order } = tagged
   queryClient.setQueryData(orderKey(order.uid), tagged)
-  patchRow<Order>(ORDERS, order.uid, () => order)
+  patchRow<Order, OrderFilters>(
+    ORDERS,
+    order.uid,
+    () => order,
+    (shown, { status }) => !status || status.includes(shown.status),
+  )
   void queryClient.invalidateQueries({ queryKey: historyKey(order.uid) })
+  forgetLists()
+}
+
+/** Lists that are shown are loaded again, since the order may have come into one or have another place in it. */
+function forgetLists(): void {
+  void queryClient.invalidateQueries({ queryKey: ORDERS })
+  void queryClient.invalidateQueries({ queryKey: STATISTICS })
 }
 
 /** Moves an order along its flow, but only if it still is what the admin saw: `seen`. */
@@ -67,7 +85,7 @@ export async function refreshOrder(uid: string): Promise<TaggedOrder> {
 
 export async function createOrder(body: { snacks: { uid: string; quantity: number }[] }, key: string): Promise<Order> {
   const order = await dataOf(api.POST('/orders', { params: { header: { 'Idempotency-Key': key } }, body }))
-  void queryClient.invalidateQueries({ queryKey: ORDERS })
+  forgetLists()
   return order
 }
 

@@ -4,6 +4,11 @@ import { patchRow, queryClient } from '../api/query'
 import type { Snack } from '../api/types'
 
 export const SNACKS = ['snacks']
+/** What a list of snacks is filtered by, as far as a snack itself tells whether it fits. */
+export interface SnackFilters {
+  status: Snack['status'] | 'all'
+}
+
 export const snackKey = (uid: string) => ['snack', uid]
 
 export function fetchSnack(uid: string): Promise<Snack> {
@@ -13,7 +18,7 @@ export function fetchSnack(uid: string): Promise<Snack> {
 /** Changes a snack wherever it is shown. */
 export function patchSnack(uid: string, change: (snack: Snack) => Snack): void {
   queryClient.setQueryData<Snack>(snackKey(uid), (snack) => snack && change(snack))
-  patchRow<Snack>(SNACKS, uid, change)
+  patchRow<Snack, SnackFilters>(SNACKS, uid, change, (shown, { status }) => status === 'all' || status === shown.status)
 }
 
 /** Shows a snack as it now is wherever it is shown. */
@@ -24,6 +29,8 @@ export function showSnack(snack: Snack): void {
 export async function changeAvailability(uid: string, isAvailable: boolean): Promise<void> {
   const status = isAvailable ? 'available' : 'unavailable'
   showSnack(await dataOf(api.PUT('/snacks/{uid}/status', { params: { path: { uid } }, body: { status } })))
+  // It may have come into a list that is shown.
+  void queryClient.invalidateQueries({ queryKey: SNACKS })
 }
 
 /** What the form sends. */

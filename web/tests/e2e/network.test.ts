@@ -14,6 +14,10 @@ describe('without a network', () => {
     await page.context().setOffline(true)
     const banner = page.getByText('네트워크에 연결되어 있지 않습니다')
     await banner.waitFor()
+    // It hides nothing: the heading begins below it.
+    await page.evaluate(() => scrollTo(0, 0))
+    const [above, heading] = [(await banner.boundingBox())!, (await page.locator('h1').boundingBox())!]
+    expect(heading.y).toBeGreaterThanOrEqual(above.y + above.height)
 
     const like = card(page, snack).getByRole('button', { name: '좋아요' })
     await like.click()

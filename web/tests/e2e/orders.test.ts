@@ -248,6 +248,39 @@ describe('the order list', () => {
     expect(page.url()).not.toMatch(/user|month|status=/)
   })
 
+  it('keeps only what its status filter asks for when the status changes', async () => {
+    const member = await newMember()
+    const [approved, canceled, stays] = [await newOrder(member), await newOrder(member), await newOrder(member)]
+    const boss = await newAdmin()
+    const page = await open(boss)
+    await page.goto(appUrl(`/orders?user=${member.id}&status=approved`))
+    await page.locator('.empty').waitFor()
+    // Two lists that the browser knows by now.
+    await page.getByRole('button', { name: '승인 완료', exact: true, pressed: true }).click()
+    await page.getByRole('button', { name: '승인 대기', exact: true, pressed: false }).click()
+    await expect.poll(() => page.locator('li.order').count()).toBe(3)
+
+    await move(page, approved, '승인')
+    await toast(page, '주문을 승인했습니다').waitFor()
+    await orderCard(page, approved).waitFor({ state: 'detached' })
+    // The focus has not gone with it.
+    await expect
+      .poll(() => page.evaluate(() => document.querySelector('main')!.contains(document.activeElement)))
+      .toBe(true)
+    await move(page, canceled, '주문 취소')
+    await page.getByRole('alertdialog').getByRole('button', { name: '주문 취소' }).click()
+    await orderCard(page, canceled).waitFor({ state: 'detached' })
+    await page.getByRole('alertdialog').waitFor({ state: 'detached' })
+    expect(await page.locator('li.order').count()).toBe(1)
+    await orderCard(page, stays).waitFor()
+
+    // And the other list has it, without a reload.
+    await page.getByRole('button', { name: '승인 대기', exact: true, pressed: true }).click()
+    await page.getByRole('button', { name: '승인 완료', exact: true, pressed: false }).click()
+    await orderCard(page, approved).waitFor()
+    await expect.poll(() => page.locator('li.order').count()).toBe(1)
+  })
+
   it('goes on where it is told to', async () => {
     const page = await open(await newMember())
     const more = page.getByRole('button', { name: '더 보기' })

@@ -1,11 +1,11 @@
-// Every page in every dress: no complaint of the browser's, nothing serious that axe finds, no jumps, nothing that sticks out;
+// Every page in every dress: no complaint of the browser's, nothing that axe finds, no jumps, nothing that sticks out;
 // and a picture of each, to be looked at, in tests/e2e/screenshots. Those that the README shows are in screenshots/; with
 // RENEW_SCREENSHOTS set they are taken anew.
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
 import type axe from 'axe-core'
-import type { BrowserContextOptions, Page } from 'playwright-core'
+import type { BrowserContextOptions, Locator, Page } from 'playwright-core'
 import { beforeAll, describe, expect, it } from 'vitest'
 
 import {
@@ -19,10 +19,12 @@ import {
   expectText,
   newAdmin,
   newMember,
+  newOrder,
   newSnack,
   settled,
   signIn,
   toast,
+  unique,
   useBrowser,
   type Order,
   type Snack,
@@ -57,15 +59,15 @@ beforeAll(async () => {
   }
 })
 
-/** What axe finds that matters. Evaluated by way of the debugger, which the Content-Security-Policy does not bind. */
+/** What axe finds. Evaluated by way of the debugger, which the Content-Security-Policy does not bind. */
 async function audit(page: Page): Promise<string[]> {
   await page.evaluate(AXE)
   const { passes, violations } = await page.evaluate(() => (window as unknown as Measured).axe.run())
   // It has looked at something.
   expect(passes.length).toBeGreaterThan(15)
-  return violations
-    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
-    .flatMap(({ id, nodes }) => nodes.map((node) => `${id}: ${node.target.join(' ')} ${node.failureSummary}`))
+  return violations.flatMap(({ id, nodes }) =>
+    nodes.map((node) => `${id}: ${node.target.join(' ')} ${node.failureSummary}`),
+  )
 }
 
 interface Measured {
@@ -224,18 +226,97 @@ describe('on a small laptop', () => {
   })
 })
 
+/** How the longest name that there can be is set: the letters of each line of it, on the average. */
+async function lettersPerLine(name: Locator): Promise<number> {
+  return name.evaluate((element) => {
+    const range = document.createRange()
+    range.selectNodeContents(element)
+    const lines = new Set([...range.getClientRects()].map(({ top }) => Math.round(top)))
+    return element.textContent!.trim().length / lines.size
+  })
+}
+
 describe('on the smallest phone', () => {
-  it('nothing sticks out', async () => {
-    const page = await open(ADMIN, '/orders', { ...PHONE, viewport: { width: 360, height: 640 } })
-    for (const path of Object.values(pages)) {
-      await show(page, path)
-      expect([path, await sticksOut(page)]).toEqual([path, false])
-    }
+  it.each(['ko', 'en'])(
+    'nothing sticks out, %s',
+    async (language) => {
+      const page = await (await newContext({ ...PHONE, viewport: { width: 320, height: 640 } })).newPage()
+      await page.goto(appUrl('/sign-in'))
+      await page.evaluate((chosen) => localStorage.setItem('snack.language', chosen), language)
+      for (const path of ['/sign-in', '/sign-up']) {
+        await show(page, path)
+        expect([path, await sticksOut(page)]).toEqual([path, false])
+      }
+      await signIn(page, ADMIN)
+      const periods = ['from=2026-01-01&to=2026-02-02', 'year=2026&month=1&week=2', 'year=2026&month=1&day=2']
+      const paths = [
+        ...Object.values(pages),
+        ...periods.flatMap((query) => [`/orders?${query}`, `/statistics?${query}`]),
+      ]
+      for (const path of paths) {
+        await show(page, path)
+        expect([path, await sticksOut(page)]).toEqual([path, false])
+      }
+    },
+    120_000,
+  )
+
+  it('has room for resigning to the right of signing out', async () => {
+    const page = await open(ADMIN, '/orders', { ...PHONE, viewport: { width: 320, height: 640 } })
     await page.getByRole('button', { name: '내 메뉴' }).click()
     const signOut = await page.getByRole('button', { name: '로그아웃' }).boundingBox()
     const resign = await page.getByRole('button', { name: '탈퇴' }).boundingBox()
     expect(resign!.x).toBeGreaterThan(signOut!.x)
-  }, 120_000)
+  })
+
+  it.each([320, 1440])(
+    'the longest names and amounts are lines, not columns, %d pixels wide',
+    async (width) => {
+      const boss = await newAdmin()
+      const snacks = [
+        await newSnack({
+          name: `${unique()}Supercalifragilistic`.padEnd(128, 'Supercalifragilistic'),
+          price: '999999999999',
+        }),
+        await newSnack({ name: `${unique()}새우깡`.padEnd(128, '새우깡'), price: '999999999999' }),
+      ]
+      const order = await newOrder(boss, snacks, 1000)
+      const other = await newSnack({ name: `other${unique()}`.padEnd(128, 'x'), price: '999999999999' })
+      const page = await open(boss, '/orders', { ...(width < 500 ? PHONE : {}), viewport: { width, height: 800 } })
+      const expectLines = async (where: string, name: Locator) => {
+        await name.waitFor()
+        const letters = await lettersPerLine(name)
+        expect([where, letters >= 6, letters]).toEqual([where, true, letters])
+        expect([where, await sticksOut(page)]).toEqual([where, false])
+      }
+
+      for (const snack of [...snacks, other]) {
+        await show(page, `/snacks?search=${snack.name.slice(0, 12)}`)
+        await expectLines('card', card(page, snack).locator('h2 a'))
+        await show(page, `/snacks/${snack.uid}`)
+        await expectLines('page', page.locator('h1'))
+      }
+      await show(page, `/orders?user=${boss.id}`)
+      for (const snack of snacks) await expectLines('order', page.locator('.snack-name', { hasText: snack.name }))
+      await show(page, `/orders/${order.uid}`)
+      for (const snack of snacks) await expectLines('line', page.locator('.snack-name', { hasText: snack.name }))
+      await page.getByRole('button', { name: '주문 수정' }).click()
+      const dialog = page.getByRole('dialog')
+      for (const snack of snacks) await expectLines('edited', dialog.locator('.snack-name', { hasText: snack.name }))
+      await dialog.getByLabel('간식 추가').fill(other.name.slice(0, 12))
+      const candidate = dialog.locator('.candidate span', { hasText: other.name })
+      await expectLines('candidate', candidate)
+      const [inner, outer] = [(await candidate.boundingBox())!, (await dialog.boundingBox())!]
+      expect(inner.x + inner.width).toBeLessThan(outer.x + outer.width)
+      await candidate.click()
+      await expectLines('added', dialog.locator('.snack-name', { hasText: other.name }))
+      await page.keyboard.press('Escape')
+      await show(page, '/statistics?view=tables&ordering=-quantity')
+      for (const snack of snacks) await expectLines('table', page.locator('tbody th a', { hasText: snack.name }))
+      await call('PUT', `/orders/${order.uid}/status`, await admin(), { status: 'canceled' })
+    },
+    120_000,
+  )
 })
 
 /** `a.b` for every message. */
@@ -332,7 +413,9 @@ describe('with the keyboard', () => {
     await shown.getByRole('button', { name: '좋아요' }).press('Enter')
     await expect.poll(() => shown.getByRole('button', { name: '좋아요' }).getAttribute('aria-pressed')).toBe('true')
     await shown.getByRole('button', { name: `${snack.name} 담기` }).press('Enter')
-    await shown.getByRole('spinbutton').press('ArrowUp')
+    const quantity = shown.getByRole('spinbutton')
+    await expect.poll(() => quantity.evaluate((input) => input === document.activeElement)).toBe(true)
+    await page.keyboard.press('ArrowUp')
     await page.getByRole('region', { name: '주문할 간식' }).getByRole('button', { name: '주문하기' }).press('Enter')
     await page.getByRole('dialog').getByRole('button', { name: '주문하기' }).press('Enter')
     await page.waitForURL(/\/orders\/[0-9a-f-]{36}$/)
@@ -376,10 +459,101 @@ describe('a message', () => {
     await page.getByRole('button', { name: '저장' }).click()
     const shown = toast(page, '이름을 변경했습니다')
     await shown.waitFor()
-    expect(
-      await page.locator('[role=status], [role=alert], [aria-live]').filter({ hasText: '이름을 변경했습니다' }).count(),
-    ).toBeGreaterThan(0)
+    const live = page.locator('[role=status], [role=alert], [aria-live]').filter({ hasText: '이름을 변경했습니다' })
+    await expect.poll(() => live.count()).toBeGreaterThan(0)
     await shown.getByRole('button', { name: '닫기' }).click()
     await shown.waitFor({ state: 'detached' })
+  })
+
+  it('is one of three at most, each once, and none is over the cart', async () => {
+    const mark = unique()
+    const snacks = await Promise.all([1, 2, 3, 4, 5].map((number) => newSnack({ name: `${mark} 과자 ${number}` })))
+    const page = await open(await newAdmin(), `/snacks?search=${mark}&status=all`, PHONE)
+    await card(page, snacks[0]!).getByRole('button', { name: '담기' }).tap()
+    const bar = page.getByRole('region', { name: '주문할 간식' })
+    await bar.waitFor()
+    await page.clock.install()
+    for (const snack of snacks) {
+      // With a key: the messages may be above it.
+      await card(page, snack).getByRole('switch').press('Space')
+      await toast(page, `“${snack.name}” 간식을 주문 불가로 변경했습니다.`).waitFor()
+      expect(await page.locator('.toast').count()).toBeLessThanOrEqual(3)
+    }
+    expect(await page.locator('.toast').count()).toBe(3)
+    const { y: cart } = (await bar.boundingBox())!
+    const lowest = async () => {
+      const { y, height } = (await page.locator('.toast').last().boundingBox())!
+      return y + height
+    }
+    // When it has come up.
+    await expect.poll(lowest).toBeLessThanOrEqual(cart)
+    await page.screenshot({ path: `${SCREENSHOTS}/messages-phone.png` })
+
+    // A touched one is not hovered for ever: they go.
+    await page.locator('.toast-text').last().tap()
+    await page.clock.runFor(15_000)
+    await expect.poll(() => page.locator('.toast').count()).toBe(0)
+  })
+
+  it('that is equal to one that is shown takes its place', async () => {
+    const page = await open(await newMember(), '/profile')
+    for (let time = 0; time < 5; time += 1) {
+      const saved = page.waitForResponse((response) => response.request().method() === 'PATCH')
+      await page.getByRole('button', { name: '저장' }).click()
+      await saved
+      await toast(page, '이름을 변경했습니다').waitFor()
+    }
+    expect(await page.locator('.toast').count()).toBe(1)
+  })
+
+  it('goes by itself, but not while somebody is at it', async () => {
+    const page = await open(await newMember(), '/profile')
+    await page.clock.install()
+    const save = page.getByRole('button', { name: '저장' })
+    const shown = toast(page, '이름을 변경했습니다')
+    await save.click()
+    await page.clock.runFor(8000)
+    await shown.waitFor({ state: 'detached' })
+
+    await save.press('Enter')
+    await shown.hover()
+    await page.clock.runFor(30_000)
+    expect(await shown.count()).toBe(1)
+    await page.mouse.move(5, 300)
+    await page.keyboard.press('F8')
+    await page.clock.runFor(30_000)
+    expect(await shown.count()).toBe(1)
+    await page.getByLabel('이름').focus()
+    await page.clock.runFor(8000)
+    await shown.waitFor({ state: 'detached' })
+
+    // A message that goes with its page while the pointer is on it does not hold up the next one.
+    await save.press('Enter')
+    await shown.hover()
+    await page.getByRole('link', { name: '주문', exact: true }).press('Enter')
+    await shown.waitFor({ state: 'detached' })
+    await page.mouse.move(5, 300)
+    await page.goBack()
+    await page.getByRole('heading', { name: '내 정보', level: 1 }).waitFor()
+    await save.press('Enter')
+    await shown.waitFor()
+    await page.clock.runFor(8000)
+    await shown.waitFor({ state: 'detached' })
+  })
+
+  it('is not over the buttons of a dialog', async () => {
+    const snack = await newSnack()
+    const small = { viewport: { width: 700, height: 600 } }
+    const page = await open(await newMember(), `/snacks?search=${snack.name.split(' ')[1]}`, small)
+    const like = card(page, snack).getByRole('button', { name: '좋아요' })
+    await like.click()
+    await like.click()
+    await toast(page, '중복해서').waitFor()
+    await page.getByRole('button', { name: '간식 등록' }).first().press('Enter')
+    const foot = page.getByRole('dialog').locator('.dialog-foot')
+    await foot.waitFor()
+    const { y: buttons } = (await foot.boundingBox())!
+    const { y, height } = (await toast(page, '중복해서').boundingBox())!
+    expect(y + height).toBeLessThanOrEqual(buttons)
   })
 })

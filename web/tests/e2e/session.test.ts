@@ -64,9 +64,16 @@ describe('signing up and in', () => {
 
     await page.getByRole('heading', { name: '로그인', level: 1 }).waitFor()
     expect(await page.getByLabel('이메일').inputValue()).toBe(email)
-    await page.getByLabel('비밀번호').fill('korea-snack-9')
-    await page.getByRole('button', { name: '로그인' }).click()
+    await toast(page, '새 회원님, 환영합니다').waitFor()
+    // Only the password is left to enter.
+    await expect
+      .poll(() => page.getByLabel('비밀번호').evaluate((field) => field === document.activeElement))
+      .toBe(true)
+    await page.keyboard.type('korea-snack-9')
+    await page.keyboard.press('Enter')
     await page.getByRole('heading', { name: '주문', level: 1, exact: true }).waitFor()
+    // The greeting belonged to the page before.
+    expect(await toast(page, '환영합니다').count()).toBe(0)
   })
 
   it('tells that an email is taken, or was a resigned member’s', async () => {

@@ -1,3 +1,4 @@
+import { crc32, deflateSync } from 'node:zlib'
 import type { Page } from 'playwright-core'
 import { describe, expect, it } from 'vitest'
 
@@ -31,6 +32,24 @@ async function openSnack(person: Person, snack: Snack): Promise<Page> {
   await page.goto(appUrl(at(snack)))
   await card(page, snack).waitFor()
   return page
+}
+
+/** A PNG of one colour: many pixels in few bytes. */
+function blankPng(width: number, height: number): Buffer {
+  const chunk = (type: string, data: Buffer) => {
+    const body = Buffer.concat([Buffer.from(type, 'latin1'), data])
+    const [length, check] = [Buffer.alloc(4), Buffer.alloc(4)]
+    length.writeUInt32BE(data.length)
+    check.writeUInt32BE(crc32(body))
+    return Buffer.concat([length, body, check])
+  }
+  // Eight bits of grey a pixel.
+  const header = Buffer.from([0, 0, 0, 0, 0, 0, 0, 0, 8, 0, 0, 0, 0])
+  header.writeUInt32BE(width, 0)
+  header.writeUInt32BE(height, 4)
+  const pixels = deflateSync(Buffer.alloc((width + 1) * height))
+  const signature = Buffer.from('89504e470d0a1a0a', 'hex')
+  return Buffer.concat([signature, chunk('IHDR', header), chunk('IDAT', pixels), chunk('IEND', Buffer.alloc(0))])
 }
 
 async function pressed(button: { getAttribute(name: string): Promise<string | null> }, is: boolean): Promise<void> {
@@ -136,14 +155,141 @@ describe('registering a snack', () => {
     await dialog.getByRole('button', { name: '간식 등록' }).click()
     await field('사진').getByRole('alert').waitFor()
 
+    await expectText(field('사진').getByRole('alert'), '지원하지 않는 형식입니다.')
+  })
+
+  it('does not go on without the picture that was chosen', async () => {
+    const member = await newMember()
+    const page = await open(member, '/snacks')
+    const name = `사진 과자 ${unique()}`
+    const registered = async () =>
+      (await call<{ results: Snack[] }>('GET', `/snacks?search=${encodeURIComponent(name)}`, member.token)).results
+    const posts: string[] = []
+    page.on('request', (request) => {
+      if (request.method() === 'POST' && request.url().endsWith('/snacks')) posts.push(request.url())
+    })
+    await page.getByRole('button', { name: '간식 등록' }).first().click()
+    const dialog = page.getByRole('dialog')
+    const picture = dialog.locator('input[type=file]')
+    const alert = dialog.locator('.field', { hasText: '사진' }).getByRole('alert')
+    const register = () => dialog.getByRole('button', { name: '간식 등록' }).click()
+    await dialog.getByLabel('간식 이름').fill(name)
+    await dialog.getByLabel('가격').fill('1500')
+
+    // After one that is good, too: that one is no longer chosen.
+    await picture.setInputFiles({ name: 'good.png', mimeType: 'image/png', buffer: PNG })
+    await picture.setInputFiles({ name: 'big.jpg', mimeType: 'image/jpeg', buffer: Buffer.alloc(5 * 1024 * 1024 + 1) })
+    await expectText(alert, '사진은 5 MiB까지 올릴 수 있습니다.')
+    await register()
+    await expectText(alert, '사진은 5 MiB까지 올릴 수 있습니다.')
+    await expect.poll(() => picture.evaluate((input) => input === document.activeElement)).toBe(true)
+    expect(posts).toEqual([])
+
+    // What a browser says of the type is nothing to go by: the server decides.
+    for (const [file, buffer] of [
+      ['photo.heic', Buffer.from('00000018667479706865696300000000', 'hex')],
+      ['many-pixels.png', blankPng(8000, 6000)],
+    ] as const) {
+      await picture.setInputFiles({ name: file, mimeType: 'application/octet-stream', buffer })
+      await alert.waitFor({ state: 'detached' })
+      const answered = page.waitForResponse(
+        (response) => response.request().method() === 'POST' && response.url().endsWith('/snacks'),
+      )
+      await register()
+      const { detail, errors } = await (await answered).json()
+      await expectText(alert, errors.find((error: { field: string }) => error.field === 'image')?.message ?? detail)
+      expect(await dialog.getByRole('alert').count()).toBe(1)
+      await expectText(dialog.locator('.file'), file)
+      expect(await registered()).toEqual([])
+    }
+
+    await picture.setInputFiles({ name: 'photo.jpg', mimeType: 'image/jpg', buffer: PNG })
+    await register()
+    await toast(page, '등록했습니다').waitFor()
+    expect((await registered()).map(({ image }) => image)).toEqual([expect.stringContaining('/media/')])
+  })
+
+  it('goes on without a picture that was taken away again', async () => {
+    const member = await newMember()
+    const page = await open(member, '/snacks')
+    await page.getByRole('button', { name: '간식 등록' }).first().click()
+    const dialog = page.getByRole('dialog')
+    const name = `사진 없는 과자 ${unique()}`
+    await dialog.getByLabel('간식 이름').fill(name)
+    await dialog.getByLabel('가격').fill('1500')
     await dialog
       .locator('input[type=file]')
-      .setInputFiles({ name: 'a.txt', mimeType: 'text/plain', buffer: Buffer.from('text') })
-    await expectText(field('사진').getByRole('alert'), 'PNG, JPEG, WebP, GIF')
-    await dialog
-      .locator('input[type=file]')
-      .setInputFiles({ name: 'a.png', mimeType: 'image/png', buffer: Buffer.alloc(6 * 1024 * 1024) })
-    await expectText(field('사진').getByRole('alert'), '5 MiB')
+      .setInputFiles({ name: 'big.jpg', mimeType: 'image/jpeg', buffer: Buffer.alloc(6 * 1024 * 1024) })
+    await dialog.getByRole('alert').waitFor()
+    await dialog.getByRole('button', { name: '사진 삭제' }).click()
+    await dialog.getByRole('alert').waitFor({ state: 'detached' })
+    await dialog.getByRole('button', { name: '간식 등록' }).click()
+    await toast(page, '등록했습니다').waitFor()
+  })
+
+  it.each([
+    ['1500원', '1500', 'KRW'],
+    ['１，５００', '1500', 'KRW'],
+    ['US$3.99', '3.99', 'USD'],
+    ['300円', '300', 'JPY'],
+  ] as const)('takes the price %s', async (typed, price, currency) => {
+    const member = await newMember()
+    const page = await open(member, '/snacks')
+    await page.getByRole('button', { name: '간식 등록' }).first().click()
+    const dialog = page.getByRole('dialog')
+    const name = `비싼 과자 ${unique()}`
+    await dialog.getByLabel('간식 이름').fill(name)
+    await dialog.getByLabel('가격').fill('1,50')
+    await dialog.getByLabel('가격').press('Enter')
+    await dialog.locator('.field', { hasText: '가격' }).getByText('올바른 금액이 아닙니다.').waitFor()
+    await dialog.getByLabel('가격').fill(typed)
+    await dialog.getByLabel('가격').press('Enter')
+    await toast(page, '등록했습니다').waitFor()
+    const { results } = await call<{ results: Snack[] }>(
+      'GET',
+      `/snacks?search=${encodeURIComponent(name)}`,
+      member.token,
+    )
+    expect(results).toMatchObject([{ price, currency }])
+  })
+
+  it('shows the currency that the price names', async () => {
+    const page = await open(await newMember(), '/snacks')
+    await page.getByRole('button', { name: '간식 등록' }).first().click()
+    const dialog = page.getByRole('dialog')
+    await dialog.getByLabel('가격').fill('$3.99')
+    await dialog.getByLabel('가격').press('Tab')
+    await expect.poll(() => dialog.getByLabel('통화').inputValue()).toBe('USD')
+    expect(await dialog.getByLabel('가격').inputValue()).toBe('3.99')
+  })
+
+  it('takes the link out of what a shop’s app shares', async () => {
+    const page = await open(await newMember(), '/snacks', { permissions: ['clipboard-read', 'clipboard-write'] })
+    await page.getByRole('button', { name: '간식 등록' }).first().click()
+    const url = page.getByRole('dialog').getByLabel('판매처 주소')
+    await url.fill('https://')
+    await page.evaluate(() => navigator.clipboard.writeText('[쿠팡] 새우깡\nhttps://link.coupang.com/a/bAbC\n이거요'))
+    await url.press('Control+V')
+    expect(await url.inputValue()).toBe('https://link.coupang.com/a/bAbC')
+    await url.fill('www.coupang.com/np/1')
+    await url.press('Tab')
+    expect(await url.inputValue()).toBe('https://www.coupang.com/np/1')
+    // A text without a link stays what it is.
+    await page.evaluate(() => navigator.clipboard.writeText('새우깡'))
+    await url.fill('')
+    await url.press('Control+V')
+    expect(await url.inputValue()).toBe('새우깡')
+  })
+
+  it('refuses a name that is too long instead of cutting it off', async () => {
+    const page = await open(await newMember(), '/snacks')
+    await page.getByRole('button', { name: '간식 등록' }).first().click()
+    const dialog = page.getByRole('dialog')
+    await dialog.getByLabel('간식 이름').fill('가'.repeat(129))
+    await dialog.getByLabel('가격').fill('1500')
+    await dialog.getByRole('button', { name: '간식 등록' }).click()
+    await dialog.locator('.field', { hasText: '간식 이름' }).locator('.field-error').waitFor()
+    expect(await dialog.getByLabel('간식 이름').inputValue()).toHaveLength(129)
   })
 
   it('can be done over by who registered it, and by admins', async () => {
@@ -233,7 +379,16 @@ describe('the snack list', () => {
     const boss = await openSnack(await newAdmin(), snack)
     const available = card(boss, snack).getByRole('switch', { name: `${snack.name} 주문 가능` })
     await available.click()
-    await toast(boss, '주문 불가로 변경했습니다').waitFor()
+    const told = toast(boss, '주문 불가로 변경했습니다')
+    await told.waitFor()
+    // The list is that of the available ones.
+    await card(boss, snack).waitFor({ state: 'detached' })
+    await told.getByRole('button', { name: '되돌리기' }).click()
+    await card(boss, snack).waitFor()
+    await boss.getByLabel('상태').selectOption({ label: '전체' })
+    await expect.poll(() => boss.url()).toContain('status=all')
+    await settled(boss)
+    await available.click()
     await expect.poll(() => available.isChecked()).toBe(false)
     expect(
       await card(boss, snack)
@@ -268,7 +423,7 @@ describe('the snack list', () => {
 })
 
 describe('a reaction', () => {
-  it('shows at once, is corrected by the answer, and is taken back by the same press', async () => {
+  it('shows at once, is corrected by the answer, and is taken back by a button', async () => {
     const snack = await newSnack()
     const page = await openSnack(await newMember(), snack)
     // Somebody else is of the same opinion meanwhile, which this page cannot know yet.
@@ -286,7 +441,15 @@ describe('a reaction', () => {
     answer()
     await expectText(like(page, snack), '2')
 
+    // The same once more is refused, in the server's words.
     await like(page, snack).click()
+    const told = toast(page, '중복해서 reaction 을 남길 수 없습니다.')
+    await told.waitFor()
+    await pressed(like(page, snack), true)
+    await expectText(like(page, snack), '2')
+    await told.getByRole('button', { name: '좋아요 취소' }).click()
+    await toast(page, '좋아요를 취소했습니다.').waitFor()
+    await told.waitFor({ state: 'detached' })
     await pressed(like(page, snack), false)
     await expectText(like(page, snack), '1')
     await expect
@@ -346,14 +509,51 @@ describe('a reaction', () => {
     await expectText(like(there, snack), '1')
 
     await like(here, snack).click()
+    await toast(here, '중복해서').getByRole('button', { name: '좋아요 취소' }).click()
     await pressed(like(here, snack), false)
     await expect
       .poll(async () => (await call<Snack>('GET', `/snacks/${snack.uid}`, member.token)).my_reaction)
       .toBeNull()
-    await like(there, snack).click()
+    await toast(there, '중복해서').getByRole('button', { name: '좋아요 취소' }).click()
     await toast(there, '취소할 reaction 이 없습니다.').waitFor()
     await pressed(like(there, snack), false)
     await expectText(like(there, snack), '0')
+  })
+
+  it('of hate is told and taken back in its own words, in English too, by the keyboard', async () => {
+    const snack = await newSnack()
+    const page = await openSnack(await newMember(), snack)
+    await page.getByRole('button', { name: 'English' }).click()
+    const button = card(page, snack).getByRole('button', { name: 'Hate' })
+    await button.click()
+    await pressed(button, true)
+    await button.press('Enter')
+    await toast(page, 'You have left this reaction already.').waitFor()
+    // The key that leads to the messages.
+    await page.keyboard.press('F8')
+    const takeBack = page.getByRole('button', { name: 'Remove my hate' })
+    for (let press = 0; press < 3; press += 1) {
+      if (await takeBack.evaluate((element) => element === document.activeElement)) break
+      await page.keyboard.press('Tab')
+    }
+    await page.keyboard.press('Enter')
+    await toast(page, 'Your hate has been removed.').waitFor()
+    await pressed(button, false)
+  })
+
+  it('is not taken back by an old message when it has become the other one', async () => {
+    const snack = await newSnack()
+    const member = await newMember()
+    const page = await openSnack(member, snack)
+    await like(page, snack).click()
+    await like(page, snack).click()
+    await toast(page, '중복해서').waitFor()
+    await hate(page, snack).click()
+    // Long before its time is over.
+    await toast(page, '중복해서').waitFor({ state: 'detached', timeout: 4000 })
+    await expect
+      .poll(async () => (await call<Snack>('GET', `/snacks/${snack.uid}`, member.token)).my_reaction)
+      .toBe('hate')
   })
 
   it('of two people at once counts both', async () => {

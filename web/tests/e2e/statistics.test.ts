@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 
 import type { components } from '../../src/api/schema'
-import { appUrl, call, expectText, newMember, newOrder, newSnack, settled, useBrowser } from './harness'
+import { appUrl, call, expectText, newMember, newOrder, newSnack, settled, useBrowser, type Snack } from './harness'
 
 const { open } = useBrowser()
 
@@ -106,5 +106,61 @@ describe('the statistics', () => {
     const without = Number((await orders.innerText()).replace(',', ''))
     await page.getByRole('switch', { name: '취소된 주문 포함' }).click()
     await expect.poll(async () => Number((await orders.innerText()).replace(',', ''))).toBeGreaterThan(without)
+  })
+
+  it('name each period once in the tooltip of its bar, and each snack', async () => {
+    const page = await open(await newMember(), '/orders')
+    await page.addInitScript(() => {
+      const drawn: string[] = []
+      Object.assign(window, { drawn })
+      const { fillText } = CanvasRenderingContext2D.prototype
+      CanvasRenderingContext2D.prototype.fillText = function (text, ...rest) {
+        drawn.push(text)
+        fillText.call(this, text, ...rest)
+      }
+    })
+    await page.goto(appUrl('/statistics'))
+    await settled(page)
+    const drawn = () => page.evaluate(() => (window as unknown as { drawn: string[] }).drawn)
+    /** What is drawn when the pointer comes to the middle of a chart, in two places: above a bar, wherever that is. */
+    const tooltip = async (title: string, at: (box: { width: number; height: number }) => { x: number; y: number }) => {
+      const canvas = page.getByRole('img', { name: title })
+      await canvas.scrollIntoViewIfNeeded()
+      const before = (await drawn()).length
+      await canvas.hover({ position: at((await canvas.boundingBox())!) })
+      await expect.poll(async () => (await drawn()).length).toBeGreaterThan(before)
+      return (await drawn()).slice(before)
+    }
+    const { results } = await call<Summary>('GET', '/statistics/summary?unit=month', (await newMember()).token)
+    const last = results.at(-1)!
+    const [year, month] = last.period.split('-').map(Number)
+    const texts = await tooltip('주문 수', ({ width, height }) => ({ x: width - 25, y: height - 35 }))
+    // The number alone, below the period.
+    expect(texts).toContain(last.order_count.toLocaleString('ko-KR'))
+    expect(texts.filter((text) => text.includes(`${year}년 ${month}월:`))).toEqual([])
+
+    const top = await call<{ results: { snack: Snack; quantity: number }[] }>(
+      'GET',
+      '/statistics/snacks',
+      (await newMember()).token,
+    )
+    const first = top.results[0]!
+    const named = await tooltip('간식별 수량', ({ width }) => ({ x: width / 2, y: 25 }))
+    expect(named).toContain(first.quantity.toLocaleString('ko-KR'))
+    expect(named.filter((text) => text.startsWith(`${first.snack.name}:`))).toEqual([])
+  })
+
+  it('of nothing are a sentence, not blank charts', async () => {
+    const page = await open(await newMember(), '/statistics?year=2020')
+    await expectText(page.locator('.nothing'), '이 기간에는 주문이 없습니다.')
+    expect(await page.locator('canvas').count()).toBe(0)
+    // Said once.
+    expect(await page.getByText('이 기간에는 주문이 없습니다.').count()).toBe(1)
+    await page.getByRole('tab', { name: '표' }).click()
+    await expect.poll(() => page.getByRole('region', { name: '기간별 주문' }).locator('tbody tr').count()).toBe(12)
+    await page.getByRole('combobox', { name: '기간', exact: true }).selectOption({ label: '전체' })
+    await page.getByRole('tab', { name: '차트' }).click()
+    await page.locator('canvas').first().waitFor()
+    expect(await page.locator('.nothing').count()).toBe(0)
   })
 })

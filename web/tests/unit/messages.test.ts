@@ -1,6 +1,9 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 
+import { i18n, useFormat } from '../../src/i18n'
+import english from '../../src/i18n/en.json'
+
 const read = (path: string) => readFileSync(new URL(`../../src/${path}`, import.meta.url), 'utf8')
 
 type Tree = { [key: string]: string | Tree }
@@ -20,7 +23,32 @@ const placeholders = (text: string) => [...text.matchAll(/\{(\w+)\}/g)].map((mat
 describe('messages', () => {
   it('are the same ones in both languages, with the same placeholders', () => {
     expect([...en.keys()].sort()).toEqual([...ko.keys()].sort())
-    for (const [key, text] of ko) expect([key, placeholders(en.get(key)!)]).toEqual([key, placeholders(text)])
+    for (const [key, text] of ko) {
+      // In each plural form.
+      for (const form of en.get(key)!.split(' | ')) expect([key, placeholders(form)]).toEqual([key, placeholders(text)])
+    }
+  })
+
+  it.each([
+    [0, '0 kinds', '0 pieces'],
+    [1, '1 kind', '1 piece'],
+    [2, '2 kinds', '2 pieces'],
+    [1000, '1,000 kinds', '1,000 pieces'],
+  ])('count %d as English does', async (count, kinds, pieces) => {
+    i18n.global.setLocaleMessage('en', english)
+    i18n.global.locale.value = 'en'
+    const { counted } = useFormat()
+    expect([counted('cart.kinds', count), counted('cart.pieces', count)]).toEqual([kinds, pieces])
+    expect(counted('order.pieces', count)).toBe(pieces)
+    i18n.global.locale.value = 'ko'
+    expect(counted('cart.kinds', count)).toBe(`${count.toLocaleString('en-US')}가지`)
+  })
+
+  it('in English never put a fixed plural after a number', () => {
+    const fixed = [...en].filter(
+      ([, text]) => !text.includes(' | ') && /\{(count|kinds|pieces|quantity)\} \w+s\b/.test(text),
+    )
+    expect(fixed).toEqual([])
   })
 
   it('are there wherever the app asks for them', () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 
-import { formatMoney, multiply, sumByCurrency, toHundredths } from '../../src/money'
+import { formatMoney, multiply, readPrice, sumByCurrency, toHundredths } from '../../src/money'
 
 describe('money', () => {
   it('reads amounts as whole hundredths', () => {
@@ -42,6 +42,52 @@ describe('money', () => {
       { currency: 'JPY', amount: '248' },
     ])
     expect(sumByCurrency([])).toEqual([])
+  })
+
+  it.each([
+    ['1500', '1500', null],
+    ['1,500', '1500', null],
+    [' 1500 ', '1500', null],
+    ['1500원', '1500', 'KRW'],
+    ['1,500 원', '1500', 'KRW'],
+    ['1,500원'.normalize('NFD'), '1500', 'KRW'],
+    ['₩1,500', '1500', 'KRW'],
+    ['￦ 1,500', '1500', 'KRW'],
+    ['\\1,500', '1500', 'KRW'],
+    ['KRW 1500', '1500', 'KRW'],
+    ['₩1,500원', '1500', 'KRW'],
+    ['１５００', '1500', null],
+    ['１，５００원', '1500', 'KRW'],
+    ['1、500', '1500', null],
+    ['1\u200b500', '1500', null],
+    ['1,234,567', '1234567', null],
+    ['US$3.99', '3.99', 'USD'],
+    ['US $3.99', '3.99', 'USD'],
+    ['＄３．９９', '3.99', 'USD'],
+    ['$3.99', '3.99', 'USD'],
+    ['3。99 USD', '3.99', 'USD'],
+    ['3.99달러', '3.99', 'USD'],
+    ['3.99 dollars', '3.99', 'USD'],
+    ['$1,299.99', '1299.99', 'USD'],
+    ['¥300', '300', 'JPY'],
+    ['￥300', '300', 'JPY'],
+    ['300円', '300', 'JPY'],
+    ['300 엔', '300', 'JPY'],
+    // How many digits a currency has is for the server to say.
+    ['1500.5원', '1500.5', 'KRW'],
+  ])('is read from %j', (text, amount, currency) => {
+    expect(readPrice(text)).toEqual({ amount, currency })
+  })
+
+  it.each(
+    [
+      ['', ' ', '원', '천오백원', '약 1500원', '1500원쯤', 'abc', '-5', '+5', '1-2', '1e3', 'NaN', 'constructor1'],
+      ['1,50', '1,5000', ',500', '15,00,000', '1,500,', '1.2.3', '1.', '.5', '1..5', '3,99', '1 500', '1500 2000'],
+      // Two currencies at once.
+      ['$1500원', '₩3.99달러', 'US$300円', '€3', '3유로'],
+    ].flat(),
+  )('is not read from %j', (text) => {
+    expect(readPrice(text)).toBeNull()
   })
 
   it('is written with the digits of its currency, in either language', () => {
