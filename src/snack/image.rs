@@ -220,7 +220,8 @@ pub async fn store(media: &Media, prepared: Prepared) -> Result<Stored, ApiError
     match timeout(STORE_DEADLINE, put).await.unwrap_or_else(|late| Err(ApiError::unavailable(late))) {
         Ok(()) => Ok(stored),
         Err(failure) => {
-            remove(media, &stored).await;
+            // A store that does not answer is not waited for: the sweep removes what it kept.
+            let _ = timeout(STORE_DEADLINE, remove(media, &stored)).await;
             Err(failure)
         }
     }

@@ -20,10 +20,6 @@ const BATCH: usize = 10_000;
 /// # Errors
 /// Postgres or the store out of reach.
 pub async fn remove_unnamed(db: &PgPool, media: &Media, now: DateTime<Utc>) -> Result<usize, ApiError> {
-    // A database without users was made a moment ago: its rows may be on their way from a backup, or it is the wrong one.
-    if !sqlx::query_scalar!(r#"SELECT EXISTS (SELECT FROM users) AS "exists!""#).fetch_one(db).await? {
-        return Ok(0);
-    }
     let until = now - LEFT_OVER;
     let is_own: fn(&str) -> bool = |path| image::content_type(path).is_some();
     let mut removed = media.remove_partial(until.into(), is_own).await?;
@@ -35,6 +31,10 @@ pub async fn remove_unnamed(db: &PgPool, media: &Media, now: DateTime<Utc>) -> R
     let mut old = std::pin::pin!(old);
     while let Some(paths) = old.next().await {
         let paths = paths.map_err(|failed| failed.1)?;
+        // A database without users was made a moment ago: its rows may be on their way from a backup, or it is the wrong one.
+        if !sqlx::query_scalar!(r#"SELECT EXISTS (SELECT FROM users) AS "exists!""#).fetch_one(db).await? {
+            break;
+        }
         let unnamed = sqlx::query_scalar!(
             r#"SELECT stored.path AS "path!" FROM unnest($1::text[]) AS stored (path)
                WHERE NOT EXISTS (SELECT FROM snacks WHERE snacks.image = stored.path)
