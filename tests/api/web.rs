@@ -104,7 +104,7 @@ async fn a_file_of_an_earlier_build_is_missing_and_not_kept() {
     for path in ["/app/assets/index-0000.js", "/app/assets/..%2Findex.html", "/app/assets/..%2F..%2Fsecret.txt", &long]
     {
         let missing = get(&app, path).await;
-        assert_eq!(missing.header("cache-control"), "", "{path}");
+        assert_eq!(missing.header("cache-control"), "no-store", "{path}");
         missing.refused(404, "not_found");
     }
 }
