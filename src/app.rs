@@ -54,11 +54,11 @@ const READ_BATCHES: usize = 2;
 /// How many batches of reactions are written at once. Two of them lock the same snacks and users for their foreign keys, of which
 /// Postgres has to keep account: one alone did half as many reactions again at 16 connections.
 const REACTION_BATCHES: usize = 1;
-/// How many reactions wait for a lock at once, each with a connection: a quarter of the pool.
+/// Number of reactions that wait for a lock at once, each with a connection: a quarter of the pool.
 const LOCKED_REACTIONS: usize = 4;
 /// How many clients are connected at once.
 const CONNECTIONS: usize = 4096;
-/// How long a client may read nothing of a response before its connection is closed.
+/// Time for which a client may read nothing of a response before its connection is closed.
 const WRITE_DEADLINE: Duration = Duration::from_secs(30);
 /// How many requests are under way at once; a further one is told to come back, so that these do not all become slow.
 const REQUESTS: usize = 2048;

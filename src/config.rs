@@ -21,7 +21,7 @@ use url::Url;
 /// The least that a signing key may weigh, in bytes.
 const MIN_SECRET: usize = 32;
 
-/// Where clients reach a server whose `PUBLIC_URL` is not set.
+/// Default of `PUBLIC_URL`.
 pub const DEFAULT_PUBLIC_URL: &str = "http://localhost:8000";
 
 /// What a rate is, for whoever got one wrong.

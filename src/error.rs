@@ -234,7 +234,7 @@ impl ApiError {
         self.source.as_deref()?.downcast_ref::<sqlx::Error>()?.as_database_error()?.code()
     }
 
-    /// Whether a statement gave up waiting for a lock.
+    /// Tells whether a statement gave up waiting for a lock.
     #[must_use]
     pub fn is_lock_timeout(&self) -> bool {
         self.sqlstate().is_some_and(|code| code == LOCK_TIMEOUT)

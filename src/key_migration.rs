@@ -9,7 +9,7 @@ use crate::text;
 
 /// The version of the rules. To be raised when [`text::fold`] or [`text::email_key`] change: every row is gone through again then.
 const FORM: i32 = 2;
-/// How many rows are read at once.
+/// Number of rows that are read at once.
 const BATCH: i64 = 1000;
 /// The advisory lock that only this takes ("keyforms").
 const LOCK: i64 = 0x6b65_7966_6f72_6d73;
@@ -132,7 +132,7 @@ async fn update_snacks(db: &mut PgConnection, last: i64) -> Result<Option<i64>, 
     Ok(snacks.last().map(|snack| snack.id))
 }
 
-/// Whether an update failed because another row has the new form.
+/// Tells whether an update failed because another row has the new form.
 fn is_taken(updated: Result<PgQueryResult, sqlx::Error>, constraint: &str) -> Result<bool, sqlx::Error> {
     match updated {
         Ok(_) => Ok(false),

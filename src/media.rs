@@ -20,7 +20,7 @@ use crate::{
 #[derive(Clone)]
 pub struct Media {
     store: Arc<dyn ObjectStore>,
-    /// Where the files are, when the store is a folder.
+    /// The folder of the files, when the store is one.
     folder: Option<PathBuf>,
 }
 

@@ -291,7 +291,7 @@ struct File {
     content_type: HeaderValue,
     /// Names what the file holds, so that a client that has it need not read it again.
     etag: HeaderValue,
-    /// What a page may load.
+    /// The sources that a page may load from.
     policy: Option<HeaderValue>,
 }
 

@@ -14,22 +14,22 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-/// How long a request waits before it has Postgres probed, and again before the next probe. A probe that succeeded just before
+/// Time that a request waits before it has Postgres probed, and again before the next probe. A probe that succeeded just before
 /// Postgres fell silent costs a second wait: twice this and once [`PROBE_TIMEOUT`] stay below three seconds.
 const PROBE_AFTER: Duration = Duration::from_millis(600);
-/// How long Postgres has to answer a probe.
+/// Time that Postgres has to answer a probe.
 const PROBE_TIMEOUT: Duration = Duration::from_millis(1200);
-/// How long the watchdog's own connection has to answer before a new one is tried beside it: it may be broken by itself.
+/// Time that the watchdog's own connection has to answer before a new one is tried beside it: it may be broken by itself.
 const RECONNECT_AFTER: Duration = Duration::from_millis(300);
-/// How long anything may take: longer than any statement does (`statement_timeout`).
+/// Time that anything may take: longer than any statement does (`statement_timeout`).
 const LONGEST: Duration = Duration::from_secs(65);
-/// How long the result of a probe serves all who ask.
+/// Time for which the result of a probe serves all who ask.
 const PROBE_TTL: Duration = Duration::from_millis(500);
 
-/// For how long connections are checked when they return to the pool, after one of them may have become unusable.
+/// Time for which connections are checked when they return to the pool, after one of them may have become unusable.
 const RECHECK_WINDOW: Duration = Duration::from_mins(1);
 
-/// When a connection last may have become unusable, in this process.
+/// The last instant at which a connection may have become unusable, in this process.
 static SUSPECTED_AT: SyncMutex<Option<Instant>> = SyncMutex::new(None);
 
 /// Has the connections that return to the pool checked for a while: one may be inside a transaction of which nobody knows, or
@@ -38,7 +38,7 @@ pub fn suspect_connections() {
     *SUSPECTED_AT.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
 }
 
-/// Whether connections that return to the pool are to be checked.
+/// Tells whether connections that return to the pool are to be checked.
 #[must_use]
 pub fn are_connections_suspect() -> bool {
     let last = SUSPECTED_AT.lock().unwrap_or_else(PoisonError::into_inner);
@@ -111,7 +111,7 @@ impl Pulse {
     }
 }
 
-/// Whether Postgres answers within [`PROBE_TIMEOUT`], on `connection` or on a new one, which then takes its place.
+/// Tells whether Postgres answers within [`PROBE_TIMEOUT`], on `connection` or on a new one, which then takes its place.
 async fn probe(options: &PgConnectOptions, connection: &mut Option<PgConnection>) -> bool {
     let standing = connection.take();
     let had_standing = standing.is_some();

@@ -1,4 +1,4 @@
-//! How often somebody may try to sign in or up, and how much a user may change.
+//! Limits on tries to sign in and up, and on changes by a user.
 
 use crate::{
     config::{Config, Rate},
@@ -9,7 +9,7 @@ use crate::{
     },
 };
 
-/// How many times as many failed sign-ins an account has from all addresses together as from one.
+/// Factor between the failed sign-ins that an account has from all addresses together and those from one.
 const ALL_ADDRESSES: u32 = 10;
 
 /// The limits of the settings, by what they count.

@@ -36,7 +36,7 @@ impl Password {
     }
 }
 
-/// How a password compares to a stored hash.
+/// Result of comparing a password to a stored hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Match {
     /// It is another password.
@@ -76,7 +76,7 @@ impl Passwords {
 
     /// Compares `password` to the one behind `hash`; without a hash the same work is done for nothing.
     ///
-    /// How much work it is depends on the text alone and not on the hash: a text that is not in the form in which passwords
+    /// The work depends on the text alone and not on the hash: a text that is not in the form in which passwords
     /// are compared is verified in both, whether the first fits or not.
     ///
     /// # Errors
@@ -124,7 +124,7 @@ impl Memory {
         Ok(hash.to_string())
     }
 
-    /// Whether `hash` is of exactly `password`. Two outputs are compared in constant time.
+    /// Tells whether `hash` is of exactly `password`. Two outputs are compared in constant time.
     fn verify(&self, password: &str, hash: &PasswordHash) -> Result<bool, ApiError> {
         let (Some(salt), Some(expected)) = (&hash.salt, &hash.hash) else {
             return Err(ApiError::internal("a hash without a salt or an output"));

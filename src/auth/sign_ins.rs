@@ -178,7 +178,7 @@ pub async fn refresh(
     Ok(successor)
 }
 
-/// How many more pairs a spent refresh token gets within the grace.
+/// Number of further pairs that a spent refresh token gets within the grace.
 const MAX_EXTRA_PAIRS: i16 = 5;
 
 /// The sign-in and the user behind a token that was spent within `grace` and may have one more pair. Ends the sign-in of one

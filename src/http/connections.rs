@@ -18,7 +18,7 @@ pub struct ConnectionLimits {
     pub total: usize,
     /// Connections that are open at once from one address; an IPv6 subscriber's /64 counts as one address.
     pub per_address: usize,
-    /// How long a client may read nothing of a response before its connection is closed.
+    /// Time for which a client may read nothing of a response before its connection is closed.
     pub write_deadline: Duration,
     /// Peers that carry the connections of many clients and are counted in `total` only.
     pub trusted_proxies: Vec<IpNet>,

@@ -56,7 +56,7 @@ pub fn if_match(headers: &HeaderMap, current: &str) -> bool {
     !headers.contains_key(header::IF_MATCH) || names_tag(headers, &header::IF_MATCH, current)
 }
 
-/// Whether the request's `If-None-Match` names `current`, the entity tag (with its quotes) of what is there.
+/// Tells whether the request's `If-None-Match` names `current`, the entity tag (with its quotes) of what is there.
 #[must_use]
 pub fn is_cached(headers: &HeaderMap, current: &str) -> bool {
     names_tag(headers, &header::IF_NONE_MATCH, current)

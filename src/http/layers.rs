@@ -35,7 +35,7 @@ const SMALL_RESPONSE: u64 = 64 * 1024;
 /// The header that names a request, in logs and answers.
 pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Where a request's access line finds the user who has signed in, once the handler's extractor knows.
+/// The user who has signed in, for the request's access line, once the handler's extractor knows.
 #[derive(Clone, Debug, Default)]
 pub struct RequestUser(Arc<OnceLock<i64>>);
 

@@ -38,7 +38,7 @@ pub struct RateLimiter<K> {
 }
 
 struct Buckets<K> {
-    /// When each bucket will be full again. A bucket without an entry is full.
+    /// The instants at which buckets will be full again. A bucket without an entry is full.
     full_at: HashMap<K, Instant>,
     next_sweep: Instant,
 }

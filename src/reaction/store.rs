@@ -33,9 +33,9 @@ pub struct Wish {
 /// What has become of a wish.
 pub type Outcome = Result<Change, ApiError>;
 
-/// How long a batch waits for a lock that somebody else holds: everybody in it, and behind it, waits along.
+/// Time that a batch waits for a lock that somebody else holds: everybody in it, and behind it, waits along.
 pub const BATCH_LOCK_TIMEOUT: Duration = Duration::from_millis(50);
-/// How long a single reaction waits for a lock, where nobody waits along. Below the three seconds within which a client learns
+/// Time that a single reaction waits for a lock, where nobody waits along. Below the three seconds within which a client learns
 /// that something is out of reach.
 pub const SINGLE_LOCK_TIMEOUT: Duration = Duration::from_secs(2);
 

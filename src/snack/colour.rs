@@ -41,7 +41,7 @@ fn converted(picture: &DynamicImage, profile: &ColorProfile) -> Option<DynamicIm
     }
 }
 
-/// Whether `profile` is one of the many spellings of sRGB: a conversion would only add errors of rounding.
+/// Tells whether `profile` is one of the many spellings of sRGB: a conversion would only add errors of rounding.
 fn is_srgb(profile: &ColorProfile) -> Option<bool> {
     let steps = || (0..=u8::MAX).step_by(15);
     let samples: Vec<u8> = steps()

@@ -4,7 +4,7 @@
 
 use image::ImageFormat;
 
-/// Whether `bytes`, which begin like a file of `format`, go on to its end.
+/// Tells whether `bytes`, which begin like a file of `format`, go on to its end.
 #[must_use]
 pub fn is_complete(format: ImageFormat, bytes: &[u8]) -> bool {
     let mut rest = Rest(bytes);

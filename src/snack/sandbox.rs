@@ -66,7 +66,7 @@ impl Blocks {
         self.length
     }
 
-    /// Whether there are none.
+    /// Tells whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.length == 0

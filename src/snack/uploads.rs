@@ -47,7 +47,7 @@ type Users = Arc<Mutex<HashMap<i64, UserLimits>>>;
 
 #[derive(Clone)]
 struct UserLimits {
-    /// How many [`Uploader`]s there are; with the last one the entry goes.
+    /// Number of [`Uploader`]s; with the last one the entry goes.
     uploaders: usize,
     uploads: Arc<Semaphore>,
     decoding: Arc<Semaphore>,

@@ -27,7 +27,7 @@ pub fn url(text: &str) -> Option<String> {
     (url.has_host() && url.username().is_empty() && url.password().is_none()).then(|| url.into())
 }
 
-/// How many characters a URL has for a reader: one that is percent-encoded counts once, so that the limit is the same for a URL
+/// Number of characters that a URL has for a reader: one that is percent-encoded counts once, so that the limit is the same for a URL
 /// as it was typed and as it is stored.
 #[must_use]
 pub fn url_length(text: &str) -> usize {
