@@ -133,7 +133,7 @@ describe('registering a snack', () => {
     await dialog.getByLabel('판매처 주소').fill('ftp://snack.example')
     await dialog.getByRole('button', { name: '간식 등록' }).click()
     await field('간식 이름').getByText('필수 항목입니다.').waitFor()
-    await field('판매처 주소').getByText('http 또는 https 주소여야 합니다.').waitFor()
+    await field('판매처 주소').getByText('http:// 또는 https:// 로 시작하고 공백이 없는 주소여야 합니다.').waitFor()
     await expect
       .poll(() => dialog.getByLabel('간식 이름').evaluate((input) => input === document.activeElement))
       .toBe(true)
