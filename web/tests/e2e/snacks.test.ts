@@ -155,7 +155,7 @@ describe('registering a snack', () => {
     await dialog.getByRole('button', { name: '간식 등록' }).click()
     await field('사진').getByRole('alert').waitFor()
 
-    await expectText(field('사진').getByRole('alert'), '지원하지 않는 형식입니다.')
+    await expectText(field('사진').getByRole('alert'), 'PNG, JPEG, WebP, GIF 사진만 올릴 수 있습니다.')
   })
 
   it('does not go on without the picture that was chosen', async () => {
