@@ -139,6 +139,7 @@ async fn past_the_budget_a_body_is_refused_with_a_503() {
     // One that is still sending when it is refused may find its connection reset.
     let told: Vec<u16> = join_all(crowd).await.into_iter().flatten().collect();
     let count = |status| told.iter().filter(|told| **told == status).count();
-    assert!(count(503) > 100 && count(400) > 500, "{} of 503, {} of 400", count(503), count(400));
+    // As many as have room, and not one more.
+    assert!(count(503) > 0 && (500..=1050).contains(&count(400)), "{} of 503, {} of 400", count(503), count(400));
     assert_eq!(count(503) + count(400), told.len());
 }
