@@ -18,7 +18,7 @@ use crate::auth::password::hash_blocking;
 use crate::domain::text::{email_key, fold};
 use crate::error::ApiError;
 use crate::snack::image::{Stored, prepare, remove, store};
-use crate::snack::storage::Media;
+use crate::snack::storage::Storage;
 
 /// The advisory lock that only this command takes ("demodata").
 const LOCK: i64 = 0x64_65_6d_6f_64_61_74_61;
@@ -30,18 +30,18 @@ const LOCK: i64 = 0x64_65_6d_6f_64_61_74_61;
 ///
 /// # Errors
 /// [`DemoError::OtherUsers`] for a database that others use, and whatever Postgres or the store of pictures has to say.
-pub async fn load(db: &PgPool, media: &Media, zone: Tz, now: DateTime<Utc>, force: bool) -> Result<Outcome, DemoError> {
+pub async fn load(db: &PgPool, storage: &Storage, zone: Tz, now: DateTime<Utc>, force: bool) -> Result<Outcome, DemoError> {
     if is_loaded(&mut *db.acquire().await?, force).await? {
         return Ok(Outcome::AlreadyThere);
     }
     // Before the transaction: drawing takes seconds, and a transaction that long would be taken for a hanging one.
     let hash = spawn_blocking(|| hash_blocking(PASSWORD)).await.map_err(ApiError::internal)??;
-    let pictures = store_pictures(media).await?;
+    let pictures = store_pictures(storage).await?;
     let outcome = write(db, &pictures, &hash, zone, now, force).await;
     // Another run was faster. After an error they stay: it may have come after the commit, and a file too many does no harm.
     if matches!(outcome, Ok(Outcome::AlreadyThere)) {
         for picture in &pictures {
-            remove(media, picture).await;
+            remove(storage, picture).await;
         }
     }
     outcome
@@ -98,7 +98,7 @@ async fn taken_names(db: &mut PgConnection) -> Result<Vec<String>, DemoError> {
 }
 
 /// Draws and stores all pictures.
-async fn store_pictures(media: &Media) -> Result<Vec<Stored>, DemoError> {
+async fn store_pictures(storage: &Storage) -> Result<Vec<Stored>, DemoError> {
     let mut pictures = Vec::with_capacity(SNACKS.len());
     for snack in &SNACKS {
         let work = || {
@@ -106,7 +106,7 @@ async fn store_pictures(media: &Media) -> Result<Vec<Stored>, DemoError> {
             Ok::<_, DemoError>(prepare(&drawn).map_err(ApiError::from)?)
         };
         let prepared = spawn_blocking(work).await.map_err(ApiError::internal)??;
-        pictures.push(store(media, prepared).await?);
+        pictures.push(store(storage, prepared).await?);
     }
     Ok(pictures)
 }

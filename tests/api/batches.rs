@@ -60,7 +60,7 @@ async fn a_member_deleted_by_hand_is_signed_out_and_spoils_nobody_elses_reaction
 #[tokio::test]
 async fn a_reaction_of_a_user_who_is_not_there_is_refused_and_the_others_of_its_statement_are_written() {
     use snack_server::reaction::{
-        ReactionType,
+        counts::ReactionType,
         store::{SINGLE_LOCK_TIMEOUT, Wish, write},
     };
     let app = TestApp::start().await;

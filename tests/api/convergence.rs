@@ -9,8 +9,8 @@ use std::{
 use futures_util::future::{join, join_all};
 use serde_json::json;
 use snack_server::reaction::{
-    ReactionType::{self, Hate, Like},
     counters::{Fresh, Shift},
+    counts::ReactionType::{self, Hate, Like},
 };
 use uuid::Uuid;
 

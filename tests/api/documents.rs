@@ -5,7 +5,7 @@ use std::{collections::HashSet, process::Command};
 use axum::body::{Body, to_bytes};
 use reqwest::{Method, header};
 use serde_json::{Value, json};
-use snack_server::{app, audit::log::Actor, demo};
+use snack_server::{app, audit::Actor, demo};
 use tower::ServiceExt;
 
 use crate::helpers::TestApp;

@@ -17,8 +17,8 @@ use snack_server::{
     app::{self, state::AppState},
     config::{Config, Environment},
     reaction::{
-        ReactionType,
         counters::Stored,
+        counts::ReactionType,
         flush,
         store::{self, Wish},
     },

@@ -159,7 +159,7 @@ async fn a_reaction_that_redis_hangs_in_is_counted_once() {
     for who in &people {
         // The epoch is read, the row committed, and the INCR sent to a Redis that will do it only later.
         let before = app.stored(snack).await.expect("counters");
-        let like = snack_server::reaction::ReactionType::Like;
+        let like = snack_server::reaction::counts::ReactionType::Like;
         let change = app.wish(snack, who.id, Some(like)).await.expect("a row");
         redis.signal("STOP");
         assert_eq!(app.state.counters.shift(&[Shift { snack, epoch: before.epoch, change }]).await, [None]);
