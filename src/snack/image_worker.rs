@@ -19,7 +19,7 @@ use tokio::{
 };
 
 use super::{
-    image::{self, Extension, MAX_BYTES, ImageError, Prepared},
+    image::{self, Extension, ImageError, MAX_BYTES, Prepared},
     uploads::{DecodingPermit, UploadPermit, Uploads},
 };
 use crate::error::{ApiError, chain};

@@ -1,4 +1,4 @@
-"""Measures the server that `make run` runs against what Postgres itself can do with the same SQL, and writes BENCH.md.
+"""Measures the server that `make run` runs against what Postgres itself can do with the same SQL, and writes bench/RESULTS.md.
 
 Called by scripts/bench, which starts PostgreSQL (durable) and Redis and builds the release binary. Each figure is the median
 of interleaved rounds: the server, then its yardstick, in the same minute.
@@ -285,7 +285,7 @@ def report(arguments, results, costs, grown, notes):
     if arguments.quick or arguments.only:
         return
     by_hand = (HERE / "notes.md").read_text()
-    Path("BENCH.md").write_text("# Benchmarks\n\nWritten by `make bench`. The yardstick is what Postgres itself does in the same minute on the same "
+    (HERE / "RESULTS.md").write_text("# Benchmarks\n\nWritten by `make bench`. The yardstick is what Postgres itself does in the same minute on the same "
                                 "machine when pgbench sends it the same SQL, prepared, over as many connections; for sign-ins, argon2 on "
                                 f"all cores. Rates are medians of three rounds of {arguments.seconds} seconds, server and yardstick in turns. CPU is in cores.\n\n"
                                 + "\n".join(lines) + "\n\n" + by_hand)
