@@ -63,7 +63,7 @@ export const router = createRouter({
       meta: { title: 'users.title', isForAdmins: true },
     },
     { path: '/profile', component: () => import('./auth/ProfilePage.vue'), meta: { title: 'profile.title' } },
-    { path: '/:path(.*)*', component: () => import('./ui/NotFoundPage.vue'), meta: { title: 'notFound.title' } },
+    { path: '/:path(.*)*', component: () => import('./NotFoundPage.vue'), meta: { title: 'notFound.title' } },
   ],
   scrollBehavior(to, from, saved) {
     // Other filters of the same page: stay where one is. The first page begins at the top anyway.

@@ -2,7 +2,7 @@
 import createClient from 'openapi-fetch'
 
 import { currentLanguage } from '../i18n'
-import { TokenStore, storageChange, webLock } from '../session/tokens'
+import { TokenStore, storageChange, webLock } from './tokens'
 import { Problem } from './problem'
 import type { paths } from './schema'
 import type { Tokens } from './types'

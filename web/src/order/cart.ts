@@ -4,7 +4,7 @@ import { defineStore } from 'pinia'
 import { computed } from 'vue'
 
 import type { Snack } from '../api/types'
-import { Attempts } from './attempts'
+import { Attempts } from './idempotencyKeys'
 import { lineOf, totals, type Line } from './lines'
 
 export const useCart = defineStore('cart', () => {

@@ -6,7 +6,7 @@ import { api, dataOf, onSessionEnd, publicApi, tokens } from '../api/client'
 import { queryClient } from '../api/query'
 import type { User } from '../api/types'
 import { useCart } from '../order/cart'
-import { STORAGE_KEY } from './tokens'
+import { STORAGE_KEY } from '../api/tokens'
 
 /** The profile as it was last seen, so that the menu is right from the first moment on. */
 const USER_KEY = 'snack.user'

@@ -5,7 +5,7 @@ import { Problem } from '../../src/api/problem'
 
 vi.mock('../../src/ui/toasts', () => ({ problemText: () => 'in words' }))
 
-const { useForm } = await import('../../src/ui/form')
+const { useForm } = await import('../../src/ui/useForm')
 
 const focus = vi.fn()
 const event = { currentTarget: { querySelector: () => ({ focus }) } } as unknown as Event

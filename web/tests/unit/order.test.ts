@@ -2,9 +2,9 @@ import { describe, expect, it } from 'vitest'
 
 import { Problem } from '../../src/api/problem'
 import type { Order, Snack } from '../../src/api/types'
-import { Attempts } from '../../src/order/attempts'
+import { Attempts } from '../../src/order/idempotencyKeys'
 import { lineAmount, lineOf, linesOf, requestOf, totals, type Line } from '../../src/order/lines'
-import { useRefusals } from '../../src/order/refusals'
+import { useRefusals } from '../../src/order/useLineErrors'
 import { blamedSnacks, needsArrivalTime, ORDER_STATUSES } from '../../src/order/status'
 
 const line = (uid: string, currency: Line['currency'], price: string, quantity: number): Line => ({

@@ -2,7 +2,7 @@
 //
 // A refresh token is spent by its use, and a spent one that comes back ends the whole sign-in. So only one tab renews at a
 // time, and each looks first whether another has done so while it waited.
-import type { Tokens } from '../api/types'
+import type { Tokens } from './types'
 
 export const STORAGE_KEY = 'snack.session'
 /** How long before its end an access token is renewed. */

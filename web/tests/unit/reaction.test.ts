@@ -7,7 +7,7 @@ vi.mock('../../src/api/client', () => ({}))
 vi.mock('../../src/ui/toasts', () => ({}))
 vi.mock('../../src/snack/snacks', () => ({}))
 
-const { withReaction } = await import('../../src/snack/reactions')
+const { withReaction } = await import('../../src/snack/useReaction')
 
 const snack = (my_reaction: ReactionType | null) =>
   ({ my_reaction, like_reaction_count: 5, hate_reaction_count: 3 }) as Snack
