@@ -94,7 +94,7 @@ pub fn router(state: &AppState) -> Router {
     let pages = calls
         .route_layer(from_fn_with_state(responses, layers::count_response_bytes))
         .merge(openapi::router(document(), &state.config.public_url))
-        .merge(web::router(state.config.web.as_deref()))
+        .merge(web::router(state.config.web.as_deref(), state.config.timezone))
         .route_layer(from_fn(layers::name_route))
         .with_state(state.clone());
     // Every path works with and without a trailing slash, but for pictures, whose paths are taken to the letter.

@@ -1,22 +1,31 @@
 //! The web app that people open. `/` leads to `/app/`; whatever is below `/app/` and is no file is its page, which finds
 //! out for itself what the address means.
 
-use std::path::Path;
+use std::{
+    hash::{DefaultHasher, Hasher},
+    path::Path,
+    sync::Arc,
+};
 
 use axum::{
     Router,
+    body::Bytes,
     extract::Request,
-    http::{HeaderValue, StatusCode, Uri, header},
+    http::{HeaderMap, HeaderValue, StatusCode, Uri, header},
     middleware::{map_request, map_response},
-    response::{Html, Redirect, Response},
+    response::{Html, IntoResponse, Redirect, Response},
     routing::{get, get_service},
 };
-use tower_http::services::{ServeDir, ServeFile};
+use chrono_tz::Tz;
+use tower_http::services::ServeDir;
 
-use crate::state::AppState;
+use crate::{http::headers::is_cached, state::AppState};
 
 /// What `/app/` shows when the app is not built.
 const NO_APP: &str = include_str!("web.html");
+
+/// The attribute of index.html that names the time zone, as it is built.
+const BUILT_TIMEZONE: &str = "data-timezone=\"Asia/Seoul\"";
 
 /// Everything from the server itself, nothing in the page; pictures also while they are still being chosen.
 const POLICY: HeaderValue = HeaderValue::from_static(
@@ -31,10 +40,10 @@ const ASK_FIRST: HeaderValue = HeaderValue::from_static("no-cache");
 /// In bytes. A longer path leads to no file; to ask the system for one would be an error.
 const LONGEST_PATH: usize = 255;
 
-/// `/`, and below `/app/` the app that is built into the folder `built`.
-pub fn router(built: Option<&Path>) -> Router<AppState> {
-    let app = match built {
-        Some(folder) => files(folder),
+/// `/`, and below `/app/` the app that is built into the folder `built`, which shows times in `timezone`.
+pub fn router(built: Option<&Path>, timezone: Tz) -> Router<AppState> {
+    let app = match built.and_then(|folder| Some((folder, Page::read(folder, timezone)?))) {
+        Some((folder, page)) => files(folder, page),
         None => {
             Router::new().route("/", get(|| async { Html(NO_APP) })).route("/{*path}", get(|| async { Html(NO_APP) }))
         }
@@ -43,18 +52,46 @@ pub fn router(built: Option<&Path>) -> Router<AppState> {
 }
 
 /// The build's files, compressed as they lie there, and the page for every other path.
-fn files(folder: &Path) -> Router<AppState> {
+fn files(folder: &Path, page: Page) -> Router<AppState> {
     let files = ServeDir::new(folder).append_index_html_on_directories(false).precompressed_br().precompressed_gzip();
-    let page = ServeFile::new(folder.join("index.html")).precompressed_br().precompressed_gzip();
+    let page = Arc::new(page);
+    let page = async move |headers: HeaderMap| page.response(&headers);
     // A file of an earlier build that is asked for by a page of that build is missing, and must not look like a page.
     let assets = Router::new()
         .route("/assets/{*path}", get_service(files.clone()))
         .layer(map_response(async |answer| with_headers(answer, FOR_EVER)));
     let others = Router::new()
-        .route("/", get_service(page.clone()))
-        .route("/{*path}", get_service(files.fallback(page)))
+        .route("/", get(page.clone()))
+        .route("/index.html", get(page.clone()))
+        .route("/{*path}", get_service(files.fallback(get(page).with_state(()))))
         .layer(map_response(async |answer| with_headers(answer, ASK_FIRST)));
     assets.merge(others).layer(map_request(async |request| shorten(request)))
+}
+
+/// The build's index.html with the server's time zone in it, read once.
+struct Page {
+    html: Bytes,
+    etag: String,
+}
+
+impl Page {
+    fn read(folder: &Path, timezone: Tz) -> Option<Self> {
+        let html = std::fs::read_to_string(folder.join("index.html"))
+            .inspect_err(|error| tracing::error!(%error, "index.html of the web app could not be read"))
+            .ok()?
+            .replace(BUILT_TIMEZONE, &format!("data-timezone=\"{}\"", timezone.name()));
+        let mut hasher = DefaultHasher::new();
+        hasher.write(html.as_bytes());
+        Some(Self { html: html.into(), etag: format!("\"{:016x}\"", hasher.finish()) })
+    }
+
+    fn response(&self, request: &HeaderMap) -> Response {
+        let etag = [(header::ETAG, self.etag.clone())];
+        if is_cached(request, &self.etag) {
+            return (StatusCode::NOT_MODIFIED, etag).into_response();
+        }
+        (etag, [(header::CONTENT_TYPE, "text/html")], self.html.clone()).into_response()
+    }
 }
 
 /// Has an overlong path name the folder itself, in which no file is called nothing.
