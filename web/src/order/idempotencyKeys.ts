@@ -1,15 +1,15 @@
-// Which Idempotency-Key goes with which try to order.
+// The Idempotency-Key for each attempt to order.
 //
-// When the answer to an order gets lost, nobody knows whether it was placed. The same body goes out again under the same key,
-// so that it is placed once; another body is another attempt and gets a key of its own.
+// If the response to an order is lost, the order may have been placed or not. A retry sends the same body with the same key, so
+// that it is placed once. Another body gets another key.
 
-/** 128 random bits in hexadecimal. `crypto.randomUUID` is not there on a page that is served without TLS. */
+/** 128 random bits in hexadecimal. `crypto.randomUUID` is missing on pages that are served without TLS. */
 function randomKey(): string {
   const bytes = crypto.getRandomValues(new Uint8Array(16))
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')
 }
 
-export class Attempts {
+export class IdempotencyKeys {
   private last: { key: string; body: string } | null = null
 
   /** The key to send `body` with. */
@@ -19,8 +19,8 @@ export class Attempts {
     return this.last.key
   }
 
-  /** The last attempt was answered, and that is that: the same body would be another order. */
-  done(): void {
+  /** Ends the attempt: the same body is another order from now on. */
+  reset(): void {
     this.last = null
   }
 }

@@ -1,15 +1,15 @@
-// Liking and hating: shown at once, corrected by the answer.
+// A reaction is shown at once and corrected by the response.
 import { useMutation } from '@tanstack/vue-query'
 import { toValue, type MaybeRefOrGetter } from 'vue'
 
 import { api, dataOf } from '../api/client'
 import { Problem } from '../api/problem'
-import type { ReactionAnswer, ReactionType, Snack } from '../api/types'
+import type { ReactionResponse, ReactionType, Snack } from '../api/types'
 import { t } from '../i18n'
 import { useToasts, type ToastAction } from '../ui/toasts'
 import { fetchSnack, patchSnack, showSnack } from './snacks'
 
-/** A snack as it will be when its reaction has become `next`. */
+/** The snack after a change of the user's reaction to `next`. */
 export function withReaction(snack: Snack, next: ReactionType | null): Snack {
   const change = (type: ReactionType) => Number(next === type) - Number(snack.my_reaction === type)
   return {
@@ -20,12 +20,12 @@ export function withReaction(snack: Snack, next: ReactionType | null): Snack {
   }
 }
 
-function withAnswer(snack: Snack, answer: ReactionAnswer): Snack {
-  const { my_reaction, like_reaction_count, hate_reaction_count, like_ratio } = answer
+function withResponse(snack: Snack, response: ReactionResponse): Snack {
+  const { my_reaction, like_reaction_count, hate_reaction_count, like_ratio } = response
   return { ...snack, my_reaction, like_reaction_count, hate_reaction_count, like_ratio }
 }
 
-function send(uid: string, next: ReactionType | null): Promise<ReactionAnswer> {
+function send(uid: string, next: ReactionType | null): Promise<ReactionResponse> {
   const path = { uid }
   return next
     ? dataOf(api.POST('/snacks/{uid}/reaction', { params: { path }, body: { type: next } }))
@@ -35,57 +35,58 @@ function send(uid: string, next: ReactionType | null): Promise<ReactionAnswer> {
 interface Change {
   next: ReactionType | null
   before: ReactionType | null
-  press: number
+  /** The number of the click. */
+  click: number
 }
 
-/** The presses on each snack that are not answered yet: the last one's number, and the snack as it was before the first. */
+/** For each snack with requests in flight: the number of the last click, and the snack before the first one. */
 const pending = new Map<string, { last: number; before: Snack }>()
 
-/** What happens when somebody presses a reaction of `snack`. The one that is there already is taken back by a button. */
+/** Returns the handler for the reaction buttons of a snack. A second click on the same button offers to remove the reaction. */
 export function useReaction(snack: MaybeRefOrGetter<Snack>) {
   const toasts = useToasts()
   const { uid } = toValue(snack)
-  /** The message with that button. */
-  let offer: number | null = null
-  // An answer to an earlier press must not flicker through.
-  const isLast = (press: number) => pending.get(uid)?.last === press
+  /** The id of the message that offers to remove the reaction. */
+  let removalOffer: number | null = null
+  // Responses to earlier clicks are not shown, so that the buttons do not flicker.
+  const isLast = (click: number) => pending.get(uid)?.last === click
 
   const mutation = useMutation({
-    // One after the other, in the order of the presses.
+    // Requests are sent one after the other, in the order of the clicks.
     scope: { id: `reaction ${uid}` },
     mutationFn: ({ next }: Change) => send(uid, next),
-    onSuccess: (answer, { next, before, press }) => {
-      if (!isLast(press)) return
-      patchSnack(uid, (shown) => withAnswer(shown, answer))
-      if (!next && before) toasts.success(t(`reaction.takenBack.${before}`))
+    onSuccess: (response, { next, before, click }) => {
+      if (!isLast(click)) return
+      patchSnack(uid, (shown) => withResponse(shown, response))
+      if (!next && before) toasts.success(t(`reaction.removed.${before}`))
     },
-    onError: async (error, { next, press }) => {
+    onError: async (error, { next, click }) => {
       const isDuplicate = error instanceof Problem && error.code === 'duplicate_reaction'
-      // Of many presses of the same button only the last one is told.
-      if (isDuplicate && next && isLast(press)) offer = toasts.problem(error, takeBack(next))
+      // Many clicks on the same button give one message.
+      if (isDuplicate && next && isLast(click)) removalOffer = toasts.problem(error, removal(next))
       else if (!isDuplicate) toasts.problem(error)
-      if (!isLast(press)) return
-      // Somebody (a second browser, perhaps) was faster: what is true now is for the server to say.
+      if (!isLast(click)) return
+      // The reaction may have changed in another browser.
       const now = await fetchSnack(uid).catch(() => pending.get(uid)?.before)
-      if (now && isLast(press)) showSnack(now)
+      if (now && isLast(click)) showSnack(now)
     },
-    onSettled: (_answer, _error, { press }) => {
-      if (isLast(press)) pending.delete(uid)
+    onSettled: (_response, _error, { click }) => {
+      if (isLast(click)) pending.delete(uid)
     },
   })
 
   function change(next: ReactionType | null): void {
     const shown = toValue(snack)
-    const press = (pending.get(uid)?.last ?? 0) + 1
-    pending.set(uid, { last: press, before: pending.get(uid)?.before ?? shown })
-    // It would take back what is there now, which may be something else by then.
-    if (offer !== null) toasts.remove(offer)
+    const click = (pending.get(uid)?.last ?? 0) + 1
+    pending.set(uid, { last: click, before: pending.get(uid)?.before ?? shown })
+    // An old offer would remove the new reaction.
+    if (removalOffer !== null) toasts.remove(removalOffer)
     patchSnack(uid, (snack) => withReaction(snack, next))
-    mutation.mutate({ next, before: shown.my_reaction, press })
+    mutation.mutate({ next, before: shown.my_reaction, click })
   }
 
-  function takeBack(type: ReactionType): ToastAction {
-    return { label: t(`reaction.takeBack.${type}`), run: () => change(null) }
+  function removal(type: ReactionType): ToastAction {
+    return { label: t(`reaction.remove.${type}`), run: () => change(null) }
   }
 
   return (type: ReactionType) => change(type)

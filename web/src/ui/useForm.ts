@@ -1,40 +1,43 @@
-// Sending a form: busy while it is under way, then its refusals at the fields.
 import { computed, nextTick, ref, shallowRef } from 'vue'
 
 import { fieldMessages } from '../api/problem'
 import { problemText } from './toasts'
 
-/**
- * `send` is what the form does; `fields` are those that show what is wrong with them; `check` tells what is wrong before
- * anything is sent. While it finds something, nothing is sent.
- */
-export function useForm(
-  send: () => Promise<void>,
-  fields: readonly string[],
-  check: () => Record<string, string> = () => ({}),
-) {
+interface FormOptions {
+  /** Sends the form. */
+  send: () => Promise<void>
+  /** The fields that can show a message. */
+  fields: readonly string[]
+  /** The field for error codes that name none. */
+  fieldOfCode?: Record<string, string>
+  /** Messages of the browser's own validation. The form is not sent while there are any. */
+  validate?: () => Record<string, string>
+}
+
+/** The state of a form: busy while it is being sent, then the server's errors at the fields. */
+export function useForm({ send, fields, fieldOfCode, validate = () => ({}) }: FormOptions) {
   const isBusy = ref(false)
   const error = shallowRef<unknown>(null)
-  /** The fields that were changed since the server refused them. */
+  /** The fields that were changed after the server's errors. */
   const changed = ref<readonly string[]>([])
 
-  const refused = computed(() => fieldMessages(error.value))
+  const serverMessages = computed(() => fieldMessages(error.value, fieldOfCode))
   const messages = computed(() => {
-    const shown = Object.entries(refused.value).filter(([field]) => !changed.value.includes(field))
-    return { ...(Object.fromEntries(shown) as Record<string, string>), ...check() }
+    const shown = Object.entries(serverMessages.value).filter(([field]) => !changed.value.includes(field))
+    return { ...(Object.fromEntries(shown) as Record<string, string>), ...validate() }
   })
-  /** What no field of the form can show. */
+  /** An error that no field of the form can show. */
   const problem = computed(() => {
     if (!error.value) return ''
-    const blamed = Object.entries(refused.value)
-    const isShown = blamed.length > 0 && blamed.every(([field, message]) => fields.includes(field) && message)
+    const entries = Object.entries(serverMessages.value)
+    const isShown = entries.length > 0 && entries.every(([field, message]) => fields.includes(field) && message)
     return isShown ? '' : problemText(error.value)
   })
 
   async function submit(event: Event): Promise<void> {
     const form = event.currentTarget as HTMLElement
     if (isBusy.value) return
-    if (Object.keys(check()).length > 0) {
+    if (Object.keys(validate()).length > 0) {
       focusInvalid(form)
       return
     }
@@ -43,8 +46,8 @@ export function useForm(
     changed.value = []
     try {
       await send()
-    } catch (refusal) {
-      error.value = refusal
+    } catch (caught) {
+      error.value = caught
       await nextTick()
       focusInvalid(form)
     } finally {
@@ -52,12 +55,12 @@ export function useForm(
     }
   }
 
-  /** Takes back what the server said of a field, since it is another value now. */
-  function forget(field: string): void {
+  /** Removes the server's message from a field whose value has changed. */
+  function clearMessage(field: string): void {
     changed.value = [...changed.value, field]
   }
 
-  return { isBusy, messages, problem, submit, forget }
+  return { isBusy, messages, problem, submit, clearMessage }
 }
 
 function focusInvalid(form: HTMLElement): void {
