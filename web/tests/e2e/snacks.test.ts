@@ -5,13 +5,13 @@ import { describe, expect, it } from 'vitest'
 import {
   PNG,
   appUrl,
-  call,
   card,
   expectText,
   newAdmin,
   newMember,
   newSnack,
   react,
+  request,
   settled,
   toast,
   unique,
@@ -26,7 +26,7 @@ const like = (page: Page, snack: Snack) => card(page, snack).getByRole('button',
 const hate = (page: Page, snack: Snack) => card(page, snack).getByRole('button', { name: '싫어요' })
 const at = (snack: Snack) => `/snacks?search=${encodeURIComponent(snack.name)}`
 
-/** Opens the snack list with nothing but `snack` in it. */
+/** Opens the snack list with `snack` alone. */
 async function openSnack(person: Person, snack: Snack): Promise<Page> {
   const page = await open(person)
   await page.goto(appUrl(at(snack)))
@@ -34,7 +34,7 @@ async function openSnack(person: Person, snack: Snack): Promise<Page> {
   return page
 }
 
-/** A PNG of one colour: many pixels in few bytes. */
+/** A PNG of one colour, with many pixels in few bytes. */
 function blankPng(width: number, height: number): Buffer {
   const chunk = (type: string, data: Buffer) => {
     const body = Buffer.concat([Buffer.from(type, 'latin1'), data])
@@ -43,7 +43,7 @@ function blankPng(width: number, height: number): Buffer {
     check.writeUInt32BE(crc32(body))
     return Buffer.concat([length, body, check])
   }
-  // Eight bits of grey a pixel.
+  // Eight bits of grey per pixel.
   const header = Buffer.from([0, 0, 0, 0, 0, 0, 0, 0, 8, 0, 0, 0, 0])
   header.writeUInt32BE(width, 0)
   header.writeUInt32BE(height, 4)
@@ -57,7 +57,7 @@ async function pressed(button: { getAttribute(name: string): Promise<string | nu
 }
 
 describe('registering a snack', () => {
-  it('takes a chosen picture, shows it before, and all that was entered after', async () => {
+  it('previews a chosen picture and shows all fields afterwards', async () => {
     const page = await open(await newMember(), '/snacks')
     await page.getByRole('button', { name: '간식 등록' }).first().click()
     const dialog = page.getByRole('dialog')
@@ -87,7 +87,7 @@ describe('registering a snack', () => {
       .toBeGreaterThan(0)
   })
 
-  it('takes a pasted picture, and a dropped one in its place', async () => {
+  it('accepts a pasted picture, and a dropped one instead of it', async () => {
     const page = await open(await newMember(), '/snacks')
     await page.getByRole('button', { name: '간식 등록' }).first().click()
     const dialog = page.getByRole('dialog')
@@ -108,7 +108,7 @@ describe('registering a snack', () => {
         { type, bytes: [...PNG], text },
       )
     const preview = dialog.getByRole('img', { name: '사진 미리 보기' })
-    // A spreadsheet's cells come with a picture of themselves.
+    // A spreadsheet adds a picture of its cells to their text.
     await give('paste', '1,500')
     expect(await preview.count()).toBe(0)
     await give('paste')
@@ -124,7 +124,7 @@ describe('registering a snack', () => {
     await toast(page, '등록했습니다').waitFor()
   })
 
-  it('shows the server’s findings at their fields', async () => {
+  it("shows the server's errors at their fields", async () => {
     const taken = await newSnack()
     const page = await open(await newMember(), '/snacks')
     await page.getByRole('button', { name: '간식 등록' }).first().click()
@@ -133,6 +133,7 @@ describe('registering a snack', () => {
     await dialog.getByLabel('판매처 주소').fill('ftp://snack.example')
     await dialog.getByRole('button', { name: '간식 등록' }).click()
     await field('간식 이름').getByText('필수 항목입니다.').waitFor()
+    await field('가격').getByText('필수 항목입니다.').waitFor()
     await field('판매처 주소').getByText('http:// 또는 https:// 로 시작하고 공백이 없는 주소여야 합니다.').waitFor()
     await expect
       .poll(() => dialog.getByLabel('간식 이름').evaluate((input) => input === document.activeElement))
@@ -147,7 +148,7 @@ describe('registering a snack', () => {
     await dialog.getByRole('button', { name: '간식 등록' }).click()
     await field('간식 이름').getByText('이미 등록된 간식 이름입니다.').waitFor()
 
-    // A picture by its name only: the server decodes it.
+    // The file is a picture by its name only.
     await dialog.getByLabel('간식 이름').fill(`가짜 사진 ${unique()}`)
     await dialog
       .locator('input[type=file]')
@@ -158,12 +159,12 @@ describe('registering a snack', () => {
     await expectText(field('사진').getByRole('alert'), 'PNG, JPEG, WebP, GIF 사진만 올릴 수 있습니다.')
   })
 
-  it('does not go on without the picture that was chosen', async () => {
+  it('is not possible with an invalid picture', async () => {
     const member = await newMember()
     const page = await open(member, '/snacks')
     const name = `사진 과자 ${unique()}`
     const registered = async () =>
-      (await call<{ results: Snack[] }>('GET', `/snacks?search=${encodeURIComponent(name)}`, member.token)).results
+      (await request<{ results: Snack[] }>('GET', `/snacks?search=${encodeURIComponent(name)}`, member.token)).results
     const posts: string[] = []
     page.on('request', (request) => {
       if (request.method() === 'POST' && request.url().endsWith('/snacks')) posts.push(request.url())
@@ -176,7 +177,7 @@ describe('registering a snack', () => {
     await dialog.getByLabel('간식 이름').fill(name)
     await dialog.getByLabel('가격').fill('1500')
 
-    // After one that is good, too: that one is no longer chosen.
+    // A valid picture that was chosen before is not used.
     await picture.setInputFiles({ name: 'good.png', mimeType: 'image/png', buffer: PNG })
     await picture.setInputFiles({ name: 'big.jpg', mimeType: 'image/jpeg', buffer: Buffer.alloc(5 * 1024 * 1024 + 1) })
     await expectText(alert, '사진은 5 MiB까지 올릴 수 있습니다.')
@@ -185,7 +186,7 @@ describe('registering a snack', () => {
     await expect.poll(() => picture.evaluate((input) => input === document.activeElement)).toBe(true)
     expect(posts).toEqual([])
 
-    // What a browser says of the type is nothing to go by: the server decides.
+    // The server checks the content, not the type that the browser sends.
     for (const [file, buffer] of [
       ['photo.heic', Buffer.from('00000018667479706865696300000000', 'hex')],
       ['many-pixels.png', blankPng(8000, 6000)],
@@ -209,7 +210,7 @@ describe('registering a snack', () => {
     expect((await registered()).map(({ image }) => image)).toEqual([expect.stringContaining('/media/')])
   })
 
-  it('goes on without a picture that was taken away again', async () => {
+  it('is possible after an invalid picture was removed', async () => {
     const member = await newMember()
     const page = await open(member, '/snacks')
     await page.getByRole('button', { name: '간식 등록' }).first().click()
@@ -232,7 +233,7 @@ describe('registering a snack', () => {
     ['１，５００', '1500', 'KRW'],
     ['US$3.99', '3.99', 'USD'],
     ['300円', '300', 'JPY'],
-  ] as const)('takes the price %s', async (typed, price, currency) => {
+  ] as const)('accepts the price %s', async (typed, price, currency) => {
     const member = await newMember()
     const page = await open(member, '/snacks')
     await page.getByRole('button', { name: '간식 등록' }).first().click()
@@ -245,7 +246,7 @@ describe('registering a snack', () => {
     await dialog.getByLabel('가격').fill(typed)
     await dialog.getByLabel('가격').press('Enter')
     await toast(page, '등록했습니다').waitFor()
-    const { results } = await call<{ results: Snack[] }>(
+    const { results } = await request<{ results: Snack[] }>(
       'GET',
       `/snacks?search=${encodeURIComponent(name)}`,
       member.token,
@@ -253,7 +254,7 @@ describe('registering a snack', () => {
     expect(results).toMatchObject([{ price, currency }])
   })
 
-  it('shows the currency that the price names', async () => {
+  it('chooses the currency that the price names', async () => {
     const page = await open(await newMember(), '/snacks')
     await page.getByRole('button', { name: '간식 등록' }).first().click()
     const dialog = page.getByRole('dialog')
@@ -263,7 +264,7 @@ describe('registering a snack', () => {
     expect(await dialog.getByLabel('가격').inputValue()).toBe('3.99')
   })
 
-  it('takes the link out of what a shop’s app shares', async () => {
+  it('extracts the link from a pasted text', async () => {
     const page = await open(await newMember(), '/snacks', { permissions: ['clipboard-read', 'clipboard-write'] })
     await page.getByRole('button', { name: '간식 등록' }).first().click()
     const url = page.getByRole('dialog').getByLabel('판매처 주소')
@@ -274,14 +275,14 @@ describe('registering a snack', () => {
     await url.fill('www.coupang.com/np/1')
     await url.press('Tab')
     expect(await url.inputValue()).toBe('https://www.coupang.com/np/1')
-    // A text without a link stays what it is.
+    // A text without a link is not changed.
     await page.evaluate(() => navigator.clipboard.writeText('새우깡'))
     await url.fill('')
     await url.press('Control+V')
     expect(await url.inputValue()).toBe('새우깡')
   })
 
-  it('refuses a name that is too long instead of cutting it off', async () => {
+  it('rejects a name that is too long instead of cutting it off', async () => {
     const page = await open(await newMember(), '/snacks')
     await page.getByRole('button', { name: '간식 등록' }).first().click()
     const dialog = page.getByRole('dialog')
@@ -292,14 +293,17 @@ describe('registering a snack', () => {
     expect(await dialog.getByLabel('간식 이름').inputValue()).toHaveLength(129)
   })
 
-  it('can be done over by who registered it, and by admins', async () => {
+  it('can be corrected by the user who registered it and by admins', async () => {
     const owner = await newMember()
-    const snack = await call<Snack>('POST', '/snacks', owner.token, { name: `내 과자 ${unique()}`, price: '1000' })
+    const snack = await request<Snack>('POST', '/snacks', owner.token, { name: `내 과자 ${unique()}`, price: '1000' })
     const page = await openSnack(owner, snack)
     await card(page, snack)
       .getByRole('button', { name: `${snack.name} 수정` })
       .click()
     const dialog = page.getByRole('dialog')
+    await dialog.getByLabel('가격').fill('')
+    await dialog.getByRole('button', { name: '저장' }).click()
+    await dialog.locator('.field', { hasText: '가격' }).getByText('필수 항목입니다.').waitFor()
     await dialog.getByLabel('가격').fill('1200')
     await dialog.locator('input[type=file]').setInputFiles({ name: 'snack.png', mimeType: 'image/png', buffer: PNG })
     await dialog.getByRole('button', { name: '저장' }).click()
@@ -312,7 +316,7 @@ describe('registering a snack', () => {
     await dialog.getByRole('button', { name: '사진 삭제' }).click()
     await dialog.getByRole('button', { name: '저장' }).click()
     await card(page, snack).locator('img').waitFor({ state: 'detached' })
-    expect((await call<Snack>('GET', `/snacks/${snack.uid}`, owner.token)).image).toBeNull()
+    expect((await request<Snack>('GET', `/snacks/${snack.uid}`, owner.token)).image).toBeNull()
 
     const stranger = await openSnack(await newMember(), snack)
     expect(await card(stranger, snack).getByRole('button', { name: /수정/ }).count()).toBe(0)
@@ -343,7 +347,7 @@ describe('the snack list', () => {
     await expectText(page.locator('.empty'), `“${mark} 없는”에 맞는 간식이 없습니다.`)
   })
 
-  it('goes on where it is told to, and says when that was all', async () => {
+  it('loads more snacks on request, until the end', async () => {
     const page = await open(await newMember(), '/snacks')
     const first = await page.locator('li.snack').count()
     expect(first).toBe(24)
@@ -359,11 +363,11 @@ describe('the snack list', () => {
     const names = await page.locator('li.snack h2').allInnerTexts()
     expect(new Set(names).size).toBe(names.length)
     expect(await end.innerText()).toBe(`총 ${names.length}개`)
-    // The button has gone; the focus has not.
+    // The focus moves from the removed button to the end.
     await expect.poll(() => end.evaluate((element) => element === document.activeElement)).toBe(true)
   })
 
-  it('shows why it has failed, and tries again', async () => {
+  it('shows an error and retries', async () => {
     const page = await open(await newMember())
     await page.route('**/snacks?**', (route) => route.fulfill({ status: 500, body: 'oh no' }))
     await page.getByRole('link', { name: '간식', exact: true }).click()
@@ -374,16 +378,16 @@ describe('the snack list', () => {
     await page.locator('li.snack').first().waitFor()
   }, 30_000)
 
-  it('lets admins, and only them, make a snack unavailable', async () => {
+  it('lets only admins make a snack unavailable', async () => {
     const snack = await newSnack()
     const boss = await openSnack(await newAdmin(), snack)
     const available = card(boss, snack).getByRole('switch', { name: `${snack.name} 주문 가능` })
     await available.click()
-    const told = toast(boss, '주문 불가로 변경했습니다')
-    await told.waitFor()
-    // The list is that of the available ones.
+    const message = toast(boss, '주문 불가로 변경했습니다')
+    await message.waitFor()
+    // The list shows available snacks only.
     await card(boss, snack).waitFor({ state: 'detached' })
-    await told.getByRole('button', { name: '되돌리기' }).click()
+    await message.getByRole('button', { name: '되돌리기' }).click()
     await card(boss, snack).waitFor()
     await boss.getByLabel('상태').selectOption({ label: '전체' })
     await expect.poll(() => boss.url()).toContain('status=all')
@@ -407,10 +411,10 @@ describe('the snack list', () => {
     await toast(boss, '주문 가능으로 변경했습니다').waitFor()
     await member.getByLabel('상태').selectOption({ label: '주문 가능' })
     await settled(member)
-    expect((await call<Snack>('GET', `/snacks/${snack.uid}`, (await newMember()).token)).status).toBe('available')
+    expect((await request<Snack>('GET', `/snacks/${snack.uid}`, (await newMember()).token)).status).toBe('available')
   })
 
-  it('leads to the page of each snack', async () => {
+  it('links to the page of each snack', async () => {
     const snack = await newSnack()
     const page = await openSnack(await newMember(), snack)
     await card(page, snack).getByRole('link', { name: snack.name, exact: true }).click()
@@ -423,14 +427,14 @@ describe('the snack list', () => {
 })
 
 describe('a reaction', () => {
-  it('shows at once, is corrected by the answer, and is taken back by a button', async () => {
+  it('is shown at once, corrected by the response and removed by a button', async () => {
     const snack = await newSnack()
     const page = await openSnack(await newMember(), snack)
-    // Somebody else is of the same opinion meanwhile, which this page cannot know yet.
+    // Another user reacts meanwhile.
     await react(await newMember(), snack, 'like')
 
-    let answer = () => {}
-    const held = new Promise<void>((resolve) => (answer = resolve))
+    let release = () => {}
+    const held = new Promise<void>((resolve) => (release = resolve))
     await page.route('**/reaction', async (route) => {
       await held
       await route.continue()
@@ -438,28 +442,29 @@ describe('a reaction', () => {
     await like(page, snack).click()
     await pressed(like(page, snack), true)
     await expectText(like(page, snack), '1')
-    answer()
+    release()
     await expectText(like(page, snack), '2')
 
-    // The same once more is refused, in the server's words.
+    // A second like is rejected with the server's message.
     await like(page, snack).click()
-    const told = toast(page, '중복해서 reaction 을 남길 수 없습니다.')
-    await told.waitFor()
+    const message = toast(page, '중복해서 reaction 을 남길 수 없습니다.')
+    await message.waitFor()
     await pressed(like(page, snack), true)
     await expectText(like(page, snack), '2')
-    await told.getByRole('button', { name: '좋아요 취소' }).click()
+    await message.getByRole('button', { name: '좋아요 취소' }).click()
     await toast(page, '좋아요를 취소했습니다.').waitFor()
-    await told.waitFor({ state: 'detached' })
+    await message.waitFor({ state: 'detached' })
     await pressed(like(page, snack), false)
     await expectText(like(page, snack), '1')
     await expect
       .poll(
-        async () => (await call<Snack>('GET', `/snacks/${snack.uid}`, (await newMember()).token)).like_reaction_count,
+        async () =>
+          (await request<Snack>('GET', `/snacks/${snack.uid}`, (await newMember()).token)).like_reaction_count,
       )
       .toBe(1)
   })
 
-  it('changes over when the other one is pressed, and keeps the last of many quick presses', async () => {
+  it('changes to the other one, and the last of many quick clicks counts', async () => {
     const snack = await newSnack()
     const member = await newMember()
     const page = await openSnack(member, snack)
@@ -473,7 +478,7 @@ describe('a reaction', () => {
     for (let press = 0; press < 5; press += 1) await like(page, snack).click()
     await pressed(like(page, snack), true)
     await expect
-      .poll(async () => (await call<Snack>('GET', `/snacks/${snack.uid}`, member.token)).my_reaction, {
+      .poll(async () => (await request<Snack>('GET', `/snacks/${snack.uid}`, member.token)).my_reaction, {
         timeout: 10_000,
       })
       .toBe('like')
@@ -482,7 +487,7 @@ describe('a reaction', () => {
     await expectText(hate(page, snack), '0')
   })
 
-  it('is put back where there is no answer', async () => {
+  it('is undone without a response', async () => {
     const snack = await newSnack()
     const page = await openSnack(await newMember(), snack)
     await page.route('**/reaction', (route) => route.abort())
@@ -493,14 +498,14 @@ describe('a reaction', () => {
     await expectText(like(page, snack), '0')
   })
 
-  it('in two browsers of one person ends in the server’s words and the same card', async () => {
+  it('in two browsers of one user ends in the same state', async () => {
     const snack = await newSnack()
     const member = await newMember()
     const [here, there] = [await openSnack(member, snack), await openSnack(member, snack)]
     await like(here, snack).click()
     await pressed(like(here, snack), true)
     await expect
-      .poll(async () => (await call<Snack>('GET', `/snacks/${snack.uid}`, member.token)).my_reaction)
+      .poll(async () => (await request<Snack>('GET', `/snacks/${snack.uid}`, member.token)).my_reaction)
       .toBe('like')
 
     await like(there, snack).click()
@@ -512,7 +517,7 @@ describe('a reaction', () => {
     await toast(here, '중복해서').getByRole('button', { name: '좋아요 취소' }).click()
     await pressed(like(here, snack), false)
     await expect
-      .poll(async () => (await call<Snack>('GET', `/snacks/${snack.uid}`, member.token)).my_reaction)
+      .poll(async () => (await request<Snack>('GET', `/snacks/${snack.uid}`, member.token)).my_reaction)
       .toBeNull()
     await toast(there, '중복해서').getByRole('button', { name: '좋아요 취소' }).click()
     await toast(there, '취소할 reaction 이 없습니다.').waitFor()
@@ -520,7 +525,7 @@ describe('a reaction', () => {
     await expectText(like(there, snack), '0')
   })
 
-  it('of hate is told and taken back in its own words, in English too, by the keyboard', async () => {
+  it('of hate can be removed by keyboard, with a message in English', async () => {
     const snack = await newSnack()
     const page = await openSnack(await newMember(), snack)
     await page.getByRole('button', { name: 'English' }).click()
@@ -529,11 +534,11 @@ describe('a reaction', () => {
     await pressed(button, true)
     await button.press('Enter')
     await toast(page, 'You have left this reaction already.').waitFor()
-    // The key that leads to the messages.
+    // F8 focuses the messages.
     await page.keyboard.press('F8')
-    const takeBack = page.getByRole('button', { name: 'Remove my hate' })
+    const remove = page.getByRole('button', { name: 'Remove my hate' })
     for (let press = 0; press < 3; press += 1) {
-      if (await takeBack.evaluate((element) => element === document.activeElement)) break
+      if (await remove.evaluate((element) => element === document.activeElement)) break
       await page.keyboard.press('Tab')
     }
     await page.keyboard.press('Enter')
@@ -541,7 +546,7 @@ describe('a reaction', () => {
     await pressed(button, false)
   })
 
-  it('is not taken back by an old message when it has become the other one', async () => {
+  it('is not removed by the button of an old message', async () => {
     const snack = await newSnack()
     const member = await newMember()
     const page = await openSnack(member, snack)
@@ -549,14 +554,14 @@ describe('a reaction', () => {
     await like(page, snack).click()
     await toast(page, '중복해서').waitFor()
     await hate(page, snack).click()
-    // Long before its time is over.
+    // Before the message would disappear by itself.
     await toast(page, '중복해서').waitFor({ state: 'detached', timeout: 4000 })
     await expect
-      .poll(async () => (await call<Snack>('GET', `/snacks/${snack.uid}`, member.token)).my_reaction)
+      .poll(async () => (await request<Snack>('GET', `/snacks/${snack.uid}`, member.token)).my_reaction)
       .toBe('hate')
   })
 
-  it('of two people at once counts both', async () => {
+  it('of two users at once counts twice', async () => {
     const snack = await newSnack()
     const [one, other] = [await openSnack(await newMember(), snack), await openSnack(await newMember(), snack)]
     await Promise.all([like(one, snack).click(), like(other, snack).click()])

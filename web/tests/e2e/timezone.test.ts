@@ -1,17 +1,27 @@
 import { describe, expect, it } from 'vitest'
 
-import { appUrl, call, expectText, moveOrder, newAdmin, newMember, newOrder, useBrowser, type Order } from './harness'
+import {
+  appUrl,
+  expectText,
+  moveOrder,
+  newAdmin,
+  newMember,
+  newOrder,
+  request,
+  useBrowser,
+  type Order,
+} from './harness'
 
 const { open } = useBrowser()
 
-describe('in an office in New York', () => {
-  it('times are shown and entered in the time zone that the page names', async () => {
+describe('the time zone of the office', () => {
+  it('is used to show and enter times', async () => {
     const [member, admin] = [await newMember(), await newAdmin()]
     const order = await newOrder(member)
     await moveOrder(order, 'approved')
     await moveOrder(order, 'ordered')
     const page = await open(admin, '/orders', { timezoneId: 'Asia/Tokyo' })
-    // The test of the server holds that it writes APP_TIMEZONE into this attribute.
+    // A test of the server checks that this attribute is APP_TIMEZONE.
     await page.route(appUrl('/orders/*'), async (route) => {
       const response = await route.fetch()
       const html = (await response.text()).replace(/data-timezone="[^"]*"/, 'data-timezone="America/New_York"')
@@ -32,7 +42,7 @@ describe('in an office in New York', () => {
     await arrival.fill('2031-07-05T09:30')
     await dialog.getByRole('button', { name: '배송 시작' }).click()
     await expectText(page.locator('.facts'), /2031\. 7\. 5\. 오전 9:30/)
-    const moved = await call<Order>('GET', `/orders/${order.uid}`, member.token)
+    const moved = await request<Order>('GET', `/orders/${order.uid}`, member.token)
     expect(moved.estimated_arrival_time).toBe('2031-07-05T13:30:00Z')
   })
 })
