@@ -1,4 +1,4 @@
-// Amounts are decimal strings and never become floats here. Amounts of different currencies are never added up.
+// Amounts are decimal strings. They are never converted to floats, and amounts of different currencies are never added.
 import type { Currency, Money } from './api/types'
 
 export const CURRENCIES: readonly Currency[] = ['KRW', 'USD', 'JPY']

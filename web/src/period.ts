@@ -67,7 +67,7 @@ export function weekOf(day: string): { year: number; month: number; week: number
   return { year: thursday.year, month: thursday.month, week: Math.ceil(thursday.day / 7) }
 }
 
-/** The first and the last day of a period; empty where it is open. */
+/** The first and the last day of a period; empty if it is open. */
 export function daysOf(period: Period): { from: string; to: string } {
   switch (period.kind) {
     case 'all':

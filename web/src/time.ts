@@ -5,7 +5,7 @@ export const TIME_ZONE = globalThis.document?.documentElement.dataset.timezone ?
 
 const DAY_MS = 86_400_000
 
-/** An instant as `<input type="datetime-local">` wants it: `2024-01-09T12:00`. */
+/** An instant as a value of `<input type="datetime-local">`: `2024-01-09T12:00`. */
 export function toLocalInput(instant: string | Date, zone = TIME_ZONE): string {
   const time = new Date(instant).getTime()
   return new Date(time + offsetAt(time, zone)).toISOString().slice(0, 16)

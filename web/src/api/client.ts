@@ -57,7 +57,7 @@ async function refresh(token: string): Promise<Tokens | null> {
   throw Problem.read(response.status, error)
 }
 
-/** What openapi-fetch returns for a request. */
+/** The result of openapi-fetch. */
 type Fetched<Data> = Promise<{ data?: Data; error?: unknown; response: Response }>
 
 /** The data of a successful response, and the response for its headers. Throws a Problem for every other one. */
