@@ -103,6 +103,12 @@ export async function react(person: Person, snack: Snack, type: 'like' | 'hate')
 
 // --- The browser ------------------------------------------------------------------------------------------------------
 
+export const PHONE: BrowserContextOptions = {
+  viewport: { width: 390, height: 844 },
+  isMobile: true,
+  hasTouch: true,
+}
+
 function findChromium(): string {
   if (process.env.CHROMIUM) return process.env.CHROMIUM
   const found = execFileSync('sh', [

@@ -9,7 +9,7 @@ import { beforeAll, describe, expect, it } from 'vitest'
 
 import {
   ADMIN,
-  BASE_URL,
+  PHONE,
   PNG,
   admin,
   appUrl,
@@ -22,7 +22,6 @@ import {
   request,
   settled,
   signIn,
-  toast,
   unique,
   useBrowser,
   type Order,
@@ -35,7 +34,6 @@ const SCREENSHOTS = fileURLToPath(new URL('screenshots', import.meta.url))
 const KEPT = fileURLToPath(new URL('../../screenshots', import.meta.url))
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 
-const PHONE: BrowserContextOptions = { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true }
 const DESKTOP: BrowserContextOptions = { viewport: { width: 1280, height: 800 } }
 
 /** The pages of an admin, with an order and a snack of the demo data. */
@@ -370,189 +368,4 @@ describe('the language', () => {
     }
     expectNoConsoleErrors()
   }, 120_000)
-})
-
-describe('with the keyboard', () => {
-  it('the skip link leads to the content, and each new page focuses its heading', async () => {
-    const page = await open(await newMember(), '/orders')
-    await page.reload()
-    await settled(page)
-    await page.keyboard.press('Tab')
-    const skip = page.getByRole('link', { name: '본문으로 건너뛰기' })
-    expect(await skip.evaluate((link) => link === document.activeElement)).toBe(true)
-    await page.keyboard.press('Enter')
-    expect(await page.evaluate(() => document.activeElement?.tagName)).toBe('MAIN')
-
-    await page.getByRole('link', { name: '통계' }).press('Enter')
-    await page.getByRole('heading', { name: '통계', level: 1 }).waitFor()
-    await expect.poll(() => page.evaluate(() => document.activeElement?.textContent?.trim())).toBe('통계')
-    expect(await page.title()).toBe('통계 · 간식 주문')
-  })
-
-  it('dialogs keep the focus and return it', async () => {
-    const page = await open(await newMember(), '/snacks')
-    const opener = page.getByRole('button', { name: '간식 등록' }).first()
-    await opener.press('Enter')
-    const dialog = page.getByRole('dialog')
-    await dialog.waitFor()
-    for (let press = 0; press < 12; press += 1) {
-      await page.keyboard.press('Tab')
-      expect(await dialog.evaluate((element) => element.contains(document.activeElement))).toBe(true)
-    }
-    await page.keyboard.press('Escape')
-    await dialog.waitFor({ state: 'detached' })
-    await expect.poll(() => opener.evaluate((button) => button === document.activeElement)).toBe(true)
-  })
-
-  it('a snack can be liked and ordered', async () => {
-    const snack = await newSnack()
-    const page = await open(await newMember(), '/snacks')
-    await page.getByLabel('검색').fill(snack.name)
-    const shown = card(page, snack)
-    await shown.getByRole('button', { name: '좋아요' }).press('Enter')
-    await expect.poll(() => shown.getByRole('button', { name: '좋아요' }).getAttribute('aria-pressed')).toBe('true')
-    await shown.getByRole('button', { name: `${snack.name} 담기` }).press('Enter')
-    const quantity = shown.getByRole('spinbutton')
-    await expect.poll(() => quantity.evaluate((input) => input === document.activeElement)).toBe(true)
-    await page.keyboard.press('ArrowUp')
-    await page.getByRole('region', { name: '주문할 간식' }).getByRole('button', { name: '주문하기' }).press('Enter')
-    await page.getByRole('dialog').getByRole('button', { name: '주문하기' }).press('Enter')
-    await page.waitForURL(/\/orders\/[0-9a-f-]{36}$/)
-    await expectText(page.locator('.purchases'), /× 2개/)
-  })
-})
-
-describe('the theme', () => {
-  it('follows the device until one is chosen, and stays chosen', async () => {
-    const page = await open(await newMember(), '/orders', { colorScheme: 'dark' })
-    const background = () => page.evaluate(() => getComputedStyle(document.documentElement).backgroundColor)
-    const dark = await background()
-    await page.emulateMedia({ colorScheme: 'light' })
-    await expect.poll(background).not.toBe(dark)
-    await page.getByRole('button', { name: '화면 테마' }).click()
-    await page.getByRole('button', { name: '화면 테마: 밝게' }).click()
-    await page.getByRole('button', { name: '화면 테마: 어둡게' }).waitFor()
-    await expect.poll(background).toBe(dark)
-    await page.reload()
-    await settled(page)
-    expect(await background()).toBe(dark)
-  })
-})
-
-describe('the Content-Security-Policy', () => {
-  it('is strict', async () => {
-    const response = await fetch(appUrl('/'))
-    const policy = response.headers.get('Content-Security-Policy') ?? ''
-    expect(policy).toContain("default-src 'none'")
-    expect(policy).toContain("script-src 'self'")
-    expect(policy).not.toMatch(/unsafe|\*/)
-    // The root redirects to the app.
-    expect((await fetch(`${BASE_URL}/`)).url).toBe(appUrl('/'))
-  })
-})
-
-describe('a message', () => {
-  it('is announced to screen readers and can be closed', async () => {
-    const page = await open(await newMember(), '/profile')
-    await page.getByLabel('이름').fill('누군가')
-    await page.getByRole('button', { name: '저장' }).click()
-    const shown = toast(page, '이름을 변경했습니다')
-    await shown.waitFor()
-    const live = page.locator('[role=status], [role=alert], [aria-live]').filter({ hasText: '이름을 변경했습니다' })
-    await expect.poll(() => live.count()).toBeGreaterThan(0)
-    await shown.getByRole('button', { name: '닫기' }).click()
-    await shown.waitFor({ state: 'detached' })
-  })
-
-  it('is one of at most three and does not cover the cart', async () => {
-    const mark = unique()
-    const snacks = await Promise.all([1, 2, 3, 4, 5].map((number) => newSnack({ name: `${mark} 과자 ${number}` })))
-    const page = await open(await newAdmin(), `/snacks?search=${mark}&status=all`, PHONE)
-    await card(page, snacks[0]!).getByRole('button', { name: '담기' }).tap()
-    const bar = page.getByRole('region', { name: '주문할 간식' })
-    await bar.waitFor()
-    await page.clock.install()
-    for (const snack of snacks) {
-      // By key, because messages may cover the switch.
-      await card(page, snack).getByRole('switch').press('Space')
-      await toast(page, `“${snack.name}” 간식을 주문 불가로 변경했습니다.`).waitFor()
-      expect(await page.locator('.toast').count()).toBeLessThanOrEqual(3)
-    }
-    expect(await page.locator('.toast').count()).toBe(3)
-    const { y: cart } = (await bar.boundingBox())!
-    const lowest = async () => {
-      const { y, height } = (await page.locator('.toast').last().boundingBox())!
-      return y + height
-    }
-    // After its animation.
-    await expect.poll(lowest).toBeLessThanOrEqual(cart)
-    await page.screenshot({ path: `${SCREENSHOTS}/messages-phone.png` })
-
-    // A touched message disappears, too.
-    await page.locator('.toast-text').last().tap()
-    await page.clock.runFor(15_000)
-    await expect.poll(() => page.locator('.toast').count()).toBe(0)
-  })
-
-  it('replaces an equal one', async () => {
-    const page = await open(await newMember(), '/profile')
-    for (let time = 0; time < 5; time += 1) {
-      const saved = page.waitForResponse((response) => response.request().method() === 'PATCH')
-      await page.getByRole('button', { name: '저장' }).click()
-      await saved
-      await toast(page, '이름을 변경했습니다').waitFor()
-    }
-    expect(await page.locator('.toast').count()).toBe(1)
-  })
-
-  it('disappears by itself, but not while it is hovered or focused', async () => {
-    const page = await open(await newMember(), '/profile')
-    await page.clock.install()
-    const save = page.getByRole('button', { name: '저장' })
-    const shown = toast(page, '이름을 변경했습니다')
-    await save.click()
-    await page.clock.runFor(8000)
-    await shown.waitFor({ state: 'detached' })
-
-    await save.press('Enter')
-    await shown.hover()
-    await page.clock.runFor(30_000)
-    expect(await shown.count()).toBe(1)
-    await page.mouse.move(5, 300)
-    await page.keyboard.press('F8')
-    await page.clock.runFor(30_000)
-    expect(await shown.count()).toBe(1)
-    await page.getByLabel('이름').focus()
-    await page.clock.runFor(8000)
-    await shown.waitFor({ state: 'detached' })
-
-    // A hovered message that is removed with its page does not keep the next one.
-    await save.press('Enter')
-    await shown.hover()
-    await page.getByRole('link', { name: '주문', exact: true }).press('Enter')
-    await shown.waitFor({ state: 'detached' })
-    await page.mouse.move(5, 300)
-    await page.goBack()
-    await page.getByRole('heading', { name: '내 정보', level: 1 }).waitFor()
-    await save.press('Enter')
-    await shown.waitFor()
-    await page.clock.runFor(8000)
-    await shown.waitFor({ state: 'detached' })
-  })
-
-  it('does not cover the buttons of a dialog', async () => {
-    const snack = await newSnack()
-    const small = { viewport: { width: 700, height: 600 } }
-    const page = await open(await newMember(), `/snacks?search=${snack.name.split(' ')[1]}`, small)
-    const like = card(page, snack).getByRole('button', { name: '좋아요' })
-    await like.click()
-    await like.click()
-    await toast(page, '중복해서').waitFor()
-    await page.getByRole('button', { name: '간식 등록' }).first().press('Enter')
-    const foot = page.getByRole('dialog').locator('.dialog-foot')
-    await foot.waitFor()
-    const { y: buttons } = (await foot.boundingBox())!
-    const { y, height } = (await toast(page, '중복해서').boundingBox())!
-    expect(y + height).toBeLessThanOrEqual(buttons)
-  })
 })
