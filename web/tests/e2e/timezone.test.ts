@@ -35,7 +35,7 @@ describe('the time zone of the office', () => {
     await page.getByRole('button', { name: /상태 변경/ }).click()
     await page.getByRole('menuitem', { name: '배송 시작', exact: true }).click()
     const dialog = page.getByRole('dialog')
-    await dialog.getByText('뉴욕 시간 기준').waitFor()
+    await dialog.getByText(/(뉴욕|New York) 시간 기준/).waitFor()
     const arrival = dialog.getByLabel('도착 예정')
     expect(await arrival.inputValue()).toBe('2030-01-08T22:00')
     // In summer.

@@ -64,7 +64,7 @@ describe('time', () => {
 
   it('names its zone', () => {
     expect(timeZoneName('ko-KR', SEOUL)).toBe('대한민국 시간')
-    expect(timeZoneName('ko-KR', NEW_YORK)).toBe('뉴욕 시간')
+    expect(timeZoneName('ko-KR', 'Europe/Berlin')).toBe('독일 시간')
   })
 
   it.each([
