@@ -1,3 +1,4 @@
+import { readdirSync } from 'node:fs'
 import js from '@eslint/js'
 import prettier from 'eslint-config-prettier/flat'
 import vue from 'eslint-plugin-vue'
@@ -6,24 +7,30 @@ import { defineConfig, globalIgnores } from 'eslint/config'
 import globals from 'globals'
 import typescript from 'typescript-eslint'
 
-/** Folders of src/ from the bottom up. A folder imports from itself and from those before it. */
+/** The folders without nouns. Each may import from those before it. */
 const LAYERS = ['api', 'session', 'ui']
-const NOUNS = ['auth', 'order', 'snack', 'statistics']
+const OTHERS = ['i18n', 'styles']
+const NOUNS = readdirSync(new URL('src', import.meta.url), { withFileTypes: true })
+  .filter((entry) => entry.isDirectory() && ![...LAYERS, ...OTHERS].includes(entry.name))
+  .map(({ name }) => name)
 
-const layers = LAYERS.map((folder, position) => {
-  const upper = [...LAYERS.slice(position + 1), ...NOUNS].join('|')
-  const message = `src/${folder} may not import from the folders above it: ${upper.replaceAll('|', ', ')}.`
+/** Forbids `files` to import from `folders`, at once or later. */
+function forbidImports(files, folders) {
+  const source = `^\\.\\.?\\u002f(${folders.join('|')})\\u002f`
+  const message = `This file may not import from ${folders.join(', ')}.`
   return {
-    files: [`src/${folder}/**`],
+    files,
     rules: {
-      'no-restricted-imports': ['error', { patterns: [{ regex: `^\\.\\./(${upper})/`, message }] }],
-      'no-restricted-syntax': [
-        'error',
-        { selector: `ImportExpression[source.value=/^\\.\\.\\u002f(${upper})\\u002f/]`, message },
-      ],
+      'no-restricted-imports': ['error', { patterns: [{ regex: source, message }] }],
+      'no-restricted-syntax': ['error', { selector: `ImportExpression[source.value=/${source}/]`, message }],
     },
   }
-})
+}
+
+const layers = [
+  forbidImports(['src/i18n/**', 'src/{money,period,settings,time}.ts'], ['session', 'ui', ...NOUNS]),
+  ...LAYERS.map((folder, position) => forbidImports([`src/${folder}/**`], [...LAYERS.slice(position + 1), ...NOUNS])),
+]
 
 export default defineConfig(
   globalIgnores(['dist', 'src/api/schema.d.ts', 'tests/e2e/screenshots']),
