@@ -8,4 +8,5 @@ pub mod listener;
 pub mod router;
 pub mod server;
 pub mod state;
+pub mod static_file;
 pub mod web;

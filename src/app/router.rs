@@ -57,7 +57,7 @@ pub fn router(state: &AppState) -> Router {
     let routes = endpoints
         .route_layer(from_fn_with_state(large_responses, middleware::count_response_bytes))
         .merge(docs::router(document(), &state.config.public_url))
-        .merge(web::router(state.config.web.as_deref()))
+        .merge(web::router(state.config.web.as_deref(), state.timezone))
         .route_layer(from_fn(middleware::name_route))
         .with_state(state.clone());
     // Every path works with and without a trailing slash, except for those of pictures, which are taken literally.

@@ -1,34 +1,34 @@
-// The token pair of this browser: one for all tabs, in localStorage, renewed by whichever tab needs it first.
+// The token pair of this browser: one for all tabs, in localStorage, renewed by the tab that needs it first.
 //
-// A refresh token is spent by its use, and a spent one that comes back ends the whole sign-in. So only one tab renews at a
-// time, and each looks first whether another has done so while it waited.
-import type { Tokens } from '../api/types'
+// A refresh token can be used once, and a used one that is sent again ends the session. So only one tab renews at a time, and
+// after waiting for another tab it first looks for the pair that the other has stored.
+import type { Tokens } from './types'
 
 export const STORAGE_KEY = 'snack.session'
-/** How long before its end an access token is renewed. */
+/** An access token is renewed this long before it expires, in milliseconds. */
 const MARGIN = 30_000
 
 interface StoredTokens {
   access: string
   refresh: string
-  /** From when on the access token is to be renewed: milliseconds of this browser's clock, which may differ from the server's. */
+  /** The time to renew the access token, in milliseconds of this browser's clock, which may differ from the server's. */
   renewAt: number
 }
 
 export interface Environment {
   storage: Pick<Storage, 'getItem' | 'setItem' | 'removeItem'>
-  /** Runs `work` while no other tab runs any, and tells it whether it had to wait for one. */
+  /** Runs `work` in one tab at a time. `hasWaited` is true if another tab ran first. */
   exclusively: <Result>(work: (hasWaited: boolean) => Promise<Result>) => Promise<Result>
-  /** Waits a moment for what another tab has stored. */
-  change: () => Promise<void>
-  /** Spends a refresh token. Null when the server refuses it; throws when it could not be asked. */
+  /** Waits until another tab's change of the storage is visible here, but not for long. */
+  waitForChange: () => Promise<void>
+  /** Exchanges a refresh token. Null if the server rejects it; throws if there is no response. */
   refresh: (token: string) => Promise<Tokens | null>
-  /** Called when the sign-in turns out to be over. */
-  ended: () => void
+  /** Called when the server has ended the session. */
+  onEnd: () => void
   now: () => number
 }
 
-/** What a token says of itself. Not verified: only the server can do that. */
+/** The claims of a token. They are not verified. */
 export function claims(token: string): { user_id?: number; iat?: number; exp?: number } {
   try {
     const payload = token.split('.')[1]!.replaceAll('-', '+').replaceAll('_', '/')
@@ -43,20 +43,20 @@ export class TokenStore {
 
   constructor(private readonly environment: Environment) {}
 
-  /** The id of who is signed in; null when nobody is, 0 when only the server can tell. */
+  /** The id of the signed-in user; null if nobody is signed in, 0 if the token does not name one. */
   get userId(): number | null {
     const stored = this.read()
     return stored ? (claims(stored.refresh).user_id ?? 0) : null
   }
 
-  /** An access token to send; null when nobody is signed in. */
+  /** An access token to send; null if nobody is signed in. */
   async access(): Promise<string | null> {
     const stored = this.read()
     if (!stored) return null
     return this.environment.now() < stored.renewAt ? stored.access : this.renew(stored.access)
   }
 
-  /** An access token in place of `stale`; null when the sign-in is over. Throws when the server cannot be asked. */
+  /** A new access token in place of `stale`; null if the session is over. Throws if there is no response. */
   renew(stale: string): Promise<string | null> {
     this.renewal ??= this.environment
       .exclusively((hasWaited) => this.renewAlone(stale, hasWaited))
@@ -67,14 +67,14 @@ export class TokenStore {
   }
 
   private async renewAlone(stale: string, hasWaited: boolean): Promise<string | null> {
-    // A browser tells its tabs of a change in the store when it gets round to it, which may be after the lock was let go.
-    if (hasWaited && this.read()?.access === stale) await this.environment.change()
+    // A change of the storage may become visible in other tabs only after the lock was released.
+    if (hasWaited && this.read()?.access === stale) await this.environment.waitForChange()
     const stored = this.read()
     if (!stored) return null
     if (stored.access !== stale) return stored.access
 
     const tokens = await this.environment.refresh(stored.refresh)
-    // Somebody may have signed out, or in, while the answer was on its way.
+    // The user may have signed out or in while the request was in flight.
     const current = this.read()
     if (current?.refresh !== stored.refresh) return current?.access ?? null
     if (tokens) {
@@ -82,24 +82,24 @@ export class TokenStore {
       return tokens.access
     }
     this.clear()
-    this.environment.ended()
+    this.environment.onEnd()
     return null
   }
 
-  /** Keeps a pair. The server leaves `refresh` out where the one it was given stays good. */
+  /** Stores a pair. The server omits `refresh` if the present one stays valid. */
   write(tokens: Tokens, refresh = ''): void {
     const { iat = 0, exp = 0 } = claims(tokens.access)
     const lifetime = (exp - iat) * 1000
     const stored: StoredTokens = {
       access: tokens.access,
       refresh: tokens.refresh ?? refresh,
-      // A short-lived token has a margin that fits.
+      // A short-lived token has a smaller margin.
       renewAt: this.environment.now() + lifetime - Math.min(MARGIN, lifetime / 5),
     }
     this.environment.storage.setItem(STORAGE_KEY, JSON.stringify(stored))
   }
 
-  /** Forgets the pair. Returns the refresh token, for the server to forget it too. */
+  /** Removes the pair. Returns the refresh token, so that the server can revoke it. */
   clear(): string | null {
     const stored = this.read()
     this.environment.storage.removeItem(STORAGE_KEY)
@@ -116,7 +116,7 @@ export class TokenStore {
   }
 }
 
-/** The Web Locks API, where there is one: a page that is served without TLS from another machine has none. */
+/** The Web Locks API. It is missing on pages that are served without TLS from another machine. */
 export async function webLock<Result>(work: (hasWaited: boolean) => Promise<Result>): Promise<Result> {
   const locks: LockManager | undefined = navigator.locks
   if (!locks) return work(false)
@@ -126,7 +126,7 @@ export async function webLock<Result>(work: (hasWaited: boolean) => Promise<Resu
   return result ? result.value : ((await locks.request(STORAGE_KEY, () => work(true))) as Result)
 }
 
-/** Resolves when another tab has stored something, or after half a second. */
+/** Resolves when another tab has changed the storage, or after half a second. */
 export function storageChange(): Promise<void> {
   return new Promise((resolve) => {
     const done = () => {
