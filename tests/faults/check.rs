@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::{
-    cast::{Baseline, Cast},
+    fixtures::{Baseline, Cast},
     process::eventually,
     record::{Deed, Record, Times},
     stack::Stack,

@@ -12,10 +12,10 @@ use reqwest::{Method, StatusCode};
 use serde_json::Value;
 
 use crate::{
-    cast::{Cast, OpenOrder, Person},
-    dice::Dice,
+    fixtures::{Cast, OpenOrder, Person},
     process::promised,
     record::{Outcome, Record},
+    rng::Dice,
 };
 
 /// How long a client waits for an answer.

@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::{
-    cast::{OpenOrder, SignIn, Snack},
     client::Client,
+    fixtures::{OpenOrder, SignIn, Snack},
     record::{Asked, Family, Outcome},
 };
 

@@ -11,15 +11,15 @@ use std::{
 use tokio::{task::JoinSet, time::sleep};
 
 use crate::{
-    cast::{Baseline, Cast},
     check,
     client::{Ground, http},
-    dice::Dice,
-    exhaustion, faults, ill_database,
+    degraded_database, exhaustion, faults,
+    fixtures::{Baseline, Cast},
     kind::Kind,
     process::{eventually, promised},
     proxy::{DELAY, Mode},
     record::Record,
+    rng::Dice,
     stack::{RECONCILE, Stack},
     workload,
 };
@@ -149,8 +149,8 @@ impl<'a> Round<'a> {
 pub async fn play(kind: Kind, index: usize, seed: u64, full: bool, stack: &mut Stack, cast: &Arc<Cast>) -> Report {
     let mut round = Round::begin(kind, index, seed, stack, cast).await;
     match kind {
-        Kind::HangUp => return crate::rude::hang_up(round, if full { 1000 } else { 200 }).await,
-        Kind::SlowClients => return crate::rude::be_slow(round, if full { 500 } else { 20 }).await,
+        Kind::HangUp => return crate::misbehaving_clients::hang_up(round, if full { 1000 } else { 200 }).await,
+        Kind::SlowClients => return crate::misbehaving_clients::be_slow(round, if full { 500 } else { 20 }).await,
         Kind::SignIn => return crate::sign_in::play(round, if full { 500 } else { 30 }).await,
         _ => round.answers(100..500).await,
     }
@@ -162,10 +162,10 @@ pub async fn play(kind: Kind, index: usize, seed: u64, full: bool, stack: &mut S
         Kind::Stop => faults::stop_server(&mut round).await,
         Kind::Redis(mode) => faults::cut_redis(&mut round, mode).await,
         Kind::Postgres(mode) => faults::cut_postgres(&mut round, mode).await,
-        Kind::ReadOnly => ill_database::make_read_only(&mut round).await,
-        Kind::DiskFull => ill_database::fill_disk(&mut round).await,
-        Kind::DeletedRows => ill_database::delete_rows(&mut round).await,
-        Kind::LockedRow => ill_database::lock_row(&mut round).await,
+        Kind::ReadOnly => degraded_database::make_read_only(&mut round).await,
+        Kind::DiskFull => degraded_database::fill_disk(&mut round).await,
+        Kind::DeletedRows => degraded_database::delete_rows(&mut round).await,
+        Kind::LockedRow => degraded_database::lock_row(&mut round).await,
         Kind::SlowReaders => exhaustion::read_slowly(&mut round, full).await,
         Kind::MemoryCeiling => exhaustion::take_memory(&mut round).await,
         Kind::HangUp | Kind::SlowClients | Kind::SignIn => {}

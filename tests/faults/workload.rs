@@ -7,11 +7,11 @@ use tokio::task::JoinSet;
 
 use crate::{
     admin::Admin,
-    cast::{Baseline, SignIn},
     client::{Client, Ground},
-    dice::Dice,
+    fixtures::{Baseline, SignIn},
     member::Member,
     record::{Reaction, Record},
+    rng::Dice,
 };
 
 /// Everybody at work until [`Ground::stop`].

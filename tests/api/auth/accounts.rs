@@ -1,0 +1,478 @@
+//! Signing up, signing in, one's password and one's profile.
+
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::{Duration, Instant},
+};
+
+use chrono::{DateTime, Utc};
+use futures_util::future::{join, join_all};
+use reqwest::Method;
+use serde_json::{Value, json};
+use unicode_normalization::UnicodeNormalization;
+
+use crate::support::test_app::{Answer, PASSWORD, Person, TestApp};
+
+async fn sign_up(app: &TestApp, email: &str) -> Answer {
+    let body = json!({"email": email, "password": PASSWORD, "name": "김간식"});
+    app.post_open("/auth/sign-up", body).await
+}
+
+async fn sign_in(app: &TestApp, username: &str, password: &str) -> Answer {
+    let body = json!({"username": username, "password": password});
+    app.post_open("/auth/token", body).await
+}
+
+async fn refresh(app: &TestApp, person: &Person) -> Answer {
+    app.post_open("/auth/token/refresh", json!({"refresh": person.refresh})).await
+}
+
+async fn change_password(app: &TestApp, person: &Person, current: &str, new: &str) -> Answer {
+    let body = json!({"current_password": current, "new_password": new});
+    app.put(person, "/auth/users/password", body).await
+}
+
+/// An email of `length` characters that is right in every other respect.
+fn email_of(length: usize) -> String {
+    let domain = format!("{0}.{0}.{0}.example", "d".repeat(60));
+    let local = length - domain.len() - 1;
+    format!("{}@{domain}", "l".repeat(local))
+}
+
+#[track_caller]
+fn is_recent(instant: &Value) {
+    let text = instant.as_str().expect("an instant");
+    assert!(text.ends_with('Z'), "{text}");
+    let instant: DateTime<Utc> = text.parse().expect("RFC 3339");
+    assert!((Utc::now() - instant).abs() < chrono::TimeDelta::minutes(1), "{text}");
+}
+
+#[tokio::test]
+async fn signing_up_answers_the_new_member_and_nothing_secret() {
+    let app = TestApp::start().await;
+    let body = json!({"email": " Kim@Snack.example ", "password": PASSWORD, "name": "  김간식\n", "member_type": "admin",
+        "is_deleted": true, "id": 7});
+    let user = app.post_open("/auth/sign-up", body).await.expect(201);
+    is_recent(&user["date_joined"]);
+    assert!(user["id"].is_i64());
+    let expected = json!({"id": user["id"], "email": "Kim@Snack.example", "name": "김간식", "member_type": "member",
+        "is_deleted": false, "date_joined": user["date_joined"], "last_login": null});
+    assert_eq!(user.0, expected);
+}
+
+#[tokio::test]
+async fn an_email_is_the_same_whatever_its_case_space_and_unicode_form() {
+    let app = TestApp::start().await;
+    let domain = "카페Ünï.example";
+    let first = format!("Kim@{domain}");
+    sign_up(&app, &first).await.expect(201);
+    let decomposed: String = domain.nfd().collect();
+    assert_ne!(decomposed, domain);
+    for same in [
+        first.to_lowercase(),
+        first.to_uppercase(),
+        format!(" \t{first}\n"),
+        format!("\u{3000}{first}"),
+        format!("Kim@{decomposed}"),
+        format!("kIM@{}", decomposed.to_uppercase()),
+    ] {
+        sign_up(&app, &same).await.refused(409, "email_taken");
+        sign_in(&app, &same, PASSWORD).await.expect(200);
+    }
+    sign_up(&app, &format!("kim2@{domain}")).await.expect(201);
+}
+
+#[tokio::test]
+async fn an_email_is_one_however_its_domain_is_written() {
+    let app = TestApp::start().await;
+    let user = sign_up(&app, "kim1@한국.kr").await.expect(201);
+    assert_eq!(user["email"], "kim1@xn--3e0b707e.kr");
+    let user = sign_up(&app, "kim2@ｅｘａｍｐｌｅ。com").await.expect(201);
+    assert_eq!(user["email"], "kim2@example.com");
+    // Not transitional: ß is a letter of its own.
+    sign_up(&app, "kim3@faß.example").await.expect(201);
+    sign_up(&app, "kim3@fass.example").await.expect(201);
+    for same in [
+        "kim1@xn--3e0b707e.kr",
+        "KIM1@XN--3E0B707E.KR",
+        "kim1@한국。ｋｒ",
+        "kim2@example.com",
+        "kim2@example。com",
+        "kim2@ｅｘａｍｐｌｅ.com",
+        "kim3@FAẞ.example",
+    ] {
+        sign_up(&app, same).await.refused(409, "email_taken");
+        sign_in(&app, same, PASSWORD).await.expect(200);
+    }
+    sign_in(&app, "kim1@한국2.kr", PASSWORD).await.refused(401, "invalid_credentials");
+}
+
+#[tokio::test]
+async fn an_email_that_is_not_what_it_looks_like_is_refused() {
+    let app = TestApp::start().await;
+    for email in [
+        "kim@example.com\u{200b}",
+        "\u{feff}kim@example.com",
+        "k\u{ad}im@example.com",
+        "kim@exam\u{2060}ple.com",
+        "kim@exam\u{3164}ple.com",
+        "kim@exam\u{200d}ple.com",
+        "kim@example\u{202e}.com",
+        "kim\u{1b}@example.com",
+        "kim\0@example.com",
+        "kim@exam\nple.com",
+        "ｋｉｍ@example.com",
+        "\u{212a}im@example.com",
+        "김@example.com",
+        "kim＠example.com",
+        "kim@xn--a.com",
+        "kim@example..com",
+        "kim@exa_mple.com",
+        "kim@[127.0.0.1]",
+    ] {
+        let problem = sign_up(&app, email).await.refused(400, "validation_failed");
+        let error = &problem["errors"][0];
+        assert_eq!((&error["field"], &error["code"]), (&json!("email"), &json!("invalid_email")), "{email:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_name_is_what_is_seen_of_it() {
+    let app = TestApp::start().await;
+    let user = json!({"email": "kim@snack.example", "password": PASSWORD, "name": "\u{200b}\u{3164}김간식👨‍👩‍👧 \u{ad}"});
+    assert_eq!(app.post_open("/auth/sign-up", user).await.expect(201)["name"], "김간식👨‍👩‍👧");
+    let member = app.member().await;
+    for (name, code) in [
+        ("\u{3164}", "blank"),
+        ("\u{200b}\u{ad}\u{2060}\u{feff}\u{180e}", "blank"),
+        ("\u{115f}\u{1160}\u{ffa0}\u{2800} \t", "blank"),
+        ("\u{200d}\u{fe0f}", "blank"),
+        ("김\n간식", "invalid_character"),
+        ("김\u{1b}[31m간식", "invalid_character"),
+        ("\u{202e}식간김", "invalid_character"),
+        ("김\u{2066}간식", "invalid_character"),
+        ("김\0간식", "invalid_character"),
+    ] {
+        let body = json!({"email": "lee@snack.example", "password": PASSWORD, "name": name});
+        let change = json!({"name": name});
+        for answer in
+            [app.post_open("/auth/sign-up", body).await, app.patch(&member, "/auth/users/profile", change).await]
+        {
+            let problem = answer.refused(400, "validation_failed");
+            let error = &problem["errors"][0];
+            assert_eq!((&error["field"], &error["code"]), (&json!("name"), &json!(code)), "{name:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_field_of_a_sign_up_keeps_its_rule() {
+    let app = TestApp::start().await;
+    let long = "가".repeat(51);
+    let padded = format!("   {}   ", email_of(254));
+    let table = [
+        ("email", json!(email_of(254)), None),
+        ("email", json!(padded.replacen('l', "m", 1)), None),
+        ("email", json!(email_of(255)), Some("too_long")),
+        ("email", json!(""), Some("required")),
+        ("email", json!("   "), Some("blank")),
+        ("email", json!("kim"), Some("invalid_email")),
+        ("email", json!("kim@"), Some("invalid_email")),
+        ("email", json!("@snack.example"), Some("invalid_email")),
+        ("email", json!("kim lee@snack.example"), Some("invalid_email")),
+        ("email", json!("kim@snack@example"), Some("invalid_email")),
+        ("password", json!(""), Some("required")),
+        ("password", json!("1234567"), Some("too_short")),
+        ("password", json!("7-snacks"), None),
+        ("password", json!("12345678"), Some("too_common")),
+        ("password", json!("PassWord123"), Some("too_common")),
+        ("password", json!("qlalfqjsgh"), Some("too_common")),
+        // Characters, not bytes: 7 of three bytes are too few, 128 of four are enough.
+        ("password", json!("비밀번호일곱자"), Some("too_short")),
+        ("password", json!("비밀번호여덟글자"), None),
+        ("password", json!("🍪".repeat(128)), None),
+        ("password", json!("a".repeat(129)), Some("too_long")),
+        ("name", json!(""), Some("required")),
+        ("name", json!(" \t\u{3000}"), Some("blank")),
+        ("name", json!("김"), None),
+        ("name", json!("가".repeat(50)), None),
+        // Decomposed it has 150 code points; people see 50 characters.
+        ("name", json!("간".repeat(50).nfd().collect::<String>()), None),
+        ("name", json!(format!(" {} ", "가".repeat(50))), None),
+        ("name", json!(long), Some("too_long")),
+    ];
+    for (number, (field, value, broken)) in table.into_iter().enumerate() {
+        let mut body = json!({"email": format!("kim{number}@snack.example"), "password": PASSWORD, "name": "김간식"});
+        body[field] = value.clone();
+        let answer = app.post_open("/auth/sign-up", body).await;
+        let Some(code) = broken else {
+            answer.expect(201);
+            continue;
+        };
+        let problem = answer.refused(400, "validation_failed");
+        assert_eq!(problem.blamed(), [field], "{value}");
+        assert_eq!(problem["errors"][0]["code"], code, "{value}");
+        assert!(problem["errors"][0]["message"].is_string());
+    }
+}
+
+#[tokio::test]
+async fn all_broken_fields_are_told_at_once_and_before_a_taken_email() {
+    let app = TestApp::start().await;
+    let taken = app.member().await;
+    for body in [json!({}), json!({"email": "nobody", "password": "short", "name": " "})] {
+        let problem = app.post_open("/auth/sign-up", body).await.refused(400, "validation_failed");
+        assert_eq!(problem.blamed(), ["email", "name", "password"]);
+    }
+    let body = json!({"email": taken.email, "password": "short", "name": "김간식"});
+    let problem = app.post_open("/auth/sign-up", body).await.refused(400, "validation_failed");
+    assert_eq!(problem.blamed(), ["password"]);
+}
+
+#[tokio::test]
+async fn a_field_of_another_type_cannot_be_read() {
+    let app = TestApp::start().await;
+    for value in [json!(null), json!(7), json!(["kim@snack.example"]), json!({}), json!(true)] {
+        for field in ["email", "password", "name"] {
+            let mut body = json!({"email": "kim@snack.example", "password": PASSWORD, "name": "김간식"});
+            body[field] = value.clone();
+            app.post_open("/auth/sign-up", body).await.refused(400, "invalid_request");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_email_of_somebody_who_resigned_is_never_handed_out_again() {
+    let app = TestApp::start().await;
+    let gone = app.member().await;
+    app.delete(&gone, "/auth/users/resign").await.expect(204);
+    sign_up(&app, &gone.email).await.refused(409, "email_resigned");
+    sign_up(&app, &format!(" {} ", gone.email.to_uppercase())).await.refused(409, "email_resigned");
+}
+
+#[tokio::test]
+async fn of_many_sign_ups_with_one_email_at_once_one_wins() {
+    let app = TestApp::start().await;
+    let replica = app.replica().await;
+    let emails = ["kim@snack.example", "KIM@snack.example", " kim@SNACK.example "];
+    let tries = (0..18).map(|number| sign_up(if number % 2 == 0 { &app } else { &replica }, emails[number % 3]));
+    let (won, lost): (Vec<_>, Vec<_>) = join_all(tries).await.into_iter().partition(|answer| answer.status == 201);
+    assert_eq!((won.len(), lost.len()), (1, 17));
+    for answer in lost {
+        answer.refused(409, "email_taken");
+    }
+}
+
+#[tokio::test]
+async fn signing_in_takes_the_email_as_username_or_as_email() {
+    let app = TestApp::start().await;
+    let member = app.member().await;
+    for field in ["username", "email"] {
+        let tokens = app.post_open("/auth/token", json!({field: member.email, "password": PASSWORD})).await.expect(200);
+        let mut keys: Vec<_> = tokens.as_object().expect("an object").keys().collect();
+        keys.sort();
+        assert_eq!(keys, ["access", "refresh"]);
+    }
+    let problem = app.post_open("/auth/token", json!({})).await.refused(400, "validation_failed");
+    assert_eq!(problem.blamed(), ["password", "username"]);
+}
+
+#[tokio::test]
+async fn signing_in_is_noted_in_the_profile() {
+    let app = TestApp::start().await;
+    let member = app.member().await;
+    let profile = app.get(&member, "/auth/users/profile").await.expect(200);
+    is_recent(&profile["last_login"]);
+    let first = profile["last_login"].clone();
+    sign_in(&app, &member.email, "a wrong password").await.refused(401, "invalid_credentials");
+    let still = app.get(&member, "/auth/users/profile").await.expect(200);
+    assert_eq!(still["last_login"], first);
+    app.sign_in(member.id, &member.email).await;
+    let later = app.get(&member, "/auth/users/profile").await.expect(200);
+    assert!(later["last_login"].as_str() > first.as_str());
+}
+
+#[tokio::test]
+async fn an_unknown_email_a_wrong_password_and_a_resigned_member_are_told_alike() {
+    let app = TestApp::start().await;
+    let (member, gone) = (app.member().await, app.member().await);
+    app.delete(&gone, "/auth/users/resign").await.expect(204);
+    let mut told = Vec::new();
+    for (email, password) in [
+        ("nobody@snack.example", PASSWORD),
+        ("no email at all", PASSWORD),
+        (&member.email, "not the password"),
+        (&member.email, &format!("{PASSWORD} ")),
+        (&gone.email, PASSWORD),
+        (&gone.email, "not the password"),
+    ] {
+        let answer = sign_in(&app, email, password).await;
+        let mut headers = answer.headers.clone();
+        for changing in ["x-request-id", "date"] {
+            headers.remove(changing);
+        }
+        told.push((answer.refused(401, "invalid_credentials"), headers));
+    }
+    for other in &told[1..] {
+        assert_eq!(other, &told[0]);
+    }
+}
+
+#[tokio::test]
+async fn an_unknown_email_costs_what_a_wrong_password_costs() {
+    let app = TestApp::start().await;
+    let (member, gone) = (app.member().await, app.member().await);
+    app.delete(&gone, "/auth/users/resign").await.expect(204);
+    // The least of several, in turns: load makes some of them slower, but a hash that is left out makes all of them faster.
+    let emails = [member.email.as_str(), "nobody@snack.example", &gone.email];
+    let mut least = [Duration::MAX; 3];
+    for _ in 0..40 {
+        for (email, least) in emails.iter().zip(&mut least) {
+            let begun = Instant::now();
+            sign_in(&app, email, "not the password").await.refused(401, "invalid_credentials");
+            *least = begun.elapsed().min(*least);
+        }
+        if least[1] * 2 > least[0] && least[2] * 2 > least[0] {
+            return;
+        }
+    }
+    panic!("{least:?}");
+}
+
+#[tokio::test]
+async fn a_new_password_ends_every_refresh_token_but_no_access_token() {
+    let app = TestApp::start().await;
+    let (member, bystander) = (app.member().await, app.member().await);
+    let elsewhere = app.sign_in(member.id, &member.email).await;
+    change_password(&app, &member, PASSWORD, "새로운비밀번호1").await.expect(204);
+
+    for device in [&member, &elsewhere] {
+        refresh(&app, device).await.refused(401, "invalid_token");
+        app.get(device, "/auth/users/profile").await.expect(200);
+    }
+    refresh(&app, &bystander).await.expect(200);
+    sign_in(&app, &member.email, PASSWORD).await.refused(401, "invalid_credentials");
+    let again = sign_in(&app, &member.email, "새로운비밀번호1").await.expect(200);
+    app.post_open("/auth/token/refresh", json!({"refresh": again["refresh"]})).await.expect(200);
+}
+
+#[tokio::test]
+async fn a_password_is_not_made_of_ones_own_email_or_name() {
+    let app = TestApp::start().await;
+    let body = |password: &str| json!({"email": "Kim.Minsu@snack.example", "password": password, "name": "김 과자왕"});
+    for password in ["kim.minsu@snack.example", "KimMinsu2026", "김과자왕!!!!", "**김 과자왕**"] {
+        let problem = app.post_open("/auth/sign-up", body(password)).await.refused(400, "validation_failed");
+        assert_eq!(problem["errors"][0]["code"], "too_personal", "{password}");
+        assert_eq!(problem.blamed(), ["password"]);
+    }
+    app.post_open("/auth/sign-up", body(PASSWORD)).await.expect(201);
+    let tokens = sign_in(&app, "kim.minsu@snack.example", PASSWORD).await.expect(200);
+    let change = json!({"current_password": PASSWORD, "new_password": "김과자왕1234"});
+    let request = app.request(Method::PUT, "/auth/users/password").bearer_auth(tokens["access"].as_str().expect("one"));
+    let problem = app.send(request.json(&change)).await.refused(400, "validation_failed");
+    assert_eq!(problem["errors"][0]["code"], "too_personal");
+    assert_eq!(problem.blamed(), ["new_password"]);
+    sign_in(&app, "kim.minsu@snack.example", PASSWORD).await.expect(200);
+}
+
+#[tokio::test]
+async fn a_refused_new_password_changes_nothing() {
+    let app = TestApp::start().await;
+    let member = app.member().await;
+    let long = "a".repeat(129);
+    let table: [(&str, &str, &[&str]); 6] = [
+        ("not the password", "korea-snack-10", &["current_password"]),
+        (PASSWORD, "password1", &["new_password"]),
+        (PASSWORD, "short", &["new_password"]),
+        (PASSWORD, &long, &["new_password"]),
+        ("not the password", "short", &["new_password"]),
+        ("", "", &["current_password", "new_password"]),
+    ];
+    for (current, new, blamed) in table {
+        let problem = change_password(&app, &member, current, new).await.refused(400, "validation_failed");
+        assert_eq!(problem.blamed(), blamed);
+    }
+    sign_in(&app, &member.email, PASSWORD).await.expect(200);
+    refresh(&app, &member).await.expect(200);
+}
+
+#[tokio::test]
+async fn of_two_password_changes_at_once_one_wins() {
+    let app = TestApp::start().await;
+    let member = app.member().await;
+    let changes = ["the first new one", "the second new one"].map(|new| change_password(&app, &member, PASSWORD, new));
+    let answers = join_all(changes).await;
+    let won = answers.iter().position(|answer| answer.status == 204).expect("a winner");
+    let [first, second]: [Answer; 2] = answers.try_into().expect("two answers");
+    let lost = if won == 0 { second } else { first };
+    assert_eq!(lost.refused(400, "validation_failed").blamed(), ["current_password"]);
+}
+
+#[tokio::test]
+async fn no_sign_in_with_the_old_password_outlives_the_change() {
+    let app = TestApp::start().await;
+    for _ in 0..3 {
+        let member = app.member().await;
+        let changed = AtomicBool::new(false);
+        // All the while, so that some have read the old password and are still verifying it when the new one is set.
+        let trying = (0..6).map(async |_| {
+            let mut won = Vec::new();
+            while !changed.load(Ordering::Relaxed) {
+                let answer = sign_in(&app, &member.email, PASSWORD).await;
+                won.extend((answer.status == 200).then(|| answer.body["refresh"].clone()));
+            }
+            won
+        });
+        let changing = async {
+            change_password(&app, &member, PASSWORD, "korea-snack-10").await.expect(204);
+            changed.store(true, Ordering::Relaxed);
+        };
+        let (won, ()) = join(join_all(trying), changing).await;
+        for token in won.into_iter().flatten() {
+            app.post_open("/auth/token/refresh", json!({"refresh": token})).await.refused(401, "invalid_token");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_profile_is_ones_own_and_only_its_name_changes() {
+    let app = TestApp::start().await;
+    let (member, other) = (app.member().await, app.member().await);
+    let before = app.get(&member, "/auth/users/profile").await.expect(200);
+    assert_eq!(before["id"], member.id);
+    assert_eq!(before["email"], member.email);
+
+    let change =
+        json!({"name": "  이과자 ", "email": "other@snack.example", "member_type": "admin", "is_deleted": true});
+    let changed = app.patch(&member, "/auth/users/profile", change).await.expect(200);
+    let mut expected = before.0;
+    expected["name"] = json!("이과자");
+    assert_eq!(changed.0, expected);
+    assert_eq!(app.get(&member, "/auth/users/profile").await.expect(200), changed);
+    let others = app.get(&other, "/auth/users/profile").await.expect(200);
+    assert_ne!(others["name"], "이과자");
+}
+
+#[tokio::test]
+async fn a_profile_refuses_a_name_that_breaks_the_rule() {
+    let app = TestApp::start().await;
+    let member = app.member().await;
+    for body in [json!({}), json!({"name": " "}), json!({"name": "가".repeat(51)})] {
+        let problem = app.patch(&member, "/auth/users/profile", body).await.refused(400, "validation_failed");
+        assert_eq!(problem.blamed(), ["name"]);
+    }
+    app.patch(&member, "/auth/users/profile", json!({"name": null})).await.refused(400, "invalid_request");
+}
+
+#[tokio::test]
+async fn checks_tell_who_one_is() {
+    let app = TestApp::start().await;
+    let (member, admin) = (app.member().await, app.admin().await);
+    let success = json!({"detail": "Success"});
+    for check in ["/checks/is_authenticated", "/checks/is_admin"] {
+        assert_eq!(app.get(&admin, check).await.expect(200).0, success);
+        app.send(app.request(Method::GET, check)).await.refused(401, "not_authenticated");
+    }
+    assert_eq!(app.get(&member, "/checks/is_authenticated").await.expect(200).0, success);
+    app.get(&member, "/checks/is_admin").await.refused(403, "permission_denied");
+}

@@ -1,0 +1,149 @@
+//! Every call of the document with every kind of token: a good one opens what is for its holder, any other opens nothing
+//! that needs one and spoils nothing that needs none.
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use chrono::Utc;
+use jsonwebtoken::{Algorithm, EncodingKey};
+use reqwest::Method;
+use secrecy::ExposeSecret;
+use serde_json::{Value, json};
+
+use crate::{
+    auth::tokens::{read, sign},
+    support::endpoints::{Call, For, calls},
+    support::test_app::{Answer, Person, TestApp},
+};
+
+/// How many calls need a token.
+const GUARDED: usize = 31;
+/// How many kinds of bad tokens there are, and how many cells each guarded call has: those, none at all, and the token of
+/// somebody who has been an admin.
+const BAD: usize = 12;
+const CELLS: usize = BAD + 2;
+
+/// Tokens that nobody should accept, each wrong in one respect.
+async fn bad_tokens(app: &TestApp) -> [(&'static str, String); BAD] {
+    let member = app.member().await;
+    let secret = app.state.config.jwt_secret.expose_secret().to_owned();
+    let claims = read(&member.access).1;
+    let mut expired = claims.clone();
+    expired["exp"] = json!(Utc::now().timestamp() - 1);
+    let mut nobodys = claims.clone();
+    nobodys["user_id"] = json!(i64::MAX);
+
+    let body = member.access.split('.').nth(1).expect("claims").to_owned();
+    // Signed as it should be, by a header that says otherwise.
+    let headed = |header: Value, key: &EncodingKey| {
+        let signed = format!("{}.{body}", URL_SAFE_NO_PAD.encode(header.to_string()));
+        let signature = jsonwebtoken::crypto::sign(signed.as_bytes(), key, Algorithm::HS256).expect("a signature");
+        format!("{signed}.{signature}")
+    };
+    let ours = EncodingKey::from_secret(secret.as_bytes());
+    let none = URL_SAFE_NO_PAD.encode(json!({"alg": "none", "typ": "JWT"}).to_string());
+
+    let resigned = app.member().await;
+    app.get(&resigned, "/checks/is_authenticated").await.expect(200);
+    app.delete(&resigned, "/auth/users/resign").await.expect(204);
+    [
+        ("garbage", "nonsense".to_owned()),
+        ("expired", sign(&expired, Algorithm::HS256, &secret)),
+        ("a refresh token", member.refresh.clone()),
+        ("alg none", format!("{none}.{body}.")),
+        ("alg none, signed all the same", headed(json!({"alg": "none", "typ": "JWT"}), &ours)),
+        ("another key", sign(&claims, Algorithm::HS256, "another secret, also of 32 bytes or more")),
+        ("HS384", sign(&claims, Algorithm::HS384, &secret)),
+        ("HS512", sign(&claims, Algorithm::HS512, &secret)),
+        ("says RS256", headed(json!({"alg": "RS256", "typ": "JWT"}), &ours)),
+        ("no algorithm", headed(json!({"typ": "JWT"}), &ours)),
+        ("nobody's", sign(&nobodys, Algorithm::HS256, &secret)),
+        ("of somebody who resigned", resigned.access),
+    ]
+}
+
+/// As many people as there are calls, each an admin when their token was made and a member since: resigning takes one away.
+async fn demoted_admins(app: &TestApp, count: usize) -> Vec<Person> {
+    let boss = app.admin().await;
+    let people = app.crowd(i32::try_from(count).expect("a small crowd")).await;
+    for person in &people {
+        let path = format!("/auth/users/{}", person.id);
+        app.put(&boss, &path, json!({"member_type": "admin"})).await.expect(200);
+        app.get(person, "/checks/is_admin").await.expect(200);
+        app.put(&boss, &path, json!({"member_type": "member"})).await.expect(200);
+    }
+    people
+}
+
+/// The call, wrong in every other respect as well: nothing there, no body, no type, an absurd query.
+async fn ask(app: &TestApp, call: &Call, token: Option<&str>) -> Answer {
+    let path = format!("{}?limit=0&ordering=x&year=x", call.with("%FF"));
+    let request = app.request(call.method.clone(), &path);
+    app.send(match token {
+        Some(token) => request.bearer_auth(token),
+        None => request,
+    })
+    .await
+}
+
+/// Status, code and challenge, in one line to be compared.
+fn told(answer: &Answer) -> String {
+    let code = answer.body["code"].as_str().unwrap_or_default();
+    format!("{} {code} {}", answer.status.as_u16(), answer.header("www-authenticate")).trim_end().to_owned()
+}
+
+#[tokio::test]
+async fn no_call_that_needs_a_token_is_opened_by_a_bad_one_and_no_admins_call_by_a_former_admins() {
+    let app = TestApp::start().await;
+    let mut guarded: Vec<Call> = calls(&app).await.into_iter().filter(|call| call.is_for() != For::Anybody).collect();
+    // Were a bad token to open this one, its holder would be gone, and with them whatever else it opens.
+    guarded.sort_by_key(|call| call.path.ends_with("/resign"));
+    let bad = bad_tokens(&app).await;
+    let demoted = demoted_admins(&app, guarded.len()).await;
+    let (mut cells, mut wrong) = (0, Vec::new());
+    let mut judge = |call: &Call, case: &str, answer: &Answer, as_it_should: &dyn Fn(&str) -> bool| {
+        cells += 1;
+        let told = told(answer);
+        if !as_it_should(&told) {
+            wrong.push(format!("{} | {case} | {told}", call.name()));
+        }
+    };
+    for (call, person) in guarded.iter().zip(&demoted) {
+        assert!(call.needs_token(), "the document asks for no token: {}", call.name());
+        let answer = ask(&app, call, None).await;
+        judge(call, "none", &answer, &|told| told == "401 not_authenticated Bearer");
+        for (case, token) in &bad {
+            let answer = ask(&app, call, Some(token)).await;
+            judge(call, case, &answer, &|told| told == "401 invalid_token Bearer");
+        }
+        let answer = ask(&app, call, Some(&person.access)).await;
+        judge(call, "no admin any more", &answer, &|told| match call.is_for() {
+            For::Admins => told == "403 permission_denied",
+            _ => !told.starts_with("401") && !told.starts_with("403"),
+        });
+    }
+    assert!(wrong.is_empty(), "{} of {cells} cells are wrong:\n{}", wrong.len(), wrong.join("\n"));
+    assert_eq!((guarded.len(), cells), (GUARDED, GUARDED * CELLS));
+}
+
+#[tokio::test]
+async fn no_call_that_needs_no_token_is_spoiled_by_a_bad_one() {
+    let app = TestApp::start().await;
+    let bad = bad_tokens(&app).await;
+    let open: Vec<Call> = calls(&app).await.into_iter().filter(|call| call.is_for() == For::Anybody).collect();
+    for call in &open {
+        assert!(!call.needs_token(), "the document asks for a token: {}", call.name());
+        let plain = told(&ask(&app, call, None).await);
+        assert!(!plain.starts_with("401"), "{} without a token: {plain}", call.name());
+        for (case, token) in &bad {
+            assert_eq!(told(&ask(&app, call, Some(token)).await), plain, "{} {case}", call.name());
+        }
+    }
+    // What the document does not list is as open.
+    for path in ["/", "/app/", "/docs", "/openapi.json", "/nowhere"] {
+        let plain = told(&app.send(app.request(Method::GET, path)).await);
+        for (case, token) in &bad {
+            let answer = app.send(app.request(Method::GET, path).bearer_auth(token)).await;
+            assert_eq!(told(&answer), plain, "{path} {case}");
+        }
+    }
+    assert_eq!(open.len(), 8);
+}

@@ -1,0 +1,168 @@
+//! Bodies made to take far more memory than they weigh, and bodies that never end.
+
+use std::time::Duration;
+
+use axum::middleware::from_fn_with_state;
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+use snack_server::{
+    app,
+    http::{
+        body_budget::BodyBudget,
+        connections::ConnectionLimits,
+        layers,
+        serve::{allow_connections, serve},
+    },
+};
+use tokio::{
+    io::AsyncWriteExt,
+    net::{TcpListener, TcpStream},
+    time::timeout,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::support::{
+    process::{Run, Server},
+    test_app::{self, PASSWORD, TestApp},
+};
+
+const PATIENCE: Duration = Duration::from_secs(30);
+/// The most that the server may grow by whatever strangers and members send, in MiB.
+const ROOM: u64 = 128;
+/// The most that a JSON body may weigh, in bytes.
+const LIMIT: usize = 64 * 1024;
+
+struct Office {
+    server: Server,
+    http: reqwest::Client,
+    access: String,
+}
+
+impl Office {
+    async fn open() -> Self {
+        allow_connections();
+        let database = test_app::database().await;
+        let server = Run::on(&database, &["serve"]).set("LIMIT_CONNECTIONS_ADDRESS", "4096").serve().await;
+        let http = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().expect("a client");
+        let mut office = Self { server, http, access: String::new() };
+        let sign_up = json!({"email": "kim@snack.example", "password": PASSWORD, "name": "김간식"});
+        assert_eq!(office.post("/auth/sign-up", sign_up.to_string()).await.0, 201);
+        let sign_in = json!({"username": "kim@snack.example", "password": PASSWORD});
+        let (_, tokens) = office.post("/auth/token", sign_in.to_string()).await;
+        tokens["access"].as_str().expect("a token").clone_into(&mut office.access);
+        office
+    }
+
+    async fn post(&self, path: &str, body: String) -> (u16, Value) {
+        let request = self.http.post(format!("http://{}{path}", self.server.address)).bearer_auth(&self.access);
+        // With a key an order's body is digested as well.
+        let request = request.header("content-type", "application/json").header("idempotency-key", "key");
+        let answer = request.body(body).send().await.expect("an answer");
+        (answer.status().as_u16(), answer.json().await.expect("JSON"))
+    }
+}
+
+/// `text` again and again between `begin` and `end`, as long as a body may be.
+fn filled(begin: &str, text: &str, end: &str) -> String {
+    let count = (LIMIT - begin.len() - end.len()) / text.len();
+    format!("{begin}{}{end}", text.repeat(count).trim_end_matches(','))
+}
+
+#[tokio::test]
+async fn no_body_takes_much_more_memory_than_it_weighs() {
+    let office = Office::open().await;
+    let uid = "7c9e6679-7425-40de-944b-e07fc1f90ae7";
+    let order = format!(r#"{{"snacks":[{{"uid":"{uid}","quantity":1}}],"x":["#);
+    let bodies = [
+        ("/orders", filled(&order, r#"{"":0},"#, "]}"), 400),
+        ("/orders", filled(&order, "[],", "]}"), 400),
+        ("/orders", filled(&order, "0,", "]}"), 400),
+        ("/orders", filled(r#"{"snacks":["#, "{},", "]}"), 400),
+        ("/orders", filled(r#"{"snacks":["#, r#"{"uid":""},"#, "]}"), 400),
+        ("/snacks", filled(r#"{"name":"a","price":["#, r#"{"":0},"#, "]}"), 400),
+        ("/snacks", filled(r#"{"name":"a","price":1,"x":{"#, r#""":{},"#, "}}"), 201),
+        ("/auth/token", filled(r#"{"username":["#, "[],", "]}"), 400),
+    ];
+    let before = office.server.resident();
+    for (path, body, expected) in bodies {
+        assert!(body.len() > LIMIT - 64 && body.len() <= LIMIT);
+        let answers = join_all((0..30).map(|_| office.post(path, body.clone()))).await;
+        let grown = office.server.resident().saturating_sub(before);
+        assert!(grown < ROOM, "the server grew by {grown} MiB with {path} {}", &body[..60]);
+        let first = answers.iter().find(|(status, _)| *status != 409).expect("an answer that tells");
+        assert_eq!(first.0, expected, "{path} {} {}", &body[..60], first.1);
+    }
+}
+
+#[tokio::test]
+async fn bodies_that_never_end_share_a_budget_and_others_are_served() {
+    let office = Office::open().await;
+    let server = &office.server;
+    let before = server.resident();
+    let mut peak = before;
+    let head = format!("Host: x\r\nAuthorization: Bearer {}\r\nContent-Length: 5000000\r\n", office.access);
+    let json = format!("POST /orders HTTP/1.1\r\nContent-Type: application/json\r\n{head}\r\n");
+    let form = format!("POST /snacks HTTP/1.1\r\nContent-Type: multipart/form-data; boundary=b\r\n{head}\r\n--b\r\n");
+    let unfinished = format!("{form}Content-Disposition: form-data; name=\"image\"; filename=\"a.png\"\r\n\r\n");
+    let mut open = Vec::new();
+    for (begin, weight) in [(json, 60 * 1024), (unfinished, 4 * 1024 * 1024)] {
+        for _ in 0..6 {
+            let crowd = (0..50).map(|_| async {
+                let mut stream = TcpStream::connect(&server.address).await.expect("a connection");
+                let body = [begin.as_bytes(), &vec![b' '; weight]].concat();
+                // The server may refuse it before it has all of it.
+                let _ = timeout(Duration::from_secs(1), stream.write_all(&body)).await;
+                stream
+            });
+            open.extend(join_all(crowd).await);
+            peak = peak.max(server.resident());
+        }
+    }
+    assert!(peak - before < ROOM, "the server grew by {} MiB", peak - before);
+    drop(open);
+    // What was taken has been given back.
+    let served = async {
+        let name = |number: usize| json!({"name": format!("간식 {number}"), "price": 100}).to_string();
+        let mut number = 0;
+        while office.post("/snacks", name(number)).await.0 != 201 {
+            number += 1;
+        }
+    };
+    timeout(PATIENCE, served).await.expect("a server that serves again");
+}
+
+#[tokio::test]
+async fn past_the_budget_a_body_is_refused_with_a_503() {
+    let app = TestApp::start().await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let stop = CancellationToken::new();
+    let limits =
+        ConnectionLimits { total: 100, per_address: 100, write_deadline: PATIENCE, trusted_proxies: Vec::new() };
+    let budget = from_fn_with_state(BodyBudget::new(1000), layers::count_request_bytes);
+    let server = tokio::spawn(serve(listener, app::router(&app.state).layer(budget), limits, stop.clone()));
+    let http = reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0).build().expect("a client");
+    let becomes = async |expected: u16| {
+        let asking = async {
+            loop {
+                let request = http.post(format!("http://{address}/auth/logout"));
+                let request = request.header("content-type", "application/json").body(" ".repeat(500));
+                let response = request.send().await.expect("a response");
+                if response.status() == expected {
+                    return response;
+                }
+            }
+        };
+        timeout(PATIENCE, asking).await.expect("another status")
+    };
+    becomes(400).await;
+    let mut unfinished = TcpStream::connect(address).await.expect("a connection");
+    let head =
+        "POST /auth/logout HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 2000\r\n\r\n";
+    unfinished.write_all(&[head.as_bytes(), &[b' '; 900]].concat()).await.expect("half a request");
+    assert_eq!(becomes(503).await.headers()["retry-after"], "1");
+    drop(unfinished);
+    becomes(400).await;
+    stop.cancel();
+    server.await.expect("a server that ends");
+}

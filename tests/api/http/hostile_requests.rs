@@ -1,0 +1,409 @@
+//! Requests that no honest client sends: each gets a refusal that says so, and none gets a 500.
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use reqwest::{Method, header};
+use serde_json::{Value, json};
+
+use crate::support::{
+    endpoints::{Call, calls, sound_body},
+    test_app::{Answer, Person, TestApp},
+};
+
+/// The lists and how each can be sorted.
+const LISTS: &[(&str, &[&str])] = &[
+    ("/auth/users", &["date_joined", "name", "email"]),
+    ("/snacks", &["like_ratio", "like_reaction_count", "hate_reaction_count", "name", "price", "created_at"]),
+    ("/orders", &["created_at", "status", "estimated_arrival_time"]),
+    ("/statistics/orders", &["created_at", "status", "estimated_arrival_time"]),
+    ("/statistics/snacks", &["quantity", "order_count", "name"]),
+];
+
+/// Every ordering of every list, reverses included.
+fn orderings() -> impl Iterator<Item = (&'static str, String)> {
+    LISTS.iter().flat_map(|(list, names)| {
+        let both = names.iter().flat_map(|name| [(*name).to_owned(), format!("-{name}")]);
+        both.map(|ordering| (*list, ordering))
+    })
+}
+
+/// Enough of everything for a second page of every list. The admin who sees them all.
+async fn stock(app: &TestApp) -> Person {
+    let admin = app.admin().await;
+    app.member().await;
+    for name in ["새우깡", "초코파이", "양파링"] {
+        let snack = app.snack(&admin, name).await;
+        let order = app.order(&admin, &[&snack]).await;
+        app.go(&admin, &order, "approved").await.expect(200);
+        if name != "양파링" {
+            app.go(&admin, &order, "ordered").await.expect(200);
+        }
+    }
+    admin
+}
+
+async fn cursor_of(app: &TestApp, admin: &Person, list: &str, ordering: &str) -> String {
+    let page = app.get(admin, &format!("{list}?limit=1&ordering={ordering}")).await.expect(200);
+    page["next_cursor"].as_str().expect("a second page").to_owned()
+}
+
+/// The answer, which is one of `statuses` and never our fault.
+#[track_caller]
+fn is_one_of(statuses: &[u16], answer: &Answer, what: &str) {
+    assert!(statuses.contains(&answer.status.as_u16()), "{what}: {} {}", answer.status, answer.text);
+}
+
+#[tokio::test]
+async fn a_limit_is_a_number_from_1_to_100() {
+    let app = TestApp::start().await;
+    let admin = stock(&app).await;
+    for (list, _) in LISTS {
+        for limit in ["0", "101", "x", "-1", "1.5", "65537", "99999999999999999999", "%00", "%FF", "1&limit=2"] {
+            app.get(&admin, &format!("{list}?limit={limit}")).await.refused(400, "invalid_request");
+        }
+        for (limit, rows) in [("1", 1), ("2", 2), ("100", 3), ("", 3)] {
+            let page = app.get(&admin, &format!("{list}?limit={limit}")).await.expect(200);
+            assert!(page.rows().len() == rows || (rows == 3 && *list == "/auth/users"), "{list} {limit}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn twenty_rows_come_when_no_limit_is_given() {
+    let app = TestApp::start().await;
+    let member = app.member().await;
+    for number in 0..21 {
+        app.snack(&member, &format!("snack {number}")).await;
+    }
+    let page = app.get(&member, "/snacks").await.expect(200);
+    assert_eq!(page.rows().len(), 20);
+    let cursor = page["next_cursor"].as_str().expect("a second page");
+    let rest = app.get(&member, &format!("/snacks?cursor={cursor}")).await.expect(200);
+    assert_eq!((rest.rows().len(), &rest["next_cursor"]), (1, &Value::Null));
+}
+
+#[tokio::test]
+async fn a_cursor_that_was_never_handed_out_is_refused() {
+    let app = TestApp::start().await;
+    let admin = stock(&app).await;
+    let encode = |value: Value| URL_SAFE_NO_PAD.encode(value.to_string());
+    for (list, _) in LISTS {
+        for cursor in [
+            "x".to_owned(),
+            "%FF".to_owned(),
+            "%00".to_owned(),
+            "e30".to_owned(),
+            "====".to_owned(),
+            "a".repeat(5_000),
+            encode(json!([])),
+            encode(json!(null)),
+            encode(json!({"o": "", "k": []})),
+            encode(json!({"o": "created_at", "k": "x"})),
+        ] {
+            app.get(&admin, &format!("{list}?cursor={cursor}")).await.refused(400, "invalid_request");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_cursor_goes_on_under_its_own_list_and_ordering_only() {
+    let app = TestApp::start().await;
+    let admin = stock(&app).await;
+    for (made_for, made_under) in orderings() {
+        let cursor = cursor_of(&app, &admin, made_for, &made_under).await;
+        for (list, ordering) in orderings() {
+            let path = format!("{list}?ordering={ordering}&cursor={cursor}");
+            let answer = app.get(&admin, &path).await;
+            // Orders are one list, which statistics show as well.
+            let same = made_for == list || (made_for.ends_with("/orders") && list.ends_with("/orders"));
+            if same && made_under == ordering {
+                answer.expect(200);
+            } else {
+                assert_eq!(answer.status, 400, "{made_for} {made_under} -> {list} {ordering}");
+                answer.refused(400, "invalid_request");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_cursor_with_forged_keys_is_read_or_refused() {
+    let app = TestApp::start().await;
+    let admin = stock(&app).await;
+    let values = [
+        "",
+        "x",
+        "\0",
+        "'",
+        "-1",
+        "1e400",
+        "NaN",
+        "infinity",
+        "-infinity",
+        "now",
+        "99999999999999999999999999",
+        "0x10",
+        "null",
+        "2024-01-01 00:00:00 Mars/Olympus",
+        "2024-01-01 00:00:00+99",
+        "294277-01-01",
+        "4714-01-01 BC",
+        "2024-13-45",
+        "{}",
+    ];
+    for (list, ordering) in orderings() {
+        let cursor = cursor_of(&app, &admin, list, &ordering).await;
+        let honest: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(cursor).expect("base64url")).expect("JSON");
+        let keys = honest["k"].as_array().expect("keys").len();
+        let ask = async |forged: &Value| {
+            let cursor = URL_SAFE_NO_PAD.encode(forged.to_string());
+            let answer = app.get(&admin, &format!("{list}?ordering={ordering}&cursor={cursor}")).await;
+            is_one_of(&[200, 400], &answer, &format!("{list} {ordering} {forged}"));
+            answer
+        };
+        for at in 0..keys {
+            for value in values {
+                let mut forged = honest.clone();
+                forged["k"][at] = json!(value);
+                ask(&forged).await;
+            }
+        }
+        for horizon in [json!(-1), json!(i64::MAX), json!(null)] {
+            let mut forged = honest.clone();
+            forged["n"] = horizon;
+            ask(&forged).await;
+        }
+        for count in [0, keys - 1, keys + 1] {
+            let mut forged = honest.clone();
+            forged["k"] = (0..count).map(|_| "1").collect();
+            ask(&forged).await.refused(400, "invalid_request");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_empty_query_value_counts_as_absent() {
+    let app = TestApp::start().await;
+    let admin = stock(&app).await;
+    for call in calls(&app).await.iter().filter(|call| !call.query().is_empty()) {
+        let plain = app.get(&admin, &call.path).await.expect(200);
+        let empty: Vec<_> = call.query().iter().map(|name| format!("{name}=")).collect();
+        let bare = call.query().join("&");
+        for query in [empty.join("&"), bare, "&&".to_owned()] {
+            let answer = app.get(&admin, &format!("{}?{query}", call.path)).await;
+            assert_eq!(answer.expect(200), plain, "{} {query}", call.name());
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_absurd_query_is_read_or_refused() {
+    let app = TestApp::start().await;
+    let admin = stock(&app).await;
+    let long = "9".repeat(3_000);
+    let values = [
+        "0",
+        "-1",
+        "1.5",
+        "NaN",
+        "null",
+        "true",
+        "99999999999999999999",
+        "-9223372036854775809",
+        "4294967297",
+        "%00",
+        "%FF",
+        "%ED%A0%80",
+        "%",
+        "%2",
+        "%E3%85%8B",
+        "%27%20OR%201%3D1",
+        "+",
+        "%25%5F%5C",
+        "2024-02-30",
+        "0000-01-01",
+        "10000-01-01",
+        "-0001-01-01",
+        "2024-1-1",
+        &long,
+    ];
+    for call in calls(&app).await.iter().filter(|call| !call.query().is_empty()) {
+        for name in call.query() {
+            for value in values {
+                for query in [format!("{name}={value}"), format!("year=2024&month=1&{name}={value}")] {
+                    let answer = app.get(&admin, &format!("{}?{query}", call.path)).await;
+                    is_one_of(&[200, 400], &answer, &format!("{} {query}", call.name()));
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_path_that_names_nothing_is_not_found() {
+    let app = TestApp::start().await;
+    let admin = app.admin().await;
+    let snack = app.snack(&admin, "새우깡").await;
+    let long = "9".repeat(3_000);
+    let names = [
+        "nonsense",
+        "%FF",
+        "%00",
+        "%ED%A0%80",
+        "%2e%2e%2f%2e%2e",
+        "0",
+        "-1",
+        "99999999999999999999",
+        "1e3",
+        "%20",
+        &long,
+        "%27",
+    ];
+    for call in calls(&app).await.iter().filter(|call| call.path.contains('{')) {
+        for name in names {
+            let request = app.request(call.method.clone(), &call.with(name)).bearer_auth(&admin.access);
+            let request = if call.takes_body() { request.json(&sound_body(&call.name(), &snack)) } else { request };
+            let answer = app.send(request).await;
+            assert_eq!(answer.status, 404, "{} {name}", call.name());
+            answer.refused(404, "not_found");
+        }
+    }
+}
+
+/// Where in a body there is a text.
+fn texts(body: &Value) -> Vec<String> {
+    let under = |key: String, value: &Value| match value {
+        Value::String(_) => vec![format!("/{key}")],
+        other => texts(other).iter().map(|rest| format!("/{key}{rest}")).collect(),
+    };
+    match body {
+        Value::Object(fields) => fields.iter().flat_map(|(key, value)| under(key.clone(), value)).collect(),
+        Value::Array(items) => items.iter().enumerate().flat_map(|(at, value)| under(at.to_string(), value)).collect(),
+        _ => Vec::new(),
+    }
+}
+
+async fn send_text(app: &TestApp, admin: &Person, call: &Call, body: String) -> Answer {
+    let request = app
+        .request(call.method.clone(), &call.of_nothing())
+        .bearer_auth(&admin.access)
+        .header(header::CONTENT_TYPE, "application/json")
+        .body(body);
+    app.send(request).await
+}
+
+#[tokio::test]
+async fn a_nul_or_half_a_character_in_a_text_is_refused() {
+    let app = TestApp::start().await;
+    let admin = app.admin().await;
+    let snack = app.snack(&admin, "새우깡").await;
+    let mut fields = 0;
+    for call in calls(&app).await.iter().filter(|call| call.takes_body()) {
+        let sound = sound_body(&call.name(), &snack);
+        for field in texts(&sound) {
+            fields += 1;
+            let with = |text: &str| {
+                let mut body = sound.clone();
+                *body.pointer_mut(&field).expect("the field") = json!("TEXT");
+                body.to_string().replace("TEXT", text)
+            };
+            let what = format!("{} {field}", call.name());
+            for lone in ["\\ud800", "\\udc00x", "a\\ud83d", "\\ud800\\ud800"] {
+                let answer = send_text(&app, &admin, call, with(lone)).await;
+                assert_eq!(answer.status, 400, "{what}");
+                answer.refused(400, "invalid_request");
+            }
+            // A password may hold any character; a token with a NUL is nobody's.
+            let answer = send_text(&app, &admin, call, with("12345678\\u0000@snack.example")).await;
+            match (call.name().as_str(), field.as_str()) {
+                ("POST /auth/sign-up", "/password") => is_one_of(&[201], &answer, &what),
+                ("POST /auth/token", "/password") | ("POST /auth/token/refresh", _) => {
+                    is_one_of(&[401], &answer, &what);
+                }
+                ("POST /auth/logout", _) | ("PUT /auth/users/password", "/new_password") => {
+                    is_one_of(&[204], &answer, &what);
+                }
+                ("POST /auth/token", _) => is_one_of(&[400, 401], &answer, &what),
+                _ => is_one_of(&[400], &answer, &what),
+            }
+        }
+    }
+    assert!(fields > 25, "{fields}");
+}
+
+#[tokio::test]
+async fn absurd_numbers_in_a_body_are_refused() {
+    let app = TestApp::start().await;
+    let admin = app.admin().await;
+    let snack = app.snack(&admin, "새우깡").await;
+    let order = |quantity: &str| format!("{{\"snacks\": [{{\"uid\": \"{snack}\", \"quantity\": {quantity}}}]}}");
+    let price = |price: &str| format!("{{\"name\": \"초코파이\", \"price\": {price}}}");
+    let numbers = [
+        "-1",
+        "1.5",
+        "1e400",
+        "-1e400",
+        "99999999999999999999999999999",
+        "9223372036854775808",
+        "-9223372036854775809",
+        "1e18",
+        "\"NaN\"",
+        "\"Infinity\"",
+        "\"1e5000\"",
+        "\"-0.1\"",
+    ];
+    for number in numbers {
+        for (path, body) in [("/orders", order(number)), ("/snacks", price(number))] {
+            let request = app
+                .request(Method::POST, path)
+                .bearer_auth(&admin.access)
+                .header(header::CONTENT_TYPE, "application/json")
+                .body(body);
+            is_one_of(&[400], &app.send(request).await, &format!("{path} {number}"));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_body_nested_without_end_harms_nobody() {
+    let app = TestApp::start().await;
+    let admin = app.admin().await;
+    let snack = app.snack(&admin, "새우깡").await;
+    let deep = format!("{}{}", "[".repeat(25_000), "]".repeat(25_000));
+    for call in calls(&app).await.iter().filter(|call| call.takes_body()) {
+        let mut body = sound_body(&call.name(), &snack);
+        for field in texts(&body) {
+            *body.pointer_mut(&field).expect("the field") = json!("");
+        }
+        let unknown = body.to_string().replacen('{', &format!("{{\"deep\": {deep}, "), 1);
+        let answer = send_text(&app, &admin, call, unknown).await;
+        is_one_of(&[400, 404], &answer, &call.name());
+        let known = body.to_string().replacen("\"\"", &deep, 1);
+        let answer = send_text(&app, &admin, call, known).await;
+        assert_eq!(answer.status, 400, "{}", call.name());
+    }
+    app.get(&admin, "/auth/users/profile").await.expect(200);
+}
+
+#[tokio::test]
+async fn absurd_headers_are_read_or_refused() {
+    let app = TestApp::start().await;
+    let admin = app.admin().await;
+    let snack = app.snack(&admin, "새우깡").await;
+    let order = app.order(&admin, &[&snack]).await;
+    let path = format!("/orders/{order}/status");
+    let long = "x".repeat(10_000);
+    let values: &[&[u8]] =
+        &[b"", b"\"", b"W/", b"\xff\xfe", b"*/*;q=NaN", b";;,,;q=", "한글".as_bytes(), long.as_bytes()];
+    for name in [header::IF_MATCH, header::ACCEPT, header::ACCEPT_LANGUAGE, header::ORIGIN, header::COOKIE] {
+        for value in values {
+            let value = header::HeaderValue::from_bytes(value).expect("a header value");
+            let request = app
+                .request(Method::PUT, &path)
+                .bearer_auth(&admin.access)
+                .header(&name, value.clone())
+                .json(&json!({"status": "completed"}));
+            // Of `created` nothing is completed.
+            is_one_of(&[400, 409, 412], &app.send(request).await, &format!("{name} {value:?}"));
+        }
+    }
+}

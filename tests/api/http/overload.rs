@@ -1,0 +1,132 @@
+//! More than the server can carry, and a handler that fails: whoever can be served is served.
+
+use std::time::{Duration, Instant};
+
+use axum::{Router, routing::get};
+use futures_util::future::join_all;
+use snack_server::{
+    app,
+    http::{connections::ConnectionLimits, serve},
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    time::timeout,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::support::{
+    process::{Run, Server},
+    test_app::{self, TestApp},
+};
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+async fn start() -> Server {
+    serve::allow_connections();
+    let database = test_app::database().await;
+    // All come from one address.
+    Run::on(&database, &["serve"]).set("LIMIT_CONNECTIONS_ADDRESS", "4096").serve().await
+}
+
+fn limits(total: usize, per_address: usize) -> ConnectionLimits {
+    ConnectionLimits { total, per_address, write_deadline: PATIENCE, trusted_proxies: Vec::new() }
+}
+
+async fn status(server: &Server, path: &str) -> (u16, Option<String>) {
+    let http = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().expect("a client");
+    let answer = http.get(format!("http://{}{path}", server.address)).send().await.expect("an answer");
+    let retry_after = answer.headers().get("retry-after").map(|value| value.to_str().expect("text").to_owned());
+    (answer.status().as_u16(), retry_after)
+}
+
+/// Asks until the answer is `expected`.
+async fn becomes(server: &Server, path: &str, expected: u16) -> Option<String> {
+    let since = Instant::now();
+    loop {
+        let (status, retry_after) = status(server, path).await;
+        if status == expected {
+            return retry_after;
+        }
+        assert!(since.elapsed() < PATIENCE, "{path} is still a {status}");
+    }
+}
+
+#[tokio::test]
+async fn past_what_the_server_can_carry_a_request_is_told_to_come_back() {
+    let server = start().await;
+    let half =
+        b"POST /auth/logout HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n{";
+    let crowd = join_all((0..2048).map(|_| async {
+        let mut stream = TcpStream::connect(&server.address).await.expect("a connection");
+        stream.write_all(half).await.expect("half a request");
+        stream
+    }));
+    let crowd = crowd.await;
+    assert_eq!(becomes(&server, "/snacks", 503).await.as_deref(), Some("1"));
+    // Whoever looks after the server is let in.
+    assert_eq!(status(&server, "/health/ready").await.0, 200);
+    assert_eq!(status(&server, "/metrics").await.0, 200);
+    drop(crowd);
+    becomes(&server, "/snacks", 401).await;
+}
+
+#[tokio::test]
+async fn past_the_cap_a_connection_waits_at_the_door() {
+    let app = TestApp::start().await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let stop = CancellationToken::new();
+    let server = tokio::spawn(serve::serve(listener, app::router(&app.state), limits(3, 3), stop.clone()));
+    let ask = async || {
+        let mut stream = TcpStream::connect(address).await.expect("a connection");
+        stream.write_all(b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n").await.expect("a request");
+        stream
+    };
+    let status = async |stream: &mut TcpStream| {
+        let mut status = [0; 12];
+        stream.read_exact(&mut status).await.map(|_| status)
+    };
+    let mut crowd = [ask().await, ask().await, ask().await];
+    for stream in &mut crowd {
+        assert_eq!(&status(stream).await.expect("an answer"), b"HTTP/1.1 200");
+    }
+    let mut late = ask().await;
+    let early = timeout(Duration::from_millis(300), status(&mut late)).await;
+    assert!(early.is_err(), "answered past the cap: {early:?}");
+    drop(crowd);
+    assert_eq!(&status(&mut late).await.expect("a place"), b"HTTP/1.1 200");
+    drop(late);
+    stop.cancel();
+    server.await.expect("a server that ends");
+}
+
+async fn fails() -> &'static str {
+    panic!("on purpose")
+}
+
+#[tokio::test]
+async fn a_panic_in_a_handler_is_a_500_for_that_caller_alone() {
+    let app = TestApp::start().await;
+    let paths = Router::new().route("/fails", get(fails).post(fails)).route("/works", get(|| async { "works" }));
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    let stop = CancellationToken::new();
+    let router = app::surround(paths, &app.state);
+    let server = tokio::spawn(serve::serve(listener, router, limits(100, 100), stop.clone()));
+    let http = reqwest::Client::builder().no_proxy().build().expect("a client");
+    let ask = async |method, path: &str| {
+        let answer = http.request(method, format!("{url}{path}")).send().await.expect("an answer");
+        (answer.status().as_u16(), answer.text().await.expect("a text"))
+    };
+    for method in [reqwest::Method::GET, reqwest::Method::POST] {
+        let (status, text) = ask(method, "/fails").await;
+        assert_eq!(status, 500);
+        let problem: serde_json::Value = serde_json::from_str(&text).expect("a problem");
+        assert_eq!(problem["code"], "internal_error");
+        assert!(!text.contains("on purpose"), "{text}");
+        assert_eq!(ask(reqwest::Method::GET, "/works").await, (200, "works".to_owned()));
+    }
+    stop.cancel();
+    server.await.expect("a server that ends");
+}

@@ -1,0 +1,199 @@
+//! The server as a process: it comes up, says what it does, and stops in order.
+
+use std::time::Duration;
+
+use futures_util::future::join;
+use serde_json::{Value, json};
+use sqlx::{Connection, PgConnection};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    time::timeout,
+};
+
+use crate::support::{
+    process::{Run, SECRET, Server},
+    test_app::{self, PASSWORD},
+};
+
+/// A client of a server in another process.
+struct Client<'a> {
+    server: &'a Server,
+    http: reqwest::Client,
+}
+
+impl<'a> Client<'a> {
+    fn of(server: &'a Server) -> Self {
+        let http = reqwest::Client::builder().no_proxy().build().expect("a client");
+        Self { server, http }
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.server.address)
+    }
+
+    async fn get(&self, token: &str, path: &str) -> (u16, Value) {
+        Self::send(self.http.get(self.url(path)).bearer_auth(token)).await
+    }
+
+    async fn post(&self, token: &str, path: &str, body: Value) -> (u16, Value) {
+        Self::send(self.http.post(self.url(path)).bearer_auth(token).json(&body)).await
+    }
+
+    async fn send(request: reqwest::RequestBuilder) -> (u16, Value) {
+        let answer = request.header("X-Request-Id", "follow-me-7").send().await.expect("an answer");
+        let status = answer.status().as_u16();
+        (status, answer.json().await.unwrap_or_default())
+    }
+
+    /// Signs somebody up and in.
+    async fn member(&self, email: &str) -> (String, String) {
+        let body = json!({"email": email, "password": PASSWORD, "name": "김간식"});
+        assert_eq!(self.post("", "/auth/sign-up", body).await.0, 201);
+        let body = json!({"username": email, "password": PASSWORD});
+        let (status, tokens) = self.post("", "/auth/token", body).await;
+        assert_eq!(status, 200);
+        let token = |name: &str| tokens[name].as_str().expect("a token").to_owned();
+        (token("access"), token("refresh"))
+    }
+}
+
+#[tokio::test]
+async fn two_servers_that_start_at_once_on_an_empty_database_both_come_up() {
+    let database = test_app::empty_database().await;
+    let run = Run::on(&database, &[]);
+    let (one, two) = (run.clone(), run.set("HTTP_ADDR", "127.0.0.1:0"));
+    let (one, two) = join(one.serve(), two.serve()).await;
+    assert_ne!(one.address, two.address);
+    // They serve the same office: who signs up with one is known to the other.
+    let (access, _) = Client::of(&one).member("kim@snack.example").await;
+    let (status, profile) = Client::of(&two).get(&access, "/auth/users/profile").await;
+    assert_eq!((status, &profile["email"]), (200, &json!("kim@snack.example")));
+    for server in [one, two] {
+        assert_eq!(Client::of(&server).get("", "/health/ready").await.0, 200);
+        server.tell("-TERM");
+        let (code, _, stdout) = server.ended().await;
+        assert_eq!((code, stdout.as_str()), (Some(0), ""));
+    }
+}
+
+#[tokio::test]
+async fn healthcheck_tells_a_server_that_is_ready_from_one_that_is_not() {
+    let database = test_app::database().await;
+    let server = Run::on(&database, &["serve"]).serve().await;
+    let check = |address: &str| Run::bare(&["healthcheck"]).set("HTTP_ADDR", address);
+    assert_eq!(check(&server.address).end().await.well(), "");
+    let port = server.address.rsplit_once(':').expect("a port").1;
+    // What a server listens on when it listens everywhere is no address to ask at.
+    check(&format!("0.0.0.0:{port}")).end().await.well();
+
+    server.tell("-INT");
+    let address = server.address.clone();
+    assert_eq!(server.ended().await.0, Some(0));
+    check(&address).end().await.badly();
+
+    // Somebody is there, and says that they are not ready.
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address").to_string();
+    let unready = async {
+        let (mut stream, _) = listener.accept().await.expect("a connection");
+        let mut request = [0; 1024];
+        let read = stream.read(&mut request).await.expect("a request");
+        assert!(request[..read].starts_with(b"GET /health/ready "));
+        let answer = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+        stream.write_all(answer).await.expect("an answer");
+    };
+    let (ended, ()) = join(check(&address).end(), unready).await;
+    ended.badly();
+}
+
+#[tokio::test]
+async fn a_server_that_is_told_to_stop_answers_what_it_has_begun_and_takes_nothing_new() {
+    let database = test_app::database().await;
+    let server = Run::on(&database, &["serve"]).serve().await;
+    // Half a request is under way.
+    let body = json!({"email": "slow@snack.example", "password": PASSWORD, "name": "김간식"}).to_string();
+    let head = format!(
+        "POST /auth/sign-up HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
+    let mut stream = TcpStream::connect(&server.address).await.expect("a connection");
+    let (first, rest) = body.split_at(10);
+    stream.write_all(head.as_bytes()).await.expect("a head");
+    stream.write_all(first.as_bytes()).await.expect("half a body");
+    // One that came after it has been answered: the server has seen the half.
+    assert_eq!(Client::of(&server).get("", "/health/ready").await.0, 200);
+
+    server.tell("-TERM");
+    server.said("stopping").await;
+    let refused = async { while TcpStream::connect(&server.address).await.is_ok() {} };
+    timeout(Duration::from_secs(5), refused).await.expect("a server that takes no new connections");
+
+    stream.write_all(rest.as_bytes()).await.expect("the other half");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.expect("an answer");
+    assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
+    let (code, lines, stdout) = server.ended().await;
+    assert_eq!((code, stdout.as_str()), (Some(0), ""));
+    assert!(lines.last().expect("a line").contains("\"stopped\""), "{lines:?}");
+}
+
+#[tokio::test]
+async fn a_server_that_stops_writes_down_what_it_has_counted() {
+    let database = test_app::database().await;
+    let run = Run::on(&database, &["serve"]).set("REACTION_FLUSH_INTERVAL", "1day");
+    let server = run.serve().await;
+    let client = Client::of(&server);
+    let (access, _) = client.member("kim@snack.example").await;
+    let snack = json!({"name": "새우깡", "price": "1500"});
+    let (_, snack) = client.post(&access, "/snacks", snack).await;
+    let path = format!("/snacks/{}/reaction", snack["uid"].as_str().expect("a uid"));
+    assert_eq!(client.post(&access, &path, json!({"type": "like"})).await.0, 200);
+    server.tell("-TERM");
+    assert_eq!(server.ended().await.0, Some(0));
+    let mut connection = PgConnection::connect_with(&database).await.expect("Postgres");
+    let likes: i32 =
+        sqlx::query_scalar("SELECT like_reaction_count FROM snacks").fetch_one(&mut connection).await.expect("a count");
+    assert_eq!(likes, 1);
+}
+
+#[tokio::test]
+async fn every_log_line_is_json_with_the_request_id_and_without_any_secret() {
+    let database = test_app::database().await;
+    let run = Run::on(&database, &["serve"]).set("RUST_LOG", "debug").unset("LOG_FORMAT");
+    let server = run.serve().await;
+    let client = Client::of(&server);
+    let (access, refresh) = client.member("kim@snack.example").await;
+    let wrong = json!({"username": "kim@snack.example", "password": "a wrong secret"});
+    assert_eq!(client.post("", "/auth/token", wrong).await.0, 401);
+    let (_, pair) = client.post("", "/auth/token/refresh", json!({"refresh": refresh})).await;
+    let successor = pair["refresh"].as_str().expect("a token").to_owned();
+    let change = json!({"current_password": PASSWORD, "new_password": "the next secret"});
+    let request = client.http.put(client.url("/auth/users/password"));
+    assert_eq!(Client::send(request.bearer_auth(&access).json(&change)).await.0, 204);
+    // In places where they do not belong, too.
+    let path = format!("/nothing?token={access}&password={PASSWORD}");
+    assert_eq!(client.get(&access, &path).await.0, 404);
+    assert_eq!(client.post(&access, "/auth/logout", json!({"refresh": successor})).await.0, 204);
+    server.tell("-TERM");
+    let (code, lines, stdout) = server.ended().await;
+    assert_eq!((code, stdout.as_str()), (Some(0), ""));
+
+    let url = sqlx::ConnectOptions::to_url_lossy(&database);
+    let mut secrets = vec![PASSWORD, "a wrong secret", "the next secret", SECRET, "$argon2", "Bearer "];
+    for token in [&access, &refresh, &successor] {
+        // The parts of a token that are its own: the body and the signature.
+        secrets.extend(token.split('.').skip(1));
+    }
+    secrets.extend(url.password());
+    for line in &lines {
+        let event: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+        assert!(event["timestamp"].is_string() && event["level"].is_string(), "{line}");
+        for secret in &secrets {
+            assert!(!line.contains(secret), "{secret}: {line}");
+        }
+    }
+    let answered: Vec<_> = lines.iter().filter(|line| line.contains("\"answered\"")).collect();
+    assert_eq!(answered.len(), 7);
+    assert!(answered.iter().all(|line| line.contains("follow-me-7")), "{answered:?}");
+}

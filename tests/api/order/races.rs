@@ -1,0 +1,258 @@
+//! Orders at the same moment: whatever happens at once, a snack is in one open order, a step is taken by one admin, and the
+//! history tells what happened.
+
+use futures_util::future::{join, join_all, join3};
+use sqlx::{Connection, PgConnection};
+
+use crate::support::{
+    fixtures::{FLOW, bring, count, many_snacks, order_in_flight, until_waiting, wanted},
+    test_app::{Answer, TestApp},
+};
+
+/// Holds the rows against the rules, whatever was won and lost before.
+async fn assert_sound(app: &TestApp) {
+    let doubled = "SELECT count(*) FROM (
+        SELECT snack_id FROM purchases JOIN orders ON orders.id = order_id
+        WHERE orders.status IN ('created', 'approved', 'ordered') GROUP BY snack_id HAVING count(*) > 1) AS doubled";
+    assert_eq!(count(app.db(), doubled).await, 0, "a snack is in two open orders");
+    let stale = "SELECT count(*) FROM purchases JOIN orders ON orders.id = order_id
+        WHERE purchases.blocks <> (orders.status IN ('created', 'approved', 'ordered'))";
+    assert_eq!(count(app.db(), stale).await, 0, "a purchase blocks and its order does not");
+    let empty = "SELECT count(*) FROM orders WHERE NOT EXISTS (SELECT FROM purchases WHERE order_id = orders.id)";
+    assert_eq!(count(app.db(), empty).await, 0, "an order is empty");
+    // Every history is a chain from nothing to the status that stands.
+    let broken = "SELECT count(*) FROM (
+        SELECT order_id, from_status, to_status,
+            lag(to_status) OVER way AS before, lead(to_status) OVER way AS next, orders.status
+        FROM order_history JOIN orders ON orders.id = order_id
+        WINDOW way AS (PARTITION BY order_id ORDER BY order_history.id)) AS step
+        WHERE from_status IS DISTINCT FROM before OR (next IS NULL AND to_status <> status)";
+    assert_eq!(count(app.db(), broken).await, 0, "a history is no chain");
+    let untold = "SELECT count(*) FROM orders WHERE NOT EXISTS (SELECT FROM order_history WHERE order_id = orders.id)";
+    assert_eq!(count(app.db(), untold).await, 0, "an order has no history");
+}
+
+/// Splits answers into those with a 2xx and the rest, which are all 409 with `code`.
+#[track_caller]
+fn won(answers: Vec<Answer>, code: &str) -> usize {
+    let (won, lost): (Vec<_>, Vec<_>) = answers.into_iter().partition(|answer| answer.status.is_success());
+    for answer in lost {
+        answer.refused(409, code);
+    }
+    won.len()
+}
+
+#[tokio::test]
+async fn of_twenty_orders_for_one_snack_at_once_one_wins() {
+    let app = TestApp::start().await;
+    let replica = app.replica().await;
+    let (one, two) = (app.member().await, app.member().await);
+    for round in 0..5 {
+        let snack = app.snack(&one, &format!("새우깡 {round}")).await;
+        let tries = (0..20).map(|number| {
+            let server = if number % 2 == 0 { &app } else { &replica };
+            let who = if number % 3 == 0 { &one } else { &two };
+            server.post(who, "/orders", wanted(&[(&snack, 1)]))
+        });
+        assert_eq!(won(join_all(tries).await, "snack_already_requested"), 1);
+    }
+    assert_eq!(count(app.db(), "SELECT count(*) FROM orders").await, 5);
+    assert_eq!(count(app.db(), "SELECT count(*) FROM order_history").await, 5);
+    assert_sound(&app).await;
+}
+
+#[tokio::test]
+async fn orders_that_overlap_in_opposite_order_never_wait_for_each_other_in_a_circle() {
+    let app = TestApp::start().await;
+    let replica = app.replica().await;
+    let (member, admin) = (app.member().await, app.admin().await);
+    let snacks = many_snacks(&app, 9).await;
+    let lines: Vec<(&str, i64)> = snacks.iter().map(|uid| (uid.as_str(), 1)).collect();
+    let backwards: Vec<_> = lines.iter().rev().copied().collect();
+    for _ in 0..10 {
+        // Both get half-way, to a snack that somebody else lets go of at last: whoever took them from the other end holds
+        // by now what the other needs next.
+        let middle = order_in_flight(&app, &member, &snacks[4], 1).await;
+        let forth = app.post(&member, "/orders", wanted(&lines));
+        let back = replica.post(&member, "/orders", wanted(&backwards));
+        let let_go = async {
+            until_waiting(&app, 2).await;
+            middle.rollback().await.expect("a rollback");
+        };
+        let (forth, back, ()) = join3(forth, back, let_go).await;
+        let order = [&forth, &back].into_iter().find_map(|answer| answer.body["uid"].as_str().map(str::to_owned));
+        assert_eq!(won(vec![forth, back], "snack_already_requested"), 1);
+        bring(&app, &admin, &order.expect("a winner"), "canceled").await;
+    }
+    assert_sound(&app).await;
+    // Postgres breaks circles, after a second each: there must have been none. A connection tells of them when it ends.
+    let database = app.state.config.database.clone();
+    replica.stop().await;
+    app.stop().await;
+    let mut connection = PgConnection::connect_with(&database).await.expect("Postgres");
+    let deadlocks: i64 =
+        sqlx::query_scalar("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")
+            .fetch_one(&mut connection)
+            .await
+            .expect("a number");
+    assert_eq!(deadlocks, 0);
+}
+
+#[tokio::test]
+async fn of_two_admins_who_take_the_same_step_at_once_one_does() {
+    let app = TestApp::start().await;
+    let replica = app.replica().await;
+    let (one, two) = (app.admin().await, app.admin().await);
+    for (round, [first, second]) in [["approved", "approved"], ["approved", "canceled"], ["canceled", "canceled"]]
+        .into_iter()
+        .cycle()
+        .take(12)
+        .enumerate()
+    {
+        let snack = app.snack(&one, &format!("새우깡 {round}")).await;
+        let order = app.order(&one, &[&snack]).await;
+        let (a, b) = join(app.go(&one, &order, first), replica.go(&two, &order, second)).await;
+        if [first, second] == ["approved", "canceled"] && a.status == 200 && b.status == 200 {
+            // One after the other: approved first, then given up.
+            let shown = app.get(&one, &format!("/orders/{order}")).await.expect(200);
+            assert_eq!(shown["status"], "canceled");
+            continue;
+        }
+        assert_eq!(won(vec![a, b], "invalid_transition"), 1);
+    }
+    let snack = app.snack(&one, "꼬깔콘").await;
+    let order = app.order(&one, &[&snack]).await;
+    for step in &FLOW[1..5] {
+        let tries = (0..10).map(|number| {
+            let server = if number % 2 == 0 { &app } else { &replica };
+            server.go(if number % 3 == 0 { &one } else { &two }, &order, step)
+        });
+        assert_eq!(won(join_all(tries).await, "invalid_transition"), 1, "{step}");
+    }
+    let history = app.get(&one, &format!("/orders/{order}/history")).await.expect(200);
+    assert_eq!(history.column("to"), FLOW[..5]);
+    assert_sound(&app).await;
+}
+
+#[tokio::test]
+async fn an_edit_and_an_approval_at_once_come_one_after_the_other() {
+    let app = TestApp::start().await;
+    let (member, admin) = (app.member().await, app.admin().await);
+    let (mut edited, mut refused) = (0, 0);
+    for round in 0..15 {
+        let before = app.snack(&member, &format!("새우깡 {round}")).await;
+        let after = app.snack(&member, &format!("꼬깔콘 {round}")).await;
+        let order = app.order(&member, &[&before]).await;
+        let path = format!("/orders/{order}");
+        let edit = app.put(&member, &path, wanted(&[(&after, 1)]));
+        let (edit, approval) = join(edit, app.go(&admin, &order, "approved")).await;
+        let approved = approval.expect(200);
+        let holds = if edit.status == 200 {
+            edited += 1;
+            &after
+        } else {
+            edit.refused(409, "order_not_editable");
+            refused += 1;
+            &before
+        };
+        // What the admin was shown is what was approved, and it stays.
+        assert_eq!(approved["purchases"][0]["snack"]["uid"], *holds);
+        assert_eq!(app.get(&member, &path).await.expect(200), approved);
+    }
+    assert_eq!(edited + refused, 15);
+    assert_sound(&app).await;
+}
+
+#[tokio::test]
+async fn two_orders_that_swap_their_snacks_at_once_end_in_one_order_each() {
+    let app = TestApp::start().await;
+    let replica = app.replica().await;
+    let member = app.member().await;
+    let (left, right) = (app.snack(&member, "새우깡").await, app.snack(&member, "꼬깔콘").await);
+    let a = format!("/orders/{}", app.order(&member, &[&left]).await);
+    let b = format!("/orders/{}", app.order(&member, &[&right]).await);
+    for _ in 0..4 {
+        // Each wants what the other has and may give up: none can be served before the other has let go.
+        let (to_right, to_left) = (wanted(&[(&right, 1)]), wanted(&[(&left, 1)]));
+        let (one, two) = join(app.put(&member, &a, to_right), replica.put(&member, &b, to_left)).await;
+        assert_eq!(won(vec![one, two], "snack_already_requested"), 0);
+        for (path, snack) in [(&a, &left), (&b, &right)] {
+            let order = app.get(&member, path).await.expect(200);
+            assert_eq!(order["purchases"][0]["snack"]["uid"], *snack);
+        }
+    }
+    // Both reach for a third: one gets it and frees its own, which the other may take afterwards.
+    let third = app.snack(&member, "포카칩").await;
+    let both = [&a, &b].map(|path| app.put(&member, path, wanted(&[(&third, 1)])));
+    assert_eq!(won(join_all(both).await, "snack_already_requested"), 1);
+    assert_sound(&app).await;
+}
+
+#[tokio::test]
+async fn an_order_made_while_another_is_canceled_waits_for_it_or_is_refused() {
+    let app = TestApp::start().await;
+    let replica = app.replica().await;
+    let (member, admin) = (app.member().await, app.admin().await);
+    let snack = app.snack(&member, "새우깡").await;
+    let mut open = app.order(&member, &[&snack]).await;
+    for _ in 0..15 {
+        let again = (0..3).map(|_| replica.post(&member, "/orders", wanted(&[(&snack, 1)])));
+        let (canceled, again) = join(app.go(&admin, &open, "canceled"), join_all(again)).await;
+        canceled.expect(200);
+        let next = again.iter().find_map(|answer| answer.body["uid"].as_str().map(str::to_owned));
+        assert!(won(again, "snack_already_requested") <= 1);
+        // Once it is canceled the snack is free for certain.
+        open = match next {
+            Some(next) => next,
+            None => app.order(&member, &[&snack]).await,
+        };
+    }
+    let open_now = "SELECT count(*) FROM orders WHERE status = 'created'";
+    assert_eq!(count(app.db(), open_now).await, 1);
+    assert_sound(&app).await;
+}
+
+#[tokio::test]
+async fn a_storm_of_orders_edits_and_steps_leaves_the_rows_sound() {
+    let app = TestApp::start().await;
+    let replica = app.replica().await;
+    let (member, admin) = (app.member().await, app.admin().await);
+    let mut snacks = Vec::new();
+    for number in 0..5 {
+        snacks.push(app.snack(&member, &format!("간식 {number}")).await);
+    }
+    let mut orders: Vec<String> = Vec::new();
+    let mut steps = 0;
+    for round in 0..12_usize {
+        let pick = |at: usize| (snacks[at % snacks.len()].as_str(), 1);
+        let tries = (0..6).map(|at| {
+            let server = if at % 2 == 0 { &app } else { &replica };
+            server.post(&member, "/orders", wanted(&[pick(round + at), pick(round + at + 2)]))
+        });
+        let edits = orders.iter().enumerate().map(|(at, order)| {
+            let path = format!("/orders/{order}");
+            let body = wanted(&[pick(round * at + 1)]);
+            let replica = &replica;
+            let member = &member;
+            async move { replica.put(member, &path, body).await }
+        });
+        let steps_tried = orders.iter().enumerate().map(|(at, order)| {
+            let status = FLOW[1 + (round + at) % 5];
+            app.go(&admin, order, status)
+        });
+        let (created, (edited, moved)) = join(join_all(tries), join(join_all(edits), join_all(steps_tried))).await;
+        steps += moved.iter().filter(|answer| answer.status == 200).count();
+        for answer in created.iter().chain(&edited).chain(&moved) {
+            assert!([200, 201, 409].contains(&answer.status.as_u16()), "{}", answer.text);
+        }
+        orders.extend(created.iter().filter_map(|answer| answer.body["uid"].as_str().map(str::to_owned)));
+        assert_sound(&app).await;
+    }
+    assert!(!orders.is_empty() && steps > 0, "{} orders, {steps} steps", orders.len());
+    assert_eq!(
+        count(app.db(), "SELECT count(*) FROM order_history").await,
+        i64::try_from(orders.len() + steps).expect("a number")
+    );
+    let listed = app.get(&member, "/orders?limit=100").await.expect(200);
+    assert_eq!(listed.rows().len(), orders.len());
+}

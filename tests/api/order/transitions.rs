@@ -1,0 +1,269 @@
+//! The way of an order: every status against every other, arrival times, and the guard against hated snacks.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+use snack_server::order::status::OrderStatus;
+
+use crate::support::{
+    fixtures::{FLOW, bring, count, order_in},
+    test_app::{Answer, Person, TestApp},
+};
+
+const ARRIVAL: &str = "2030-01-09T03:00:00Z";
+
+async fn change(app: &TestApp, who: &Person, order: &str, body: Value) -> Answer {
+    app.put(who, &format!("/orders/{order}/status"), body).await
+}
+
+/// Whether the state machine of the server has the step.
+fn flows(from: &str, to: &str) -> bool {
+    let status = |name: &str| -> OrderStatus { serde_json::from_value(json!(name)).expect("a status") };
+    status(from).transition(status(to)).is_ok()
+}
+
+#[tokio::test]
+async fn an_order_goes_where_the_flow_goes_and_nowhere_else() {
+    const STEPS: [(&str, &str); 6] = [
+        ("created", "approved"),
+        ("approved", "ordered"),
+        ("ordered", "shipping"),
+        ("shipping", "completed"),
+        ("created", "canceled"),
+        ("approved", "canceled"),
+    ];
+    let app = TestApp::start().await;
+    let admin = app.admin().await;
+    for from in FLOW {
+        for to in FLOW {
+            let order = order_in(&app, &admin, from).await;
+            let path = format!("/orders/{order}");
+            let before = app.get(&admin, &path).await.expect(200);
+            let steps = app.get(&admin, &format!("{path}/history")).await.expect(200);
+            let answer = app.go(&admin, &order, to).await;
+            let after = app.get(&admin, &path).await.expect(200);
+            if STEPS.contains(&(from, to)) {
+                assert_eq!(answer.expect(200), after);
+                assert_eq!(after["status"], to);
+            } else {
+                // The refusal names both.
+                let detail = answer.refused(409, "invalid_transition")["detail"].to_string();
+                assert!(detail.contains(from) && detail.contains(to), "{detail}");
+                assert_eq!(after, before);
+                let same = app.get(&admin, &format!("{path}/history")).await.expect(200);
+                assert_eq!(same, steps);
+            }
+            assert_eq!(flows(from, to), STEPS.contains(&(from, to)), "{from} to {to}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_database_has_the_same_flow_whoever_writes_to_it() {
+    let app = TestApp::start().await;
+    let admin = app.admin().await;
+    for from in FLOW {
+        for to in FLOW {
+            let order = order_in(&app, &admin, from).await;
+            let written = sqlx::query(
+                "UPDATE orders SET status = $2::text::order_status, estimated_arrival_time = now() WHERE uid = $1::text::uuid",
+            )
+            .bind(&order)
+            .bind(to)
+            .execute(app.db())
+            .await;
+            // Writing the status that stands is no step.
+            if from == to || flows(from, to) {
+                assert_eq!(written.expect("a step of the flow").rows_affected(), 1, "{from} to {to}");
+            } else {
+                let refusal = written.expect_err("no step of the flow");
+                let constraint = refusal.as_database_error().and_then(|error| error.constraint());
+                assert_eq!(constraint, Some("orders_status_flow"), "{from} to {to}: {refusal}");
+            }
+        }
+    }
+    for status in FLOW {
+        let inserted = sqlx::query(
+            "INSERT INTO orders (user_id, status, estimated_arrival_time) VALUES ($1, $2::text::order_status, now())",
+        )
+        .bind(admin.id)
+        .bind(status)
+        .execute(app.db())
+        .await;
+        assert_eq!(inserted.is_ok(), status == "created", "an order born {status}");
+    }
+}
+
+#[tokio::test]
+async fn members_move_no_order_not_even_their_own() {
+    let app = TestApp::start().await;
+    let (owner, admin) = (app.member().await, app.admin().await);
+    let snack = app.snack(&owner, "새우깡").await;
+    let order = app.order(&owner, &[&snack]).await;
+    for method in [Method::PUT, Method::PATCH] {
+        let request = app.request(method, &format!("/orders/{order}/status"));
+        let request = request.bearer_auth(&owner.access).json(&json!({"status": "canceled"}));
+        app.send(request).await.refused(403, "permission_denied");
+    }
+    let path = format!("/orders/{order}/status");
+    let moved = app.patch(&admin, &path, json!({"status": "approved"})).await;
+    assert_eq!(moved.expect(200)["status"], "approved");
+}
+
+#[tokio::test]
+async fn a_change_of_status_that_cannot_be_read_or_is_incomplete_is_a_400() {
+    let app = TestApp::start().await;
+    let admin = app.admin().await;
+    let order = order_in(&app, &admin, "approved").await;
+    let at = |arrival: Value| json!({"status": "ordered", "estimated_arrival_time": arrival});
+    let unreadable = [
+        json!({"status": "lost"}),
+        json!({"status": "Ordered"}),
+        json!({"status": null}),
+        json!({"status": 2}),
+        json!([]),
+        json!("ordered"),
+        at(json!("2030-01-09")),
+        at(json!("2030-01-09T03:00:00")),
+        at(json!("2030-02-30T03:00:00Z")),
+        at(json!("2030-01-09T25:00:00Z")),
+        at(json!("tomorrow")),
+        at(json!("")),
+        at(json!(1_700_000_000)),
+        at(json!("+12030-01-09T03:00:00Z")),
+        // Within the four digits of a year where it was written, beyond them in UTC.
+        at(json!("9999-12-31T23:30:00-01:00")),
+        at(json!("0000-01-01T00:30:00+01:00")),
+    ];
+    for body in unreadable {
+        let shown = body.to_string();
+        let answer = change(&app, &admin, &order, body).await;
+        assert_eq!(answer.status, 400, "{shown}");
+        answer.refused(400, "invalid_request");
+    }
+    let refusal = change(&app, &admin, &order, json!({"estimated_arrival_time": ARRIVAL})).await;
+    assert_eq!(refusal.refused(400, "validation_failed").blamed(), ["status"]);
+    for missing in [json!({"status": "ordered"}), at(Value::Null)] {
+        change(&app, &admin, &order, missing).await.refused(400, "estimated_arrival_time_required");
+    }
+    // A readable one is needed even where it is ignored.
+    let body = json!({"status": "canceled", "estimated_arrival_time": "tomorrow"});
+    change(&app, &admin, &order, body).await.refused(400, "invalid_request");
+    let order = app.get(&admin, &format!("/orders/{order}")).await.expect(200);
+    assert_eq!(order["status"], "approved");
+}
+
+#[tokio::test]
+async fn ordered_and_shipping_need_an_arrival_time_of_their_own() {
+    let app = TestApp::start().await;
+    let admin = app.admin().await;
+    for to in ["ordered", "shipping"] {
+        for from in FLOW {
+            let order = order_in(&app, &admin, from).await;
+            let answer = change(&app, &admin, &order, json!({"status": to})).await;
+            if flows(from, to) {
+                answer.refused(400, "estimated_arrival_time_required");
+            } else {
+                // An impossible step is told before a missing time.
+                answer.refused(409, "invalid_transition");
+            }
+            let shown = app.get(&admin, &format!("/orders/{order}")).await.expect(200);
+            assert_eq!(shown["status"], from);
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_arrival_time_is_an_instant_and_the_other_steps_keep_it() {
+    let app = TestApp::start().await;
+    let admin = app.admin().await;
+    let order = order_in(&app, &admin, "created").await;
+    let (early, late) = (json!("2001-02-03T04:05:06Z"), json!("2030-01-08T23:00:00.250Z"));
+    // What is sent, and what stands afterwards: a past one is allowed, an offset is converted.
+    let steps = [
+        ("approved", json!(ARRIVAL), Value::Null),
+        ("ordered", json!("2001-02-03T13:05:06+09:00"), early),
+        ("shipping", json!("2030-01-08T18:00:00.25-05:00"), late.clone()),
+        ("completed", json!("2031-01-01T00:00:00Z"), late.clone()),
+    ];
+    for (status, sent, stands) in steps {
+        let body = json!({"status": status, "estimated_arrival_time": sent});
+        let moved = change(&app, &admin, &order, body).await.expect(200);
+        assert_eq!(moved["estimated_arrival_time"], stands, "{status}");
+        let shown = app.get(&admin, &format!("/orders/{order}")).await.expect(200);
+        assert_eq!(shown, moved);
+    }
+    let history = app.get(&admin, &format!("/orders/{order}/history")).await.expect(200);
+    assert_eq!(history.rows().last().map(|step| &step["estimated_arrival_time"]), Some(&late));
+
+    for from in ["created", "approved"] {
+        let order = order_in(&app, &admin, from).await;
+        let body = json!({"status": "canceled", "estimated_arrival_time": ARRIVAL});
+        let canceled = change(&app, &admin, &order, body).await.expect(200);
+        assert_eq!(canceled["estimated_arrival_time"], Value::Null);
+    }
+}
+
+#[tokio::test]
+async fn an_order_with_a_hated_snack_is_neither_approved_nor_ordered() {
+    let app = TestApp::start().await;
+    let (admin, one, two) = (app.admin().await, app.member().await, app.member().await);
+    let react = async |who: &Person, snack: &str, kind: &str| {
+        app.post(who, &format!("/snacks/{snack}/reaction"), json!({"type": kind})).await.expect(200);
+    };
+    let (liked, hated) = (app.snack(&admin, "새우깡").await, app.snack(&admin, "꼬깔콘").await);
+    for to in ["approved", "ordered"] {
+        let order = app.order(&admin, &[&liked, &hated]).await;
+        let before = if to == "approved" { "created" } else { "approved" };
+        bring(&app, &admin, &order, before).await;
+        react(&one, &liked, "like").await;
+        react(&one, &hated, "hate").await;
+        // Nothing has been flushed: the columns and the trailing statistics know of no hate.
+        let trailing = count(app.db(), "SELECT sum(hate_reaction_count) FROM snacks").await;
+        assert_eq!(trailing, 0);
+        let refusal = app.go(&admin, &order, to).await.refused(409, "hated_snack");
+        assert_eq!(refusal.blamed(), ["snacks[1].uid"]);
+        let shown = app.get(&admin, &format!("/orders/{order}")).await.expect(200);
+        assert_eq!(shown["status"], before);
+        // It can still be given up, and as many likes as hates are enough.
+        react(&two, &hated, "like").await;
+        app.go(&admin, &order, to).await.expect(200);
+        for (who, snack) in [(&one, &liked), (&one, &hated), (&two, &hated)] {
+            app.delete(who, &format!("/snacks/{snack}/reaction")).await.expect(200);
+        }
+        if to == "approved" {
+            app.go(&admin, &order, "canceled").await.expect(200);
+        }
+    }
+}
+
+#[tokio::test]
+async fn hates_that_have_been_flushed_and_taken_back_since_do_not_count() {
+    let app = TestApp::start().await;
+    let (admin, member) = (app.admin().await, app.member().await);
+    let snack = app.snack(&admin, "새우깡").await;
+    let order = app.order(&admin, &[&snack]).await;
+    let reaction = format!("/snacks/{snack}/reaction");
+    app.post(&member, &reaction, json!({"type": "hate"})).await.expect(200);
+    app.flush().await;
+    app.go(&admin, &order, "approved").await.refused(409, "hated_snack");
+    app.delete(&member, &reaction).await.expect(200);
+    let trailing = count(app.db(), "SELECT sum(hate_reaction_count) FROM snacks").await;
+    assert_eq!(trailing, 1);
+    app.go(&admin, &order, "approved").await.expect(200);
+}
+
+#[tokio::test]
+async fn hates_stop_no_order_on_its_other_steps() {
+    let app = TestApp::start().await;
+    let (admin, member) = (app.admin().await, app.member().await);
+    for (from, to) in
+        [("created", "canceled"), ("approved", "canceled"), ("ordered", "shipping"), ("shipping", "completed")]
+    {
+        let order = order_in(&app, &admin, from).await;
+        let shown = app.get(&admin, &format!("/orders/{order}")).await.expect(200);
+        let snack = shown["purchases"][0]["snack"]["uid"].as_str().expect("a uid");
+        let reaction = format!("/snacks/{snack}/reaction");
+        app.post(&member, &reaction, json!({"type": "hate"})).await.expect(200);
+        app.go(&admin, &order, to).await.expect(200);
+    }
+}

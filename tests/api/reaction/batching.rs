@@ -1,0 +1,169 @@
+//! Reactions share statements: one that cannot be written spoils nothing for the others.
+
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+use reqwest::Method;
+use serde_json::json;
+use sqlx::Connection;
+use tokio::time::timeout;
+use uuid::Uuid;
+
+use crate::support::test_app::{Person, TestApp};
+
+/// How soon a reaction is answered that nothing is in the way of, on a busy machine.
+const SOON: Duration = Duration::from_millis(1500);
+
+fn path(snack: &str) -> String {
+    format!("/snacks/{snack}/reaction")
+}
+
+async fn people(app: &TestApp, count: usize) -> Vec<Person> {
+    let mut people = Vec::with_capacity(count);
+    for _ in 0..count {
+        people.push(app.member().await);
+    }
+    people
+}
+
+#[tokio::test]
+async fn a_member_deleted_by_hand_is_signed_out_and_spoils_nobody_elses_reactions() {
+    let app = TestApp::start().await;
+    let others = people(&app, 6).await;
+    let gone = app.member().await;
+    let snack = app.snack(&others[0], "새우깡").await;
+    app.get(&gone, "/auth/users/profile").await.expect(200);
+    let path = path(&snack);
+    let react = async |person: &Person| {
+        let mut answers = Vec::new();
+        for _ in 0..15 {
+            answers.push(app.post(person, &path, json!({"type": "like"})).await);
+            answers.push(app.delete(person, &path).await);
+        }
+        answers
+    };
+    let delete =
+        sqlx::query("WITH entries AS (DELETE FROM audit_log WHERE actor_id = $1) DELETE FROM users WHERE id = $1")
+            .bind(gone.id)
+            .execute(app.db());
+    let (of_gone, of_others, deleted) = tokio::join!(react(&gone), join_all(others.iter().map(react)), delete);
+    assert_eq!(deleted.expect("a deletion").rows_affected(), 1);
+    for answer in of_gone {
+        assert!([200, 401].contains(&answer.status.as_u16()), "{answer:?}");
+    }
+    for answer in of_others.into_iter().flatten() {
+        assert_eq!(answer.status, 200, "{answer:?}");
+    }
+    app.get(&gone, "/auth/users/profile").await.refused(401, "invalid_token");
+}
+
+#[tokio::test]
+async fn a_reaction_of_a_user_who_is_not_there_is_refused_and_the_others_of_its_statement_are_written() {
+    use snack_server::reaction::{
+        ReactionType,
+        store::{SINGLE_LOCK_TIMEOUT, Wish, write},
+    };
+    let app = TestApp::start().await;
+    let member = app.member().await;
+    let snack: Uuid = app.snack(&member, "새우깡").await.parse().expect("a uid");
+    let wish = |user| Wish { snack, user, reaction: Some(ReactionType::Like) };
+    let wishes = [wish(member.id + 1_000_000), wish(member.id)];
+    let outcomes = write(app.db(), &wishes, SINGLE_LOCK_TIMEOUT).await.expect("a statement");
+    let code = outcomes[0].as_ref().expect_err("a refusal").code;
+    assert_eq!(code, snack_server::error::Code::InvalidToken);
+    assert!(outcomes[1].is_ok(), "{outcomes:?}");
+}
+
+#[tokio::test]
+async fn a_statement_that_fails_for_one_reaction_is_tried_again_for_the_others() {
+    let app = TestApp::start().await;
+    let others = people(&app, 8).await;
+    let snack = app.snack(&others[0], "새우깡").await;
+    let bad = app.snack(&others[0], "고장").await;
+    let sql = format!(
+        "CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+             IF NEW.snack_id = (SELECT id FROM snacks WHERE uid = '{bad}') THEN RAISE 'on purpose'; END IF;
+             RETURN NEW;
+         END $$;
+         CREATE TRIGGER fail BEFORE INSERT ON snack_reactions FOR EACH ROW EXECUTE FUNCTION fail()"
+    );
+    sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(app.db()).await.expect("a trigger");
+    for _ in 0..5 {
+        let reactions = others.iter().enumerate().map(|(at, person)| {
+            let (app, path) = (&app, path(if at == 0 { &bad } else { &snack }));
+            async move { app.post(person, &path, json!({"type": "like"})).await }
+        });
+        for (at, answer) in join_all(reactions).await.into_iter().enumerate() {
+            assert_eq!(answer.status, if at == 0 { 500 } else { 200 }, "{answer:?}");
+        }
+        let path = path(&snack);
+        for answer in join_all(others[1..].iter().map(|person| app.delete(person, &path))).await {
+            answer.expect(200);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_row_that_somebody_locks_holds_up_its_own_reactions_only() {
+    let app = TestApp::start().await;
+    let others = people(&app, 8).await;
+    let free = app.snack(&others[0], "새우깡").await;
+    let locked = app.snack(&others[0], "꼬깔콘").await;
+    let mut connection = sqlx::PgConnection::connect_with(&app.state.config.database).await.expect("Postgres");
+    let mut lock = connection.begin().await.expect("a transaction");
+    sqlx::query("SELECT FROM snacks WHERE uid = $1::uuid FOR UPDATE")
+        .bind(&locked)
+        .execute(&mut *lock)
+        .await
+        .expect("a lock");
+    let react = async |person: &Person, snack: &str, method: Method| {
+        let begun = Instant::now();
+        let request = app.request(method, &path(snack)).bearer_auth(&person.access).json(&json!({"type": "like"}));
+        (app.send(request).await, begun.elapsed())
+    };
+    for _ in 0..4 {
+        let held_up = others[..4].iter().map(|person| react(person, &locked, Method::POST));
+        let free_ones = others[4..].iter().map(|person| async {
+            let liked = react(person, &free, Method::POST).await;
+            let unliked = react(person, &free, Method::DELETE).await;
+            [liked, unliked]
+        });
+        let (held_up, free_ones) = tokio::join!(join_all(held_up), join_all(free_ones));
+        for (answer, took) in free_ones.into_iter().flatten() {
+            assert_eq!(answer.status, 200, "{answer:?}");
+            assert!(took < SOON, "a reaction to another snack took {took:?}");
+        }
+        for (answer, took) in held_up {
+            assert!(!answer.header("retry-after").is_empty());
+            answer.refused(503, "unavailable");
+            assert!(took < Duration::from_secs(4), "told after {took:?}");
+        }
+    }
+    lock.rollback().await.expect("the end of the lock");
+    let (answer, _) = react(&others[0], &locked, Method::POST).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+}
+
+#[tokio::test]
+async fn a_lock_that_goes_in_time_is_waited_for() {
+    let app = TestApp::start().await;
+    let member = app.member().await;
+    let snack = app.snack(&member, "새우깡").await;
+    let mut connection = sqlx::PgConnection::connect_with(&app.state.config.database).await.expect("Postgres");
+    let mut lock = connection.begin().await.expect("a transaction");
+    sqlx::query("SELECT FROM snacks FOR UPDATE").execute(&mut *lock).await.expect("a lock");
+    let is_waited_for = async {
+        // Until the reaction has left its batch and waits by itself.
+        let has_left = async {
+            while app.state.locked_reactions.available_permits() == 4 {
+                tokio::task::yield_now().await;
+            }
+        };
+        timeout(Duration::from_secs(10), has_left).await.expect("a reaction that waits by itself");
+        lock.rollback().await.expect("the end of the lock");
+    };
+    let path = path(&snack);
+    let (answer, ()) = tokio::join!(app.post(&member, &path, json!({"type": "like"})), is_waited_for);
+    let answer = answer.expect(200);
+    assert_eq!((&answer["my_reaction"], &answer["like_reaction_count"]), (&json!("like"), &json!(1)));
+}

@@ -1,0 +1,190 @@
+//! Redis really out of reach: a process of the test's own that is killed, hangs, or comes back empty.
+
+use std::{
+    net::TcpListener,
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use serde_json::json;
+use snack_server::reaction::{
+    counters::Shift,
+    flush::{self, Reconciled},
+};
+use tokio::net::TcpStream;
+
+use crate::support::{
+    counter_snapshot::Ledger,
+    test_app::{Person, TestApp},
+};
+
+/// A redis-server on a port of its own, killed with the test.
+struct Redis {
+    port: u16,
+    process: Option<Child>,
+}
+
+impl Redis {
+    /// One that has yet to be started.
+    fn absent() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let port = listener.local_addr().expect("an address").port();
+        Self { port, process: None }
+    }
+
+    async fn start() -> Self {
+        let mut redis = Self::absent();
+        redis.launch().await;
+        redis
+    }
+
+    /// Starts it, empty, and waits until it listens.
+    async fn launch(&mut self) {
+        let port = self.port.to_string();
+        let process = Command::new("redis-server")
+            .args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--port", &port])
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("redis-server, which `make test` installs");
+        self.process = Some(process);
+        let deadline = Instant::now() + Duration::from_secs(15);
+        while TcpStream::connect(("127.0.0.1", self.port)).await.is_err() {
+            assert!(Instant::now() < deadline, "redis-server does not listen");
+            tokio::task::yield_now().await;
+        }
+    }
+
+    fn kill(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            process.kill().expect("a kill");
+            process.wait().expect("its end");
+        }
+    }
+
+    /// STOP: it keeps its connections and answers nothing; CONT: it goes on, and does what it was told meanwhile.
+    fn signal(&self, signal: &str) {
+        let process = self.process.as_ref().expect("a process").id().to_string();
+        let status = Command::new("kill").args([format!("-{signal}"), process]).status();
+        assert!(status.expect("kill").success());
+    }
+
+    async fn app(&self) -> TestApp {
+        let url = format!("redis://127.0.0.1:{}", self.port);
+        TestApp::with(|config| config.redis_url = url.into()).await
+    }
+}
+
+impl Drop for Redis {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// Has everybody like a snack, hate it, and look at it, and fails unless every figure is right. Returns how long it took.
+async fn react_by_turns(app: &TestApp, people: &[Person], snack: &str) -> Duration {
+    let path = format!("/snacks/{snack}");
+    let before = app.get(&people[0], &path).await.expect(200);
+    let hates = before["hate_reaction_count"].as_i64().expect("a count");
+    let begin = Instant::now();
+    for (at, who) in (1..).zip(people) {
+        for (kind, expected) in [("like", [1, hates + at - 1]), ("hate", [0, hates + at])] {
+            let body = json!({"type": kind});
+            let answer = app.post(who, &format!("{path}/reaction"), body).await.expect(200);
+            let snack = app.get(who, &path).await.expect(200);
+            for body in [&answer, &snack] {
+                let counts = ["like_reaction_count", "hate_reaction_count"].map(|name| body[name].as_i64());
+                assert_eq!(counts, expected.map(Some), "{kind} of the {at}th");
+            }
+        }
+    }
+    begin.elapsed()
+}
+
+#[tokio::test]
+async fn without_redis_reactions_work_and_after_it_is_back_empty_the_counters_heal() {
+    let mut redis = Redis::start().await;
+    let app = redis.app().await;
+    let people = app.crowd(20).await;
+    let uid = app.snack(&people[0], "새우깡").await;
+    react_by_turns(&app, &people[..5], &uid).await;
+    Ledger::open(&app).await.converge(&app).await;
+
+    redis.kill();
+    react_by_turns(&app, &people[5..], &uid).await;
+    // The statistics go on: lists and their order need no Redis.
+    app.flush().await;
+    let listed = app.get(&people[0], "/snacks").await.expect(200);
+    assert_eq!(listed.column("hate_reaction_count"), [json!(20)]);
+    let reconciled = flush::reconcile(&app.state).await.expect("a reconcile");
+    assert_eq!(reconciled, Reconciled { healed: 0, is_complete: false }, "nothing to compare with");
+
+    redis.launch().await;
+    let ledger = Ledger::open(&app).await;
+    assert!(ledger.keys().await.is_empty());
+    ledger.converge(&app).await;
+    let late = app.crowd(1).await;
+    react_by_turns(&app, &late, &uid).await;
+    app.flush().await;
+    ledger.assert_equal(&app).await;
+}
+
+#[tokio::test]
+async fn a_redis_that_hangs_costs_the_requests_next_to_nothing_and_its_late_commands_do_no_harm() {
+    let redis = Redis::start().await;
+    let app = redis.app().await;
+    let people = app.crowd(31).await;
+    let uid = app.snack(&people[0], "새우깡").await;
+    react_by_turns(&app, &people[..1], &uid).await;
+    Ledger::open(&app).await.converge(&app).await;
+
+    redis.signal("STOP");
+    // 30 people make 120 calls; 150 ms each, were everyone to wait for Redis, would be 18 s.
+    let took = react_by_turns(&app, &people[1..], &uid).await;
+    assert!(took < Duration::from_secs(9), "{took:?}");
+    app.flush().await;
+    redis.signal("CONT");
+    Ledger::open(&app).await.converge(&app).await;
+}
+
+#[tokio::test]
+async fn a_reaction_that_redis_hangs_in_is_counted_once() {
+    let redis = Redis::start().await;
+    let app = redis.app().await;
+    let people = app.crowd(6).await;
+    let uid = app.snack(&people[0], "새우깡").await;
+    app.rate(&uid, 3, 3).await;
+    let ledger = Ledger::open(&app).await;
+    ledger.converge(&app).await;
+    let snack = uid.parse().expect("a uid");
+    for who in &people {
+        // The epoch is read, the row committed, and the INCR sent to a Redis that will do it only later.
+        let before = app.stored(snack).await.expect("counters");
+        let like = snack_server::reaction::ReactionType::Like;
+        let change = app.wish(snack, who.id, Some(like)).await.expect("a row");
+        redis.signal("STOP");
+        assert_eq!(app.state.counters.shift(&[Shift { snack, epoch: before.epoch, change }]).await, [None]);
+        app.flush().await;
+        redis.signal("CONT");
+        ledger.converge(&app).await;
+    }
+}
+
+#[tokio::test]
+async fn a_server_starts_without_redis_and_finds_it_later() {
+    let mut redis = Redis::absent();
+    let app = redis.app().await;
+    let member = app.member().await;
+    let uid = app.snack(&member, "새우깡").await;
+    react_by_turns(&app, std::slice::from_ref(&member), &uid).await;
+    app.send(app.request(reqwest::Method::GET, "/health/ready")).await.expect(200);
+    app.flush().await;
+    redis.launch().await;
+    Ledger::open(&app).await.converge(&app).await;
+    // A stop without Redis flushes the columns all the same.
+    app.delete(&member, &format!("/snacks/{uid}/reaction")).await.expect(200);
+    let survivor = app.replica().await;
+    redis.kill();
+    app.stop().await;
+    let list = survivor.get(&member, "/snacks").await.expect(200);
+    assert_eq!(list.column("hate_reaction_count"), [json!(0)]);
+}

@@ -1,0 +1,234 @@
+//! The store of pictures: a full disk, files that nothing names, and what is on the disk when a picture has been accepted.
+
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+    process::Command,
+    time::{Duration, SystemTime},
+};
+
+use chrono::Utc;
+use image::ImageFormat;
+use reqwest::Method;
+use snack_server::{
+    operations::{self, CLEANING_LOCK},
+    snack::sweep,
+};
+use tokio::time::timeout;
+use url::Url;
+use uuid::Uuid;
+
+use crate::{
+    snack::images::{encoded, form, picture, seen, stored},
+    support::process::{Run, folder},
+    support::test_app::TestApp,
+};
+
+const PATIENCE: Duration = Duration::from_mins(1);
+const DAY: Duration = Duration::from_hours(24);
+
+/// A file system in memory that ends with the test.
+struct Disk(PathBuf);
+
+impl Disk {
+    /// One of so many KiB; none where the user may not mount any.
+    fn of(kibibytes: u32) -> Option<Self> {
+        let folder = folder();
+        std::fs::create_dir(&folder).expect("a folder");
+        let size = format!("size={kibibytes}k");
+        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(&folder).output();
+        if mounted.is_ok_and(|output| output.status.success()) { Some(Self(folder)) } else { None }
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
+        let _ = std::fs::remove_dir(&self.0);
+    }
+}
+
+#[tokio::test]
+async fn a_full_disk_keeps_neither_picture_nor_thumbnail_of_what_was_refused() {
+    let Some(disk) = Disk::of(96) else {
+        eprintln!("skipped: a full disk needs the right to mount a tmpfs");
+        return;
+    };
+    let app = TestApp::with(|config| {
+        config.media_url = Url::from_directory_path(&disk.0).expect("a folder");
+    })
+    .await;
+    let member = app.member().await;
+    // The picture and its thumbnail weigh about the same: of some the first fits and the second does not, of others neither.
+    let mut statuses = BTreeSet::new();
+    for side in [150, 200, 230, 250, 270, 290, 310, 319] {
+        let file = encoded(&picture(side, side), ImageFormat::Jpeg);
+        let answer = app.post_form(&member, "/snacks", form(&format!("{side}"), file)).await;
+        statuses.insert(answer.status.as_u16());
+        if answer.status == 201 {
+            let before = stored(&app);
+            assert_eq!(before.len(), 2);
+            seen(&app, &answer.expect(201)).await;
+            let uid = app.get(&member, "/snacks").await.expect(200).rows()[0]["uid"].clone();
+            let path = format!("/snacks/{}", uid.as_str().expect("a uid"));
+            app.patch(&member, &path, serde_json::json!({"image": null})).await.expect(200);
+        } else {
+            answer.refused(503, "unavailable");
+        }
+        assert!(stored(&app).is_empty(), "a picture of {side} pixels left {:?}", stored(&app));
+    }
+    assert_eq!(statuses, BTreeSet::from([201, 503]), "the sizes do not straddle the disk's");
+    // There is room again for what fits.
+    let small = encoded(&picture(20, 20), ImageFormat::Png);
+    let snack = app.post_form(&member, "/snacks", form("작은 사진", small)).await.expect(201);
+    seen(&app, &snack).await;
+}
+
+/// Makes a file of this age in the store.
+fn leave(folder: &Path, name: &str, age: Duration) {
+    let path = folder.join(name);
+    std::fs::write(&path, "left over").expect("a file");
+    grow_old(&path, age);
+}
+
+fn grow_old(path: &Path, age: Duration) {
+    let file = std::fs::File::options().write(true).open(path).expect("a file");
+    file.set_modified(SystemTime::now() - age).expect("an age");
+}
+
+#[tokio::test]
+async fn what_no_snack_names_is_gone_after_a_day_and_nothing_else_is() {
+    let app = TestApp::start().await;
+    let member = app.member().await;
+    let folder = app.state.config.media_url.to_file_path().expect("a folder");
+    let file = encoded(&picture(30, 20), ImageFormat::Png);
+    let snack = app.post_form(&member, "/snacks", form("새우깡", file)).await.expect(201);
+    let kept = stored(&app);
+    for name in &kept {
+        grow_old(&folder.join(name), 30 * DAY);
+    }
+
+    let (old, young) = (DAY + Duration::from_mins(1), Duration::from_mins(24 * 60 - 1));
+    let ours = || Uuid::new_v4().to_string();
+    let left_over = [
+        format!("{}.jpg", ours()),
+        format!("{}.png", ours()),
+        format!("{}-small.jpg", ours()),
+        format!("{}-small.png", ours()),
+        format!("{}.jpg#1", ours()),
+        format!("{}-small.png#12", ours()),
+    ];
+    let strangers = [
+        "notes.txt".to_owned(),
+        "notes.txt#1".to_owned(),
+        "cat.jpg".to_owned(),
+        format!("{}.gif", ours()),
+        format!("{}.jpg.bak", ours()),
+        format!("{}.jpg#", ours()),
+        format!("{}.jpg#x", ours()),
+        format!("{}.jpg", ours().to_uppercase()),
+        format!("{}.jpg", ours().replace('-', "")),
+        format!("{}-large.jpg", ours()),
+        format!("copy-{}.jpg", ours()),
+    ];
+    let fresh = [format!("{}.jpg", ours()), format!("{}-small.jpg", ours()), format!("{}.jpg#1", ours())];
+    for name in left_over.iter().chain(&strangers) {
+        leave(&folder, name, old);
+    }
+    for name in &fresh {
+        leave(&folder, name, young);
+    }
+    std::fs::create_dir(folder.join(format!("{}.png", ours()))).expect("a folder");
+
+    let sweep = async |now| sweep::remove_unnamed(app.db(), &app.state.media, now).await.expect("a sweep");
+    let before = stored(&app).len();
+    assert_eq!(sweep(Utc::now()).await, left_over.len());
+    let now = stored(&app);
+    assert_eq!(now.len(), before - left_over.len());
+    for name in kept.iter().chain(&strangers).chain(&fresh) {
+        assert!(now.contains(name), "{name} is gone");
+    }
+    assert_eq!(sweep(Utc::now()).await, 0);
+    seen(&app, &snack).await;
+
+    // A little later those are a day old as well.
+    assert_eq!(sweep(Utc::now() + Duration::from_mins(2)).await, fresh.len());
+    // What a snack has stays, however old; what it no longer has does not.
+    assert_eq!(sweep(Utc::now() + 400 * DAY).await, 0);
+    sqlx::query("UPDATE snacks SET image = NULL, thumbnail = NULL").execute(app.db()).await.expect("an update");
+    assert_eq!(sweep(Utc::now()).await, kept.len());
+}
+
+#[tokio::test]
+async fn a_database_without_users_names_nothing_and_sweeps_nothing() {
+    let app = TestApp::start().await;
+    let folder = app.state.config.media_url.to_file_path().expect("a folder");
+    leave(&folder, &format!("{}.jpg", Uuid::new_v4()), 2 * DAY);
+    let sweep = async || sweep::remove_unnamed(app.db(), &app.state.media, Utc::now()).await.expect("a sweep");
+    assert_eq!(sweep().await, 0);
+    app.member().await;
+    assert_eq!(sweep().await, 1);
+}
+
+#[tokio::test]
+async fn a_server_sweeps_by_itself_when_it_is_elected() {
+    let app = TestApp::start().await;
+    app.member().await;
+    let mut other = app.db().begin().await.expect("a transaction");
+    sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(CLEANING_LOCK).execute(&mut *other).await.expect("a lock");
+    assert!(!operations::remove_expired(app.db()).await.expect("a cleaning"), "two were elected");
+    other.rollback().await.expect("the lock's end");
+    assert!(operations::remove_expired(app.db()).await.expect("a cleaning"));
+
+    let folder = app.state.config.media_url.to_file_path().expect("a folder");
+    leave(&folder, &format!("{}.jpg", Uuid::new_v4()), 2 * DAY);
+    // It cleans as soon as it has started.
+    let _replica = app.replica().await;
+    let swept = async {
+        while !stored(&app).is_empty() {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(PATIENCE, swept).await.expect("a sweep");
+}
+
+#[tokio::test]
+async fn a_picture_is_on_the_disk_before_its_snack_is_answered() {
+    let app = TestApp::start().await;
+    let member = app.crowd(1).await.remove(0);
+    let server = Run::on(&app.state.config.database, &["serve"]).set("JWT_SECRET", TestApp::SECRET).serve().await;
+    let log = folder();
+    let tracer = Command::new("strace")
+        .args(["-f", "-y", "-e", "trace=fsync,sendto,write,writev", "-s", "12", "-p", &server.pid().to_string(), "-o"])
+        .arg(&log)
+        .stderr(std::process::Stdio::piped())
+        .spawn();
+    let Ok(mut tracer) = tracer else {
+        eprintln!("skipped: strace is not installed");
+        return;
+    };
+    // It says on standard error that it is attached.
+    let mut said = std::io::BufReader::new(tracer.stderr.take().expect("standard error"));
+    let mut line = String::new();
+    std::io::BufRead::read_line(&mut said, &mut line).expect("a line");
+    if !line.contains("attached") {
+        eprintln!("skipped: strace may not attach: {line}");
+        return;
+    }
+    let url = format!("http://{}/snacks", server.address);
+    let http = reqwest::Client::builder().no_proxy().build().expect("a client");
+    let request = http.request(Method::POST, url).bearer_auth(&member.access);
+    let answer = request.multipart(form("새우깡", encoded(&picture(30, 20), ImageFormat::Jpeg))).send().await;
+    assert_eq!(answer.expect("an answer").status(), 201);
+    Command::new("kill").args(["-INT", &tracer.id().to_string()]).status().expect("kill");
+    tracer.wait().expect("the tracer's end");
+
+    let log = std::fs::read_to_string(&log).expect("a log");
+    let (before, _) = log.split_once("\"HTTP/1.1 201\"").expect("an answer");
+    let starts = |line: &&str| line.contains("fsync(");
+    let files = before.lines().filter(starts).filter(|line| line.contains(".jpg")).count();
+    let folders = before.lines().filter(starts).filter(|line| !line.contains(".jpg")).count();
+    let done = before.lines().filter(|line| line.contains("fsync") && line.ends_with("= 0")).count();
+    // The picture and its thumbnail, and each time the folder.
+    assert_eq!((files, folders, done), (2, 2, 4), "{log}");
+}
