@@ -202,7 +202,7 @@ async fn post(http: &reqwest::Client, server: &Server, who: &Person, file: Vec<u
 }
 
 #[tokio::test]
-async fn uploads_take_a_bounded_part_of_the_memory() {
+async fn uploads_take_a_bounded_part_of_the_memory_and_past_it_are_told_to_come_back() {
     let (_app, server, people) = process(40).await;
     let http = client();
     let large = {
@@ -233,6 +233,12 @@ async fn uploads_take_a_bounded_part_of_the_memory() {
         upload.send(5 * MIB - 1000).await;
     }))
     .await;
+    // An upload that competes with bytes that are still to be read could win and have a slow one refused in its place.
+    server.has_read_all().await;
+    let refused = post(&http, &server, &fast[0], vec![0; 5 * MIB]).await;
+    assert_eq!(refused.status(), 503);
+    assert_eq!(refused.headers()[RETRY_AFTER], "1");
+    assert!(uploads.iter().all(SlowUpload::is_unanswered), "a slow upload was refused");
     // A small one fits beside them.
     assert_eq!(post(&http, &server, &fast[1], small()).await.status(), 201);
     let crowd = join_all(slow[9..].iter().chain(&fast[2..]).map(|who| post(&http, &server, who, large.clone()))).await;

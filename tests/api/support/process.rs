@@ -170,6 +170,19 @@ pub fn folder() -> PathBuf {
     std::env::temp_dir().join(format!("snack-{}", Uuid::new_v4()))
 }
 
+/// Bytes in the kernel's buffers of all connections from and to `port`, which is written `:1F90`.
+fn unread_bytes(port: &str) -> u64 {
+    let table = std::fs::read_to_string("/proc/net/tcp").expect("the connections");
+    let connections = table.lines().skip(1).filter_map(|line| {
+        let mut columns = line.split_whitespace().skip(1);
+        let (local, remote) = (columns.next()?, columns.next()?);
+        let queues = columns.nth(1)?.split_once(':')?;
+        (local.ends_with(port) || remote.ends_with(port)).then_some(queues)
+    });
+    let bytes = |queue| u64::from_str_radix(queue, 16).expect("a number");
+    connections.map(|(sent, received)| bytes(sent) + bytes(received)).sum()
+}
+
 fn kill(signal: &str, pid: u32) {
     let killed = Command::new("kill").args([signal, &pid.to_string()]).status();
     assert!(killed.expect("kill").success());
@@ -232,6 +245,20 @@ impl Server {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("the process");
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a figure");
         line.trim().trim_end_matches(" kB").parse::<u64>().expect("kibibytes") / 1024
+    }
+
+    /// Waits until the server has read every byte that clients have sent to it.
+    ///
+    /// A write returns as soon as the bytes are in the kernel's buffers, which hold megabytes.
+    pub async fn has_read_all(&self) {
+        let (_, port) = self.address.rsplit_once(':').expect("a port");
+        let port = format!(":{:04X}", port.parse::<u16>().expect("a number"));
+        let reading = async {
+            while unread_bytes(&port) > 0 {
+                tokio::task::yield_now().await;
+            }
+        };
+        timeout(PATIENCE, reading).await.expect("a server that reads");
     }
 
     /// Tells it to stop, and goes on at once.
