@@ -12,7 +12,7 @@ use axum::{
 };
 use validator::{ValidationErrors, ValidationErrorsKind};
 
-use crate::pulse;
+use crate::db::watchdog;
 
 /// SQLSTATE of a write in a read-only transaction.
 const READ_ONLY: &str = "25006";
@@ -298,7 +298,7 @@ impl From<sqlx::Error> for ApiError {
                 }
                 // The server of a failover that has not happened yet, or the standby of one that has.
                 READ_ONLY => {
-                    pulse::suspect_connections();
+                    watchdog::suspect_connections();
                     true
                 }
                 // Timed out: waiting for a lock, running, idle in a transaction.

@@ -9,17 +9,16 @@ use chrono::Utc;
 use clap::{Parser, Subcommand};
 use secrecy::{ExposeSecret, SecretString};
 use snack_server::{
-    app::{self, StartError},
-    audit::Actor,
+    app::{self, StartError, listener::allow_connections},
+    audit::log::Actor,
     auth::{
         password::{hash_blocking, is_personal},
-        store,
+        users,
     },
     config::{Config, Environment, Log, LogFormat},
     demo,
-    http::{rules, serve::allow_connections},
-    media::Media,
-    snack::sandbox,
+    http::rules,
+    snack::{image_worker, storage::Media},
 };
 use sqlx::PgPool;
 use tokio::{
@@ -77,7 +76,7 @@ enum OfficeCommand {
 fn main() -> ExitCode {
     let command = match Arguments::parse().command {
         // In a process without any threads.
-        Some(Command::PreparePicture) => return sandbox::main(),
+        Some(Command::PreparePicture) => return image_worker::main(),
         Some(Command::Office(command)) => command,
         None => OfficeCommand::Serve,
     };
@@ -168,7 +167,7 @@ async fn create_admin(environment: &Environment, email: &str, name: &str) -> Res
     rules::user_name(name)
         .map_err(|_| failed("--name: must have 1 to 50 characters that can be seen, and no control characters"))?;
     let db = connect(environment).await?;
-    if let Some(user) = store::promote(&db, email).await? {
+    if let Some(user) = users::promote(&db, email).await? {
         print(&format!("{} is an admin", user.email));
         return Ok(());
     }
@@ -182,8 +181,8 @@ async fn create_admin(environment: &Environment, email: &str, name: &str) -> Res
         return Err(failed("SNACK_ADMIN_PASSWORD: must not be made of the email or the name"));
     }
     let hash = hash_blocking(password.expose_secret())?;
-    store::create(&db, &Actor::local(), email, name, &hash).await?;
-    let user = store::promote(&db, email).await?.ok_or_else(|| failed("the admin was not created"))?;
+    users::create(&db, &Actor::local(), email, name, &hash).await?;
+    let user = users::promote(&db, email).await?.ok_or_else(|| failed("the admin was not created"))?;
     print(&format!("{} is an admin", user.email));
     Ok(())
 }

@@ -5,7 +5,7 @@ use crate::{
     error::ApiError,
     http::{
         Address,
-        limit::{KeyDigest, Permit, RateLimiter},
+        rate_limiter::{KeyDigest, Permit, RateLimiter},
     },
 };
 

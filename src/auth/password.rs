@@ -8,7 +8,8 @@ use argon2::{
 };
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::{error::ApiError, text, workers::Workers};
+use super::workers::Workers;
+use crate::{domain::text, error::ApiError};
 
 /// OWASP's first choice for argon2id: 19 MiB, two passes, one lane.
 const PARAMS: Params = Params::DEFAULT;

@@ -15,10 +15,10 @@ use super::picture;
 use super::plan::{Order, Plan};
 use super::{DemoError, Outcome};
 use crate::auth::password::hash_blocking;
+use crate::domain::text::{email_key, fold};
 use crate::error::ApiError;
-use crate::media::Media;
 use crate::snack::image::{Stored, prepare, remove, store};
-use crate::text::{email_key, fold};
+use crate::snack::storage::Media;
 
 /// The advisory lock that only this command takes ("demodata").
 const LOCK: i64 = 0x64_65_6d_6f_64_61_74_61;

@@ -5,7 +5,7 @@ use std::{borrow::Cow, collections::HashSet, sync::LazyLock};
 
 use validator::ValidationError;
 
-use crate::text::{self, fold, password_form, tidy};
+use crate::domain::text::{self, fold, password_form, tidy};
 
 /// Passwords of eight and more characters that everybody has thought of before, as public lists of leaked ones count them.
 static COMMON_PASSWORDS: LazyLock<HashSet<&str>> =

@@ -9,8 +9,8 @@ use super::{
     store::{self, ORDER, Order, Purchase},
 };
 use crate::{
+    domain::money::Currency,
     error::{ApiError, Code},
-    money::Currency,
 };
 
 /// Creates an order of `wanted`, which is sorted by snack, for `user`, all or nothing: one statement, which commits by itself

@@ -20,14 +20,13 @@ pub mod transition;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
-    error::Code,
+    app::state::AppState,
     error::Code::{
-        DuplicateSnack, EstimatedArrivalTimeRequired, HatedSnack, IdempotencyKeyReused, InvalidTransition,
+        self, DuplicateSnack, EstimatedArrivalTimeRequired, HatedSnack, IdempotencyKeyReused, InvalidTransition,
         OrderNotEditable, PermissionDenied, PreconditionFailed, SnackAlreadyRequested, SnackUnavailable, UnknownSnack,
         ValidationFailed,
     },
-    openapi::{admin, member},
-    state::AppState,
+    http::openapi::{admin, member},
 };
 
 const CREATE: &[Code] =

@@ -11,9 +11,9 @@ use validator::Validate;
 
 use super::store::SnackSummary;
 use crate::{
+    domain::money::Currency,
     error::{ApiError, Code, FieldError},
     http::rules,
-    money::Currency,
     snack::store::{SnackStatus, media_url},
 };
 

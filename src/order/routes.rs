@@ -24,14 +24,14 @@ use super::{
     transition,
 };
 use crate::{
+    app::state::AppState,
     auth::{Admin, Member},
+    domain::period::PeriodQuery,
     error::{ApiError, Code},
     http::{
-        Json, JsonText, JsonWithRaw, Page, PageQuery, Query, Sorted, Uid, json_digest::JsonDigest, ordering_schema,
+        Json, JsonText, JsonWithRaw, Page, PageQuery, Query, Sorted, Uid, json_digest::JsonDigest, openapi::ORDERS,
+        ordering_schema,
     },
-    openapi::ORDERS,
-    period::PeriodQuery,
-    state::AppState,
 };
 
 /// How the list is sorted unless told otherwise.

@@ -11,10 +11,12 @@ use uuid::Uuid;
 
 use super::status::OrderStatus;
 use crate::{
+    domain::{
+        money::{Currency, Money},
+        user_summary::Person,
+    },
     error::{ApiError, Code},
-    http::{Ordering, Page, Sorted, page::HasKey},
-    money::{Currency, Money},
-    person::Person,
+    http::{Ordering, Page, Sorted, pagination::HasKey},
     snack::store::media_url,
 };
 

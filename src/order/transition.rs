@@ -11,7 +11,7 @@ use super::{
     store::{self, Order},
 };
 use crate::{
-    audit::Action,
+    audit::log::Action,
     auth::Member,
     error::{ApiError, Code, Text},
     http::headers::if_match,

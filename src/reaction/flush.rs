@@ -15,8 +15,8 @@ use super::{
     counters::{Counters, EPOCHS, Fresh, Stored},
 };
 use crate::{
+    app::state::AppState,
     error::{ApiError, Code},
-    state::AppState,
 };
 
 /// Names the lock that elects the flusher; any number that nothing else uses.

@@ -21,12 +21,12 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
 
 use crate::{
+    app::state::AppState,
     error::{
         ApiError,
         Code::{DuplicateReaction, ReactionNotFound, ValidationFailed},
     },
-    openapi::member,
-    state::AppState,
+    http::openapi::member,
 };
 use counters::Stored;
 

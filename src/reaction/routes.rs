@@ -13,11 +13,10 @@ use super::{
     store::{self, Change, Outcome, Wish},
 };
 use crate::{
+    app::state::AppState,
     auth::Member,
     error::{ApiError, Code},
-    http::{Json, Uid},
-    openapi::REACTIONS,
-    state::AppState,
+    http::{Json, Uid, openapi::REACTIONS},
 };
 
 /// What one thinks of a snack.

@@ -18,16 +18,21 @@ use validator::Validate;
 
 use super::{
     image::{MAX_BYTES, Refusal},
-    sandbox::{Blocks, Upload},
+    image_worker::{Blocks, Upload},
     uploads::UploadPermit,
 };
 use crate::{
+    app::state::AppState,
     auth::Member,
+    domain::{
+        money::{Currency, PriceInput},
+        text,
+    },
     error::{ApiError, Code, FieldError},
-    http::{body, body::essence, body::present, body_budget, rules},
-    money::{Currency, PriceInput},
-    state::AppState,
-    text,
+    http::{
+        body::{self, essence, present},
+        body_budget, rules,
+    },
 };
 
 /// Bytes of a form's text at the most, all fields together.

@@ -12,11 +12,9 @@ use image::{
 use tokio::time::timeout;
 use uuid::Uuid;
 
+use super::storage::Media;
 use super::{colour, end_marker};
-use crate::{
-    error::{ApiError, Code},
-    media::Media,
-};
+use crate::error::{ApiError, Code};
 
 /// The most that an uploaded picture may weigh, in bytes.
 pub const MAX_BYTES: usize = 5 * 1024 * 1024;

@@ -2,8 +2,8 @@
 //!
 //! | rule | where |
 //! | --- | --- |
-//! | what makes two names the same | [`crate::text::fold`], `snacks_name_key` |
-//! | digits and bounds of a price | [`crate::money`] |
+//! | what makes two names the same | [`crate::domain::text::fold`], `snacks_name_key` |
+//! | digits and bounds of a price | [`crate::domain::money`] |
 //! | what counts as a picture | [`image`] |
 //! | what a picture may cost to decode | [`sandbox`] |
 //! | how much is uploaded at once | [`uploads`] |
@@ -14,9 +14,10 @@ pub mod colour;
 pub mod end_marker;
 pub mod form;
 pub mod image;
+pub mod image_worker;
 pub mod page;
 pub mod routes;
-pub mod sandbox;
+pub mod storage;
 pub mod store;
 pub mod sweep;
 pub mod uploads;
@@ -24,12 +25,12 @@ pub mod uploads;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
+    app::state::AppState,
     error::Code::{
         NotFound, PayloadTooLarge, PermissionDenied, SnackNameTaken, TooManyRequests, UnsupportedMediaType,
         ValidationFailed,
     },
-    openapi::{admin, member},
-    state::AppState,
+    http::openapi::{admin, member},
 };
 
 /// Every route of this noun with the refusals that are its own.
@@ -50,7 +51,7 @@ pub fn router() -> OpenApiRouter<AppState> {
 
 /// The pictures. Apart from the rest, because their paths are taken to the letter, trailing slash included.
 pub fn media_router() -> OpenApiRouter<AppState> {
-    use crate::openapi::open;
+    use crate::http::openapi::open;
     OpenApiRouter::new().routes(open(routes!(routes::get_picture), &[NotFound]))
 }
 

@@ -16,17 +16,16 @@ use validator::Validate;
 use super::{
     form::{MAX_TEXT, NewSnackFields, NewSnackUpload, SnackFields, SnackForm, SnackUpload},
     image,
+    image_worker::Upload,
     page::WrittenPage,
-    sandbox::Upload,
     store::{self, Filter, Look, ORDERINGS, PictureChange, Snack, SnackStatus},
 };
 use crate::{
+    app::state::AppState,
     auth::{Admin, Member},
     error::{ApiError, Code},
-    http::{Json, JsonText, Page, PageQuery, Query, Sorted, Uid, ordering_schema},
-    openapi::SNACKS,
+    http::{Json, JsonText, Page, PageQuery, Query, Sorted, Uid, openapi::SNACKS, ordering_schema},
     reaction,
-    state::AppState,
 };
 
 /// The status of the snacks to list.

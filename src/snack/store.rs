@@ -14,14 +14,16 @@ use super::{
     image::Stored,
 };
 use crate::{
-    audit::Action,
+    audit::log::Action,
     auth::Member,
+    domain::{
+        money::{Currency, Price, PriceInput},
+        text::{self, fold, like_pattern, tidy},
+        user_summary::Person,
+    },
     error::{ApiError, Code, OnConstraint},
-    http::{Ordering, Page, Sorted, page::HasKey},
-    money::{Currency, Price, PriceInput},
-    person::Person,
+    http::{Ordering, Page, Sorted, pagination::HasKey},
     reaction::ReactionType,
-    text::{self, fold, like_pattern, tidy},
 };
 
 /// Whether a snack can be ordered.

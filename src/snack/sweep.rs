@@ -7,7 +7,8 @@ use futures_util::{StreamExt, TryStreamExt, future::ready};
 use sqlx::PgPool;
 
 use super::image;
-use crate::{error::ApiError, media::Media};
+use super::storage::Media;
+use crate::error::ApiError;
 
 /// Age from which on a picture that no row names is left over. Its row follows within a minute, or never.
 const LEFT_OVER: Duration = Duration::from_hours(24);

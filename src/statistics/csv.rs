@@ -11,7 +11,11 @@ use futures_util::{Stream, StreamExt, TryStreamExt, stream};
 use unicode_normalization::UnicodeNormalization;
 
 use super::store::{PeriodSummary, SnackStatistics};
-use crate::{error::ApiError, money::Currency, order::store::Order, text::first_visible};
+use crate::{
+    domain::{money::Currency, text::first_visible},
+    error::ApiError,
+    order::store::Order,
+};
 
 /// Something that has lines in a CSV file.
 pub trait Lines {

@@ -1,14 +1,14 @@
 //! What was ordered and what it cost, by year, month, week and day in the office's own time zone. The calendar itself is in
-//! [`crate::period`]. Amounts of different currencies are never added up; canceled orders count nowhere unless asked for.
+//! [`crate::domain::period`]. Amounts of different currencies are never added up; canceled orders count nowhere unless asked for.
 
 pub mod csv;
-pub mod days;
+pub mod daily_rollup;
 pub mod routes;
 pub mod store;
 
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::{openapi::member, state::AppState};
+use crate::{app::state::AppState, http::openapi::member};
 
 /// Every route of this noun.
 pub fn router() -> OpenApiRouter<AppState> {

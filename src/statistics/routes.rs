@@ -14,16 +14,18 @@ use super::{
     store::{self, ORDERINGS, Scope, SnackStatistics, Summary},
 };
 use crate::{
+    app::state::AppState,
     auth::Member,
+    domain::period::{PeriodQuery, Unit},
     error::ApiError,
-    http::{Json, Page, PageQuery, Query, Sorted, headers::wants_csv, ordering_schema, page::HasKey},
-    openapi::STATISTICS,
+    http::{
+        Json, Page, PageQuery, Query, Sorted, headers::wants_csv, openapi::STATISTICS, ordering_schema,
+        pagination::HasKey,
+    },
     order::{
         routes::OrdersQuery,
         store::{self as orders, Order},
     },
-    period::{PeriodQuery, Unit},
-    state::AppState,
 };
 
 /// How many rows of a CSV file are read at once.

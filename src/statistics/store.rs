@@ -11,11 +11,13 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::{
+    domain::{
+        money::{Currency, Money},
+        period::{DateRange, Period, Unit, day_of, start_of},
+    },
     error::ApiError,
-    http::{Ordering, Page, Sorted, page::HasKey},
-    money::{Currency, Money},
+    http::{Ordering, Page, Sorted, pagination::HasKey},
     order::store::{SnackSummary, add},
-    period::{DateRange, Period, Unit, day_of, start_of},
     snack::store::media_url,
 };
 

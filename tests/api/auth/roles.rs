@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use futures_util::future::{join, join_all};
 use serde_json::json;
-use snack_server::auth::store::MemberType;
+use snack_server::auth::users::MemberType;
 use sqlx::postgres::PgPoolOptions;
 use tokio::time::timeout;
 

@@ -1,7 +1,7 @@
 //! Users as admins see them: search, filters, orderings and walks.
 
 use serde_json::{Value, json};
-use snack_server::{audit::Actor, auth::store};
+use snack_server::{audit::log::Actor, auth::users};
 use unicode_normalization::UnicodeNormalization;
 
 use crate::support::test_app::{Person, TestApp};
@@ -20,7 +20,7 @@ const PEOPLE: &[(&str, &str)] = &[
 async fn people(app: &TestApp) -> Person {
     let admin = app.admin().await;
     for (email, name) in PEOPLE {
-        store::create(app.db(), &Actor::local(), email, name, "no hash").await.expect("a user");
+        users::create(app.db(), &Actor::local(), email, name, "no hash").await.expect("a user");
     }
     // Ties in what one sorts by: half of them joined at the same instant.
     sqlx::query("UPDATE users SET date_joined = '2024-01-04T03:00:00Z' WHERE id % 2 = 0")
@@ -124,7 +124,7 @@ async fn every_ordering_is_total_and_its_reverse_is_the_reverse() {
     let app = TestApp::start().await;
     let admin = people(&app).await;
     // Two of the same name.
-    store::create(app.db(), &Actor::local(), "aaa@two.example", "CHOCO  Choi", "no hash").await.expect("a user");
+    users::create(app.db(), &Actor::local(), "aaa@two.example", "CHOCO  Choi", "no hash").await.expect("a user");
     let rows = app.get(&admin, "/auth/users?limit=100").await.expect(200).rows().clone();
     for (ordering, key) in [("date_joined", "date_joined"), ("name", "name"), ("email", "email")] {
         let mut expected = rows.clone();
@@ -162,7 +162,7 @@ async fn a_walk_skips_none_and_repeats_none_while_others_sign_up() {
             // One at each end of the order, and one in the middle.
             for (at, name) in ["!", "m", "힣"].into_iter().enumerate() {
                 let email = format!("{}{page}{ordering}@new.example", ["0", "m", "zz"][at]);
-                store::create(app.db(), &Actor::local(), &email, name, "no hash").await.expect("a user");
+                users::create(app.db(), &Actor::local(), &email, name, "no hash").await.expect("a user");
             }
             match answer["next_cursor"].as_str() {
                 // Those who come at the end come faster than the walk goes.

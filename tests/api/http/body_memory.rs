@@ -6,13 +6,12 @@ use axum::middleware::from_fn_with_state;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use snack_server::{
-    app,
-    http::{
-        body_budget::BodyBudget,
+    app::{
+        self,
         connections::ConnectionLimits,
-        layers,
-        serve::{allow_connections, serve},
+        listener::{allow_connections, serve},
     },
+    http::{body_budget::BodyBudget, middleware},
 };
 use tokio::{
     io::AsyncWriteExt,
@@ -139,7 +138,7 @@ async fn past_the_budget_a_body_is_refused_with_a_503() {
     let stop = CancellationToken::new();
     let limits =
         ConnectionLimits { total: 100, per_address: 100, write_deadline: PATIENCE, trusted_proxies: Vec::new() };
-    let budget = from_fn_with_state(BodyBudget::new(1000), layers::count_request_bytes);
+    let budget = from_fn_with_state(BodyBudget::new(1000), middleware::count_request_bytes);
     let server = tokio::spawn(serve(listener, app::router(&app.state).layer(budget), limits, stop.clone()));
     let http = reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0).build().expect("a client");
     let becomes = async |expected: u16| {

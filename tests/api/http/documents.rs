@@ -5,7 +5,7 @@ use std::{collections::HashSet, process::Command};
 use axum::body::{Body, to_bytes};
 use reqwest::{Method, header};
 use serde_json::{Value, json};
-use snack_server::{app, audit::Actor, demo};
+use snack_server::{app, audit::log::Actor, demo};
 use tower::ServiceExt;
 
 use crate::support::test_app::TestApp;
@@ -360,10 +360,10 @@ async fn the_walkthrough_of_the_readme_runs_as_printed() {
     let app = TestApp::start().await;
     // The demo data's admin, who is there after `make run`.
     let hash = snack_server::auth::password::hash_blocking(demo::PASSWORD).expect("a hash");
-    snack_server::auth::store::create(app.db(), &Actor::local(), demo::ADMIN_EMAIL, "관리자", &hash)
+    snack_server::auth::users::create(app.db(), &Actor::local(), demo::ADMIN_EMAIL, "관리자", &hash)
         .await
         .expect("the admin");
-    snack_server::auth::store::promote(app.db(), demo::ADMIN_EMAIL).await.expect("the admin");
+    snack_server::auth::users::promote(app.db(), demo::ADMIN_EMAIL).await.expect("the admin");
 
     let folder = std::env::temp_dir().join(format!("walkthrough-{}", uuid::Uuid::new_v4()));
     std::fs::create_dir(&folder).expect("a folder");

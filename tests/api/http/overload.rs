@@ -4,10 +4,7 @@ use std::time::{Duration, Instant};
 
 use axum::{Router, routing::get};
 use futures_util::future::join_all;
-use snack_server::{
-    app,
-    http::{connections::ConnectionLimits, serve},
-};
+use snack_server::app::{self, connections::ConnectionLimits, listener};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -23,7 +20,7 @@ use crate::support::{
 const PATIENCE: Duration = Duration::from_secs(30);
 
 async fn start() -> Server {
-    serve::allow_connections();
+    listener::allow_connections();
     let database = test_app::database().await;
     // All come from one address.
     Run::on(&database, &["serve"]).set("LIMIT_CONNECTIONS_ADDRESS", "4096").serve().await
@@ -77,7 +74,7 @@ async fn past_the_cap_a_connection_waits_at_the_door() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address");
     let stop = CancellationToken::new();
-    let server = tokio::spawn(serve::serve(listener, app::router(&app.state), limits(3, 3), stop.clone()));
+    let server = tokio::spawn(listener::serve(listener, app::router(&app.state), limits(3, 3), stop.clone()));
     let ask = async || {
         let mut stream = TcpStream::connect(address).await.expect("a connection");
         stream.write_all(b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n").await.expect("a request");
@@ -113,7 +110,7 @@ async fn a_panic_in_a_handler_is_a_500_for_that_caller_alone() {
     let url = format!("http://{}", listener.local_addr().expect("an address"));
     let stop = CancellationToken::new();
     let router = app::surround(paths, &app.state);
-    let server = tokio::spawn(serve::serve(listener, router, limits(100, 100), stop.clone()));
+    let server = tokio::spawn(listener::serve(listener, router, limits(100, 100), stop.clone()));
     let http = reqwest::Client::builder().no_proxy().build().expect("a client");
     let ask = async |method, path: &str| {
         let answer = http.request(method, format!("{url}{path}")).send().await.expect("an answer");

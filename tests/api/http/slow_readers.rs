@@ -4,12 +4,10 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use serde_json::json;
-use snack_server::{
-    app,
-    http::{
-        connections::ConnectionLimits,
-        serve::{allow_connections, serve},
-    },
+use snack_server::app::{
+    self,
+    connections::ConnectionLimits,
+    listener::{allow_connections, serve},
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},

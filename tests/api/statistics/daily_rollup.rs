@@ -4,9 +4,9 @@ use chrono::{Days, NaiveDate, Utc};
 use chrono_tz::Tz;
 use serde_json::{Value, json};
 use snack_server::{
-    period::{DateRange, Unit, day_of},
+    domain::period::{DateRange, Unit, day_of},
     statistics::{
-        days::{doubt, settle},
+        daily_rollup::{doubt, settle},
         store::summary,
     },
 };

@@ -14,7 +14,7 @@ use std::{
 use reqwest::{Method, RequestBuilder, StatusCode, header::HeaderMap, multipart::Form};
 use serde_json::{Value, json};
 use snack_server::{
-    app,
+    app::{self, state::AppState},
     config::{Config, Environment},
     reaction::{
         ReactionType,
@@ -22,7 +22,6 @@ use snack_server::{
         flush,
         store::{self, Wish},
     },
-    state::AppState,
 };
 use sqlx::{Connection, PgConnection, PgPool, postgres::PgConnectOptions};
 use tokio::{net::TcpListener, sync::OnceCell, task::JoinHandle};

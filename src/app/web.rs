@@ -13,7 +13,7 @@ use axum::{
 };
 use tower_http::services::{ServeDir, ServeFile};
 
-use crate::state::AppState;
+use super::state::AppState;
 
 /// What `/app/` shows when the app is not built.
 const NO_APP: &str = include_str!("web.html");

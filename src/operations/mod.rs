@@ -17,16 +17,18 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
-    audit::{self, Action, AuditEntry, Filter},
+    app::state::AppState,
+    audit::log::{self, Action, AuditEntry, Filter},
     auth::{self, Admin},
+    db::watchdog,
+    domain::period::PeriodQuery,
     error::{ApiError, Code},
-    http::{Json, Page, PageQuery, Query, Sorted},
-    openapi::{OPERATIONS, admin, open},
+    http::{
+        Json, Page, PageQuery, Query, Sorted,
+        openapi::{OPERATIONS, admin, open},
+    },
     order::idempotency,
-    period::PeriodQuery,
-    pulse,
     snack::sweep,
-    state::AppState,
 };
 
 /// Upper bounds of the histogram of answer times, in seconds.
@@ -84,7 +86,7 @@ pub async fn is_ready(State(state): State<AppState>) -> Result<Json<Ready>, ApiE
         tokio::join!(timeout(PATIENCE, is_read_only.fetch_one(&state.db)), state.counters.is_reachable());
     if postgres.map_err(ApiError::unavailable)?? {
         // The pool has to part with this connection once the database takes writes again.
-        pulse::suspect_connections();
+        watchdog::suspect_connections();
         return Err(ApiError::unavailable("Postgres is read-only"));
     }
     Ok(Json(Ready { status: "ready", postgres: "up", redis: if redis { "up" } else { "down" } }))
@@ -118,9 +120,9 @@ pub async fn list_audit(
     Query(page): Query<PageQuery>,
 ) -> Result<Json<Page<AuditEntry>>, ApiError> {
     let (from, until) = period.range()?.instants(state.config.timezone);
-    let sorted = Sorted::new(audit::ORDERINGS, "-at", None, &page)?;
+    let sorted = Sorted::new(log::ORDERINGS, "-at", None, &page)?;
     let filter = Filter { actor: query.actor, action: query.action, from, until };
-    audit::list(&state.db, &filter, &sorted).await.map(Json)
+    log::list(&state.db, &filter, &sorted).await.map(Json)
 }
 
 /// The recorder behind `metrics`; there is one in a process, however many servers a test starts in it.
@@ -175,7 +177,7 @@ pub async fn remove_expired(db: &PgPool) -> Result<bool, ApiError> {
     let elected = sqlx::query_scalar!(r#"SELECT pg_try_advisory_xact_lock($1) AS "elected!""#, CLEANING_LOCK);
     let is_elected = elected.fetch_one(&mut *tx).await?;
     if is_elected {
-        let sign_ins = auth::sign_ins::remove_expired(&mut *tx).await?;
+        let sign_ins = auth::sessions::remove_expired(&mut *tx).await?;
         let keys = idempotency::remove_expired(&mut *tx).await?;
         tx.commit().await?;
         tracing::debug!(sign_ins, keys, "removed what has expired");

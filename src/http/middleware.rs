@@ -25,8 +25,8 @@ use super::{
     body_budget::{BodyBudget, Reservation, metered},
 };
 use crate::{
+    db::watchdog::Pulse,
     error::{ApiError, Code},
-    pulse::Pulse,
 };
 
 /// A response of at most so many bytes is not counted: the connections are bounded, and so are all of these together.

@@ -41,7 +41,7 @@ impl Address {
         Self(client)
     }
 
-    /// The address that a request comes from, as [`super::layers::observe`] has found it.
+    /// The address that a request comes from, as [`super::middleware::observe`] has found it.
     #[must_use]
     pub fn of(parts: &Parts) -> Self {
         parts.extensions.get().copied().unwrap_or(Self(IpAddr::V4(Ipv4Addr::UNSPECIFIED)))

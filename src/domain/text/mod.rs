@@ -27,7 +27,7 @@ pub fn tidy(text: &str) -> String {
 /// The comparison form: composed, trimmed, without invisible characters, inner runs of white space folded to one space,
 /// case folded. Two texts are the same to people exactly when their comparison forms are equal.
 ///
-/// Stored forms follow a change of this by [`crate::key_migration`].
+/// Stored forms follow a change of this by [`crate::db::comparison_keys`].
 #[must_use]
 pub fn fold(text: &str) -> String {
     let spaced = invisible::strip(text).split_whitespace().collect::<Vec<_>>().join(" ");

@@ -6,20 +6,19 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 use validator::Validate;
 
-use super::{
-    guard::Member,
+use crate::auth::{
+    extract::Member,
     password::{Match, Password, is_personal},
-    sign_ins::{self, Refresh},
-    store::{self, User},
+    sessions::{self, Refresh},
     token::{TokenType, Tokens},
+    users::{self, User},
 };
 use crate::{
-    audit::{Action, Actor},
+    app::state::AppState,
+    audit::log::{Action, Actor},
+    domain::text,
     error::{ApiError, Code},
-    http::{Address, Json, rules},
-    openapi::AUTH,
-    state::AppState,
-    text,
+    http::{Address, Json, openapi::AUTH, rules},
 };
 
 /// Who wants to join.
@@ -59,7 +58,7 @@ pub async fn sign_up(
     let password = Password::new(body.password).ok_or(Code::ValidationFailed)?;
     let hash = state.passwords.hash(password).await?;
     let actor = Actor { id: None, address: address.to_string() };
-    let user = store::create(&state.db, &actor, &body.email, &body.name, &hash).await?;
+    let user = users::create(&state.db, &actor, &body.email, &body.name, &hash).await?;
     Ok((StatusCode::CREATED, Json(user)))
 }
 
@@ -133,7 +132,7 @@ async fn authenticate(
 ) -> Result<Option<Refresh>, ApiError> {
     // A second time where another sign-in has replaced the hash meanwhile.
     for _ in 0..2 {
-        let credentials = sign_ins::credentials(&state.db, email).await?;
+        let credentials = sessions::credentials(&state.db, email).await?;
         let hash = credentials.as_ref().map(|credentials| credentials.password_hash.clone());
         let outcome = state.passwords.verify(password.clone(), hash).await?;
         actor.id = credentials.as_ref().map(|credentials| credentials.id);
@@ -147,7 +146,7 @@ async fn authenticate(
         };
         let expires_at = refresh_expiry(state);
         let begun =
-            sign_ins::begin_sign_in(&state.db, actor, email, &credentials, new_hash.as_deref(), expires_at).await?;
+            sessions::begin_sign_in(&state.db, actor, email, &credentials, new_hash.as_deref(), expires_at).await?;
         if begun.is_some() {
             return Ok(begun);
         }
@@ -190,10 +189,10 @@ pub async fn refresh_tokens(
     let claims = state.keys.verify(&body.refresh, TokenType::Refresh)?;
     if state.config.refresh_token_rotation {
         let grace = Duration::from_std(state.config.refresh_token_grace).map_err(ApiError::internal)?;
-        let refresh = sign_ins::refresh(&state.db, address, claims.jti, grace, refresh_expiry(&state)).await?;
+        let refresh = sessions::refresh(&state.db, address, claims.jti, grace, refresh_expiry(&state)).await?;
         return pair(&state, refresh).map(Json);
     }
-    if !sign_ins::is_live(&state.db, claims.jti).await? {
+    if !sessions::is_live(&state.db, claims.jti).await? {
         return Err(Code::InvalidToken.into());
     }
     Ok(Json(Tokens { access: state.keys.access(claims.user_id)?, refresh: None }))
@@ -203,7 +202,7 @@ pub async fn refresh_tokens(
 #[utoipa::path(post, path = "/auth/logout", tag = AUTH, request_body = RefreshToken, responses((status = 204)))]
 pub async fn sign_out(State(state): State<AppState>, Json(body): Json<RefreshToken>) -> Result<StatusCode, ApiError> {
     if let Ok(claims) = state.keys.verify(&body.refresh, TokenType::Refresh) {
-        sign_ins::end_sign_in(&state.db, claims.jti).await?;
+        sessions::end_sign_in(&state.db, claims.jti).await?;
     }
     Ok(StatusCode::NO_CONTENT)
 }
@@ -232,7 +231,7 @@ pub async fn change_password(
     Json(body): Json<PasswordChange>,
 ) -> Result<StatusCode, ApiError> {
     let (actor, subject) = (member.actor(), member.id.to_string());
-    let mut own = sign_ins::own(&state.db, member.id).await?;
+    let mut own = sessions::own(&state.db, member.id).await?;
     let attempt = state.limits.sign_in(Some(&own.email_key), member.address).inspect_err(|refusal| {
         actor.was_not_heard(Action::PasswordChange, &subject, refusal.code);
     })?;
@@ -251,10 +250,10 @@ pub async fn change_password(
         }
         let new = Password::new(body.new_password.clone()).ok_or(Code::ValidationFailed)?;
         let new = state.passwords.hash(new).await?;
-        if sign_ins::change_password(&state.db, &actor, member.id, &own.password_hash, &new).await? {
+        if sessions::change_password(&state.db, &actor, member.id, &own.password_hash, &new).await? {
             return Ok(StatusCode::NO_CONTENT);
         }
-        own = sign_ins::own(&state.db, member.id).await?;
+        own = sessions::own(&state.db, member.id).await?;
     }
     attempt.fail();
     actor.was_refused(&state.db, Action::PasswordChange, &subject, "wrong_password").await?;
@@ -264,7 +263,7 @@ pub async fn change_password(
 /// Resigns. The account is marked, not removed; every token of it is refused from now on.
 #[utoipa::path(delete, path = "/auth/users/resign", tag = AUTH, responses((status = 204)))]
 pub async fn resign(State(state): State<AppState>, member: Member) -> Result<StatusCode, ApiError> {
-    store::resign(&state.db, &member.actor(), member.id).await?;
+    users::resign(&state.db, &member.actor(), member.id).await?;
     state.standings.forget(member.id);
     Ok(StatusCode::NO_CONTENT)
 }

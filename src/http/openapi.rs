@@ -31,15 +31,11 @@ use utoipa::{
 };
 use utoipa_axum::router::UtoipaMethodRouter;
 
-use crate::{
-    config::DEFAULT_PUBLIC_URL,
-    error::Code,
-    http::{
-        headers::{Language, is_cached},
-        problem::ProblemBody,
-    },
-    state::AppState,
+use super::{
+    headers::{Language, is_cached},
+    problem::ProblemBody,
 };
+use crate::{app::state::AppState, config::DEFAULT_PUBLIC_URL, error::Code};
 
 /// The tags, one for each noun.
 pub const AUTH: &str = "auth";

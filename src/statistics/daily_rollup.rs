@@ -14,9 +14,9 @@ use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    app::state::AppState,
+    domain::period::{day_of, start_of},
     error::ApiError,
-    period::{day_of, start_of},
-    state::AppState,
 };
 
 /// Names the lock that elects who counts; any number that nothing else uses.

@@ -9,18 +9,17 @@ use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    auth::{limits::Limits, password::Passwords, standing::Standings, token::Keys},
-    batch::Batches,
+    auth::{limits::Limits, password::Passwords, token::Keys, user_cache::Standings},
     config::Config,
-    media::Media,
-    pulse::Pulse,
+    db::{batcher::Batches, watchdog::Pulse},
     reaction::{
         Counts,
         counters::{Counters, Stored},
         store::{Change, Wish},
     },
     snack::{
-        sandbox::Sandbox,
+        image_worker::Sandbox,
+        storage::Media,
         store::{Look, Snack},
     },
 };

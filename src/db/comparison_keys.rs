@@ -1,11 +1,11 @@
-//! Comparison forms of stored rows, brought to the present rules of [`crate::text`] when a server starts. Migrations cannot do it,
+//! Comparison forms of stored rows, brought to the present rules of [`crate::domain::text`] when a server starts. Migrations cannot do it,
 //! because the server and not SQL computes these forms.
 //!
 //! A row whose new form another row has already keeps the form it has, and its id is logged. The older row is asked first.
 
 use sqlx::{Connection, PgConnection, PgPool, postgres::PgQueryResult};
 
-use crate::text;
+use crate::domain::text;
 
 /// The version of the rules. To be raised when [`text::fold`] or [`text::email_key`] change: every row is gone through again then.
 const FORM: i32 = 2;

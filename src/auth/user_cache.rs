@@ -18,7 +18,7 @@ use std::{
 use sqlx::{PgPool, postgres::PgListener};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::store::{self, Standing};
+use super::users::{self, Standing};
 use crate::error::ApiError;
 
 /// How long the channel may be silent before it has to prove that it is alive.
@@ -48,7 +48,7 @@ impl Standings {
             }
             known.generation
         };
-        let standing = store::standing(db, user_id).await?;
+        let standing = users::standing(db, user_id).await?;
         if let Some(standing) = standing {
             let mut known = self.write();
             if known.generation == before

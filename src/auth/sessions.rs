@@ -5,10 +5,10 @@ use sqlx::{PgConnection, PgExecutor, PgPool};
 use uuid::Uuid;
 
 use crate::{
-    audit::{Action, Actor},
+    audit::log::{Action, Actor},
+    domain::text::{email_key, former_email_key},
     error::{ApiError, Code},
     http::Address,
-    text::{email_key, former_email_key},
 };
 
 /// What a sign-in is decided by.

@@ -7,9 +7,9 @@ use sqlx::{PgExecutor, PgPool, Postgres, QueryBuilder, Row, postgres::PgRow};
 use utoipa::ToSchema;
 
 use crate::{
+    domain::user_summary::Person,
     error::{ApiError, Code},
-    http::{Ordering, Page, Sorted, page::HasKey},
-    person::Person,
+    http::{Ordering, Page, Sorted, pagination::HasKey},
 };
 
 /// What is worth an entry.

@@ -9,7 +9,7 @@ use std::{
 
 use ipnet::IpNet;
 
-use super::Address;
+use crate::http::Address;
 
 /// Bounds on the connections of one listener.
 #[derive(Clone, Debug)]

@@ -1,5 +1,10 @@
 //! How the server is put together: router, layers, start-up and shutdown, each in its order.
 
+pub mod connections;
+pub mod listener;
+pub mod state;
+pub mod web;
+
 use std::{io, sync::Arc, time::Duration};
 
 use axum::{
@@ -24,20 +29,24 @@ use tower_http::{
 };
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::{
-    auth::{self, limits::Limits, password::Passwords, standing::Standings, token::Keys},
-    batch::Batches,
-    config::{Config, SettingError},
-    error::ApiError,
-    http::{self, body_budget::BodyBudget, connections::ConnectionLimits, layers, problem::write_problems},
-    key_migration,
-    media::Media,
-    openapi, operations, order,
-    pulse::{self, Pulse},
-    reaction::{self, counters::Counters, flush},
-    snack::{self, sandbox::Sandbox},
+use self::{
+    connections::ConnectionLimits,
     state::{AppState, Shared},
-    statistics, web,
+};
+use crate::{
+    auth::{self, limits::Limits, password::Passwords, token::Keys, user_cache::Standings},
+    config::{Config, SettingError},
+    db::{
+        batcher::Batches,
+        comparison_keys,
+        watchdog::{self, Pulse},
+    },
+    error::ApiError,
+    http::{self, body_budget::BodyBudget, middleware, openapi, problem::write_problems},
+    operations, order,
+    reaction::{self, counters::Counters, flush},
+    snack::{self, image_worker::Sandbox, storage::Media},
+    statistics,
 };
 
 /// Measured with 6 and with 16, at 16 and 64 connections of clients: no difference beyond the noise, because requests that come
@@ -92,14 +101,15 @@ pub fn router(state: &AppState) -> Router {
     let (media, _) = snack::media_router().split_for_parts();
     let responses = BodyBudget::new(RESPONSE_BYTES);
     let pages = calls
-        .route_layer(from_fn_with_state(responses, layers::count_response_bytes))
+        .route_layer(from_fn_with_state(responses, middleware::count_response_bytes))
         .merge(openapi::router(document(), &state.config.public_url))
         .merge(web::router(state.config.web.as_deref()))
-        .route_layer(from_fn(layers::name_route))
+        .route_layer(from_fn(middleware::name_route))
         .with_state(state.clone());
     // Every path works with and without a trailing slash, but for pictures, whose paths are taken to the letter.
     let slashless = NormalizePathLayer::trim_trailing_slash().layer(pages);
-    let paths = media.route_layer(from_fn(layers::name_route)).with_state(state.clone()).fallback_service(slashless);
+    let paths =
+        media.route_layer(from_fn(middleware::name_route)).with_state(state.clone()).fallback_service(slashless);
     surround(paths, state)
 }
 
@@ -107,11 +117,11 @@ pub fn router(state: &AppState) -> Router {
 pub fn surround(paths: Router, state: &AppState) -> Router {
     let set = |name: HeaderName, value| SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value));
     let (places, tasks, pulse) = (Semaphore::new(REQUESTS), state.tasks.clone(), Arc::clone(&state.pulse));
-    let gate = layers::Gate { places, tasks, pulse };
+    let gate = middleware::Gate { places, tasks, pulse };
     let is_https = state.config.public_url.scheme() == "https";
     // From the outside in.
     let layers = ServiceBuilder::new()
-        .layer(from_fn_with_state(Arc::from(state.config.trusted_proxies.as_slice()), layers::observe))
+        .layer(from_fn_with_state(Arc::from(state.config.trusted_proxies.as_slice()), middleware::observe))
         .layer(set(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .layer(set(header::X_FRAME_OPTIONS, "DENY"))
         .layer(set(header::REFERRER_POLICY, "no-referrer"))
@@ -123,10 +133,10 @@ pub fn surround(paths: Router, state: &AppState) -> Router {
         .option_layer(is_https.then(|| set(header::STRICT_TRANSPORT_SECURITY, "max-age=31536000")))
         .option_layer(cors(&state.config))
         .layer(from_fn(write_problems))
-        .layer(from_fn(layers::require_host))
+        .layer(from_fn(middleware::require_host))
         .layer(CatchPanicLayer::custom(|_| ApiError::internal("a handler panicked").into_response()))
-        .layer(from_fn_with_state(Arc::new(gate), layers::admit))
-        .layer(from_fn_with_state(BodyBudget::new(REQUEST_BYTES), layers::count_request_bytes))
+        .layer(from_fn_with_state(Arc::new(gate), middleware::admit))
+        .layer(from_fn_with_state(BodyBudget::new(REQUEST_BYTES), middleware::count_request_bytes))
         .layer(DefaultBodyLimit::max(http::body::LIMIT));
     paths.layer(layers)
 }
@@ -143,9 +153,9 @@ fn cors(config: &Config) -> Option<CorsLayer> {
             header::CONTENT_TYPE,
             header::IF_MATCH,
             HeaderName::from_static("idempotency-key"),
-            layers::X_REQUEST_ID,
+            middleware::X_REQUEST_ID,
         ])
-        .expose_headers([header::ETAG, header::LOCATION, header::RETRY_AFTER, layers::X_REQUEST_ID])
+        .expose_headers([header::ETAG, header::LOCATION, header::RETRY_AFTER, middleware::X_REQUEST_ID])
         .max_age(Duration::from_hours(1));
     Some(layer)
 }
@@ -211,7 +221,7 @@ pub async fn connect(options: &PgConnectOptions) -> Result<PgPool, StartError> {
             // One that is read-only may stay so after the database is not.
             Box::pin(async move {
                 let is_usable = async {
-                    if !pulse::are_connections_suspect() {
+                    if !watchdog::are_connections_suspect() {
                         return connection.ping().await.map(|()| true);
                     }
                     let row = connection.fetch_one(sqlx::raw_sql(
@@ -243,7 +253,7 @@ async fn migrate(pool: &PgPool) -> Result<(), StartError> {
 /// # Errors
 /// Postgres out of reach.
 pub async fn update_keys(pool: &PgPool) -> Result<(), StartError> {
-    let run = key_migration::run(pool).await;
+    let run = comparison_keys::run(pool).await;
     run.map_err(|error| StartError::Failed(format!("comparison forms could not be brought up to date: {error}")))
 }
 
@@ -307,7 +317,7 @@ pub async fn serve_on(state: AppState, listener: TcpListener) -> Result<(), Star
         async move { state.standings.listen(&state.db).await }
     });
     let cleaning = tokio::spawn(operations::clean(state.clone(), stop.clone()));
-    let counting = tokio::spawn(statistics::days::run(state.clone(), stop.clone()));
+    let counting = tokio::spawn(statistics::daily_rollup::run(state.clone(), stop.clone()));
     // Told to stop only after the last request has been answered.
     let last_flush = CancellationToken::new();
     let mut flushing = tokio::spawn(flush::run(state.clone(), last_flush.clone()));
@@ -318,7 +328,7 @@ pub async fn serve_on(state: AppState, listener: TcpListener) -> Result<(), Star
         write_deadline: WRITE_DEADLINE,
         trusted_proxies: state.config.trusted_proxies.clone(),
     };
-    let serving = tokio::spawn(http::serve::serve(listener, router, limits, stop.clone()));
+    let serving = tokio::spawn(listener::serve(listener, router, limits, stop.clone()));
     let died = tokio::select! {
         () = stop.cancelled() => None,
         end = &mut flushing => Some(format!("the flusher died: {end:?}")),

@@ -5,12 +5,12 @@ use axum::{
     http::{header, request::Parts},
 };
 
-use super::{store::MemberType, token::TokenType};
+use super::{token::TokenType, users::MemberType};
 use crate::{
-    audit::Actor,
+    app::state::AppState,
+    audit::log::Actor,
     error::{ApiError, Code},
-    http::{Address, layers::RequestUser},
-    state::AppState,
+    http::{Address, middleware::RequestUser},
 };
 
 /// Somebody who has signed in and not resigned.
