@@ -24,7 +24,7 @@ const STARTS_WITHIN: Duration = Duration::from_secs(30);
 /// Kills one server; where there are others, they work alone for a while.
 pub async fn kill_server(round: &mut Round<'_>) {
     let count = round.stack.servers.len();
-    let victim = round.dice.below(count);
+    let victim = round.rng.usize(..count);
     round.stack.servers[victim].process().kill();
     if count > 1 {
         round.answers(50..200).await;

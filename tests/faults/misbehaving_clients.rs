@@ -5,6 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use fastrand::Rng;
 use serde_json::json;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -16,7 +17,7 @@ use tokio::{
 use crate::{
     client::Ground,
     record::{Asked, Deed, Reaction, Record, percentile},
-    rng::Dice,
+    rng::pick,
     rounds::{Report, Round},
     workload,
 };
@@ -50,17 +51,17 @@ pub async fn hang_up(mut round: Round<'_>, count: usize) -> Report {
     let port = round.stack.servers[0].port;
     let mut under_way = JoinSet::new();
     for number in 0..count {
-        let text = cancelled(&round.ground, &mut round.dice, &mut record, number);
+        let text = cancelled(&round.ground, &mut round.rng, &mut record, number);
         record.requests += 1;
         record.unknown += 1;
-        let mut dice = round.dice.split();
+        let mut rng = round.rng.fork();
         under_way.spawn(async move {
             let Ok(mut connection) = TcpStream::connect(("127.0.0.1", port)).await else {
                 return;
             };
             let _ = connection.write_all(text.as_bytes()).await;
-            sleep(Duration::from_micros(dice.below(20_000) as u64)).await;
-            if dice.one_in(2) {
+            sleep(Duration::from_micros(rng.usize(..20_000) as u64)).await;
+            if rng.usize(..2) == 0 {
                 let _ = connection.set_zero_linger();
             }
         });
@@ -78,19 +79,19 @@ pub async fn hang_up(mut round: Round<'_>, count: usize) -> Report {
 }
 
 /// A reaction, an order or a transition, noted as one that may have been done.
-fn cancelled(ground: &Ground, dice: &mut Dice, record: &mut Record, number: usize) -> String {
+fn cancelled(ground: &Ground, rng: &mut Rng, record: &mut Record, number: usize) -> String {
     let cast = Arc::clone(&ground.cast);
-    match dice.below(3) {
+    match rng.usize(..3) {
         0 => {
-            let (member, snack) = (dice.pick(&cast.members), dice.pick(&cast.shared));
-            let kind = *dice.pick(&["like", "hate"]);
+            let (member, snack) = (pick(rng, &cast.members), pick(rng, &cast.shared));
+            let kind = *pick(rng, &["like", "hate"]);
             let reaction = record.reactions.entry((snack.id, member.id)).or_default();
             reaction.floating.push(Some(kind.to_owned()));
             let path = format!("/snacks/{}/reaction", snack.uid);
             request("POST", &path, &member.access, "", &json!({"type": kind}).to_string())
         }
         1 => {
-            let (member, ware) = (dice.pick(&cast.members), dice.pick(&cast.wares));
+            let (member, ware) = (pick(rng, &cast.members), pick(rng, &cast.wares));
             let key = format!("{}-{number}", ground.name);
             let asked = Asked { user: member.id, lines: vec![(ware.uid, 3)], told: Vec::new(), unknown: true };
             record.orders.insert(key.clone(), asked);
@@ -98,13 +99,13 @@ fn cancelled(ground: &Ground, dice: &mut Dice, record: &mut Record, number: usiz
             request("POST", "/orders", &member.access, &format!("idempotency-key: {key}\r\n"), &body)
         }
         _ => {
-            let admin = dice.pick(&cast.admins);
+            let admin = pick(rng, &cast.admins);
             let orders = ground.orders();
             if orders.is_empty() {
                 return request("GET", "/snacks", &admin.access, "", "");
             }
-            let order = dice.pick(&orders).uid;
-            let to = *dice.pick(&["approved", "ordered", "shipping", "completed"]);
+            let order = pick(rng, &orders).uid;
+            let to = *pick(rng, &["approved", "ordered", "shipping", "completed"]);
             let deed = Deed { actor: admin.id, subject: order.to_string(), to: to.to_owned() };
             record.transitions.entry(deed).or_default().unknown += 1;
             let body = json!({"status": to, "estimated_arrival_time": "2030-01-09T03:00:00Z"}).to_string();
@@ -128,7 +129,7 @@ pub async fn be_slow(mut round: Round<'_>, count: usize) -> Report {
         return Report { record: before, ..Report::default() };
     }
 
-    let mut round = Round::begin(kind, index, round.dice.clone().below(usize::MAX) as u64, stack, &cast).await;
+    let mut round = Round::begin(kind, index, round.rng.clone().u64(..), stack, &cast).await;
     round.is_faulty(true);
     let port = round.stack.servers[0].port;
     let access = &cast.members[0].access;

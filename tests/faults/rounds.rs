@@ -8,6 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use fastrand::Rng;
 use tokio::{task::JoinSet, time::sleep};
 
 use crate::{
@@ -19,7 +20,7 @@ use crate::{
     process::{eventually, promised},
     proxy::{DELAY, Mode},
     record::Record,
-    rng::Dice,
+    rng,
     stack::{RECONCILE, Stack},
     workload,
 };
@@ -48,7 +49,7 @@ pub struct Round<'a> {
     pub index: usize,
     pub stack: &'a mut Stack,
     pub cast: Arc<Cast>,
-    pub dice: Dice,
+    pub rng: Rng,
     pub baseline: Baseline,
     pub ground: Arc<Ground>,
     pub clients: JoinSet<Record>,
@@ -58,7 +59,7 @@ pub struct Round<'a> {
 impl<'a> Round<'a> {
     /// Reads the baseline and sets the clients to work.
     pub async fn begin(kind: Kind, index: usize, seed: u64, stack: &'a mut Stack, cast: &Arc<Cast>) -> Self {
-        let mut dice = Dice::of(seed, &format!("{kind} {index}"));
+        let mut rng = rng::seeded(seed, &format!("{kind} {index}"));
         stack.go_past_proxies(kind == Kind::SignIn);
         stack.serve(kind.servers(index)).await;
         let mut db = stack.connect().await;
@@ -82,20 +83,20 @@ impl<'a> Round<'a> {
         });
         let clients = match kind {
             Kind::HangUp | Kind::SignIn => JoinSet::new(),
-            _ => workload::begin(&ground, &baseline, sign_ins, &mut dice),
+            _ => workload::begin(&ground, &baseline, sign_ins, &mut rng),
         };
-        Self { kind, index, stack, cast: Arc::clone(cast), dice, baseline, ground, clients, violations: Vec::new() }
+        Self { kind, index, stack, cast: Arc::clone(cast), rng, baseline, ground, clients, violations: Vec::new() }
     }
 
     /// Lets the clients work for some of `milliseconds`.
     pub async fn load(&mut self, milliseconds: std::ops::Range<usize>) {
-        sleep(Duration::from_millis(self.dice.between(milliseconds.start, milliseconds.end) as u64)).await;
+        sleep(Duration::from_millis(self.rng.usize(milliseconds.start..milliseconds.end) as u64)).await;
     }
 
     /// Lets the clients work until so many more of their requests have been answered. On a machine that is busy that takes its
     /// time; a round with hardly any requests would prove nothing.
     pub async fn answers(&mut self, count: std::ops::Range<usize>) {
-        let until = self.ground.answered.load(Ordering::Relaxed) + self.dice.between(count.start, count.end);
+        let until = self.ground.answered.load(Ordering::Relaxed) + self.rng.usize(count.start..count.end);
         let ground = Arc::clone(&self.ground);
         if !eventually(ANSWERED_WITHIN, async || ground.answered.load(Ordering::Relaxed) >= until).await {
             self.complain(format!("fewer than {count:?} answers within {ANSWERED_WITHIN:?}"));

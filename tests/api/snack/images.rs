@@ -19,11 +19,9 @@ use crate::support::test_app::{Answer, Body, Person, TestApp};
 
 /// A picture that compresses badly enough to be cut in half: red on the left, noise on the right.
 pub fn picture(width: u32, height: u32) -> DynamicImage {
-    let mut seed = 7_u32;
+    let mut rng = fastrand::Rng::with_seed(7);
     let pixels = RgbImage::from_fn(width, height, |x, _| {
-        seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        let [_, a, b, c] = seed.to_be_bytes();
-        image::Rgb(if x < width / 2 { [250, 0, 0] } else { [a, b, c] })
+        image::Rgb(if x < width / 2 { [250, 0, 0] } else { [(); 3].map(|()| rng.u8(..)) })
     });
     DynamicImage::ImageRgb8(pixels)
 }

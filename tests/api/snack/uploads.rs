@@ -206,12 +206,8 @@ async fn uploads_take_a_bounded_part_of_the_memory_and_past_it_are_told_to_come_
     let (_app, server, people) = process(40).await;
     let http = client();
     let large = {
-        let mut seed = 7_u32;
-        let noise = RgbImage::from_fn(1200, 1200, |_, _| {
-            seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            let [_, a, b, c] = seed.to_be_bytes();
-            image::Rgb([a, b, c])
-        });
+        let mut rng = fastrand::Rng::with_seed(7);
+        let noise = RgbImage::from_fn(1200, 1200, |_, _| image::Rgb([(); 3].map(|()| rng.u8(..))));
         encoded(&DynamicImage::from(noise), ImageFormat::Png)
     };
     assert!((4 * MIB..5 * MIB).contains(&large.len()), "{}", large.len());
