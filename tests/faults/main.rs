@@ -18,6 +18,8 @@ mod kind;
 mod member;
 mod misbehaving_clients;
 mod process;
+#[expect(dead_code, reason = "some modes are for the API tests")]
+#[path = "../support/proxy.rs"]
 mod proxy;
 mod record;
 mod rng;

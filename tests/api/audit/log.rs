@@ -142,7 +142,7 @@ async fn the_log_is_an_admins_list_like_any_other() {
 
 #[tokio::test]
 async fn who_is_turned_away_by_the_limits_is_logged_but_fills_no_table() {
-    let database = crate::support::test_app::database().await;
+    let database = crate::support::database::create().await;
     let run = Run::on(&database, &["serve"]).set("LIMIT_SIGN_IN_ACCOUNT", "1/1h").set("RUST_LOG", "info");
     let server = run.serve().await;
     let client = reqwest::Client::new();
@@ -196,7 +196,7 @@ async fn what_is_typed_as_the_user_name_is_kept_only_where_it_is_an_email() {
 
 #[tokio::test]
 async fn a_password_in_the_user_names_place_is_in_no_log_line() {
-    let database = crate::support::test_app::database().await;
+    let database = crate::support::database::create().await;
     let run = Run::on(&database, &["serve"]).set("LIMIT_SIGN_IN_ACCOUNT", "1/1h").set("RUST_LOG", "info");
     let server = run.serve().await;
     let client = reqwest::Client::new();
@@ -271,7 +271,7 @@ async fn what_cannot_be_entered_in_the_log_is_not_done() {
 
 #[tokio::test]
 async fn an_access_line_names_the_user_and_the_client() {
-    let database = crate::support::test_app::database().await;
+    let database = crate::support::database::create().await;
     let run = Run::on(&database, &["serve"]).set("RUST_LOG", "info").set("TRUSTED_PROXIES", "127.0.0.0/8");
     let server = run.serve().await;
     let client = reqwest::Client::new();

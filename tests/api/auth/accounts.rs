@@ -11,7 +11,10 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use unicode_normalization::UnicodeNormalization;
 
-use crate::support::test_app::{Answer, PASSWORD, Person, TestApp};
+use crate::support::{
+    response::Answer,
+    test_app::{PASSWORD, Person, TestApp},
+};
 
 async fn sign_up(app: &TestApp, email: &str) -> Answer {
     let body = json!({"email": email, "password": PASSWORD, "name": "김간식"});

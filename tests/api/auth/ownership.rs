@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 
 use crate::support::{
     endpoints::{Call, For, calls, sound_body},
-    test_app::{Answer, Person, TestApp},
+    response::Answer,
+    test_app::{Person, TestApp},
 };
 
 /// The tables that calls change, and whose each row is.

@@ -9,7 +9,8 @@ use unicode_normalization::UnicodeNormalization;
 
 use crate::support::{
     process::Run,
-    test_app::{Answer, PASSWORD, Person, TestApp},
+    response::Answer,
+    test_app::{PASSWORD, Person, TestApp},
 };
 
 const TYPED: &str = "새우깡과 꼬깔콘 사랑";

@@ -10,8 +10,10 @@ use sqlx::postgres::PgPoolOptions;
 use tokio::time::timeout;
 
 use crate::support::{
-    forwarder::{Forwarder, Line},
-    test_app::{Answer, Person, TestApp},
+    database::through_proxy,
+    proxy::Mode,
+    response::Answer,
+    test_app::{Person, TestApp},
 };
 
 async fn set_type(app: &TestApp, admin: &Person, id: i64, member_type: &str) -> Answer {
@@ -243,11 +245,11 @@ async fn a_standing_that_was_read_before_a_change_is_not_remembered_after_it() {
     let (admin, member) = (app.admin().await, app.member().await);
     let standings = &app.state.standings;
     // A reader whose answers are held up on their way from Postgres.
-    let line = Forwarder::to(&app.state.config.database).await;
+    let (proxy, database) = through_proxy(&app.state.config.database).await;
     let slow = PgPoolOptions::new()
         .max_connections(1)
         .test_before_acquire(false)
-        .connect_with(line.through(&app.state.config.database).application_name("slow"))
+        .connect_with(database.application_name("slow"))
         .await
         .expect("Postgres");
     standings.forget(member.id);
@@ -256,11 +258,11 @@ async fn a_standing_that_was_read_before_a_change_is_not_remembered_after_it() {
     let before: DateTime<Utc> =
         sqlx::query_scalar("SELECT clock_timestamp()").fetch_one(app.db()).await.expect("the time");
 
-    // A connection is pinged on its way back to the pool; a line that were held by then would keep it there for ever.
+    // A connection is pinged on its way back to the pool; responses held by then would keep it there for ever.
     while slow.num_idle() == 0 {
         tokio::task::yield_now().await;
     }
-    line.turn(Line::Held);
+    proxy.set_mode(Mode::HoldResponses);
     let changing = async {
         let has_read = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE application_name = 'slow'
             AND datname = current_database() AND state = 'idle' AND query_start > $1 AND query LIKE '%member_type%')";
@@ -271,7 +273,7 @@ async fn a_standing_that_was_read_before_a_change_is_not_remembered_after_it() {
         timeout(Duration::from_secs(5), reading).await.expect("a row that was read");
         set_type(&app, &admin, member.id, "admin").await.expect(200);
         assert_eq!(is_admin(&app, &member).await, 200);
-        line.turn(Line::Up);
+        proxy.set_mode(Mode::Pass);
     };
     let (read, ()) = join(standings.of(&slow, member.id), changing).await;
     assert_eq!(read.expect("an answer").expect("a standing").member_type, MemberType::Member);

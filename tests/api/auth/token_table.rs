@@ -11,7 +11,8 @@ use serde_json::{Value, json};
 use crate::{
     auth::tokens::{read, sign},
     support::endpoints::{Call, For, calls},
-    support::test_app::{Answer, Person, TestApp},
+    support::response::Answer,
+    support::test_app::{Person, TestApp},
 };
 
 /// How many calls need a token.

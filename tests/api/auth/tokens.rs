@@ -12,7 +12,10 @@ use serde_json::{Value, json};
 use snack_server::operations;
 use uuid::Uuid;
 
-use crate::support::test_app::{Answer, Person, TestApp};
+use crate::support::{
+    response::Answer,
+    test_app::{Person, TestApp},
+};
 
 async fn refresh(app: &TestApp, token: &str) -> Answer {
     app.post_open("/auth/token/refresh", json!({"refresh": token})).await

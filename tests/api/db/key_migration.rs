@@ -5,13 +5,14 @@ use snack_server::{app, auth::password::hash_blocking, config::Config};
 use sqlx::{Connection, PgConnection, PgPool, postgres::PgConnectOptions};
 
 use crate::support::{
+    database,
     process::Run,
-    test_app::{self, PASSWORD, TestApp, settings},
+    test_app::{PASSWORD, TestApp, settings},
 };
 
 /// A database as the last release before this one left it.
 async fn old_database() -> PgConnectOptions {
-    let database = test_app::empty_database().await;
+    let database = database::create_empty().await;
     let mut connection = PgConnection::connect_with(&database).await.expect("Postgres");
     sqlx::migrate!().run_to(7, &mut connection).await.expect("the old migrations");
     database

@@ -9,14 +9,16 @@ use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
 use tokio::time::timeout;
 
 use crate::support::{
-    forwarder::{Forwarder, Line},
-    test_app::{self, Answer, PASSWORD, Person, TestApp},
+    database::{self, through_proxy},
+    proxy::{Mode, Proxy},
+    response::Answer,
+    test_app::{PASSWORD, Person, TestApp},
 };
 
 /// A server whose way to Postgres can be cut, with a member, an admin, a snack and an order.
 struct Office {
     app: TestApp,
-    line: Forwarder,
+    proxy: Proxy,
     /// The database, by a way that is always up.
     database: PgConnectOptions,
     member: Person,
@@ -27,13 +29,13 @@ struct Office {
 
 impl Office {
     async fn open() -> Self {
-        let database = test_app::database().await;
-        let line = Forwarder::to(&database).await;
-        let app = TestApp::with(|config| config.database = line.through(&database)).await;
+        let database = database::create().await;
+        let (proxy, proxied) = through_proxy(&database).await;
+        let app = TestApp::with(|config| config.database = proxied).await;
         let (member, admin) = (app.member().await, app.admin().await);
         let snack = app.snack(&member, "새우깡").await;
         let order = app.order(&member, &[&snack]).await;
-        Self { app, line, database, member, admin, snack, order }
+        Self { app, proxy, database, member, admin, snack, order }
     }
 
     /// A call of each kind that cannot do without Postgres.
@@ -100,15 +102,15 @@ impl Office {
     }
 
     /// Breaks the line for a while, at a moment at which its connections have just been used.
-    async fn survive(&self, line: Line) {
+    async fn survive(&self, mode: Mode) {
         assert_eq!(self.ready().await, 200);
         let warm = (0..8).map(|_| self.app.get(&self.member, "/snacks"));
         join_all(warm).await;
-        self.line.turn(line);
+        self.proxy.set_mode(mode);
 
         for round in 0..2 {
             for (answer, took) in join_all(self.calls().into_iter().map(|call| self.make(call))).await {
-                assert!(took < Duration::from_secs(3), "{line:?} {round}: {took:?} {answer:?}");
+                assert!(took < Duration::from_secs(3), "{mode:?} {round}: {took:?} {answer:?}");
                 assert!(!answer.header("retry-after").is_empty());
                 answer.refused(503, "unavailable");
             }
@@ -121,12 +123,13 @@ impl Office {
         ask("/nothing").await.refused(404, "not_found");
         ask("/orders").await.refused(401, "not_authenticated");
 
-        self.line.turn(Line::Up);
+        self.proxy.set_mode(Mode::Pass);
+        self.proxy.reap();
         self.recovered().await;
         // Nothing of what was refused has been done by half, and everything works as before.
         let order = self.app.get(&self.member, &format!("/orders/{}", self.order)).await.expect(200);
         assert_eq!((&order["status"], order["purchases"].as_array().map(Vec::len)), (&json!("created"), Some(1)));
-        let name = format!("{line:?}");
+        let name = format!("{mode:?}");
         self.app.snack(&self.member, &name).await;
         self.app.sign_in(self.member.id, &self.member.email).await;
         let react = json!({"type": "like"});
@@ -138,35 +141,35 @@ impl Office {
 
 #[tokio::test]
 async fn a_postgres_that_refuses_is_a_503_in_time_and_over_when_it_is_back() {
-    Office::open().await.survive(Line::Refused).await;
+    Office::open().await.survive(Mode::Refuse).await;
 }
 
 #[tokio::test]
 async fn a_postgres_that_hangs_up_is_a_503_in_time_and_over_when_it_is_back() {
-    Office::open().await.survive(Line::Cut).await;
+    Office::open().await.survive(Mode::Reset).await;
 }
 
 #[tokio::test]
 async fn a_postgres_that_falls_silent_is_a_503_in_time_and_over_when_it_is_back() {
-    Office::open().await.survive(Line::Silent).await;
+    Office::open().await.survive(Mode::BlackHole).await;
 }
 
 #[tokio::test]
 async fn requests_under_way_when_postgres_goes_are_answered_or_told_503() {
     let office = Office::open().await;
-    for line in [Line::Cut, Line::Refused] {
+    for mode in [Mode::Reset, Mode::Refuse] {
         let snacks = (0..60).map(async |number| {
             if number == 20 {
-                office.line.turn(line);
+                office.proxy.set_mode(mode);
             }
-            let body = json!({"name": format!("{line:?} {number}"), "price": "500"});
+            let body = json!({"name": format!("{mode:?} {number}"), "price": "500"});
             office.app.post(&office.member, "/snacks", body).await
         });
         let answers = join_all(snacks).await;
         for answer in answers.into_iter().filter(|answer| answer.status != 201) {
             answer.refused(503, "unavailable");
         }
-        office.line.turn(Line::Up);
+        office.proxy.set_mode(Mode::Pass);
         office.recovered().await;
     }
 }
@@ -176,7 +179,7 @@ async fn a_change_of_role_during_an_outage_is_known_when_it_is_over() {
     let office = Office::open().await;
     let app = &office.app;
     app.get(&office.member, "/checks/is_admin").await.refused(403, "permission_denied");
-    office.line.turn(Line::Refused);
+    office.proxy.set_mode(Mode::Refuse);
     // Somebody else, on another way.
     let direct = sqlx::PgPool::connect_with(office.database.clone()).await.expect("Postgres");
     sqlx::query("UPDATE users SET member_type = 'admin' WHERE id = $1")
@@ -184,7 +187,7 @@ async fn a_change_of_role_during_an_outage_is_known_when_it_is_over() {
         .execute(&direct)
         .await
         .expect("an update");
-    office.line.turn(Line::Up);
+    office.proxy.set_mode(Mode::Pass);
     office.recovered().await;
     app.get(&office.member, "/checks/is_admin").await.expect(200);
 }
@@ -196,7 +199,7 @@ async fn a_request_that_waits_is_not_given_up_because_no_connection_is_left_for_
     let mut holder = PgConnection::connect_with(&office.database).await.expect("Postgres");
     let mut lock = holder.begin().await.expect("a transaction");
     sqlx::query("SELECT FROM snacks FOR UPDATE").execute(&mut *lock).await.expect("a lock");
-    office.line.turn(Line::Full);
+    office.proxy.set_mode(Mode::Exhausted);
     let path = format!("/snacks/{}", office.snack);
     let mut edit = std::pin::pin!(office.app.patch(&office.member, &path, json!({"price": "700"})));
     // Long enough for the server to doubt that Postgres is there.

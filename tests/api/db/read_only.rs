@@ -37,7 +37,7 @@ async fn becomes(app: &TestApp, status: u16) {
 }
 
 /// A write of each noun.
-async fn writes(app: &TestApp, member: &Person, snack: &str) -> Vec<crate::support::test_app::Answer> {
+async fn writes(app: &TestApp, member: &Person, snack: &str) -> Vec<crate::support::response::Answer> {
     let body = json!({"type": "like"});
     let order = json!({"snacks": [{"uid": snack, "quantity": 1}]});
     vec![

@@ -7,8 +7,9 @@ use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
 
 use crate::{
     operations::commands::count,
+    support::database,
     support::process::Run,
-    support::test_app::{self, Person, TestApp},
+    support::test_app::{Person, TestApp},
 };
 
 /// The rows of every table, in an order that depends on what they hold alone.
@@ -26,7 +27,7 @@ async fn everything(database: &PgConnectOptions) -> Vec<(String, String)> {
 
 #[tokio::test]
 async fn demo_data_fills_an_empty_database_once() {
-    let database = test_app::empty_database().await;
+    let database = database::create_empty().await;
     let run = Run::on(&database, &["demo-data"]);
     let said = run.end().await.well();
     let media = run.get("MEDIA_URL").to_owned();

@@ -21,8 +21,9 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::support::{
+    database,
     process::{Run, Server},
-    test_app::{self, PASSWORD, TestApp},
+    test_app::{PASSWORD, TestApp},
 };
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -40,7 +41,7 @@ struct Office {
 impl Office {
     async fn open() -> Self {
         allow_connections();
-        let database = test_app::database().await;
+        let database = database::create().await;
         let server = Run::on(&database, &["serve"]).set("LIMIT_CONNECTIONS_ADDRESS", "4096").serve().await;
         let http = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().expect("a client");
         let mut office = Self { server, http, access: String::new() };

@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 
 use crate::support::{
     endpoints::{For, NO_UID, calls},
-    test_app::{Answer, Person, TestApp},
+    response::Answer,
+    test_app::{Person, TestApp},
 };
 
 #[tokio::test]

@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 
 use crate::support::{
     endpoints::{Call, calls, sound_body},
-    test_app::{Answer, Person, TestApp},
+    response::Answer,
+    test_app::{Person, TestApp},
 };
 
 /// The lists and how each can be sorted.

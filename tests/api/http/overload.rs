@@ -13,15 +13,16 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::support::{
+    database,
     process::{Run, Server},
-    test_app::{self, TestApp},
+    test_app::TestApp,
 };
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
 async fn start() -> Server {
     listener::allow_connections();
-    let database = test_app::database().await;
+    let database = database::create().await;
     // All come from one address.
     Run::on(&database, &["serve"]).set("LIMIT_CONNECTIONS_ADDRESS", "4096").serve().await
 }

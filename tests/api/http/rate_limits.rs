@@ -10,7 +10,10 @@ use snack_server::{
     config::{Config, Rate},
 };
 
-use crate::support::test_app::{Answer, PASSWORD, Person, TestApp};
+use crate::support::{
+    response::Answer,
+    test_app::{PASSWORD, Person, TestApp},
+};
 
 const fn rate(count: u32) -> Rate {
     Rate { count, period: Duration::from_hours(1) }

@@ -17,8 +17,9 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::support::{
+    database,
     process::{Run, Server},
-    test_app::{self, PASSWORD, TestApp},
+    test_app::{PASSWORD, TestApp},
 };
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -84,7 +85,7 @@ async fn a_connection_whose_client_does_not_read_is_closed_and_one_that_reads_sl
 
 #[tokio::test]
 async fn past_its_share_an_address_gets_no_connection_and_others_do() {
-    let database = test_app::database().await;
+    let database = database::create().await;
     let server = Run::on(&database, &["serve"]).set("LIMIT_CONNECTIONS_ADDRESS", "5").serve().await;
     let ask = async |from: &str| {
         let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
@@ -112,7 +113,7 @@ async fn past_its_share_an_address_gets_no_connection_and_others_do() {
 #[tokio::test]
 async fn large_pages_that_nobody_reads_share_a_budget() {
     allow_connections();
-    let database = test_app::database().await;
+    let database = database::create().await;
     let server = Run::on(&database, &["serve"]).serve().await;
     let http = reqwest::Client::builder().no_proxy().build().expect("a client");
     let post = async |path: &str, access: &str, body: serde_json::Value| {
@@ -168,7 +169,7 @@ async fn growth(server: &Server, path: &str, connections: usize) -> u64 {
 #[tokio::test]
 async fn clients_that_do_not_read_take_little_memory_and_keep_nobody_out() {
     allow_connections();
-    let database = test_app::database().await;
+    let database = database::create().await;
     let server = Run::on(&database, &["serve"]).serve().await;
     // As many as one address may have.
     let grown = growth(&server, "/openapi.json", 500).await;

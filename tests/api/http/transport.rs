@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 
 use crate::support::{
     endpoints::{Call, NO_UID, calls, send_bytes, sound_body},
-    test_app::{Answer, PASSWORD, TestApp},
+    response::Answer,
+    test_app::{PASSWORD, TestApp},
 };
 
 /// The most that a JSON body may weigh, in bytes.

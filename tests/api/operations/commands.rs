@@ -7,8 +7,9 @@ use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
 use tokio::net::TcpListener;
 
 use crate::support::{
+    database,
     process::{Run, folder},
-    test_app::{self, PASSWORD, TestApp},
+    test_app::{PASSWORD, TestApp},
 };
 
 /// A server in this process on a database that the binary works on.
@@ -25,7 +26,7 @@ pub async fn count(database: &PgConnectOptions, what: &str) -> i64 {
 
 #[tokio::test]
 async fn a_wrong_setting_stops_the_start_with_one_line_that_names_it() {
-    let database = test_app::database().await;
+    let database = database::create().await;
     let taken = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let taken = taken.local_addr().expect("an address").to_string();
     let file = folder();
@@ -94,7 +95,7 @@ async fn a_wrong_setting_stops_the_start_with_one_line_that_names_it() {
 
 #[tokio::test]
 async fn a_wrong_setting_stops_the_other_commands_too() {
-    let database = test_app::database().await;
+    let database = database::create().await;
     let admin = ["create-admin", "--email", "admin@snack.example", "--name", "관리자"];
     let table: [(&[&str], &str, &str); 7] = [
         (&["migrate"], "DATABASE_URL", "postgres://snack@127.0.0.1:1/snack"),
@@ -114,7 +115,7 @@ async fn a_wrong_setting_stops_the_other_commands_too() {
 
 #[tokio::test]
 async fn no_secret_is_repeated_by_whoever_refuses_it() {
-    let database = test_app::database().await;
+    let database = database::create().await;
     let secret = "a-short-secret";
     let url = format!("postgres://snack:{secret}@127.0.0.1:1/snack");
     for (variable, value) in [("JWT_SECRET", secret), ("JWT_SECRET_PREVIOUS", secret), ("DATABASE_URL", &url)] {
@@ -140,7 +141,7 @@ async fn an_unknown_command_is_refused() {
 
 #[tokio::test]
 async fn migrate_brings_an_empty_database_up_to_date_however_many_do_so_at_once() {
-    let database = test_app::empty_database().await;
+    let database = database::create_empty().await;
     assert_eq!(count(&database, "pg_class WHERE relname = 'orders'").await, 0);
     let runs = (0..3).map(async |_| Run::on(&database, &["migrate"]).end().await.well());
     for said in join_all(runs).await {
@@ -160,7 +161,7 @@ fn create_admin(database: &PgConnectOptions, email: &str) -> Run {
 
 #[tokio::test]
 async fn create_admin_makes_an_admin_with_the_password_of_the_variable() {
-    let database = test_app::empty_database().await;
+    let database = database::create_empty().await;
     let run = create_admin(&database, "Boss@Snack.example").set("SNACK_ADMIN_PASSWORD", PASSWORD);
     assert!(run.end().await.well().contains("Boss@Snack.example"));
     let app = office(&database).await;
@@ -180,7 +181,7 @@ async fn create_admin_makes_an_admin_with_the_password_of_the_variable() {
 
 #[tokio::test]
 async fn create_admin_takes_the_password_from_standard_input() {
-    let database = test_app::database().await;
+    let database = database::create().await;
     let app = office(&database).await;
     for (number, ending) in ["", "\n", "\r\n"].into_iter().enumerate() {
         let email = format!("boss{number}@snack.example");

@@ -12,8 +12,9 @@ use tokio::{
 };
 
 use crate::support::{
+    database,
     process::{Run, SECRET, Server},
-    test_app::{self, PASSWORD},
+    test_app::PASSWORD,
 };
 
 /// A client of a server in another process.
@@ -60,7 +61,7 @@ impl<'a> Client<'a> {
 
 #[tokio::test]
 async fn two_servers_that_start_at_once_on_an_empty_database_both_come_up() {
-    let database = test_app::empty_database().await;
+    let database = database::create_empty().await;
     let run = Run::on(&database, &[]);
     let (one, two) = (run.clone(), run.set("HTTP_ADDR", "127.0.0.1:0"));
     let (one, two) = join(one.serve(), two.serve()).await;
@@ -79,7 +80,7 @@ async fn two_servers_that_start_at_once_on_an_empty_database_both_come_up() {
 
 #[tokio::test]
 async fn healthcheck_tells_a_server_that_is_ready_from_one_that_is_not() {
-    let database = test_app::database().await;
+    let database = database::create().await;
     let server = Run::on(&database, &["serve"]).serve().await;
     let check = |address: &str| Run::bare(&["healthcheck"]).set("HTTP_ADDR", address);
     assert_eq!(check(&server.address).end().await.well(), "");
@@ -109,7 +110,7 @@ async fn healthcheck_tells_a_server_that_is_ready_from_one_that_is_not() {
 
 #[tokio::test]
 async fn a_server_that_is_told_to_stop_answers_what_it_has_begun_and_takes_nothing_new() {
-    let database = test_app::database().await;
+    let database = database::create().await;
     let server = Run::on(&database, &["serve"]).serve().await;
     // Half a request is under way.
     let body = json!({"email": "slow@snack.example", "password": PASSWORD, "name": "김간식"}).to_string();
@@ -140,7 +141,7 @@ async fn a_server_that_is_told_to_stop_answers_what_it_has_begun_and_takes_nothi
 
 #[tokio::test]
 async fn a_server_that_stops_writes_down_what_it_has_counted() {
-    let database = test_app::database().await;
+    let database = database::create().await;
     let run = Run::on(&database, &["serve"]).set("REACTION_FLUSH_INTERVAL", "1day");
     let server = run.serve().await;
     let client = Client::of(&server);
@@ -159,7 +160,7 @@ async fn a_server_that_stops_writes_down_what_it_has_counted() {
 
 #[tokio::test]
 async fn every_log_line_is_json_with_the_request_id_and_without_any_secret() {
-    let database = test_app::database().await;
+    let database = database::create().await;
     let run = Run::on(&database, &["serve"]).set("RUST_LOG", "debug").unset("LOG_FORMAT");
     let server = run.serve().await;
     let client = Client::of(&server);

@@ -6,8 +6,9 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use crate::support::{
+    database,
     process::{Run, Server},
-    test_app::{PASSWORD, database},
+    test_app::PASSWORD,
 };
 
 const MIB: usize = 1024 * 1024;
@@ -21,7 +22,7 @@ fn resident(server: &Server) -> usize {
 
 /// A server on which a test may sign in as often as it likes.
 async fn serve() -> Server {
-    let run = Run::on(&database().await, &["serve"]);
+    let run = Run::on(&database::create().await, &["serve"]);
     ["LIMIT_SIGN_IN_ACCOUNT", "LIMIT_SIGN_IN_ADDRESS"]
         .into_iter()
         .fold(run, |run, limit| run.set(limit, "1000000/1s"))

@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 
 use crate::support::{
     fixtures::{FLOW, bring, count, order_in, wanted},
-    test_app::{Answer, Body, Person, TestApp},
+    response::{Answer, Body},
+    test_app::{Person, TestApp},
 };
 
 async fn edit(app: &TestApp, who: &Person, order: &str, lines: &[(&str, i64)]) -> Answer {

@@ -6,7 +6,8 @@ use serde_json::json;
 
 use crate::support::{
     fixtures::{bring, count, wanted},
-    test_app::{Answer, Person, TestApp},
+    response::Answer,
+    test_app::{Person, TestApp},
 };
 
 const ORDERS: &str = "SELECT count(*) FROM orders";

@@ -6,7 +6,8 @@ use sqlx::{Connection, PgConnection};
 
 use crate::support::{
     fixtures::{FLOW, bring, count, many_snacks, order_in_flight, until_waiting, wanted},
-    test_app::{Answer, TestApp},
+    response::Answer,
+    test_app::TestApp,
 };
 
 /// Holds the rows against the rules, whatever was won and lost before.

@@ -6,7 +6,8 @@ use snack_server::order::status::OrderStatus;
 
 use crate::support::{
     fixtures::{FLOW, bring, count, order_in},
-    test_app::{Answer, Person, TestApp},
+    response::Answer,
+    test_app::{Person, TestApp},
 };
 
 const ARRIVAL: &str = "2030-01-09T03:00:00Z";

@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 
 use crate::support::{
     counter_snapshot::{Ledger, key},
-    test_app::{Answer, Person, TestApp},
+    response::Answer,
+    test_app::{Person, TestApp},
 };
 
 const UNKNOWN: &str = "00000000-0000-4000-8000-000000000000";

@@ -5,7 +5,10 @@ use futures_util::future::join_all;
 use reqwest::multipart::Form;
 use serde_json::{Value, json};
 
-use crate::support::test_app::{Body, Person, TestApp};
+use crate::support::{
+    response::Body,
+    test_app::{Person, TestApp},
+};
 
 const UNKNOWN: &str = "/snacks/00000000-0000-4000-8000-000000000000";
 

@@ -15,9 +15,10 @@ use uuid::Uuid;
 
 use crate::{
     snack::images::{decoded, encoded, picture},
+    support::database,
     support::forged_images::{self, Forgery, PAYLOADS},
     support::process::{Run, Server},
-    support::test_app::{self, PASSWORD, TestApp},
+    support::test_app::{PASSWORD, TestApp},
 };
 
 const BOUNDARY: &str = "a-boundary-that-is-in-none-of-the-files";
@@ -143,7 +144,7 @@ pub fn memory(server: &Server, figure: &str) -> u64 {
 
 #[tokio::test]
 async fn no_forgery_takes_the_servers_memory() {
-    let database = test_app::database().await;
+    let database = database::create().await;
     let server = Run::on(&database, &["serve"]).serve().await;
     let http = reqwest::Client::builder().no_proxy().build().expect("a client");
     let url = |path: &str| format!("http://{}{path}", server.address);

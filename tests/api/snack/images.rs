@@ -15,7 +15,10 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::support::test_app::{Answer, Body, Person, TestApp};
+use crate::support::{
+    response::{Answer, Body},
+    test_app::{Person, TestApp},
+};
 
 /// A picture that compresses badly enough to be cut in half: red on the left, noise on the right.
 pub fn picture(width: u32, height: u32) -> DynamicImage {

@@ -5,7 +5,10 @@ use futures_util::future::join;
 use serde_json::{Value, json};
 use unicode_normalization::UnicodeNormalization;
 
-use crate::support::test_app::{Body, Person, TestApp};
+use crate::support::{
+    response::Body,
+    test_app::{Person, TestApp},
+};
 
 const ORDERINGS: [&str; 6] =
     ["like_ratio", "like_reaction_count", "hate_reaction_count", "name", "price", "created_at"];

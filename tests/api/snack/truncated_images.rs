@@ -12,7 +12,8 @@ use snack_server::snack::end_marker::is_complete;
 use crate::{
     snack::images::{declares, encoded, form, patch_form, picture, stored, with_segment},
     support::forged_images,
-    support::test_app::{Answer, Person, TestApp},
+    support::response::Answer,
+    support::test_app::{Person, TestApp},
 };
 
 /// Made with Pillow: several scans, and a thumbnail in the EXIF that has an end marker of its own.

@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 
 use crate::support::{
     fixtures::{Seed, SeedLine, bring, count, created_at, instant, many_snacks, plant, priced, shipped, wanted},
-    test_app::{Answer, Person, TestApp},
+    response::Answer,
+    test_app::{Person, TestApp},
 };
 
 const BOM: &str = "\u{feff}";

@@ -6,7 +6,10 @@ use serde_json::{Value, json};
 use snack_server::order::{create::create, request::OrderRequest};
 use sqlx::{PgPool, Postgres, Transaction};
 
-use crate::support::test_app::{Body, Person, TestApp};
+use crate::support::{
+    response::Body,
+    test_app::{Person, TestApp},
+};
 
 /// The statuses in the order of the flow.
 pub const FLOW: [&str; 6] = ["created", "approved", "ordered", "shipping", "completed", "canceled"];

@@ -4,14 +4,11 @@
 //! the test that met it.
 
 use std::{
-    sync::{
-        LazyLock,
-        atomic::{AtomicU32, Ordering},
-    },
+    sync::atomic::{AtomicU32, Ordering},
     time::Duration,
 };
 
-use reqwest::{Method, RequestBuilder, StatusCode, header::HeaderMap, multipart::Form};
+use reqwest::{Method, RequestBuilder, multipart::Form};
 use serde_json::{Value, json};
 use snack_server::{
     app::{self, state::AppState},
@@ -23,9 +20,14 @@ use snack_server::{
         store::{self, Wish},
     },
 };
-use sqlx::{Connection, PgConnection, PgPool, postgres::PgConnectOptions};
-use tokio::{net::TcpListener, sync::OnceCell, task::JoinHandle};
+use sqlx::{PgPool, postgres::PgConnectOptions};
+use tokio::{net::TcpListener, task::JoinHandle};
 use uuid::Uuid;
+
+use super::{
+    database::{self, environment},
+    response::Answer,
+};
 
 /// The password of everybody in these tests.
 pub const PASSWORD: &str = "korea-snack-9";
@@ -47,60 +49,6 @@ pub struct Person {
     pub email: String,
     pub access: String,
     pub refresh: String,
-}
-
-/// An answer, read whole.
-#[derive(Debug)]
-pub struct Answer {
-    pub status: StatusCode,
-    pub headers: HeaderMap,
-    pub text: String,
-    /// The body as JSON; null when it is none.
-    pub body: Value,
-    call: String,
-}
-
-static DOCUMENT: LazyLock<Value> = LazyLock::new(|| serde_json::to_value(app::document()).expect("a document"));
-
-fn environment(name: &str) -> String {
-    std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set; run the tests with `make test`"))
-}
-
-/// A migrated database that the others are copied from.
-async fn template(server: &PgConnectOptions) -> String {
-    static TEMPLATE: OnceCell<String> = OnceCell::const_new();
-    TEMPLATE
-        .get_or_init(|| async {
-            let name = create_database(server, None).await;
-            app::connect(&server.clone().database(&name)).await.expect("migrations").close().await;
-            name
-        })
-        .await
-        .clone()
-}
-
-async fn create_database(server: &PgConnectOptions, template: Option<&str>) -> String {
-    let name = format!("test_{}", Uuid::new_v4().simple());
-    let mut connection = PgConnection::connect_with(server).await.expect("Postgres");
-    let template = template.map(|template| format!("TEMPLATE {template}")).unwrap_or_default();
-    let sql = sqlx::AssertSqlSafe(format!("CREATE DATABASE {name} {template}"));
-    sqlx::raw_sql(sql).execute(&mut connection).await.expect("a database");
-    name
-}
-
-/// A fresh, migrated database.
-pub async fn database() -> PgConnectOptions {
-    let server: PgConnectOptions = environment("DATABASE_URL").parse().expect("DATABASE_URL");
-    let template = template(&server).await;
-    let name = create_database(&server, Some(&template)).await;
-    server.database(&name)
-}
-
-/// A database that not even a migration has seen.
-pub async fn empty_database() -> PgConnectOptions {
-    let server: PgConnectOptions = environment("DATABASE_URL").parse().expect("DATABASE_URL");
-    let name = create_database(&server, None).await;
-    server.database(&name)
 }
 
 /// Settings for a server of a test's own.
@@ -140,7 +88,7 @@ impl TestApp {
 
     /// A server with other settings.
     pub async fn with(change: impl FnOnce(&mut Config)) -> Self {
-        let mut config = settings(database().await);
+        let mut config = settings(database::create().await);
         change(&mut config);
         Self::serve(config).await
     }
@@ -211,13 +159,8 @@ impl TestApp {
     pub async fn send(&self, request: RequestBuilder) -> Answer {
         let request = request.build().expect("a request");
         let (method, path) = (request.method().clone(), request.url().path().to_owned());
-        let answer = self.client.execute(request).await.expect("an answer");
-        let (status, headers) = (answer.status(), answer.headers().clone());
-        let text = String::from_utf8_lossy(&answer.bytes().await.expect("a body")).into_owned();
-        let body = serde_json::from_str(&text).unwrap_or(Value::Null);
-        let answer = Answer { status, headers, text, body, call: format!("{method} {path}") };
-        answer.is_documented(&method, &path);
-        answer
+        let response = self.client.execute(request).await.expect("a response");
+        Answer::read(&method, &path, response).await
     }
 
     pub async fn get(&self, who: &Person, path: &str) -> Answer {
@@ -335,106 +278,5 @@ impl TestApp {
     pub async fn go(&self, admin: &Person, order: &str, status: &str) -> Answer {
         let body = json!({"status": status, "estimated_arrival_time": "2030-01-09T03:00:00Z"});
         self.put(admin, &format!("/orders/{order}/status"), body).await
-    }
-}
-
-impl Answer {
-    /// The body of an answer that has this status.
-    #[track_caller]
-    pub fn expect(self, status: u16) -> Body {
-        assert_eq!(self.status.as_u16(), status, "{}: {}", self.call, self.text);
-        Body(self.body)
-    }
-
-    /// The body of a refusal with this status and code, which is a complete problem.
-    #[track_caller]
-    pub fn refused(self, status: u16, code: &str) -> Body {
-        assert_eq!(
-            (self.status.as_u16(), self.body["code"].as_str()),
-            (status, Some(code)),
-            "{}: {}",
-            self.call,
-            self.text
-        );
-        assert_eq!(self.header("content-type"), "application/problem+json");
-        assert_eq!(self.body["status"], status);
-        assert!(self.body["detail"].as_str().is_some_and(|detail| !detail.is_empty()));
-        assert!(self.body["errors"].is_array());
-        if status == 401 {
-            assert_eq!(self.header("www-authenticate"), "Bearer");
-        }
-        Body(self.body)
-    }
-
-    /// A header as text, empty when there is none.
-    pub fn header(&self, name: &str) -> &str {
-        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
-    }
-
-    /// Fails when the document does not have this answer for a call that it has.
-    fn is_documented(&self, method: &Method, path: &str) {
-        let trimmed = if path.len() > 1 { path.trim_end_matches('/') } else { path };
-        let matches = |template: &str| {
-            let (template, path): (Vec<_>, Vec<_>) = (template.split('/').collect(), trimmed.split('/').collect());
-            template.len() == path.len()
-                && template.iter().zip(&path).all(|(part, given)| part.starts_with('{') || part == given)
-        };
-        let paths = DOCUMENT["paths"].as_object().expect("paths");
-        // The literal path before the one with a parameter: /auth/users/profile before /auth/users/{id}.
-        let Some((_, item)) = paths.get_key_value(trimmed).or_else(|| paths.iter().find(|(path, _)| matches(path)))
-        else {
-            return;
-        };
-        let operation = &item[method.as_str().to_ascii_lowercase()];
-        if operation.is_null() {
-            return;
-        }
-        let response = &operation["responses"][self.status.as_str()];
-        assert!(!response.is_null(), "{} answers {}, which its document lacks: {}", self.call, self.status, self.text);
-        if let Some(code) = self.body["code"].as_str().filter(|_| self.status.as_u16() >= 400) {
-            let examples = &response["content"]["application/problem+json"]["examples"];
-            assert!(!examples[code].is_null(), "{} refuses with {code}, which its document lacks", self.call);
-        }
-    }
-}
-
-/// The body of an answer.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Body(pub Value);
-
-impl std::ops::Deref for Body {
-    type Target = Value;
-
-    fn deref(&self) -> &Value {
-        &self.0
-    }
-}
-
-impl Body {
-    /// The `uid` in it.
-    #[track_caller]
-    pub fn uid(&self) -> String {
-        self["uid"].as_str().expect("a uid").to_owned()
-    }
-
-    /// The rows of a list.
-    #[track_caller]
-    pub fn rows(&self) -> &Vec<Value> {
-        self["results"].as_array().expect("results")
-    }
-
-    /// What `key` is in every row of a list.
-    #[track_caller]
-    pub fn column(&self, key: &str) -> Vec<Value> {
-        self.rows().iter().map(|row| row[key].clone()).collect()
-    }
-
-    /// The fields that a `validation_failed` blames, sorted.
-    #[track_caller]
-    pub fn blamed(&self) -> Vec<&str> {
-        let mut fields: Vec<_> =
-            self["errors"].as_array().expect("errors").iter().filter_map(|error| error["field"].as_str()).collect();
-        fields.sort_unstable();
-        fields
     }
 }

@@ -5,8 +5,10 @@ use std::path::Path;
 use reqwest::{Method, header};
 
 use crate::support::{
+    database,
     process::{Run, folder},
-    test_app::{self, Answer, TestApp},
+    response::Answer,
+    test_app::TestApp,
 };
 
 const PAGE: &str = "<!doctype html><title>the page</title>";
@@ -163,7 +165,7 @@ async fn the_build_is_found_in_the_working_folder_or_beside_the_binary_and_misse
     let [bare, whole] = [folder(), folder()];
     std::fs::create_dir(&bare).expect("a folder");
     build(&whole.join("web/dist"));
-    let run = Run::on(&test_app::database().await, &["serve"]);
+    let run = Run::on(&database::create().await, &["serve"]);
 
     let (told, page) = started(&run.clone().within(bare.clone())).await;
     assert_eq!(told, 1);
