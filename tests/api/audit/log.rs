@@ -6,11 +6,11 @@ use serde_json::{Value, json};
 use crate::{
     operations::commands::count,
     support::process::Run,
-    support::test_app::{PASSWORD, Person, TestApp},
+    support::test_app::{PASSWORD, TestApp, TestUser},
 };
 
 /// Action, subject and outcome of every entry that `query` finds, newest first.
-async fn entries(app: &TestApp, admin: &Person, query: &str) -> Vec<(String, String, String)> {
+async fn entries(app: &TestApp, admin: &TestUser, query: &str) -> Vec<(String, String, String)> {
     let page = app.get(admin, &format!("/audit?limit=100{query}")).await.expect(200);
     let text = |row: &Value, key: &str| row[key].as_str().expect("a text").to_owned();
     page.rows().iter().map(|row| (text(row, "action"), text(row, "subject"), text(row, "outcome"))).collect()
@@ -28,7 +28,7 @@ async fn what_is_worth_an_entry_has_one_that_names_who_and_from_where() {
     let order = app.order(&kim, &[&snack]).await;
     app.patch(&kim, &format!("/snacks/{snack}"), json!({"desc": "고소해요"})).await.expect(200);
     app.put(&admin, &format!("/snacks/{snack}/status"), json!({"status": "unavailable"})).await.expect(200);
-    app.go(&admin, &order, "approved").await.expect(200);
+    app.set_status(&admin, &order, "approved").await.expect(200);
     app.put(&admin, &format!("/auth/users/{}", kim.id), json!({"member_type": "admin"})).await.expect(200);
     let change = json!({"current_password": PASSWORD, "new_password": "another-snack-10"});
     app.put(&kim, "/auth/users/password", change).await.expect(204);
@@ -68,7 +68,7 @@ async fn a_refused_sign_in_has_an_entry_whether_the_account_exists_or_not() {
     let (admin, kim) = (app.admin().await, app.member().await);
     for email in [kim.email.as_str(), "nobody@snack.example"] {
         let guess = json!({"username": email, "password": "a-guess-that-is-wrong"});
-        app.post_open("/auth/token", guess).await.refused(401, "invalid_credentials");
+        app.post_open("/auth/token", guess).await.expect_error(401, "invalid_credentials");
     }
     let page = app.get(&admin, "/audit?action=sign_in&limit=2").await.expect(200);
     assert_eq!(page.column("subject"), ["nobody@snack.example", kim.email.as_str()]);
@@ -83,7 +83,7 @@ async fn a_stranger_cannot_fill_the_log_with_one_long_email() {
     let app = TestApp::start().await;
     let admin = app.admin().await;
     let guess = json!({"username": "김".repeat(20_000), "password": "a-guess-that-is-wrong"});
-    app.post_open("/auth/token", guess).await.refused(401, "invalid_credentials");
+    app.post_open("/auth/token", guess).await.expect_error(401, "invalid_credentials");
     assert_eq!(entries(&app, &admin, "&action=sign_in").await[0].1, "(not an email)");
 }
 
@@ -93,7 +93,7 @@ async fn a_stolen_refresh_token_that_comes_again_has_an_entry() {
     let (admin, kim) = (app.admin().await, app.member().await);
     let body = json!({"refresh": kim.refresh});
     app.post_open("/auth/token/refresh", body.clone()).await.expect(200);
-    app.post_open("/auth/token/refresh", body).await.refused(401, "invalid_token");
+    app.post_open("/auth/token/refresh", body).await.expect_error(401, "invalid_token");
     assert_eq!(
         entries(&app, &admin, "&action=refresh_token_reuse").await,
         [entry("refresh_token_reuse", &kim.id.to_string(), "ok")]
@@ -104,10 +104,10 @@ async fn a_stolen_refresh_token_that_comes_again_has_an_entry() {
 async fn what_was_refused_by_a_rule_has_no_entry_that_says_it_was_done() {
     let app = TestApp::start().await;
     let admin = app.admin().await;
-    app.delete(&admin, "/auth/users/resign").await.refused(409, "last_admin");
+    app.delete(&admin, "/auth/users/resign").await.expect_error(409, "last_admin");
     let snack = app.snack(&admin, "새우깡").await;
     let order = app.order(&admin, &[&snack]).await;
-    app.go(&admin, &order, "completed").await.refused(409, "invalid_transition");
+    app.set_status(&admin, &order, "completed").await.expect_error(409, "invalid_transition");
     assert_eq!(entries(&app, &admin, "&action=resignation").await, []);
     assert_eq!(entries(&app, &admin, "&action=order_status_change").await, []);
 }
@@ -116,11 +116,11 @@ async fn what_was_refused_by_a_rule_has_no_entry_that_says_it_was_done() {
 async fn the_log_is_an_admins_list_like_any_other() {
     let app = TestApp::start().await;
     let (admin, kim) = (app.admin().await, app.member().await);
-    app.get(&kim, "/audit").await.refused(403, "permission_denied");
-    app.send(app.request(Method::GET, "/audit")).await.refused(401, "not_authenticated");
+    app.get(&kim, "/audit").await.expect_error(403, "permission_denied");
+    app.send(app.request(Method::GET, "/audit")).await.expect_error(401, "not_authenticated");
     for wrong in ["action=theft", "actor=kim", "from=2024-1-1", "cursor=x", "limit=0", "from=2024-02-02&to=2024-02-01"]
     {
-        app.get(&admin, &format!("/audit?{wrong}")).await.refused(400, "invalid_request");
+        app.get(&admin, &format!("/audit?{wrong}")).await.expect_error(400, "invalid_request");
     }
     assert_eq!(entries(&app, &admin, "&to=2020-01-01").await, []);
     assert_eq!(entries(&app, &admin, "&actor=999999").await, []);
@@ -151,8 +151,8 @@ async fn who_is_turned_away_by_the_limits_is_logged_but_fills_no_table() {
         let url = format!("http://{}/auth/token", server.address);
         assert_eq!(client.post(url).json(&body).send().await.expect("an answer").status(), expected);
     }
-    server.tell("-TERM");
-    let (_, lines, _) = server.ended().await;
+    server.signal("-TERM");
+    let (_, lines, _) = server.wait().await;
     let logged = |outcome: &str| {
         let fits = |line: &&String| {
             ["audit", "sign_in", "kim@snack.example", "127.0.0.1", outcome].iter().all(|part| line.contains(part))
@@ -185,7 +185,7 @@ async fn what_is_typed_as_the_user_name_is_kept_only_where_it_is_an_email() {
     ];
     for (typed, kept) in table {
         let guess = json!({"username": typed, "password": "a-guess-that-is-wrong"});
-        app.post_open("/auth/token", guess).await.refused(401, "invalid_credentials");
+        app.post_open("/auth/token", guess).await.expect_error(401, "invalid_credentials");
         assert_eq!(
             entries(&app, &admin, "&action=sign_in").await[0],
             entry("sign_in", kept, "invalid_credentials"),
@@ -205,8 +205,8 @@ async fn a_password_in_the_user_names_place_is_in_no_log_line() {
         let url = format!("http://{}/auth/token", server.address);
         assert_eq!(client.post(url).json(&body).send().await.expect("an answer").status(), expected);
     }
-    server.tell("-TERM");
-    let (_, lines, _) = server.ended().await;
+    server.signal("-TERM");
+    let (_, lines, _) = server.wait().await;
     assert_eq!(lines.iter().filter(|line| line.contains("(not an email)")).count(), 2, "{lines:#?}");
     assert!(lines.iter().all(|line| !line.to_lowercase().contains("my-secret-7")), "{lines:#?}");
 }
@@ -245,7 +245,7 @@ async fn what_cannot_be_entered_in_the_log_is_not_done() {
     let wrong = json!({"username": kim.email, "password": "a-guess-that-is-wrong"});
     let change = json!({"current_password": PASSWORD, "new_password": "another-snack-10"});
     let wrong_change = json!({"current_password": "a-guess-that-is-wrong", "new_password": "another-snack-10"});
-    let answers = [
+    let responses = [
         app.post_open("/auth/sign-up", new.clone()).await,
         app.post_open("/auth/token", right.clone()).await,
         app.post_open("/auth/token", wrong).await,
@@ -256,10 +256,10 @@ async fn what_cannot_be_entered_in_the_log_is_not_done() {
         app.delete(&kim, "/auth/users/resign").await,
         app.patch(&kim, &format!("/snacks/{snack}"), json!({"desc": "고소해요"})).await,
         app.put(&admin, &format!("/snacks/{snack}/status"), json!({"status": "unavailable"})).await,
-        app.go(&admin, &order, "approved").await,
+        app.set_status(&admin, &order, "approved").await,
     ];
-    for answer in answers {
-        answer.refused(500, "internal_error");
+    for response in responses {
+        response.expect_error(500, "internal_error");
     }
     break_the_log(&app, false).await;
     assert_eq!(state().await, before);
@@ -289,8 +289,8 @@ async fn an_access_line_names_the_user_and_the_client() {
     }
     let request = client.get(url("/snacks")).header("X-Forwarded-For", "203.0.113.10");
     assert_eq!(request.send().await.expect("one").status(), 401);
-    server.tell("-TERM");
-    let (_, lines, _) = server.ended().await;
+    server.signal("-TERM");
+    let (_, lines, _) = server.wait().await;
 
     let line = |path: &str| -> Value {
         let lines = lines.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok());

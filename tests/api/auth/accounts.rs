@@ -12,25 +12,25 @@ use serde_json::{Value, json};
 use unicode_normalization::UnicodeNormalization;
 
 use crate::support::{
-    response::Answer,
-    test_app::{PASSWORD, Person, TestApp},
+    response::Response,
+    test_app::{PASSWORD, TestApp, TestUser},
 };
 
-async fn sign_up(app: &TestApp, email: &str) -> Answer {
+async fn sign_up(app: &TestApp, email: &str) -> Response {
     let body = json!({"email": email, "password": PASSWORD, "name": "김간식"});
     app.post_open("/auth/sign-up", body).await
 }
 
-async fn sign_in(app: &TestApp, username: &str, password: &str) -> Answer {
+async fn sign_in(app: &TestApp, username: &str, password: &str) -> Response {
     let body = json!({"username": username, "password": password});
     app.post_open("/auth/token", body).await
 }
 
-async fn refresh(app: &TestApp, person: &Person) -> Answer {
+async fn refresh(app: &TestApp, person: &TestUser) -> Response {
     app.post_open("/auth/token/refresh", json!({"refresh": person.refresh})).await
 }
 
-async fn change_password(app: &TestApp, person: &Person, current: &str, new: &str) -> Answer {
+async fn change_password(app: &TestApp, person: &TestUser, current: &str, new: &str) -> Response {
     let body = json!({"current_password": current, "new_password": new});
     app.put(person, "/auth/users/password", body).await
 }
@@ -79,7 +79,7 @@ async fn an_email_is_the_same_whatever_its_case_space_and_unicode_form() {
         format!("Kim@{decomposed}"),
         format!("kIM@{}", decomposed.to_uppercase()),
     ] {
-        sign_up(&app, &same).await.refused(409, "email_taken");
+        sign_up(&app, &same).await.expect_error(409, "email_taken");
         sign_in(&app, &same, PASSWORD).await.expect(200);
     }
     sign_up(&app, &format!("kim2@{domain}")).await.expect(201);
@@ -104,10 +104,10 @@ async fn an_email_is_one_however_its_domain_is_written() {
         "kim2@ｅｘａｍｐｌｅ.com",
         "kim3@FAẞ.example",
     ] {
-        sign_up(&app, same).await.refused(409, "email_taken");
+        sign_up(&app, same).await.expect_error(409, "email_taken");
         sign_in(&app, same, PASSWORD).await.expect(200);
     }
-    sign_in(&app, "kim1@한국2.kr", PASSWORD).await.refused(401, "invalid_credentials");
+    sign_in(&app, "kim1@한국2.kr", PASSWORD).await.expect_error(401, "invalid_credentials");
 }
 
 #[tokio::test]
@@ -133,7 +133,7 @@ async fn an_email_that_is_not_what_it_looks_like_is_refused() {
         "kim@exa_mple.com",
         "kim@[127.0.0.1]",
     ] {
-        let problem = sign_up(&app, email).await.refused(400, "validation_failed");
+        let problem = sign_up(&app, email).await.expect_error(400, "validation_failed");
         let error = &problem["errors"][0];
         assert_eq!((&error["field"], &error["code"]), (&json!("email"), &json!("invalid_email")), "{email:?}");
     }
@@ -158,10 +158,10 @@ async fn a_name_is_what_is_seen_of_it() {
     ] {
         let body = json!({"email": "lee@snack.example", "password": PASSWORD, "name": name});
         let change = json!({"name": name});
-        for answer in
+        for response in
             [app.post_open("/auth/sign-up", body).await, app.patch(&member, "/auth/users/profile", change).await]
         {
-            let problem = answer.refused(400, "validation_failed");
+            let problem = response.expect_error(400, "validation_failed");
             let error = &problem["errors"][0];
             assert_eq!((&error["field"], &error["code"]), (&json!("name"), &json!(code)), "{name:?}");
         }
@@ -207,13 +207,13 @@ async fn every_field_of_a_sign_up_keeps_its_rule() {
     for (number, (field, value, broken)) in table.into_iter().enumerate() {
         let mut body = json!({"email": format!("kim{number}@snack.example"), "password": PASSWORD, "name": "김간식"});
         body[field] = value.clone();
-        let answer = app.post_open("/auth/sign-up", body).await;
+        let response = app.post_open("/auth/sign-up", body).await;
         let Some(code) = broken else {
-            answer.expect(201);
+            response.expect(201);
             continue;
         };
-        let problem = answer.refused(400, "validation_failed");
-        assert_eq!(problem.blamed(), [field], "{value}");
+        let problem = response.expect_error(400, "validation_failed");
+        assert_eq!(problem.error_fields(), [field], "{value}");
         assert_eq!(problem["errors"][0]["code"], code, "{value}");
         assert!(problem["errors"][0]["message"].is_string());
     }
@@ -224,12 +224,12 @@ async fn all_broken_fields_are_told_at_once_and_before_a_taken_email() {
     let app = TestApp::start().await;
     let taken = app.member().await;
     for body in [json!({}), json!({"email": "nobody", "password": "short", "name": " "})] {
-        let problem = app.post_open("/auth/sign-up", body).await.refused(400, "validation_failed");
-        assert_eq!(problem.blamed(), ["email", "name", "password"]);
+        let problem = app.post_open("/auth/sign-up", body).await.expect_error(400, "validation_failed");
+        assert_eq!(problem.error_fields(), ["email", "name", "password"]);
     }
     let body = json!({"email": taken.email, "password": "short", "name": "김간식"});
-    let problem = app.post_open("/auth/sign-up", body).await.refused(400, "validation_failed");
-    assert_eq!(problem.blamed(), ["password"]);
+    let problem = app.post_open("/auth/sign-up", body).await.expect_error(400, "validation_failed");
+    assert_eq!(problem.error_fields(), ["password"]);
 }
 
 #[tokio::test]
@@ -239,7 +239,7 @@ async fn a_field_of_another_type_cannot_be_read() {
         for field in ["email", "password", "name"] {
             let mut body = json!({"email": "kim@snack.example", "password": PASSWORD, "name": "김간식"});
             body[field] = value.clone();
-            app.post_open("/auth/sign-up", body).await.refused(400, "invalid_request");
+            app.post_open("/auth/sign-up", body).await.expect_error(400, "invalid_request");
         }
     }
 }
@@ -249,8 +249,8 @@ async fn the_email_of_somebody_who_resigned_is_never_handed_out_again() {
     let app = TestApp::start().await;
     let gone = app.member().await;
     app.delete(&gone, "/auth/users/resign").await.expect(204);
-    sign_up(&app, &gone.email).await.refused(409, "email_resigned");
-    sign_up(&app, &format!(" {} ", gone.email.to_uppercase())).await.refused(409, "email_resigned");
+    sign_up(&app, &gone.email).await.expect_error(409, "email_resigned");
+    sign_up(&app, &format!(" {} ", gone.email.to_uppercase())).await.expect_error(409, "email_resigned");
 }
 
 #[tokio::test]
@@ -259,10 +259,10 @@ async fn of_many_sign_ups_with_one_email_at_once_one_wins() {
     let replica = app.replica().await;
     let emails = ["kim@snack.example", "KIM@snack.example", " kim@SNACK.example "];
     let tries = (0..18).map(|number| sign_up(if number % 2 == 0 { &app } else { &replica }, emails[number % 3]));
-    let (won, lost): (Vec<_>, Vec<_>) = join_all(tries).await.into_iter().partition(|answer| answer.status == 201);
+    let (won, lost): (Vec<_>, Vec<_>) = join_all(tries).await.into_iter().partition(|response| response.status == 201);
     assert_eq!((won.len(), lost.len()), (1, 17));
-    for answer in lost {
-        answer.refused(409, "email_taken");
+    for response in lost {
+        response.expect_error(409, "email_taken");
     }
 }
 
@@ -276,8 +276,8 @@ async fn signing_in_takes_the_email_as_username_or_as_email() {
         keys.sort();
         assert_eq!(keys, ["access", "refresh"]);
     }
-    let problem = app.post_open("/auth/token", json!({})).await.refused(400, "validation_failed");
-    assert_eq!(problem.blamed(), ["password", "username"]);
+    let problem = app.post_open("/auth/token", json!({})).await.expect_error(400, "validation_failed");
+    assert_eq!(problem.error_fields(), ["password", "username"]);
 }
 
 #[tokio::test]
@@ -287,7 +287,7 @@ async fn signing_in_is_noted_in_the_profile() {
     let profile = app.get(&member, "/auth/users/profile").await.expect(200);
     is_recent(&profile["last_login"]);
     let first = profile["last_login"].clone();
-    sign_in(&app, &member.email, "a wrong password").await.refused(401, "invalid_credentials");
+    sign_in(&app, &member.email, "a wrong password").await.expect_error(401, "invalid_credentials");
     let still = app.get(&member, "/auth/users/profile").await.expect(200);
     assert_eq!(still["last_login"], first);
     app.sign_in(member.id, &member.email).await;
@@ -309,12 +309,12 @@ async fn an_unknown_email_a_wrong_password_and_a_resigned_member_are_told_alike(
         (&gone.email, PASSWORD),
         (&gone.email, "not the password"),
     ] {
-        let answer = sign_in(&app, email, password).await;
-        let mut headers = answer.headers.clone();
+        let response = sign_in(&app, email, password).await;
+        let mut headers = response.headers.clone();
         for changing in ["x-request-id", "date"] {
             headers.remove(changing);
         }
-        told.push((answer.refused(401, "invalid_credentials"), headers));
+        told.push((response.expect_error(401, "invalid_credentials"), headers));
     }
     for other in &told[1..] {
         assert_eq!(other, &told[0]);
@@ -332,7 +332,7 @@ async fn an_unknown_email_costs_what_a_wrong_password_costs() {
     for _ in 0..40 {
         for (email, least) in emails.iter().zip(&mut least) {
             let begun = Instant::now();
-            sign_in(&app, email, "not the password").await.refused(401, "invalid_credentials");
+            sign_in(&app, email, "not the password").await.expect_error(401, "invalid_credentials");
             *least = begun.elapsed().min(*least);
         }
         if least[1] * 2 > least[0] && least[2] * 2 > least[0] {
@@ -350,11 +350,11 @@ async fn a_new_password_ends_every_refresh_token_but_no_access_token() {
     change_password(&app, &member, PASSWORD, "새로운비밀번호1").await.expect(204);
 
     for device in [&member, &elsewhere] {
-        refresh(&app, device).await.refused(401, "invalid_token");
+        refresh(&app, device).await.expect_error(401, "invalid_token");
         app.get(device, "/auth/users/profile").await.expect(200);
     }
     refresh(&app, &bystander).await.expect(200);
-    sign_in(&app, &member.email, PASSWORD).await.refused(401, "invalid_credentials");
+    sign_in(&app, &member.email, PASSWORD).await.expect_error(401, "invalid_credentials");
     let again = sign_in(&app, &member.email, "새로운비밀번호1").await.expect(200);
     app.post_open("/auth/token/refresh", json!({"refresh": again["refresh"]})).await.expect(200);
 }
@@ -364,17 +364,17 @@ async fn a_password_is_not_made_of_ones_own_email_or_name() {
     let app = TestApp::start().await;
     let body = |password: &str| json!({"email": "Kim.Minsu@snack.example", "password": password, "name": "김 과자왕"});
     for password in ["kim.minsu@snack.example", "KimMinsu2026", "김과자왕!!!!", "**김 과자왕**"] {
-        let problem = app.post_open("/auth/sign-up", body(password)).await.refused(400, "validation_failed");
+        let problem = app.post_open("/auth/sign-up", body(password)).await.expect_error(400, "validation_failed");
         assert_eq!(problem["errors"][0]["code"], "too_personal", "{password}");
-        assert_eq!(problem.blamed(), ["password"]);
+        assert_eq!(problem.error_fields(), ["password"]);
     }
     app.post_open("/auth/sign-up", body(PASSWORD)).await.expect(201);
     let tokens = sign_in(&app, "kim.minsu@snack.example", PASSWORD).await.expect(200);
     let change = json!({"current_password": PASSWORD, "new_password": "김과자왕1234"});
     let request = app.request(Method::PUT, "/auth/users/password").bearer_auth(tokens["access"].as_str().expect("one"));
-    let problem = app.send(request.json(&change)).await.refused(400, "validation_failed");
+    let problem = app.send(request.json(&change)).await.expect_error(400, "validation_failed");
     assert_eq!(problem["errors"][0]["code"], "too_personal");
-    assert_eq!(problem.blamed(), ["new_password"]);
+    assert_eq!(problem.error_fields(), ["new_password"]);
     sign_in(&app, "kim.minsu@snack.example", PASSWORD).await.expect(200);
 }
 
@@ -391,9 +391,9 @@ async fn a_refused_new_password_changes_nothing() {
         ("not the password", "short", &["new_password"]),
         ("", "", &["current_password", "new_password"]),
     ];
-    for (current, new, blamed) in table {
-        let problem = change_password(&app, &member, current, new).await.refused(400, "validation_failed");
-        assert_eq!(problem.blamed(), blamed);
+    for (current, new, error_fields) in table {
+        let problem = change_password(&app, &member, current, new).await.expect_error(400, "validation_failed");
+        assert_eq!(problem.error_fields(), error_fields);
     }
     sign_in(&app, &member.email, PASSWORD).await.expect(200);
     refresh(&app, &member).await.expect(200);
@@ -404,11 +404,11 @@ async fn of_two_password_changes_at_once_one_wins() {
     let app = TestApp::start().await;
     let member = app.member().await;
     let changes = ["the first new one", "the second new one"].map(|new| change_password(&app, &member, PASSWORD, new));
-    let answers = join_all(changes).await;
-    let won = answers.iter().position(|answer| answer.status == 204).expect("a winner");
-    let [first, second]: [Answer; 2] = answers.try_into().expect("two answers");
+    let responses = join_all(changes).await;
+    let won = responses.iter().position(|response| response.status == 204).expect("a winner");
+    let [first, second]: [Response; 2] = responses.try_into().expect("two answers");
     let lost = if won == 0 { second } else { first };
-    assert_eq!(lost.refused(400, "validation_failed").blamed(), ["current_password"]);
+    assert_eq!(lost.expect_error(400, "validation_failed").error_fields(), ["current_password"]);
 }
 
 #[tokio::test]
@@ -421,8 +421,8 @@ async fn no_sign_in_with_the_old_password_outlives_the_change() {
         let trying = (0..6).map(async |_| {
             let mut won = Vec::new();
             while !changed.load(Ordering::Relaxed) {
-                let answer = sign_in(&app, &member.email, PASSWORD).await;
-                won.extend((answer.status == 200).then(|| answer.body["refresh"].clone()));
+                let response = sign_in(&app, &member.email, PASSWORD).await;
+                won.extend((response.status == 200).then(|| response.body["refresh"].clone()));
             }
             won
         });
@@ -432,7 +432,7 @@ async fn no_sign_in_with_the_old_password_outlives_the_change() {
         };
         let (won, ()) = join(join_all(trying), changing).await;
         for token in won.into_iter().flatten() {
-            app.post_open("/auth/token/refresh", json!({"refresh": token})).await.refused(401, "invalid_token");
+            app.post_open("/auth/token/refresh", json!({"refresh": token})).await.expect_error(401, "invalid_token");
         }
     }
 }
@@ -461,10 +461,10 @@ async fn a_profile_refuses_a_name_that_breaks_the_rule() {
     let app = TestApp::start().await;
     let member = app.member().await;
     for body in [json!({}), json!({"name": " "}), json!({"name": "가".repeat(51)})] {
-        let problem = app.patch(&member, "/auth/users/profile", body).await.refused(400, "validation_failed");
-        assert_eq!(problem.blamed(), ["name"]);
+        let problem = app.patch(&member, "/auth/users/profile", body).await.expect_error(400, "validation_failed");
+        assert_eq!(problem.error_fields(), ["name"]);
     }
-    app.patch(&member, "/auth/users/profile", json!({"name": null})).await.refused(400, "invalid_request");
+    app.patch(&member, "/auth/users/profile", json!({"name": null})).await.expect_error(400, "invalid_request");
 }
 
 #[tokio::test]
@@ -474,8 +474,8 @@ async fn checks_tell_who_one_is() {
     let success = json!({"detail": "Success"});
     for check in ["/checks/is_authenticated", "/checks/is_admin"] {
         assert_eq!(app.get(&admin, check).await.expect(200).0, success);
-        app.send(app.request(Method::GET, check)).await.refused(401, "not_authenticated");
+        app.send(app.request(Method::GET, check)).await.expect_error(401, "not_authenticated");
     }
     assert_eq!(app.get(&member, "/checks/is_authenticated").await.expect(200).0, success);
-    app.get(&member, "/checks/is_admin").await.refused(403, "permission_denied");
+    app.get(&member, "/checks/is_admin").await.expect_error(403, "permission_denied");
 }

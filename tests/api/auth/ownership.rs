@@ -7,9 +7,9 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::{
-    endpoints::{Call, For, calls, sound_body},
-    response::Answer,
-    test_app::{Person, TestApp},
+    endpoints::{Access, Endpoint, endpoints, valid_body},
+    response::Response,
+    test_app::{TestApp, TestUser},
 };
 
 /// The tables that calls change, and whose each row is.
@@ -49,58 +49,66 @@ struct Ground {
 }
 
 impl Ground {
-    async fn lay(app: &TestApp, owner: &Person, name: &str) -> Self {
+    async fn lay(app: &TestApp, owner: &TestUser, name: &str) -> Self {
         let snack = app.snack(owner, &format!("{name} 하나")).await;
         let order = app.order(owner, &[&snack]).await;
         let free = app.snack(owner, &format!("{name} 둘")).await;
         app.post(owner, &format!("/snacks/{snack}/reaction"), json!({"type": "hate"})).await.expect(200);
-        let user = app.crowd(1).await.remove(0).id;
+        let user = app.users(1).await.remove(0).id;
         Self { snack, order, free, user }
     }
 
     /// The path that names what is there.
-    fn path(&self, call: &Call) -> String {
-        call.with(match call.path.split('/').nth(1) {
-            Some("auth") => return call.with(&self.user.to_string()),
+    fn path(&self, endpoint: &Endpoint) -> String {
+        endpoint.with(match endpoint.path.split('/').nth(1) {
+            Some("auth") => return endpoint.with(&self.user.to_string()),
             Some("snacks") => &self.snack,
             Some("order" | "orders") => &self.order,
-            _ if call.path.contains('{') => "0191e3a0-0000-7000-8000-000000000000.png",
+            _ if endpoint.path.contains('{') => "0191e3a0-0000-7000-8000-000000000000.png",
             _ => "",
         })
     }
 
     /// A body that does the deed where it may be done. The snack that is ordered anew is one that nobody has ordered.
-    fn body(&self, call: &Call) -> Option<Value> {
-        let mut body = call.takes_body().then(|| sound_body(&call.name(), &self.free))?;
-        match call.name().as_str() {
+    fn body(&self, endpoint: &Endpoint) -> Option<Value> {
+        let mut body = endpoint.takes_body().then(|| valid_body(&endpoint.name(), &self.free))?;
+        match endpoint.name().as_str() {
             "PUT /auth/users/{id}" | "PATCH /auth/users/{id}" => body["member_type"] = json!("admin"),
             // The owner hates the snack: it cannot be approved.
             "PUT /orders/{uid}/status" | "PATCH /orders/{uid}/status" | "PUT /order/{uid}" => {
                 body["status"] = json!("canceled");
             }
-            "POST /snacks" | "PATCH /snacks/{uid}" => body["name"] = json!(format!("{} {}", call.method, self.snack)),
+            "POST /snacks" | "PATCH /snacks/{uid}" => {
+                body["name"] = json!(format!("{} {}", endpoint.method, self.snack))
+            }
             _ => {}
         }
         Some(body)
     }
 
-    async fn send(&self, app: &TestApp, call: &Call, who: Option<&Person>, body: Option<&Value>) -> Answer {
-        let request = app.request(call.method.clone(), &self.path(call));
-        let request = who.into_iter().fold(request, |request, who| request.bearer_auth(&who.access));
+    async fn send(
+        &self,
+        app: &TestApp,
+        endpoint: &Endpoint,
+        user: Option<&TestUser>,
+        body: Option<&Value>,
+    ) -> Response {
+        let request = app.request(endpoint.method.clone(), &self.path(endpoint));
+        let request = user.into_iter().fold(request, |request, user| request.bearer_auth(&user.access));
         app.send(body.into_iter().fold(request, reqwest::RequestBuilder::json)).await
     }
 }
 
 /// Whom the calls are made by and done to.
-struct Office {
+struct Setup {
     app: TestApp,
-    admin: Person,
-    owner: Person,
-    stranger: Person,
+    admin: TestUser,
+    owner: TestUser,
+    stranger: TestUser,
 }
 
-impl Office {
-    async fn open() -> Self {
+impl Setup {
+    async fn new() -> Self {
         let app = TestApp::start().await;
         let (admin, owner, stranger) = (app.admin().await, app.member().await, app.member().await);
         // The stranger has something too: a call that empties a table is no better for it.
@@ -108,9 +116,9 @@ impl Office {
         Self { app, admin, owner, stranger }
     }
 
-    async fn calls(&self, which: &[For]) -> Vec<Call> {
-        let all = calls(&self.app).await;
-        let chosen: Vec<Call> = all.into_iter().filter(|call| which.contains(&call.is_for())).collect();
+    async fn endpoints(&self, which: &[Access]) -> Vec<Endpoint> {
+        let all = endpoints(&self.app).await;
+        let chosen: Vec<Endpoint> = all.into_iter().filter(|endpoint| which.contains(&endpoint.access())).collect();
         assert!(!chosen.is_empty());
         chosen
     }
@@ -118,31 +126,32 @@ impl Office {
 
 #[tokio::test]
 async fn what_is_for_others_is_refused_to_a_stranger_and_nothing_has_changed() {
-    let office = Office::open().await;
-    let Office { app, admin, owner, stranger } = &office;
+    let setup = Setup::new().await;
+    let Setup { app, admin, owner, stranger } = &setup;
     let mut refused = 0;
-    for call in office.calls(&[For::OwnerAndAdmins, For::Admins]).await {
-        let name = call.name();
+    for endpoint in setup.endpoints(&[Access::OwnerAndAdmins, Access::Admins]).await {
+        let name = endpoint.name();
         let ground = Ground::lay(app, owner, &name).await;
-        let body = ground.body(&call);
+        let body = ground.body(&endpoint);
         let before = digest(app, None).await;
         // Owning the resource makes nobody an admin.
-        let strangers: &[&Person] = if call.is_for() == For::Admins { &[stranger, owner] } else { &[stranger] };
-        for who in strangers {
-            ground.send(app, &call, Some(who), body.as_ref()).await.refused(403, "permission_denied");
+        let strangers: &[&TestUser] =
+            if endpoint.access() == Access::Admins { &[stranger, owner] } else { &[stranger] };
+        for user in strangers {
+            ground.send(app, &endpoint, Some(user), body.as_ref()).await.expect_error(403, "permission_denied");
             assert_eq!(digest(app, None).await, before, "{name}");
             refused += 1;
         }
         // The very same request was sound: it does the deed for those whom it is for.
-        let rightful: &Person = if call.is_for() == For::Admins { admin } else { owner };
-        ground.send(app, &call, Some(rightful), body.as_ref()).await.expect(200);
-        assert_eq!(digest(app, None).await == before, call.method == Method::GET, "{name}");
+        let rightful: &TestUser = if endpoint.access() == Access::Admins { admin } else { owner };
+        ground.send(app, &endpoint, Some(rightful), body.as_ref()).await.expect(200);
+        assert_eq!(digest(app, None).await == before, endpoint.method == Method::GET, "{name}");
     }
     assert_eq!(refused, 20);
 }
 
 /// `body` with everything in it that could name somebody else or ask for more. Two names to sign in with are refused at once.
-fn greedy(body: Option<Value>, victim: &Person) -> Option<Value> {
+fn greedy(body: Option<Value>, victim: &TestUser) -> Option<Value> {
     let mut body = body?;
     let is_sign_in = body.get("username").is_some();
     let grasp = json!({
@@ -162,26 +171,27 @@ fn greedy(body: Option<Value>, victim: &Person) -> Option<Value> {
 
 #[tokio::test]
 async fn what_anybody_may_do_is_done_to_nobody_elses_and_makes_nobody_more_than_they_are() {
-    let office = Office::open().await;
-    let Office { app, admin, owner, .. } = &office;
+    let setup = Setup::new().await;
+    let Setup { app, admin, owner, .. } = &setup;
     let mut done = 0;
-    for call in office.calls(&[For::Anybody, For::Members, For::Oneself]).await {
-        let name = call.name();
+    for endpoint in setup.endpoints(&[Access::Anybody, Access::Members, Access::Oneself]).await {
+        let name = endpoint.name();
         let ground = Ground::lay(app, owner, &name).await;
         // A stranger for each: some of the calls end a sign-in or an account.
         let stranger = app.member().await;
-        let others = [admin.id, owner.id, ground.user, office.stranger.id];
+        let others = [admin.id, owner.id, ground.user, setup.stranger.id];
         let before = digest(app, Some(&others)).await;
-        let who = (call.is_for() != For::Anybody).then_some(&stranger);
-        let body = greedy(ground.body(&call), owner);
-        let greedy_path = Call { path: format!("{}?user_id={}&id={}", call.path, owner.id, owner.id), ..call.clone() };
-        let answer = ground.send(app, &greedy_path, who, body.as_ref()).await;
+        let user = (endpoint.access() != Access::Anybody).then_some(&stranger);
+        let body = greedy(ground.body(&endpoint), owner);
+        let greedy_path =
+            Endpoint { path: format!("{}?user_id={}&id={}", endpoint.path, owner.id, owner.id), ..endpoint.clone() };
+        let response = ground.send(app, &greedy_path, user, body.as_ref()).await;
         match name.as_str() {
             // No picture of that name, no account or token, and no reaction of one's own to take back.
-            "GET /media/{path}" => assert_eq!(answer.status, 404, "{name}"),
-            "POST /auth/token" | "POST /auth/token/refresh" => assert_eq!(answer.status, 401, "{name}"),
-            "DELETE /snacks/{uid}/reaction" => drop(answer.refused(404, "reaction_not_found")),
-            _ => assert!(answer.status.is_success(), "{name}: {} {}", answer.status, answer.text),
+            "GET /media/{path}" => assert_eq!(response.status, 404, "{name}"),
+            "POST /auth/token" | "POST /auth/token/refresh" => assert_eq!(response.status, 401, "{name}"),
+            "DELETE /snacks/{uid}/reaction" => drop(response.expect_error(404, "reaction_not_found")),
+            _ => assert!(response.status.is_success(), "{name}: {} {}", response.status, response.text),
         }
         assert_eq!(digest(app, Some(&others)).await, before, "{name}");
         done += 1;
@@ -205,26 +215,30 @@ async fn what_anybody_may_do_is_done_to_nobody_elses_and_makes_nobody_more_than_
 
 #[tokio::test]
 async fn a_slash_a_case_or_another_method_is_no_way_around_a_refusal() {
-    let Office { app, owner, stranger, .. } = &Office::open().await;
+    let Setup { app, owner, stranger, .. } = &Setup::new().await;
     let ground = Ground::lay(app, owner, "새우깡").await;
     let before = digest(app, None).await;
-    for call in calls(app).await.iter().filter(|call| matches!(call.is_for(), For::OwnerAndAdmins | For::Admins)) {
-        let path = ground.path(call);
-        let body = ground.body(call);
+    for endpoint in endpoints(app)
+        .await
+        .iter()
+        .filter(|endpoint| matches!(endpoint.access(), Access::OwnerAndAdmins | Access::Admins))
+    {
+        let path = ground.path(endpoint);
+        let body = ground.body(endpoint);
         let upper = path.to_uppercase();
         let hexed = path.replacen("/s", "/%73", 1).replacen("/a", "/%61", 1);
         for (method, path) in [
-            (call.method.clone(), format!("{path}/")),
-            (call.method.clone(), format!("{path}//")),
-            (call.method.clone(), format!("{path}/.")),
-            (call.method.clone(), upper),
-            (call.method.clone(), hexed),
+            (endpoint.method.clone(), format!("{path}/")),
+            (endpoint.method.clone(), format!("{path}//")),
+            (endpoint.method.clone(), format!("{path}/.")),
+            (endpoint.method.clone(), upper),
+            (endpoint.method.clone(), hexed),
             (Method::POST, path.clone()),
             (Method::HEAD, path.clone()),
             (Method::DELETE, path),
         ] {
             let request = app.request(method.clone(), &path).bearer_auth(&stranger.access);
-            let request = request.header("X-HTTP-Method-Override", call.method.as_str());
+            let request = request.header("X-HTTP-Method-Override", endpoint.method.as_str());
             let request = request.header("X-Original-URL", path.clone()).header("X-User-Id", owner.id.to_string());
             app.send(body.iter().fold(request, reqwest::RequestBuilder::json)).await;
             assert_eq!(digest(app, None).await, before, "{method} {path}");

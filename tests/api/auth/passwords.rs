@@ -9,22 +9,22 @@ use unicode_normalization::UnicodeNormalization;
 
 use crate::support::{
     process::Run,
-    response::Answer,
-    test_app::{PASSWORD, Person, TestApp},
+    response::Response,
+    test_app::{PASSWORD, TestApp, TestUser},
 };
 
 const TYPED: &str = "새우깡과 꼬깔콘 사랑";
 
-async fn sign_up(app: &TestApp, email: &str, password: &str) -> Answer {
+async fn sign_up(app: &TestApp, email: &str, password: &str) -> Response {
     app.post_open("/auth/sign-up", json!({"email": email, "password": password, "name": "김간식"})).await
 }
 
-async fn sign_in(app: &TestApp, email: &str, password: &str) -> Answer {
+async fn sign_in(app: &TestApp, email: &str, password: &str) -> Response {
     app.post_open("/auth/token", json!({"username": email, "password": password})).await
 }
 
-async fn change(app: &TestApp, who: &Person, current: &str, new: &str) -> Answer {
-    app.put(who, "/auth/users/password", json!({"current_password": current, "new_password": new})).await
+async fn change(app: &TestApp, user: &TestUser, current: &str, new: &str) -> Response {
+    app.put(user, "/auth/users/password", json!({"current_password": current, "new_password": new})).await
 }
 
 fn decomposed(text: &str) -> String {
@@ -32,11 +32,11 @@ fn decomposed(text: &str) -> String {
 }
 
 /// Gives the user a hash of exactly these bytes, as releases did that knew no form of passwords.
-async fn store_hash(app: &TestApp, who: &Person, password: &str, params: Params) -> String {
+async fn store_hash(app: &TestApp, user: &TestUser, password: &str, params: Params) -> String {
     let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
     let hash = argon2.hash_password(password.as_bytes()).expect("a hash").to_string();
     sqlx::query("UPDATE users SET password_hash = $2 WHERE id = $1")
-        .bind(who.id)
+        .bind(user.id)
         .bind(&hash)
         .execute(app.db())
         .await
@@ -44,9 +44,9 @@ async fn store_hash(app: &TestApp, who: &Person, password: &str, params: Params)
     hash
 }
 
-async fn stored_hash(app: &TestApp, who: &Person) -> String {
+async fn stored_hash(app: &TestApp, user: &TestUser) -> String {
     sqlx::query_scalar("SELECT password_hash FROM users WHERE id = $1")
-        .bind(who.id)
+        .bind(user.id)
         .fetch_one(app.db())
         .await
         .expect("a hash")
@@ -63,7 +63,7 @@ async fn a_password_is_the_same_in_every_unicode_form() {
         for other in &forms {
             sign_in(&app, &email, other).await.expect(200);
         }
-        sign_in(&app, &email, "새우깡과 꼬깔콘 사탕").await.refused(401, "invalid_credentials");
+        sign_in(&app, &email, "새우깡과 꼬깔콘 사탕").await.expect_error(401, "invalid_credentials");
     }
     let member = app.member().await;
     change(&app, &member, PASSWORD, &forms[1]).await.expect(204);
@@ -77,7 +77,7 @@ async fn an_admin_of_the_command_line_has_the_same_password_in_every_form() {
     let app = TestApp::start().await;
     let arguments = ["create-admin", "--email", "boss@snack.example", "--name", "관리자"];
     let run = Run::on(&app.state.config.database, &arguments).set("SNACK_ADMIN_PASSWORD", &decomposed(TYPED));
-    run.end().await.well();
+    run.end().await.expect_success();
     sign_in(&app, "boss@snack.example", TYPED).await.expect(200);
     sign_in(&app, "boss@snack.example", &decomposed(TYPED)).await.expect(200);
 }
@@ -100,11 +100,11 @@ async fn the_rules_of_a_password_hold_for_the_form_in_which_it_is_compared() {
     ];
     let member = app.member().await;
     for (password, code) in table {
-        let problem = sign_up(&app, "nobody@snack.example", &password).await.refused(400, "validation_failed");
-        assert_eq!((&problem["errors"][0]["code"], problem.blamed()), (&json!(code), vec!["password"]));
+        let problem = sign_up(&app, "nobody@snack.example", &password).await.expect_error(400, "validation_failed");
+        assert_eq!((&problem["errors"][0]["code"], problem.error_fields()), (&json!(code), vec!["password"]));
         if code != "too_personal" {
-            let problem = change(&app, &member, PASSWORD, &password).await.refused(400, "validation_failed");
-            assert_eq!((&problem["errors"][0]["code"], problem.blamed()), (&json!(code), vec!["new_password"]));
+            let problem = change(&app, &member, PASSWORD, &password).await.expect_error(400, "validation_failed");
+            assert_eq!((&problem["errors"][0]["code"], problem.error_fields()), (&json!(code), vec!["new_password"]));
         }
     }
 }
@@ -114,9 +114,9 @@ async fn a_password_longer_than_any_is_a_wrong_one() {
     let app = TestApp::start().await;
     let member = app.member().await;
     let long = "ﷺ".repeat(20_000);
-    sign_in(&app, &member.email, &long).await.refused(401, "invalid_credentials");
-    sign_in(&app, "nobody@snack.example", &long).await.refused(401, "invalid_credentials");
-    let problem = change(&app, &member, &long, "korea-snack-10").await.refused(400, "validation_failed");
+    sign_in(&app, &member.email, &long).await.expect_error(401, "invalid_credentials");
+    sign_in(&app, "nobody@snack.example", &long).await.expect_error(401, "invalid_credentials");
+    let problem = change(&app, &member, &long, "korea-snack-10").await.expect_error(400, "validation_failed");
     assert_eq!(problem["errors"][0]["code"], "wrong_password");
 }
 
@@ -127,13 +127,13 @@ async fn a_hash_made_before_works_and_is_replaced_by_one_of_the_form() {
     let typed = decomposed(TYPED);
     let old = store_hash(&app, &member, &typed, Params::DEFAULT).await;
     // Nothing but a success replaces it.
-    sign_in(&app, &member.email, TYPED).await.refused(401, "invalid_credentials");
-    sign_in(&app, &member.email, &decomposed("새우깡")).await.refused(401, "invalid_credentials");
+    sign_in(&app, &member.email, TYPED).await.expect_error(401, "invalid_credentials");
+    sign_in(&app, &member.email, &decomposed("새우깡")).await.expect_error(401, "invalid_credentials");
     assert_eq!(stored_hash(&app, &member).await, old);
 
     // Each of several at once gets in, although one of them replaces what the others have read.
-    for answer in join_all((0..6).map(|_| sign_in(&app, &member.email, &typed))).await {
-        let tokens = answer.expect(200);
+    for response in join_all((0..6).map(|_| sign_in(&app, &member.email, &typed))).await {
+        let tokens = response.expect(200);
         app.post_open("/auth/token/refresh", json!({"refresh": tokens["refresh"]})).await.expect(200);
     }
     let new = stored_hash(&app, &member).await;
@@ -154,7 +154,7 @@ async fn somebody_who_resigned_keeps_the_old_hash() {
     let typed = decomposed(TYPED);
     let old = store_hash(&app, &member, &typed, Params::DEFAULT).await;
     app.delete(&member, "/auth/users/resign").await.expect(204);
-    sign_in(&app, &member.email, &typed).await.refused(401, "invalid_credentials");
+    sign_in(&app, &member.email, &typed).await.expect_error(401, "invalid_credentials");
     assert_eq!(stored_hash(&app, &member).await, old);
 }
 
@@ -166,7 +166,7 @@ async fn a_hash_of_other_costs_works() {
         let params = Params::new(memory, time, lanes, None).expect("parameters");
         store_hash(&app, &member, PASSWORD, params).await;
         sign_in(&app, &member.email, PASSWORD).await.expect(200);
-        sign_in(&app, &member.email, "not the password").await.refused(401, "invalid_credentials");
+        sign_in(&app, &member.email, "not the password").await.expect_error(401, "invalid_credentials");
     }
 }
 
@@ -192,7 +192,7 @@ async fn a_password_in_another_form_costs_the_same_whether_there_is_an_account_o
     for _ in 0..100 {
         for ((email, password), least) in tries.iter().zip(&mut least) {
             let begun = Instant::now();
-            sign_in(&app, email, password).await.refused(401, "invalid_credentials");
+            sign_in(&app, email, password).await.expect_error(401, "invalid_credentials");
             *least = begun.elapsed().min(*least);
         }
         let (shortest, longest) = (least.iter().min().expect("one"), least.iter().max().expect("one"));

@@ -12,16 +12,16 @@ use tokio::time::timeout;
 use crate::support::{
     database::through_proxy,
     proxy::Mode,
-    response::Answer,
-    test_app::{Person, TestApp},
+    response::Response,
+    test_app::{TestApp, TestUser},
 };
 
-async fn set_type(app: &TestApp, admin: &Person, id: i64, member_type: &str) -> Answer {
+async fn set_type(app: &TestApp, admin: &TestUser, id: i64, member_type: &str) -> Response {
     app.put(admin, &format!("/auth/users/{id}"), json!({"member_type": member_type})).await
 }
 
-async fn resign(app: &TestApp, who: &Person) -> Answer {
-    app.delete(who, "/auth/users/resign").await
+async fn resign(app: &TestApp, user: &TestUser) -> Response {
+    app.delete(user, "/auth/users/resign").await
 }
 
 async fn active_admins(app: &TestApp) -> i64 {
@@ -31,13 +31,13 @@ async fn active_admins(app: &TestApp) -> i64 {
         .expect("a count")
 }
 
-async fn is_admin(app: &TestApp, who: &Person) -> u16 {
-    app.get(who, "/checks/is_admin").await.status.as_u16()
+async fn is_admin(app: &TestApp, user: &TestUser) -> u16 {
+    app.get(user, "/checks/is_admin").await.status.as_u16()
 }
 
 /// Asks until the answer to `/checks/is_admin` is `status`.
-async fn until(app: &TestApp, who: &Person, status: u16) {
-    let asking = async { while is_admin(app, who).await != status {} };
+async fn until(app: &TestApp, user: &TestUser, status: u16) {
+    let asking = async { while is_admin(app, user).await != status {} };
     timeout(Duration::from_secs(5), asking)
         .await
         .unwrap_or_else(|_| panic!("the standing did not become a {status} in time"));
@@ -74,13 +74,15 @@ async fn a_type_that_is_missing_or_unknown_and_a_user_that_is_not_there_are_refu
     let app = TestApp::start().await;
     let (admin, member) = (app.admin().await, app.member().await);
     let path = format!("/auth/users/{}", member.id);
-    let problem = app.put(&admin, &path, json!({"name": "x"})).await.refused(400, "validation_failed");
-    assert_eq!(problem.blamed(), ["member_type"]);
+    let problem = app.put(&admin, &path, json!({"name": "x"})).await.expect_error(400, "validation_failed");
+    assert_eq!(problem.error_fields(), ["member_type"]);
     for value in [json!(null), json!("boss"), json!("ADMIN"), json!(1), json!(["admin"])] {
-        app.patch(&admin, &path, json!({"member_type": value})).await.refused(400, "invalid_request");
+        app.patch(&admin, &path, json!({"member_type": value})).await.expect_error(400, "invalid_request");
     }
     for id in ["0", "-1", "9223372036854775807", "9223372036854775808", "seven", "1.0", "%FF", "%00"] {
-        app.put(&admin, &format!("/auth/users/{id}"), json!({"member_type": "admin"})).await.refused(404, "not_found");
+        app.put(&admin, &format!("/auth/users/{id}"), json!({"member_type": "admin"}))
+            .await
+            .expect_error(404, "not_found");
     }
 }
 
@@ -90,7 +92,7 @@ async fn the_type_of_somebody_who_resigned_stays() {
     let (admin, gone) = (app.admin().await, app.member().await);
     resign(&app, &gone).await.expect(204);
     for member_type in ["admin", "member"] {
-        set_type(&app, &admin, gone.id, member_type).await.refused(409, "user_resigned");
+        set_type(&app, &admin, gone.id, member_type).await.expect_error(409, "user_resigned");
     }
 }
 
@@ -100,8 +102,8 @@ async fn the_only_active_admin_can_neither_step_down_nor_resign() {
     let (admin, other, member) = (app.admin().await, app.admin().await, app.member().await);
     resign(&app, &other).await.expect(204);
     // Admins who resigned do not count, members may go as they like.
-    set_type(&app, &admin, admin.id, "member").await.refused(409, "last_admin");
-    resign(&app, &admin).await.refused(409, "last_admin");
+    set_type(&app, &admin, admin.id, "member").await.expect_error(409, "last_admin");
+    resign(&app, &admin).await.expect_error(409, "last_admin");
     set_type(&app, &admin, admin.id, "admin").await.expect(200);
     resign(&app, &member).await.expect(204);
     let profile = app.get(&admin, "/auth/users/profile").await.expect(200);
@@ -110,7 +112,7 @@ async fn the_only_active_admin_can_neither_step_down_nor_resign() {
     let second = app.member().await;
     set_type(&app, &admin, second.id, "admin").await.expect(200);
     set_type(&app, &admin, admin.id, "member").await.expect(200);
-    resign(&app, &second).await.refused(409, "last_admin");
+    resign(&app, &second).await.expect_error(409, "last_admin");
 }
 
 #[tokio::test]
@@ -122,9 +124,11 @@ async fn who_resigns_is_refused_from_then_on_and_their_row_stays() {
     app.get(&member, "/auth/users/profile").await.expect(200);
     resign(&app, &member).await.expect(204);
     for device in [&member, &elsewhere] {
-        app.get(device, "/auth/users/profile").await.refused(401, "invalid_token");
-        app.post_open("/auth/token/refresh", json!({"refresh": device.refresh})).await.refused(401, "invalid_token");
-        resign(&app, device).await.refused(401, "invalid_token");
+        app.get(device, "/auth/users/profile").await.expect_error(401, "invalid_token");
+        app.post_open("/auth/token/refresh", json!({"refresh": device.refresh}))
+            .await
+            .expect_error(401, "invalid_token");
+        resign(&app, device).await.expect_error(401, "invalid_token");
     }
     let list = app.get(&admin, "/auth/users?is_deleted=true").await.expect(200);
     assert_eq!(list.column("email"), [json!(member.email)]);
@@ -141,10 +145,10 @@ async fn of_admins_who_all_resign_at_once_one_stays() {
         }
         let tries = admins.iter().zip([&app, &replica, &app]).map(|(admin, server)| resign(server, admin));
         let (gone, stayed): (Vec<_>, Vec<_>) =
-            join_all(tries).await.into_iter().partition(|answer| answer.status == 204);
+            join_all(tries).await.into_iter().partition(|response| response.status == 204);
         assert_eq!((gone.len(), active_admins(&app).await), (2, 1));
-        for answer in stayed {
-            answer.refused(409, "last_admin");
+        for response in stayed {
+            response.expect_error(409, "last_admin");
         }
         // The next round begins without admins.
         sqlx::query("UPDATE users SET member_type = 'member'").execute(app.db()).await.expect("an update");
@@ -159,11 +163,11 @@ async fn of_two_admins_who_demote_each_other_at_once_one_stays() {
         let (one, two) = (app.admin().await, app.admin().await);
         let (first, second) =
             join(set_type(&app, &one, two.id, "member"), set_type(&replica, &two, one.id, "member")).await;
-        let answers = [first.status.as_u16(), second.status.as_u16()];
-        assert_eq!(active_admins(&app).await, 1, "{answers:?}");
+        let responses = [first.status.as_u16(), second.status.as_u16()];
+        assert_eq!(active_admins(&app).await, 1, "{responses:?}");
         // The slower one was told that nobody would be left, or was no admin any more.
-        assert_eq!(answers.iter().filter(|status| **status == 200).count(), 1, "{answers:?}");
-        assert!(answers.iter().all(|status| [200, 403, 409].contains(status)), "{answers:?}");
+        assert_eq!(responses.iter().filter(|status| **status == 200).count(), 1, "{responses:?}");
+        assert!(responses.iter().all(|status| [200, 403, 409].contains(status)), "{responses:?}");
         set_by_sql(&app, one.id, "member").await;
         set_by_sql(&app, two.id, "member").await;
     }

@@ -10,9 +10,9 @@ use serde_json::{Value, json};
 
 use crate::{
     auth::tokens::{read, sign},
-    support::endpoints::{Call, For, calls},
-    support::response::Answer,
-    support::test_app::{Person, TestApp},
+    support::endpoints::{Access, Endpoint, endpoints},
+    support::response::Response,
+    support::test_app::{TestApp, TestUser},
 };
 
 /// How many calls need a token.
@@ -62,22 +62,22 @@ async fn bad_tokens(app: &TestApp) -> [(&'static str, String); BAD] {
 }
 
 /// As many people as there are calls, each an admin when their token was made and a member since: resigning takes one away.
-async fn demoted_admins(app: &TestApp, count: usize) -> Vec<Person> {
+async fn demoted_admins(app: &TestApp, count: usize) -> Vec<TestUser> {
     let boss = app.admin().await;
-    let people = app.crowd(i32::try_from(count).expect("a small crowd")).await;
-    for person in &people {
+    let users = app.users(i32::try_from(count).expect("a small crowd")).await;
+    for person in &users {
         let path = format!("/auth/users/{}", person.id);
         app.put(&boss, &path, json!({"member_type": "admin"})).await.expect(200);
         app.get(person, "/checks/is_admin").await.expect(200);
         app.put(&boss, &path, json!({"member_type": "member"})).await.expect(200);
     }
-    people
+    users
 }
 
 /// The call, wrong in every other respect as well: nothing there, no body, no type, an absurd query.
-async fn ask(app: &TestApp, call: &Call, token: Option<&str>) -> Answer {
-    let path = format!("{}?limit=0&ordering=x&year=x", call.with("%FF"));
-    let request = app.request(call.method.clone(), &path);
+async fn ask(app: &TestApp, endpoint: &Endpoint, token: Option<&str>) -> Response {
+    let path = format!("{}?limit=0&ordering=x&year=x", endpoint.with("%FF"));
+    let request = app.request(endpoint.method.clone(), &path);
     app.send(match token {
         Some(token) => request.bearer_auth(token),
         None => request,
@@ -86,38 +86,39 @@ async fn ask(app: &TestApp, call: &Call, token: Option<&str>) -> Answer {
 }
 
 /// Status, code and challenge, in one line to be compared.
-fn told(answer: &Answer) -> String {
-    let code = answer.body["code"].as_str().unwrap_or_default();
-    format!("{} {code} {}", answer.status.as_u16(), answer.header("www-authenticate")).trim_end().to_owned()
+fn told(response: &Response) -> String {
+    let code = response.body["code"].as_str().unwrap_or_default();
+    format!("{} {code} {}", response.status.as_u16(), response.header("www-authenticate")).trim_end().to_owned()
 }
 
 #[tokio::test]
 async fn no_call_that_needs_a_token_is_opened_by_a_bad_one_and_no_admins_call_by_a_former_admins() {
     let app = TestApp::start().await;
-    let mut guarded: Vec<Call> = calls(&app).await.into_iter().filter(|call| call.is_for() != For::Anybody).collect();
+    let mut guarded: Vec<Endpoint> =
+        endpoints(&app).await.into_iter().filter(|endpoint| endpoint.access() != Access::Anybody).collect();
     // Were a bad token to open this one, its holder would be gone, and with them whatever else it opens.
-    guarded.sort_by_key(|call| call.path.ends_with("/resign"));
+    guarded.sort_by_key(|endpoint| endpoint.path.ends_with("/resign"));
     let bad = bad_tokens(&app).await;
     let demoted = demoted_admins(&app, guarded.len()).await;
     let (mut cells, mut wrong) = (0, Vec::new());
-    let mut judge = |call: &Call, case: &str, answer: &Answer, as_it_should: &dyn Fn(&str) -> bool| {
+    let mut judge = |endpoint: &Endpoint, case: &str, response: &Response, as_it_should: &dyn Fn(&str) -> bool| {
         cells += 1;
-        let told = told(answer);
+        let told = told(response);
         if !as_it_should(&told) {
-            wrong.push(format!("{} | {case} | {told}", call.name()));
+            wrong.push(format!("{} | {case} | {told}", endpoint.name()));
         }
     };
-    for (call, person) in guarded.iter().zip(&demoted) {
-        assert!(call.needs_token(), "the document asks for no token: {}", call.name());
-        let answer = ask(&app, call, None).await;
-        judge(call, "none", &answer, &|told| told == "401 not_authenticated Bearer");
+    for (endpoint, person) in guarded.iter().zip(&demoted) {
+        assert!(endpoint.needs_token(), "the document asks for no token: {}", endpoint.name());
+        let response = ask(&app, endpoint, None).await;
+        judge(endpoint, "none", &response, &|told| told == "401 not_authenticated Bearer");
         for (case, token) in &bad {
-            let answer = ask(&app, call, Some(token)).await;
-            judge(call, case, &answer, &|told| told == "401 invalid_token Bearer");
+            let response = ask(&app, endpoint, Some(token)).await;
+            judge(endpoint, case, &response, &|told| told == "401 invalid_token Bearer");
         }
-        let answer = ask(&app, call, Some(&person.access)).await;
-        judge(call, "no admin any more", &answer, &|told| match call.is_for() {
-            For::Admins => told == "403 permission_denied",
+        let response = ask(&app, endpoint, Some(&person.access)).await;
+        judge(endpoint, "no admin any more", &response, &|told| match endpoint.access() {
+            Access::Admins => told == "403 permission_denied",
             _ => !told.starts_with("401") && !told.starts_with("403"),
         });
     }
@@ -129,21 +130,22 @@ async fn no_call_that_needs_a_token_is_opened_by_a_bad_one_and_no_admins_call_by
 async fn no_call_that_needs_no_token_is_spoiled_by_a_bad_one() {
     let app = TestApp::start().await;
     let bad = bad_tokens(&app).await;
-    let open: Vec<Call> = calls(&app).await.into_iter().filter(|call| call.is_for() == For::Anybody).collect();
-    for call in &open {
-        assert!(!call.needs_token(), "the document asks for a token: {}", call.name());
-        let plain = told(&ask(&app, call, None).await);
-        assert!(!plain.starts_with("401"), "{} without a token: {plain}", call.name());
+    let open: Vec<Endpoint> =
+        endpoints(&app).await.into_iter().filter(|endpoint| endpoint.access() == Access::Anybody).collect();
+    for endpoint in &open {
+        assert!(!endpoint.needs_token(), "the document asks for a token: {}", endpoint.name());
+        let plain = told(&ask(&app, endpoint, None).await);
+        assert!(!plain.starts_with("401"), "{} without a token: {plain}", endpoint.name());
         for (case, token) in &bad {
-            assert_eq!(told(&ask(&app, call, Some(token)).await), plain, "{} {case}", call.name());
+            assert_eq!(told(&ask(&app, endpoint, Some(token)).await), plain, "{} {case}", endpoint.name());
         }
     }
     // What the document does not list is as open.
     for path in ["/", "/app/", "/docs", "/openapi.json", "/nowhere"] {
         let plain = told(&app.send(app.request(Method::GET, path)).await);
         for (case, token) in &bad {
-            let answer = app.send(app.request(Method::GET, path).bearer_auth(token)).await;
-            assert_eq!(told(&answer), plain, "{path} {case}");
+            let response = app.send(app.request(Method::GET, path).bearer_auth(token)).await;
+            assert_eq!(told(&response), plain, "{path} {case}");
         }
     }
     assert_eq!(open.len(), 8);

@@ -13,11 +13,11 @@ use snack_server::operations;
 use uuid::Uuid;
 
 use crate::support::{
-    response::Answer,
-    test_app::{Person, TestApp},
+    response::Response,
+    test_app::{TestApp, TestUser},
 };
 
-async fn refresh(app: &TestApp, token: &str) -> Answer {
+async fn refresh(app: &TestApp, token: &str) -> Response {
     app.post_open("/auth/token/refresh", json!({"refresh": token})).await
 }
 
@@ -31,7 +31,7 @@ async fn sign_out(app: &TestApp, token: &str) {
     app.post_open("/auth/logout", json!({"refresh": token})).await.expect(204);
 }
 
-async fn bearer(app: &TestApp, token: &str) -> Answer {
+async fn bearer(app: &TestApp, token: &str) -> Response {
     app.send(app.request(Method::GET, "/checks/is_authenticated").bearer_auth(token)).await
 }
 
@@ -118,8 +118,8 @@ async fn a_spent_token_gets_another_pair_of_the_same_sign_in_within_the_grace() 
     let (first, second) = (exchange(&app, &first).await, exchange(&app, &second).await);
     // The same sign-in: signing out with one of them ends the other.
     sign_out(&app, &first).await;
-    refresh(&app, &second).await.refused(401, "invalid_token");
-    refresh(&app, &member.refresh).await.refused(401, "invalid_token");
+    refresh(&app, &second).await.expect_error(401, "invalid_token");
+    refresh(&app, &member.refresh).await.expect_error(401, "invalid_token");
 }
 
 #[tokio::test]
@@ -131,9 +131,9 @@ async fn a_spent_token_after_the_grace_ends_its_sign_in_and_no_other() {
     let within_the_grace = exchange(&app, &member.refresh).await;
     spent_earlier(&app, &member.refresh, 601.0).await;
 
-    refresh(&app, &member.refresh).await.refused(401, "invalid_token");
-    refresh(&app, &successor).await.refused(401, "invalid_token");
-    refresh(&app, &within_the_grace).await.refused(401, "invalid_token");
+    refresh(&app, &member.refresh).await.expect_error(401, "invalid_token");
+    refresh(&app, &successor).await.expect_error(401, "invalid_token");
+    refresh(&app, &within_the_grace).await.expect_error(401, "invalid_token");
     // Access tokens live on until they expire, and so do the other sign-ins.
     bearer(&app, &member.access).await.expect(200);
     exchange(&app, &elsewhere.refresh).await;
@@ -147,8 +147,8 @@ async fn the_second_use_of_an_old_token_ends_even_the_newest_successor() {
     let second = exchange(&app, &member.refresh).await;
     let third = exchange(&app, &second).await;
     let fourth = exchange(&app, &third).await;
-    refresh(&app, &member.refresh).await.refused(401, "invalid_token");
-    refresh(&app, &fourth).await.refused(401, "invalid_token");
+    refresh(&app, &member.refresh).await.expect_error(401, "invalid_token");
+    refresh(&app, &fourth).await.expect_error(401, "invalid_token");
 }
 
 #[tokio::test]
@@ -158,14 +158,15 @@ async fn of_parallel_refreshes_without_a_grace_one_gets_a_pair() {
     for _ in 0..5 {
         let member = app.member().await;
         let tries = (0..10).map(|number| refresh(if number % 2 == 0 { &app } else { &replica }, &member.refresh));
-        let (won, lost): (Vec<_>, Vec<_>) = join_all(tries).await.into_iter().partition(|answer| answer.status == 200);
+        let (won, lost): (Vec<_>, Vec<_>) =
+            join_all(tries).await.into_iter().partition(|response| response.status == 200);
         assert_eq!(won.len(), 1);
-        for answer in lost {
-            answer.refused(401, "invalid_token");
+        for response in lost {
+            response.expect_error(401, "invalid_token");
         }
         // The others looked like theft: the sign-in has ended.
         let successor = won[0].body["refresh"].as_str().expect("a token");
-        refresh(&app, successor).await.refused(401, "invalid_token");
+        refresh(&app, successor).await.expect_error(401, "invalid_token");
     }
 }
 
@@ -174,8 +175,8 @@ async fn two_tabs_that_refresh_at_once_both_go_on() {
     let app = TestApp::start().await;
     let member = app.member().await;
     let tries = (0..6).map(|_| refresh(&app, &member.refresh));
-    for answer in join_all(tries).await {
-        let pair = answer.expect(200);
+    for response in join_all(tries).await {
+        let pair = response.expect(200);
         exchange(&app, pair["refresh"].as_str().expect("a token")).await;
     }
 }
@@ -189,7 +190,7 @@ async fn a_spent_token_gets_five_more_pairs_within_the_grace_and_then_the_sign_i
         successors.push(exchange(&app, &member.refresh).await);
     }
     for _ in 0..3 {
-        refresh(&app, &member.refresh).await.refused(401, "invalid_token");
+        refresh(&app, &member.refresh).await.expect_error(401, "invalid_token");
     }
     for successor in successors {
         exchange(&app, &successor).await;
@@ -197,7 +198,7 @@ async fn a_spent_token_gets_five_more_pairs_within_the_grace_and_then_the_sign_i
     assert!(app.get(&admin, "/audit?action=refresh_token_reuse").await.expect(200).rows().is_empty());
     // After the grace it is a theft as before.
     spent_earlier(&app, &member.refresh, 601.0).await;
-    refresh(&app, &member.refresh).await.refused(401, "invalid_token");
+    refresh(&app, &member.refresh).await.expect_error(401, "invalid_token");
     assert_eq!(app.get(&admin, "/audit?action=refresh_token_reuse").await.expect(200).rows().len(), 1);
 }
 
@@ -207,13 +208,13 @@ async fn of_fifty_uses_of_one_token_at_once_six_get_a_pair() {
     let replica = app.replica().await;
     let member = app.member().await;
     let uses = (0..50).map(|number| refresh(if number % 2 == 0 { &app } else { &replica }, &member.refresh));
-    let (won, lost): (Vec<_>, Vec<_>) = join_all(uses).await.into_iter().partition(|answer| answer.status == 200);
+    let (won, lost): (Vec<_>, Vec<_>) = join_all(uses).await.into_iter().partition(|response| response.status == 200);
     assert_eq!((won.len(), lost.len()), (6, 44));
-    for answer in lost {
-        answer.refused(401, "invalid_token");
+    for response in lost {
+        response.expect_error(401, "invalid_token");
     }
-    for answer in won {
-        exchange(&app, answer.body["refresh"].as_str().expect("a token")).await;
+    for response in won {
+        exchange(&app, response.body["refresh"].as_str().expect("a token")).await;
     }
 }
 
@@ -222,12 +223,12 @@ async fn without_rotation_a_refresh_token_stays_good_until_it_is_signed_out() {
     let app = TestApp::with(|config| config.refresh_token_rotation = false).await;
     let member = app.member().await;
     for _ in 0..3 {
-        let answer = refresh(&app, &member.refresh).await.expect(200);
-        assert_eq!(answer.as_object().expect("an object").keys().collect::<Vec<_>>(), ["access"]);
-        bearer(&app, answer["access"].as_str().expect("a token")).await.expect(200);
+        let response = refresh(&app, &member.refresh).await.expect(200);
+        assert_eq!(response.as_object().expect("an object").keys().collect::<Vec<_>>(), ["access"]);
+        bearer(&app, response["access"].as_str().expect("a token")).await.expect(200);
     }
     sign_out(&app, &member.refresh).await;
-    refresh(&app, &member.refresh).await.refused(401, "invalid_token");
+    refresh(&app, &member.refresh).await.expect_error(401, "invalid_token");
 }
 
 #[tokio::test]
@@ -237,7 +238,7 @@ async fn signing_out_ends_one_sign_in_and_leaves_access_tokens_alone() {
     let elsewhere = app.sign_in(member.id, &member.email).await;
     let successor = exchange(&app, &member.refresh).await;
     sign_out(&app, &successor).await;
-    refresh(&app, &successor).await.refused(401, "invalid_token");
+    refresh(&app, &successor).await.expect_error(401, "invalid_token");
     bearer(&app, &member.access).await.expect(200);
     exchange(&app, &elsewhere.refresh).await;
     // Once more is no error, nor is a token that nobody knows.
@@ -261,10 +262,10 @@ async fn signing_out_and_refreshing_need_a_token_in_the_body() {
     let app = TestApp::start().await;
     for path in ["/auth/logout", "/auth/token/refresh"] {
         for body in [json!({}), json!({"refresh": ""})] {
-            let problem = app.post_open(path, body).await.refused(400, "validation_failed");
-            assert_eq!(problem.blamed(), ["refresh"]);
+            let problem = app.post_open(path, body).await.expect_error(400, "validation_failed");
+            assert_eq!(problem.error_fields(), ["refresh"]);
         }
-        app.post_open(path, json!({"refresh": 7})).await.refused(400, "invalid_request");
+        app.post_open(path, json!({"refresh": 7})).await.expect_error(400, "invalid_request");
     }
 }
 
@@ -276,7 +277,7 @@ async fn a_refresh_token_expires() {
         .execute(app.db())
         .await
         .expect("an update");
-    refresh(&app, &member.refresh).await.refused(401, "invalid_token");
+    refresh(&app, &member.refresh).await.expect_error(401, "invalid_token");
 }
 
 #[tokio::test]
@@ -294,11 +295,11 @@ async fn tokens_of_the_previous_key_hold_while_keys_are_being_changed() {
     // What is signed now is signed with the new key.
     let access = pair["access"].as_str().expect("a token");
     bearer(&new, access).await.expect(200);
-    bearer(&old, access).await.refused(401, "invalid_token");
+    bearer(&old, access).await.expect_error(401, "invalid_token");
     config.jwt_secret_previous = None;
     let changed = TestApp::serve(config).await;
     bearer(&changed, access).await.expect(200);
-    bearer(&changed, &member.access).await.refused(401, "invalid_token");
+    bearer(&changed, &member.access).await.expect_error(401, "invalid_token");
 }
 
 /// Tokens that are wrong in one respect each, made from the claims of a good one.
@@ -355,9 +356,9 @@ async fn a_hostile_bearer_token_is_refused() {
     let secret = app.state.config.jwt_secret.expose_secret();
     table.push(("nobody's".to_owned(), sign(&nobody, Algorithm::HS256, secret)));
     for (what, token) in table {
-        let answer = bearer(&app, &token).await;
-        assert_eq!(answer.status, 401, "{what}");
-        answer.refused(401, "invalid_token");
+        let response = bearer(&app, &token).await;
+        assert_eq!(response.status, 401, "{what}");
+        response.expect_error(401, "invalid_token");
     }
     // The same claims pass when they are signed as they should be: the others failed for what is wrong with them.
     let sound = sign(&read(&member.access).1, Algorithm::HS256, secret);
@@ -374,9 +375,9 @@ async fn a_hostile_refresh_token_is_refused_and_ends_nothing() {
     let secret = app.state.config.jwt_secret.expose_secret();
     table.push(("a jti that nobody has".to_owned(), sign(&unknown, Algorithm::HS256, secret)));
     for (what, token) in table {
-        let answer = refresh(&app, &token).await;
-        assert_eq!(answer.status, 401, "{what}");
-        answer.refused(401, "invalid_token");
+        let response = refresh(&app, &token).await;
+        assert_eq!(response.status, 401, "{what}");
+        response.expect_error(401, "invalid_token");
         sign_out(&app, &token).await;
     }
     exchange(&app, &sign(&read(&member.refresh).1, Algorithm::HS256, secret)).await;
@@ -385,18 +386,18 @@ async fn a_hostile_refresh_token_is_refused_and_ends_nothing() {
 #[tokio::test]
 async fn an_authorization_header_that_holds_no_bearer_token_is_a_401() {
     let app = TestApp::start().await;
-    let Person { access, .. } = app.member().await;
+    let TestUser { access, .. } = app.member().await;
     let ask = async |value: &[u8]| {
         let value = header::HeaderValue::from_bytes(value).expect("a header value");
         app.send(app.request(Method::GET, "/checks/is_authenticated").header(header::AUTHORIZATION, value)).await
     };
     for value in ["", "Bearer", "Bearer ", "Basic a2ltOnNuYWNr", &access, "Bearer\u{a0}x", "Token x"] {
-        let answer = ask(value.as_bytes()).await;
-        let code = answer.body["code"].as_str().expect("a code").to_owned();
+        let response = ask(value.as_bytes()).await;
+        let code = response.body["code"].as_str().expect("a code").to_owned();
         assert!(["not_authenticated", "invalid_token"].contains(&code.as_str()), "{value}: {code}");
-        answer.refused(401, &code);
+        response.expect_error(401, &code);
     }
-    ask(b"Bearer \xff\xfe").await.refused(401, "invalid_token");
+    ask(b"Bearer \xff\xfe").await.expect_error(401, "invalid_token");
     // The scheme's case does not matter.
     ask(format!("bearer {access}").as_bytes()).await.expect(200);
 }

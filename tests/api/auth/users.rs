@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use snack_server::{audit::log::Actor, auth::users};
 use unicode_normalization::UnicodeNormalization;
 
-use crate::support::test_app::{Person, TestApp};
+use crate::support::test_app::{TestApp, TestUser};
 
 /// Everybody in these tests besides the admin who asks. Their passwords are nobody's business: no hash is computed.
 const PEOPLE: &[(&str, &str)] = &[
@@ -17,7 +17,7 @@ const PEOPLE: &[(&str, &str)] = &[
     ("han@한국.kr", "한"),
 ];
 
-async fn people(app: &TestApp) -> Person {
+async fn users(app: &TestApp) -> TestUser {
     let admin = app.admin().await;
     for (email, name) in PEOPLE {
         users::create(app.db(), &Actor::local(), email, name, "no hash").await.expect("a user");
@@ -37,7 +37,7 @@ async fn set(app: &TestApp, email: &str, what: &str) {
 }
 
 /// The emails that `GET /auth/users` lists for `query`, page by page.
-async fn walk(app: &TestApp, admin: &Person, query: &str, limit: usize) -> Vec<String> {
+async fn walk(app: &TestApp, admin: &TestUser, query: &str, limit: usize) -> Vec<String> {
     let mut emails = Vec::new();
     let mut cursor = String::new();
     loop {
@@ -57,7 +57,7 @@ async fn walk(app: &TestApp, admin: &Person, query: &str, limit: usize) -> Vec<S
 #[tokio::test]
 async fn a_search_finds_parts_of_emails_and_names_whatever_their_case_and_form() {
     let app = TestApp::start().await;
-    let admin = people(&app).await;
+    let admin = users(&app).await;
     let table: &[(&str, &[&str])] = &[
         ("간식", &["Kim@one.example"]),
         ("이", &["lee@ONE.example"]),
@@ -94,7 +94,7 @@ async fn a_search_finds_parts_of_emails_and_names_whatever_their_case_and_form()
 #[tokio::test]
 async fn filters_tell_members_from_admins_and_those_who_left_from_those_who_did_not() {
     let app = TestApp::start().await;
-    let admin = people(&app).await;
+    let admin = users(&app).await;
     set(&app, "Kim@one.example", "member_type = 'admin'").await;
     set(&app, "lee@ONE.example", "is_deleted = true").await;
     set(&app, "zoe@three.example", "member_type = 'admin', is_deleted = true").await;
@@ -122,7 +122,7 @@ async fn filters_tell_members_from_admins_and_those_who_left_from_those_who_did_
 #[tokio::test]
 async fn every_ordering_is_total_and_its_reverse_is_the_reverse() {
     let app = TestApp::start().await;
-    let admin = people(&app).await;
+    let admin = users(&app).await;
     // Two of the same name.
     users::create(app.db(), &Actor::local(), "aaa@two.example", "CHOCO  Choi", "no hash").await.expect("a user");
     let rows = app.get(&admin, "/auth/users?limit=100").await.expect(200).rows().clone();
@@ -150,21 +150,21 @@ async fn every_ordering_is_total_and_its_reverse_is_the_reverse() {
 #[tokio::test]
 async fn a_walk_skips_none_and_repeats_none_while_others_sign_up() {
     let app = TestApp::start().await;
-    let admin = people(&app).await;
+    let admin = users(&app).await;
     for ordering in ["date_joined", "-date_joined", "name", "-name", "email", "-email"] {
         let before = walk(&app, &admin, &format!("ordering={ordering}"), 100).await;
         let mut seen = Vec::new();
         let mut cursor = String::new();
         for page in 0.. {
-            let answer =
+            let response =
                 app.get(&admin, &format!("/auth/users?ordering={ordering}&limit=2&cursor={cursor}")).await.expect(200);
-            seen.extend(answer.column("email"));
+            seen.extend(response.column("email"));
             // One at each end of the order, and one in the middle.
             for (at, name) in ["!", "m", "힣"].into_iter().enumerate() {
                 let email = format!("{}{page}{ordering}@new.example", ["0", "m", "zz"][at]);
                 users::create(app.db(), &Actor::local(), &email, name, "no hash").await.expect("a user");
             }
-            match answer["next_cursor"].as_str() {
+            match response["next_cursor"].as_str() {
                 // Those who come at the end come faster than the walk goes.
                 Some(next) if page < 30 => next.clone_into(&mut cursor),
                 _ => break,
@@ -196,7 +196,7 @@ async fn an_unknown_filter_value_is_refused() {
         "ordering=password_hash",
         "member_type=admin&member_type=member",
     ] {
-        app.get(&admin, &format!("/auth/users?{query}")).await.refused(400, "invalid_request");
+        app.get(&admin, &format!("/auth/users?{query}")).await.expect_error(400, "invalid_request");
     }
 }
 

@@ -61,7 +61,7 @@ fn owned(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
     pairs.iter().map(|(email, key)| ((*email).to_owned(), (*key).to_owned())).collect()
 }
 
-fn office(database: &PgConnectOptions) -> Config {
+fn setup(database: &PgConnectOptions) -> Config {
     settings(database.clone())
 }
 
@@ -79,7 +79,7 @@ async fn rows_of_the_last_release_are_found_by_the_present_rules() {
     add_users(&database, &users).await;
     add_snacks(&database, &[["새우\u{ad}깡", "새우\u{ad}깡"], ["Oreo", "oreo"], ["\u{200b}", "\u{200b}"]]).await;
 
-    let app = TestApp::serve(office(&database)).await;
+    let app = TestApp::serve(setup(&database)).await;
     // Answered only after the server has begun to serve.
     let kim = app.sign_in(1, "kim@xn--3e0b707e.kr").await;
     let expected = [
@@ -97,10 +97,10 @@ async fn rows_of_the_last_release_are_found_by_the_present_rules() {
         assert_eq!(app.get(&person, "/auth/users/profile").await.expect(200)["id"], id);
     }
     let body = json!({"email": "park@example.com", "password": PASSWORD, "name": "박"});
-    app.post_open("/auth/sign-up", body).await.refused(409, "email_taken");
+    app.post_open("/auth/sign-up", body).await.expect_error(409, "email_taken");
 
     assert_eq!(name_keys(app.db()).await, ["새우깡", "oreo", "\u{200b}"]);
-    app.post(&kim, "/snacks", json!({"name": "새우깡", "price": 1})).await.refused(409, "snack_name_taken");
+    app.post(&kim, "/snacks", json!({"name": "새우깡", "price": 1})).await.expect_error(409, "snack_name_taken");
     let found = app.get(&kim, "/snacks?search=%EC%83%88%EC%9A%B0%EA%B9%A1").await.expect(200);
     assert_eq!(found.column("name"), ["새우\u{ad}깡"]);
     // What the present rules refuse stays as it is.
@@ -139,7 +139,7 @@ async fn of_two_old_rows_that_are_one_the_older_gets_the_form_and_both_go_on() {
         assert!(plain.contains(&format!("other_{field}={other}")), "{plain}");
     }
 
-    let app = TestApp::serve(office(&database)).await;
+    let app = TestApp::serve(setup(&database)).await;
     for (user, id) in users.iter().zip(1..) {
         // The first signs in by the domain as it is stored now, which is the other's as well.
         let person = app.sign_in(id, user[0]).await;

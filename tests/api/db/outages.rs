@@ -11,24 +11,24 @@ use tokio::time::timeout;
 use crate::support::{
     database::{self, through_proxy},
     proxy::{Mode, Proxy},
-    response::Answer,
-    test_app::{PASSWORD, Person, TestApp},
+    response::Response,
+    test_app::{PASSWORD, TestApp, TestUser},
 };
 
 /// A server whose way to Postgres can be cut, with a member, an admin, a snack and an order.
-struct Office {
+struct Setup {
     app: TestApp,
     proxy: Proxy,
     /// The database, by a way that is always up.
     database: PgConnectOptions,
-    member: Person,
-    admin: Person,
+    member: TestUser,
+    admin: TestUser,
     snack: String,
     order: String,
 }
 
-impl Office {
-    async fn open() -> Self {
+impl Setup {
+    async fn new() -> Self {
         let database = database::create().await;
         let (proxy, proxied) = through_proxy(&database).await;
         let app = TestApp::with(|config| config.database = proxied).await;
@@ -39,7 +39,7 @@ impl Office {
     }
 
     /// A call of each kind that cannot do without Postgres.
-    fn calls(&self) -> Vec<(Method, String, Option<&Person>, Value)> {
+    fn endpoints(&self) -> Vec<(Method, String, Option<&TestUser>, Value)> {
         let (member, admin) = (Some(&self.member), Some(&self.admin));
         let line = json!({"snacks": [{"uid": self.snack, "quantity": 1}]});
         let sign_up = json!({"email": "new@snack.example", "password": PASSWORD, "name": "김간식"});
@@ -78,9 +78,12 @@ impl Office {
     }
 
     /// Makes a call; the answer and how long it took.
-    async fn make(&self, (method, path, who, body): (Method, String, Option<&Person>, Value)) -> (Answer, Duration) {
+    async fn make(
+        &self,
+        (method, path, user, body): (Method, String, Option<&TestUser>, Value),
+    ) -> (Response, Duration) {
         let mut request = self.app.request(method, &path);
-        if let Some(person) = who {
+        if let Some(person) = user {
             request = request.bearer_auth(&person.access);
         }
         if !body.is_null() {
@@ -109,10 +112,10 @@ impl Office {
         self.proxy.set_mode(mode);
 
         for round in 0..2 {
-            for (answer, took) in join_all(self.calls().into_iter().map(|call| self.make(call))).await {
-                assert!(took < Duration::from_secs(3), "{mode:?} {round}: {took:?} {answer:?}");
-                assert!(!answer.header("retry-after").is_empty());
-                answer.refused(503, "unavailable");
+            for (response, took) in join_all(self.endpoints().into_iter().map(|endpoint| self.make(endpoint))).await {
+                assert!(took < Duration::from_secs(3), "{mode:?} {round}: {took:?} {response:?}");
+                assert!(!response.header("retry-after").is_empty());
+                response.expect_error(503, "unavailable");
             }
         }
         // What needs no Postgres goes on, and so does telling who is not signed in.
@@ -120,8 +123,8 @@ impl Office {
         ask("/health/live").await.expect(200);
         ask("/openapi.json").await.expect(200);
         ask("/metrics").await.expect(200);
-        ask("/nothing").await.refused(404, "not_found");
-        ask("/orders").await.refused(401, "not_authenticated");
+        ask("/nothing").await.expect_error(404, "not_found");
+        ask("/orders").await.expect_error(401, "not_authenticated");
 
         self.proxy.set_mode(Mode::Pass);
         self.proxy.reap();
@@ -141,67 +144,67 @@ impl Office {
 
 #[tokio::test]
 async fn a_postgres_that_refuses_is_a_503_in_time_and_over_when_it_is_back() {
-    Office::open().await.survive(Mode::Refuse).await;
+    Setup::new().await.survive(Mode::Refuse).await;
 }
 
 #[tokio::test]
 async fn a_postgres_that_hangs_up_is_a_503_in_time_and_over_when_it_is_back() {
-    Office::open().await.survive(Mode::Reset).await;
+    Setup::new().await.survive(Mode::Reset).await;
 }
 
 #[tokio::test]
 async fn a_postgres_that_falls_silent_is_a_503_in_time_and_over_when_it_is_back() {
-    Office::open().await.survive(Mode::BlackHole).await;
+    Setup::new().await.survive(Mode::BlackHole).await;
 }
 
 #[tokio::test]
 async fn requests_under_way_when_postgres_goes_are_answered_or_told_503() {
-    let office = Office::open().await;
+    let setup = Setup::new().await;
     for mode in [Mode::Reset, Mode::Refuse] {
         let snacks = (0..60).map(async |number| {
             if number == 20 {
-                office.proxy.set_mode(mode);
+                setup.proxy.set_mode(mode);
             }
             let body = json!({"name": format!("{mode:?} {number}"), "price": "500"});
-            office.app.post(&office.member, "/snacks", body).await
+            setup.app.post(&setup.member, "/snacks", body).await
         });
-        let answers = join_all(snacks).await;
-        for answer in answers.into_iter().filter(|answer| answer.status != 201) {
-            answer.refused(503, "unavailable");
+        let responses = join_all(snacks).await;
+        for response in responses.into_iter().filter(|response| response.status != 201) {
+            response.expect_error(503, "unavailable");
         }
-        office.proxy.set_mode(Mode::Pass);
-        office.recovered().await;
+        setup.proxy.set_mode(Mode::Pass);
+        setup.recovered().await;
     }
 }
 
 #[tokio::test]
 async fn a_change_of_role_during_an_outage_is_known_when_it_is_over() {
-    let office = Office::open().await;
-    let app = &office.app;
-    app.get(&office.member, "/checks/is_admin").await.refused(403, "permission_denied");
-    office.proxy.set_mode(Mode::Refuse);
+    let setup = Setup::new().await;
+    let app = &setup.app;
+    app.get(&setup.member, "/checks/is_admin").await.expect_error(403, "permission_denied");
+    setup.proxy.set_mode(Mode::Refuse);
     // Somebody else, on another way.
-    let direct = sqlx::PgPool::connect_with(office.database.clone()).await.expect("Postgres");
+    let direct = sqlx::PgPool::connect_with(setup.database.clone()).await.expect("Postgres");
     sqlx::query("UPDATE users SET member_type = 'admin' WHERE id = $1")
-        .bind(office.member.id)
+        .bind(setup.member.id)
         .execute(&direct)
         .await
         .expect("an update");
-    office.proxy.set_mode(Mode::Pass);
-    office.recovered().await;
-    app.get(&office.member, "/checks/is_admin").await.expect(200);
+    setup.proxy.set_mode(Mode::Pass);
+    setup.recovered().await;
+    app.get(&setup.member, "/checks/is_admin").await.expect(200);
 }
 
 #[tokio::test]
 async fn a_request_that_waits_is_not_given_up_because_no_connection_is_left_for_a_probe() {
-    let office = Office::open().await;
-    assert_eq!(office.ready().await, 200);
-    let mut holder = PgConnection::connect_with(&office.database).await.expect("Postgres");
+    let setup = Setup::new().await;
+    assert_eq!(setup.ready().await, 200);
+    let mut holder = PgConnection::connect_with(&setup.database).await.expect("Postgres");
     let mut lock = holder.begin().await.expect("a transaction");
     sqlx::query("SELECT FROM snacks FOR UPDATE").execute(&mut *lock).await.expect("a lock");
-    office.proxy.set_mode(Mode::Exhausted);
-    let path = format!("/snacks/{}", office.snack);
-    let mut edit = std::pin::pin!(office.app.patch(&office.member, &path, json!({"price": "700"})));
+    setup.proxy.set_mode(Mode::Exhausted);
+    let path = format!("/snacks/{}", setup.snack);
+    let mut edit = std::pin::pin!(setup.app.patch(&setup.member, &path, json!({"price": "700"})));
     // Long enough for the server to doubt that Postgres is there.
     let early = timeout(Duration::from_millis(2500), edit.as_mut()).await;
     assert!(early.is_err(), "given up: {early:?}");

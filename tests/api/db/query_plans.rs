@@ -7,7 +7,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
 
-use crate::support::test_app::{Person, TestApp};
+use crate::support::test_app::{TestApp, TestUser};
 
 /// The tables that grow.
 const LARGE: [&str; 7] = ["users", "snacks", "snack_reactions", "orders", "purchases", "order_history", "audit_log"];
@@ -64,7 +64,7 @@ async fn every_call_goes_through_its_index() {
     let snack = text("SELECT uid::text FROM snacks WHERE name LIKE '새우%' LIMIT 1").await;
     let order = text("SELECT uid::text FROM orders WHERE status = 'approved' LIMIT 1").await;
     let get = |path: &str, index| (Method::GET, path.to_owned(), Value::Null, index);
-    let calls = [
+    let endpoints = [
         get("/snacks", "snacks_by_like_ratio"),
         get("/snacks?ordering=-like_reaction_count", "snacks_by_likes"),
         get("/snacks?ordering=hate_reaction_count", "snacks_by_hates"),
@@ -102,7 +102,7 @@ async fn every_call_goes_through_its_index() {
     let config = app.state.config.clone();
     app.stop().await;
     let mut before = scans(&config.database).await;
-    for (method, path, body, index) in calls {
+    for (method, path, body, index) in endpoints {
         let app = TestApp::serve(config.clone()).await;
         app.send(with(&app, &admin, method.clone(), &path, &body))
             .await
@@ -128,7 +128,7 @@ async fn every_call_goes_through_its_index() {
     assert_eq!(after[short_parts], before[short_parts], "a common part of a name is looked up as if it were rare");
 }
 
-fn with(app: &TestApp, who: &Person, method: Method, path: &str, body: &Value) -> reqwest::RequestBuilder {
-    let request = app.request(method, path).bearer_auth(&who.access);
+fn with(app: &TestApp, user: &TestUser, method: Method, path: &str, body: &Value) -> reqwest::RequestBuilder {
+    let request = app.request(method, path).bearer_auth(&user.access);
     if body.is_null() { request } else { request.json(body) }
 }

@@ -7,7 +7,7 @@ use serde_json::json;
 use sqlx::{Connection, PgConnection};
 use tokio::time::timeout;
 
-use crate::support::test_app::{Person, TestApp};
+use crate::support::test_app::{TestApp, TestUser};
 
 async fn run(app: &TestApp, sql: String) {
     let mut connection = PgConnection::connect_with(&app.state.config.database).await.expect("Postgres");
@@ -37,7 +37,7 @@ async fn becomes(app: &TestApp, status: u16) {
 }
 
 /// A write of each noun.
-async fn writes(app: &TestApp, member: &Person, snack: &str) -> Vec<crate::support::response::Answer> {
+async fn writes(app: &TestApp, member: &TestUser, snack: &str) -> Vec<crate::support::response::Response> {
     let body = json!({"type": "like"});
     let order = json!({"snacks": [{"uid": snack, "quantity": 1}]});
     vec![
@@ -59,9 +59,9 @@ async fn a_read_only_postgres_is_a_503_for_writes_and_not_ready_and_over_when_it
     set_read_only(&app, "on").await;
     cut(&app).await;
     becomes(&app, 503).await;
-    for answer in writes(&app, &member, &snack).await {
-        assert!(!answer.header("retry-after").is_empty(), "{answer:?}");
-        answer.refused(503, "unavailable");
+    for response in writes(&app, &member, &snack).await {
+        assert!(!response.header("retry-after").is_empty(), "{response:?}");
+        response.expect_error(503, "unavailable");
     }
     // Whoever only reads is served.
     app.get(&member, "/snacks").await.expect(200);
@@ -71,14 +71,14 @@ async fn a_read_only_postgres_is_a_503_for_writes_and_not_ready_and_over_when_it
     becomes(&app, 200).await;
     for _ in 0..20 {
         app.get(&member, "/snacks").await.expect(200);
-        let answer = app.patch(&member, "/auth/users/profile", json!({"name": "김과자"})).await;
-        if answer.status == 200 {
+        let response = app.patch(&member, "/auth/users/profile", json!({"name": "김과자"})).await;
+        if response.status == 200 {
             break;
         }
-        answer.refused(503, "unavailable");
+        response.expect_error(503, "unavailable");
     }
-    for answer in writes(&app, &member, &snack).await {
-        assert!(answer.status.is_success(), "{answer:?}");
+    for response in writes(&app, &member, &snack).await {
+        assert!(response.status.is_success(), "{response:?}");
     }
 }
 
@@ -94,8 +94,8 @@ async fn what_postgres_lacks_or_is_about_to_do_is_a_503_with_a_time_to_come_back
              CREATE OR REPLACE TRIGGER fail BEFORE INSERT ON snacks FOR EACH ROW EXECUTE FUNCTION fail()"
         );
         run(&app, sql).await;
-        let answer = app.post(&member, "/snacks", json!({"name": "초코파이", "price": "500"})).await;
-        assert!(!answer.header("retry-after").is_empty(), "{state} {answer:?}");
-        answer.refused(503, "unavailable");
+        let response = app.post(&member, "/snacks", json!({"name": "초코파이", "price": "500"})).await;
+        assert!(!response.header("retry-after").is_empty(), "{state} {response:?}");
+        response.expect_error(503, "unavailable");
     }
 }

@@ -9,7 +9,7 @@ use crate::{
     operations::commands::count,
     support::database,
     support::process::Run,
-    support::test_app::{Person, TestApp},
+    support::test_app::{TestApp, TestUser},
 };
 
 /// The rows of every table, in an order that depends on what they hold alone.
@@ -29,12 +29,12 @@ async fn everything(database: &PgConnectOptions) -> Vec<(String, String)> {
 async fn demo_data_fills_an_empty_database_once() {
     let database = database::create_empty().await;
     let run = Run::on(&database, &["demo-data"]);
-    let said = run.end().await.well();
+    let said = run.end().await.expect_success();
     let media = run.get("MEDIA_URL").to_owned();
     let pictures = || std::fs::read_dir(media.trim_start_matches("file://")).expect("a folder").count();
     let (before, drawn) = (everything(&database).await, pictures());
 
-    let again = run.end().await.well();
+    let again = run.end().await.expect_success();
     assert_ne!(again, said);
     assert_eq!((everything(&database).await, pictures()), (before, drawn));
 
@@ -54,21 +54,21 @@ async fn demo_data_fills_an_empty_database_once() {
     let mut types = Vec::new();
     for (email, password) in credentials {
         let tokens = app.post_open("/auth/token", json!({"username": email, "password": password})).await.expect(200);
-        let who = Person {
+        let user = TestUser {
             id: 0,
             email: email.to_owned(),
             access: tokens["access"].as_str().expect("a token").to_owned(),
             refresh: String::new(),
         };
-        types.push(app.get(&who, "/auth/users/profile").await.expect(200)["member_type"].clone());
+        types.push(app.get(&user, "/auth/users/profile").await.expect(200)["member_type"].clone());
         for status in ["created", "approved", "ordered", "shipping", "completed", "canceled"] {
-            let orders = app.get(&who, &format!("/orders?status={status}")).await.expect(200);
+            let orders = app.get(&user, &format!("/orders?status={status}")).await.expect(200);
             assert!(!orders.rows().is_empty(), "{status}");
         }
-        let snacks = app.get(&who, "/snacks?status=all&limit=100").await.expect(200);
+        let snacks = app.get(&user, "/snacks?status=all&limit=100").await.expect(200);
         assert!(snacks.column("currency").contains(&json!("USD")));
         for picture in snacks.column("image").iter().chain(&snacks.column("thumbnail")) {
-            app.get(&who, picture.as_str().expect("a picture")).await.expect(200);
+            app.get(&user, picture.as_str().expect("a picture")).await.expect(200);
         }
     }
     types.sort_by_key(Value::to_string);
@@ -91,17 +91,17 @@ async fn demo_data_leaves_a_database_alone_that_others_use_unless_it_is_forced()
     let member = app.member().await;
     let own = app.snack(&member, "새우깡").await;
     let database = app.state.config.database.clone();
-    let line = Run::on(&database, &["demo-data"]).end().await.badly();
+    let line = Run::on(&database, &["demo-data"]).end().await.expect_failure();
     assert!(line.contains("users"), "{line}");
     assert_eq!((count(&database, "users").await, count(&database, "snacks").await), (1, 1));
 
-    Run::on(&database, &["demo-data", "--force"]).end().await.well();
+    Run::on(&database, &["demo-data", "--force"]).end().await.expect_success();
     assert!(count(&database, "users").await > 10);
     // What was there is as it was.
     let snack = app.get(&member, &format!("/snacks/{own}")).await.expect(200);
     assert_eq!((&snack["price"], &snack["registered_by"]["id"]), (&json!("1500"), &json!(member.id)));
     app.sign_in(member.id, &member.email).await;
     let after = everything(&database).await;
-    Run::on(&database, &["demo-data", "--force"]).end().await.well();
+    Run::on(&database, &["demo-data", "--force"]).end().await.expect_success();
     assert_eq!(everything(&database).await, after);
 }

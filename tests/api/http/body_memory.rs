@@ -26,39 +26,39 @@ use crate::support::{
     test_app::{PASSWORD, TestApp},
 };
 
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 /// The most that the server may grow by whatever strangers and members send, in MiB.
 const ROOM: u64 = 128;
 /// The most that a JSON body may weigh, in bytes.
 const LIMIT: usize = 64 * 1024;
 
-struct Office {
+struct Setup {
     server: Server,
     http: reqwest::Client,
     access: String,
 }
 
-impl Office {
-    async fn open() -> Self {
+impl Setup {
+    async fn new() -> Self {
         allow_connections();
         let database = database::create().await;
         let server = Run::on(&database, &["serve"]).set("LIMIT_CONNECTIONS_ADDRESS", "4096").serve().await;
-        let http = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().expect("a client");
-        let mut office = Self { server, http, access: String::new() };
+        let http = reqwest::Client::builder().no_proxy().timeout(TIMEOUT).build().expect("a client");
+        let mut setup = Self { server, http, access: String::new() };
         let sign_up = json!({"email": "kim@snack.example", "password": PASSWORD, "name": "김간식"});
-        assert_eq!(office.post("/auth/sign-up", sign_up.to_string()).await.0, 201);
+        assert_eq!(setup.post("/auth/sign-up", sign_up.to_string()).await.0, 201);
         let sign_in = json!({"username": "kim@snack.example", "password": PASSWORD});
-        let (_, tokens) = office.post("/auth/token", sign_in.to_string()).await;
-        tokens["access"].as_str().expect("a token").clone_into(&mut office.access);
-        office
+        let (_, tokens) = setup.post("/auth/token", sign_in.to_string()).await;
+        tokens["access"].as_str().expect("a token").clone_into(&mut setup.access);
+        setup
     }
 
     async fn post(&self, path: &str, body: String) -> (u16, Value) {
         let request = self.http.post(format!("http://{}{path}", self.server.address)).bearer_auth(&self.access);
         // With a key an order's body is digested as well.
         let request = request.header("content-type", "application/json").header("idempotency-key", "key");
-        let answer = request.body(body).send().await.expect("an answer");
-        (answer.status().as_u16(), answer.json().await.expect("JSON"))
+        let response = request.body(body).send().await.expect("an answer");
+        (response.status().as_u16(), response.json().await.expect("JSON"))
     }
 }
 
@@ -70,7 +70,7 @@ fn filled(begin: &str, text: &str, end: &str) -> String {
 
 #[tokio::test]
 async fn no_body_takes_much_more_memory_than_it_weighs() {
-    let office = Office::open().await;
+    let setup = Setup::new().await;
     let uid = "7c9e6679-7425-40de-944b-e07fc1f90ae7";
     let order = format!(r#"{{"snacks":[{{"uid":"{uid}","quantity":1}}],"x":["#);
     let bodies = [
@@ -83,24 +83,24 @@ async fn no_body_takes_much_more_memory_than_it_weighs() {
         ("/snacks", filled(r#"{"name":"a","price":1,"x":{"#, r#""":{},"#, "}}"), 201),
         ("/auth/token", filled(r#"{"username":["#, "[],", "]}"), 400),
     ];
-    let before = office.server.resident();
+    let before = setup.server.resident();
     for (path, body, expected) in bodies {
         assert!(body.len() > LIMIT - 64 && body.len() <= LIMIT);
-        let answers = join_all((0..30).map(|_| office.post(path, body.clone()))).await;
-        let grown = office.server.resident().saturating_sub(before);
+        let responses = join_all((0..30).map(|_| setup.post(path, body.clone()))).await;
+        let grown = setup.server.resident().saturating_sub(before);
         assert!(grown < ROOM, "the server grew by {grown} MiB with {path} {}", &body[..60]);
-        let first = answers.iter().find(|(status, _)| *status != 409).expect("an answer that tells");
+        let first = responses.iter().find(|(status, _)| *status != 409).expect("an answer that tells");
         assert_eq!(first.0, expected, "{path} {} {}", &body[..60], first.1);
     }
 }
 
 #[tokio::test]
 async fn bodies_that_never_end_share_a_budget_and_others_are_served() {
-    let office = Office::open().await;
-    let server = &office.server;
+    let setup = Setup::new().await;
+    let server = &setup.server;
     let before = server.resident();
     let mut peak = before;
-    let head = format!("Host: x\r\nAuthorization: Bearer {}\r\nContent-Length: 5000000\r\n", office.access);
+    let head = format!("Host: x\r\nAuthorization: Bearer {}\r\nContent-Length: 5000000\r\n", setup.access);
     let json = format!("POST /orders HTTP/1.1\r\nContent-Type: application/json\r\n{head}\r\n");
     let form = format!("POST /snacks HTTP/1.1\r\nContent-Type: multipart/form-data; boundary=b\r\n{head}\r\n--b\r\n");
     let unfinished = format!("{form}Content-Disposition: form-data; name=\"image\"; filename=\"a.png\"\r\n\r\n");
@@ -124,11 +124,11 @@ async fn bodies_that_never_end_share_a_budget_and_others_are_served() {
     let served = async {
         let name = |number: usize| json!({"name": format!("간식 {number}"), "price": 100}).to_string();
         let mut number = 0;
-        while office.post("/snacks", name(number)).await.0 != 201 {
+        while setup.post("/snacks", name(number)).await.0 != 201 {
             number += 1;
         }
     };
-    timeout(PATIENCE, served).await.expect("a server that serves again");
+    timeout(TIMEOUT, served).await.expect("a server that serves again");
 }
 
 #[tokio::test]
@@ -138,7 +138,7 @@ async fn past_the_budget_a_body_is_refused_with_a_503() {
     let address = listener.local_addr().expect("an address");
     let stop = CancellationToken::new();
     let limits =
-        ConnectionLimits { total: 100, per_address: 100, write_deadline: PATIENCE, trusted_proxies: Vec::new() };
+        ConnectionLimits { total: 100, per_address: 100, write_deadline: TIMEOUT, trusted_proxies: Vec::new() };
     let budget = from_fn_with_state(BodyBudget::new(1000), middleware::count_request_bytes);
     let server = tokio::spawn(serve(listener, app::router(&app.state).layer(budget), limits, stop.clone()));
     let http = reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0).build().expect("a client");
@@ -153,7 +153,7 @@ async fn past_the_budget_a_body_is_refused_with_a_503() {
                 }
             }
         };
-        timeout(PATIENCE, asking).await.expect("another status")
+        timeout(TIMEOUT, asking).await.expect("another status")
     };
     becomes(400).await;
     let mut unfinished = TcpStream::connect(address).await.expect("a connection");

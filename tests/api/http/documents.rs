@@ -99,31 +99,40 @@ fn every_operation_is_whole() {
     assert_eq!(document["components"]["securitySchemes"]["bearer"]["scheme"], "bearer");
     let mut names = HashSet::new();
     for (method, path, operation) in operations(&document) {
-        let call = format!("{method} {path}");
-        assert!(names.insert(operation["operationId"].as_str().expect("an id").to_owned()), "{call} has another's id");
-        assert!(operation["summary"].as_str().is_some_and(|summary| !summary.is_empty()), "{call} has no summary");
-        assert_eq!(operation["tags"].as_array().map(Vec::len), Some(1), "{call}");
-        assert_eq!(operation["deprecated"] == true, path.starts_with("/order/") || path == "/order", "{call}");
+        let endpoint = format!("{method} {path}");
+        assert!(
+            names.insert(operation["operationId"].as_str().expect("an id").to_owned()),
+            "{endpoint} has another's id"
+        );
+        assert!(operation["summary"].as_str().is_some_and(|summary| !summary.is_empty()), "{endpoint} has no summary");
+        assert_eq!(operation["tags"].as_array().map(Vec::len), Some(1), "{endpoint}");
+        assert_eq!(operation["deprecated"] == true, path.starts_with("/order/") || path == "/order", "{endpoint}");
         for name in path.split('{').skip(1).filter_map(|rest| rest.split('}').next()) {
             let named = |parameter: &Value| parameter["name"] == name && parameter["in"] == "path";
-            assert!(operation["parameters"].as_array().is_some_and(|all| all.iter().any(named)), "{call} lacks {name}");
+            assert!(
+                operation["parameters"].as_array().is_some_and(|all| all.iter().any(named)),
+                "{endpoint} lacks {name}"
+            );
         }
         let responses = operation["responses"].as_object().expect("responses");
-        assert!(responses.keys().any(|status| status.starts_with('2')), "{call} has no success");
+        assert!(responses.keys().any(|status| status.starts_with('2')), "{endpoint} has no success");
         assert!(
             responses.values().all(|response| response["description"].as_str().is_some_and(|text| !text.is_empty())),
-            "{call}"
+            "{endpoint}"
         );
         for (status, response) in responses.iter().filter(|(status, _)| status.as_str() >= "400") {
             let content = &response["content"]["application/problem+json"];
-            assert_eq!(content["schema"]["$ref"], "#/components/schemas/Problem", "{call} {status}");
-            assert!(content["examples"].as_object().is_some_and(|examples| !examples.is_empty()), "{call} {status}");
+            assert_eq!(content["schema"]["$ref"], "#/components/schemas/Problem", "{endpoint} {status}");
+            assert!(
+                content["examples"].as_object().is_some_and(|examples| !examples.is_empty()),
+                "{endpoint} {status}"
+            );
         }
         let needs_token = responses.contains_key("401") && responses["401"].to_string().contains("not_authenticated");
-        assert_eq!(operation["security"], if needs_token { json!([{"bearer": []}]) } else { json!([]) }, "{call}");
+        assert_eq!(operation["security"], if needs_token { json!([{"bearer": []}]) } else { json!([]) }, "{endpoint}");
         // Whatever is asked for, a request without a Host is refused.
-        assert!(responses["400"].to_string().contains("#/components/examples/invalid_request"), "{call}");
-        assert!(operation["requestBody"].is_null() || operation["requestBody"]["required"] == true, "{call}");
+        assert!(responses["400"].to_string().contains("#/components/examples/invalid_request"), "{endpoint}");
+        assert!(operation["requestBody"].is_null() || operation["requestBody"]["required"] == true, "{endpoint}");
     }
 }
 
@@ -274,7 +283,7 @@ async fn the_documents_are_served_by_the_binary_alone() {
     for asset in ["swagger-ui.css", "swagger-ui-bundle.js", "swagger-initializer.js", "index.css"] {
         app.send(app.request(Method::GET, &format!("/docs/{asset}"))).await.expect(200);
     }
-    app.send(app.request(Method::GET, "/docs/nothing.js")).await.refused(404, "not_found");
+    app.send(app.request(Method::GET, "/docs/nothing.js")).await.expect_error(404, "not_found");
 }
 
 #[tokio::test]
@@ -316,14 +325,14 @@ async fn a_document_is_sent_again_only_to_those_who_do_not_have_it() {
             app.send(request).await
         };
         for known in [tag.clone(), format!("W/{tag}"), format!("\"other\", {tag}"), "*".to_owned()] {
-            let answer = ask(&known).await;
-            assert_eq!((answer.status.as_u16(), answer.text.as_str()), (304, ""), "{path} {known}");
+            let response = ask(&known).await;
+            assert_eq!((response.status.as_u16(), response.text.as_str()), (304, ""), "{path} {known}");
             for name in ["etag", "cache-control", "content-security-policy"] {
-                assert_eq!(answer.header(name), first.header(name), "{path} {known} {name}");
+                assert_eq!(response.header(name), first.header(name), "{path} {known} {name}");
             }
         }
-        let answer = ask("\"other\"").await;
-        assert_eq!((answer.status.as_u16(), answer.text), (200, first.text), "{path}");
+        let response = ask("\"other\"").await;
+        assert_eq!((response.status.as_u16(), response.text), (200, first.text), "{path}");
         assert!(tags.insert(tag), "{path} has another's tag");
     }
 }

@@ -4,43 +4,43 @@ use reqwest::{Method, header};
 use serde_json::{Value, json};
 
 use crate::support::{
-    endpoints::{For, NO_UID, calls},
-    response::Answer,
-    test_app::{Person, TestApp},
+    endpoints::{Access, NO_UID, endpoints},
+    response::Response,
+    test_app::{TestApp, TestUser},
 };
 
 #[tokio::test]
 async fn a_member_is_refused_what_admins_do_before_the_request_is_looked_at() {
     let app = TestApp::start().await;
     let (member, admin) = (app.member().await, app.admin().await);
-    for call in calls(&app).await.iter().filter(|call| call.needs_token()) {
-        if call.path == "/auth/users/resign" {
+    for endpoint in endpoints(&app).await.iter().filter(|endpoint| endpoint.needs_token()) {
+        if endpoint.path == "/auth/users/resign" {
             continue;
         }
-        let path = format!("{}?limit=0&ordering=x&year=x", call.with("%FF"));
-        let ask = |who: &Person| app.request(call.method.clone(), &path).bearer_auth(&who.access);
-        let answer = app.send(ask(&member)).await;
-        assert_eq!(answer.status == 403, call.is_for() == For::Admins, "{}", call.name());
-        if call.is_for() == For::Admins {
-            answer.refused(403, "permission_denied");
+        let path = format!("{}?limit=0&ordering=x&year=x", endpoint.with("%FF"));
+        let ask = |user: &TestUser| app.request(endpoint.method.clone(), &path).bearer_auth(&user.access);
+        let response = app.send(ask(&member)).await;
+        assert_eq!(response.status == 403, endpoint.access() == Access::Admins, "{}", endpoint.name());
+        if endpoint.access() == Access::Admins {
+            response.expect_error(403, "permission_denied");
         }
-        let answer = app.send(ask(&admin)).await;
-        assert!(![401, 403].contains(&answer.status.as_u16()), "{}", call.name());
+        let response = app.send(ask(&admin)).await;
+        assert!(![401, 403].contains(&response.status.as_u16()), "{}", endpoint.name());
     }
 }
 
 /// A server with an order and a snack of `owner`'s.
-struct Office {
+struct Setup {
     app: TestApp,
-    admin: Person,
-    owner: Person,
-    other: Person,
+    admin: TestUser,
+    owner: TestUser,
+    other: TestUser,
     snack: String,
     order: String,
 }
 
-impl Office {
-    async fn open() -> Self {
+impl Setup {
+    async fn new() -> Self {
         let app = TestApp::start().await;
         let (admin, owner, other) = (app.admin().await, app.member().await, app.member().await);
         let snack = app.snack(&owner, "새우깡").await;
@@ -49,11 +49,11 @@ impl Office {
     }
 
     /// Sends `body` on the condition that the resource is still in a state that it never had.
-    async fn put_if(&self, who: &Person, path: &str, body: Value) -> Answer {
+    async fn put_if(&self, user: &TestUser, path: &str, body: Value) -> Response {
         let request = self
             .app
             .request(Method::PUT, path)
-            .bearer_auth(&who.access)
+            .bearer_auth(&user.access)
             .header(header::IF_MATCH, "\"never\"")
             .json(&body);
         self.app.send(request).await
@@ -66,7 +66,7 @@ impl Office {
 
 #[tokio::test]
 async fn a_bad_request_is_told_before_that_there_is_nothing() {
-    let Office { app, admin, .. } = Office::open().await;
+    let Setup { app, admin, .. } = Setup::new().await;
     for uid in [NO_UID, "nonsense", "%FF"] {
         let broken = [
             (Method::PATCH, format!("/snacks/{uid}"), json!({"name": " "})),
@@ -78,77 +78,77 @@ async fn a_bad_request_is_told_before_that_there_is_nothing() {
         ];
         for (method, path, body) in broken {
             let request = |body: &Value| app.request(method.clone(), &path).bearer_auth(&admin.access).json(body);
-            app.send(request(&body)).await.refused(400, "validation_failed");
-            app.send(request(&json!([]))).await.refused(400, "invalid_request");
+            app.send(request(&body)).await.expect_error(400, "validation_failed");
+            app.send(request(&json!([]))).await.expect_error(400, "invalid_request");
         }
         app.post(&admin, &format!("/snacks/{uid}/reaction"), json!({"type": "adore"}))
             .await
-            .refused(400, "invalid_request");
+            .expect_error(400, "invalid_request");
         let unknown = json!({"snacks": [{"uid": NO_UID, "quantity": 1}]});
-        app.put(&admin, &format!("/orders/{uid}"), unknown).await.refused(400, "unknown_snack");
+        app.put(&admin, &format!("/orders/{uid}"), unknown).await.expect_error(400, "unknown_snack");
     }
 }
 
 #[tokio::test]
 async fn a_bad_request_is_told_before_that_it_is_somebody_elses() {
-    let office = Office::open().await;
-    let (app, other) = (&office.app, &office.other);
-    app.patch(other, &format!("/snacks/{}", office.snack), json!({"name": " "}))
+    let setup = Setup::new().await;
+    let (app, other) = (&setup.app, &setup.other);
+    app.patch(other, &format!("/snacks/{}", setup.snack), json!({"name": " "}))
         .await
-        .refused(400, "validation_failed");
+        .expect_error(400, "validation_failed");
     let unknown = json!({"snacks": [{"uid": NO_UID, "quantity": 1}]});
-    app.put(other, &format!("/orders/{}", office.order), unknown).await.refused(400, "unknown_snack");
+    app.put(other, &format!("/orders/{}", setup.order), unknown).await.expect_error(400, "unknown_snack");
 }
 
 #[tokio::test]
 async fn what_is_somebody_elses_is_refused_and_what_is_not_there_is_not_found() {
-    let office = Office::open().await;
-    let (app, other) = (&office.app, &office.other);
+    let setup = Setup::new().await;
+    let (app, other) = (&setup.app, &setup.other);
     let price = json!({"price": "2000"});
     for uid in [NO_UID, "nonsense", "%FF"] {
-        app.patch(other, &format!("/snacks/{uid}"), price.clone()).await.refused(404, "not_found");
-        office.put_if(other, &format!("/orders/{uid}"), office.line()).await.refused(404, "not_found");
+        app.patch(other, &format!("/snacks/{uid}"), price.clone()).await.expect_error(404, "not_found");
+        setup.put_if(other, &format!("/orders/{uid}"), setup.line()).await.expect_error(404, "not_found");
     }
-    app.patch(other, &format!("/snacks/{}", office.snack), price).await.refused(403, "permission_denied");
-    app.put(other, &format!("/orders/{}", office.order), office.line()).await.refused(403, "permission_denied");
+    app.patch(other, &format!("/snacks/{}", setup.snack), price).await.expect_error(403, "permission_denied");
+    app.put(other, &format!("/orders/{}", setup.order), setup.line()).await.expect_error(403, "permission_denied");
 }
 
 #[tokio::test]
 async fn what_is_somebody_elses_is_told_before_a_condition_and_a_conflict() {
-    let office = Office::open().await;
-    let (app, other) = (&office.app, &office.other);
-    let path = format!("/orders/{}", office.order);
-    office.put_if(other, &path, office.line()).await.refused(403, "permission_denied");
-    app.snack(&office.owner, "초코파이").await;
-    app.patch(other, &format!("/snacks/{}", office.snack), json!({"name": "초코파이"}))
+    let setup = Setup::new().await;
+    let (app, other) = (&setup.app, &setup.other);
+    let path = format!("/orders/{}", setup.order);
+    setup.put_if(other, &path, setup.line()).await.expect_error(403, "permission_denied");
+    app.snack(&setup.owner, "초코파이").await;
+    app.patch(other, &format!("/snacks/{}", setup.snack), json!({"name": "초코파이"}))
         .await
-        .refused(403, "permission_denied");
-    app.go(&office.admin, &office.order, "approved").await.expect(200);
-    app.put(other, &path, office.line()).await.refused(403, "permission_denied");
+        .expect_error(403, "permission_denied");
+    app.set_status(&setup.admin, &setup.order, "approved").await.expect(200);
+    app.put(other, &path, setup.line()).await.expect_error(403, "permission_denied");
 }
 
 #[tokio::test]
 async fn a_condition_that_does_not_hold_is_told_before_a_conflict() {
-    let office = Office::open().await;
-    let (admin, owner) = (&office.admin, &office.owner);
-    let path = format!("/orders/{}", office.order);
-    office.app.go(admin, &office.order, "canceled").await.expect(200);
-    office.put_if(owner, &path, office.line()).await.refused(412, "precondition_failed");
-    office.app.put(owner, &path, office.line()).await.refused(409, "order_not_editable");
+    let setup = Setup::new().await;
+    let (admin, owner) = (&setup.admin, &setup.owner);
+    let path = format!("/orders/{}", setup.order);
+    setup.app.set_status(admin, &setup.order, "canceled").await.expect(200);
+    setup.put_if(owner, &path, setup.line()).await.expect_error(412, "precondition_failed");
+    setup.app.put(owner, &path, setup.line()).await.expect_error(409, "order_not_editable");
     let approve = json!({"status": "approved"});
-    office.put_if(admin, &format!("{path}/status"), approve.clone()).await.refused(412, "precondition_failed");
-    office.app.put(admin, &format!("{path}/status"), approve).await.refused(409, "invalid_transition");
+    setup.put_if(admin, &format!("{path}/status"), approve.clone()).await.expect_error(412, "precondition_failed");
+    setup.app.put(admin, &format!("{path}/status"), approve).await.expect_error(409, "invalid_transition");
 }
 
 #[tokio::test]
 async fn what_is_not_there_is_told_before_a_condition_and_a_conflict() {
-    let office = Office::open().await;
+    let setup = Setup::new().await;
     for uid in [NO_UID, "nonsense"] {
-        office
-            .put_if(&office.admin, &format!("/orders/{uid}/status"), json!({"status": "approved"}))
+        setup
+            .put_if(&setup.admin, &format!("/orders/{uid}/status"), json!({"status": "approved"}))
             .await
-            .refused(404, "not_found");
+            .expect_error(404, "not_found");
         // The snack is in an open order: a conflict, were there an order to put it into.
-        office.app.put(&office.owner, &format!("/orders/{uid}"), office.line()).await.refused(404, "not_found");
+        setup.app.put(&setup.owner, &format!("/orders/{uid}"), setup.line()).await.expect_error(404, "not_found");
     }
 }

@@ -5,9 +5,9 @@ use reqwest::{Method, header};
 use serde_json::{Value, json};
 
 use crate::support::{
-    endpoints::{Call, calls, sound_body},
-    response::Answer,
-    test_app::{Person, TestApp},
+    endpoints::{Endpoint, endpoints, valid_body},
+    response::Response,
+    test_app::{TestApp, TestUser},
 };
 
 /// The lists and how each can be sorted.
@@ -28,29 +28,29 @@ fn orderings() -> impl Iterator<Item = (&'static str, String)> {
 }
 
 /// Enough of everything for a second page of every list. The admin who sees them all.
-async fn stock(app: &TestApp) -> Person {
+async fn stock(app: &TestApp) -> TestUser {
     let admin = app.admin().await;
     app.member().await;
     for name in ["새우깡", "초코파이", "양파링"] {
         let snack = app.snack(&admin, name).await;
         let order = app.order(&admin, &[&snack]).await;
-        app.go(&admin, &order, "approved").await.expect(200);
+        app.set_status(&admin, &order, "approved").await.expect(200);
         if name != "양파링" {
-            app.go(&admin, &order, "ordered").await.expect(200);
+            app.set_status(&admin, &order, "ordered").await.expect(200);
         }
     }
     admin
 }
 
-async fn cursor_of(app: &TestApp, admin: &Person, list: &str, ordering: &str) -> String {
+async fn cursor_of(app: &TestApp, admin: &TestUser, list: &str, ordering: &str) -> String {
     let page = app.get(admin, &format!("{list}?limit=1&ordering={ordering}")).await.expect(200);
     page["next_cursor"].as_str().expect("a second page").to_owned()
 }
 
 /// The answer, which is one of `statuses` and never our fault.
 #[track_caller]
-fn is_one_of(statuses: &[u16], answer: &Answer, what: &str) {
-    assert!(statuses.contains(&answer.status.as_u16()), "{what}: {} {}", answer.status, answer.text);
+fn is_one_of(statuses: &[u16], response: &Response, what: &str) {
+    assert!(statuses.contains(&response.status.as_u16()), "{what}: {} {}", response.status, response.text);
 }
 
 #[tokio::test]
@@ -59,7 +59,7 @@ async fn a_limit_is_a_number_from_1_to_100() {
     let admin = stock(&app).await;
     for (list, _) in LISTS {
         for limit in ["0", "101", "x", "-1", "1.5", "65537", "99999999999999999999", "%00", "%FF", "1&limit=2"] {
-            app.get(&admin, &format!("{list}?limit={limit}")).await.refused(400, "invalid_request");
+            app.get(&admin, &format!("{list}?limit={limit}")).await.expect_error(400, "invalid_request");
         }
         for (limit, rows) in [("1", 1), ("2", 2), ("100", 3), ("", 3)] {
             let page = app.get(&admin, &format!("{list}?limit={limit}")).await.expect(200);
@@ -100,7 +100,7 @@ async fn a_cursor_that_was_never_handed_out_is_refused() {
             encode(json!({"o": "", "k": []})),
             encode(json!({"o": "created_at", "k": "x"})),
         ] {
-            app.get(&admin, &format!("{list}?cursor={cursor}")).await.refused(400, "invalid_request");
+            app.get(&admin, &format!("{list}?cursor={cursor}")).await.expect_error(400, "invalid_request");
         }
     }
 }
@@ -113,14 +113,14 @@ async fn a_cursor_goes_on_under_its_own_list_and_ordering_only() {
         let cursor = cursor_of(&app, &admin, made_for, &made_under).await;
         for (list, ordering) in orderings() {
             let path = format!("{list}?ordering={ordering}&cursor={cursor}");
-            let answer = app.get(&admin, &path).await;
+            let response = app.get(&admin, &path).await;
             // Orders are one list, which statistics show as well.
             let same = made_for == list || (made_for.ends_with("/orders") && list.ends_with("/orders"));
             if same && made_under == ordering {
-                answer.expect(200);
+                response.expect(200);
             } else {
-                assert_eq!(answer.status, 400, "{made_for} {made_under} -> {list} {ordering}");
-                answer.refused(400, "invalid_request");
+                assert_eq!(response.status, 400, "{made_for} {made_under} -> {list} {ordering}");
+                response.expect_error(400, "invalid_request");
             }
         }
     }
@@ -157,9 +157,9 @@ async fn a_cursor_with_forged_keys_is_read_or_refused() {
         let keys = honest["k"].as_array().expect("keys").len();
         let ask = async |forged: &Value| {
             let cursor = URL_SAFE_NO_PAD.encode(forged.to_string());
-            let answer = app.get(&admin, &format!("{list}?ordering={ordering}&cursor={cursor}")).await;
-            is_one_of(&[200, 400], &answer, &format!("{list} {ordering} {forged}"));
-            answer
+            let response = app.get(&admin, &format!("{list}?ordering={ordering}&cursor={cursor}")).await;
+            is_one_of(&[200, 400], &response, &format!("{list} {ordering} {forged}"));
+            response
         };
         for at in 0..keys {
             for value in values {
@@ -176,7 +176,7 @@ async fn a_cursor_with_forged_keys_is_read_or_refused() {
         for count in [0, keys - 1, keys + 1] {
             let mut forged = honest.clone();
             forged["k"] = (0..count).map(|_| "1").collect();
-            ask(&forged).await.refused(400, "invalid_request");
+            ask(&forged).await.expect_error(400, "invalid_request");
         }
     }
 }
@@ -185,13 +185,13 @@ async fn a_cursor_with_forged_keys_is_read_or_refused() {
 async fn an_empty_query_value_counts_as_absent() {
     let app = TestApp::start().await;
     let admin = stock(&app).await;
-    for call in calls(&app).await.iter().filter(|call| !call.query().is_empty()) {
-        let plain = app.get(&admin, &call.path).await.expect(200);
-        let empty: Vec<_> = call.query().iter().map(|name| format!("{name}=")).collect();
-        let bare = call.query().join("&");
+    for endpoint in endpoints(&app).await.iter().filter(|endpoint| !endpoint.query().is_empty()) {
+        let plain = app.get(&admin, &endpoint.path).await.expect(200);
+        let empty: Vec<_> = endpoint.query().iter().map(|name| format!("{name}=")).collect();
+        let bare = endpoint.query().join("&");
         for query in [empty.join("&"), bare, "&&".to_owned()] {
-            let answer = app.get(&admin, &format!("{}?{query}", call.path)).await;
-            assert_eq!(answer.expect(200), plain, "{} {query}", call.name());
+            let response = app.get(&admin, &format!("{}?{query}", endpoint.path)).await;
+            assert_eq!(response.expect(200), plain, "{} {query}", endpoint.name());
         }
     }
 }
@@ -227,12 +227,12 @@ async fn an_absurd_query_is_read_or_refused() {
         "2024-1-1",
         &long,
     ];
-    for call in calls(&app).await.iter().filter(|call| !call.query().is_empty()) {
-        for name in call.query() {
+    for endpoint in endpoints(&app).await.iter().filter(|endpoint| !endpoint.query().is_empty()) {
+        for name in endpoint.query() {
             for value in values {
                 for query in [format!("{name}={value}"), format!("year=2024&month=1&{name}={value}")] {
-                    let answer = app.get(&admin, &format!("{}?{query}", call.path)).await;
-                    is_one_of(&[200, 400], &answer, &format!("{} {query}", call.name()));
+                    let response = app.get(&admin, &format!("{}?{query}", endpoint.path)).await;
+                    is_one_of(&[200, 400], &response, &format!("{} {query}", endpoint.name()));
                 }
             }
         }
@@ -259,13 +259,14 @@ async fn a_path_that_names_nothing_is_not_found() {
         &long,
         "%27",
     ];
-    for call in calls(&app).await.iter().filter(|call| call.path.contains('{')) {
+    for endpoint in endpoints(&app).await.iter().filter(|endpoint| endpoint.path.contains('{')) {
         for name in names {
-            let request = app.request(call.method.clone(), &call.with(name)).bearer_auth(&admin.access);
-            let request = if call.takes_body() { request.json(&sound_body(&call.name(), &snack)) } else { request };
-            let answer = app.send(request).await;
-            assert_eq!(answer.status, 404, "{} {name}", call.name());
-            answer.refused(404, "not_found");
+            let request = app.request(endpoint.method.clone(), &endpoint.with(name)).bearer_auth(&admin.access);
+            let request =
+                if endpoint.takes_body() { request.json(&valid_body(&endpoint.name(), &snack)) } else { request };
+            let response = app.send(request).await;
+            assert_eq!(response.status, 404, "{} {name}", endpoint.name());
+            response.expect_error(404, "not_found");
         }
     }
 }
@@ -283,9 +284,9 @@ fn texts(body: &Value) -> Vec<String> {
     }
 }
 
-async fn send_text(app: &TestApp, admin: &Person, call: &Call, body: String) -> Answer {
+async fn send_text(app: &TestApp, admin: &TestUser, endpoint: &Endpoint, body: String) -> Response {
     let request = app
-        .request(call.method.clone(), &call.of_nothing())
+        .request(endpoint.method.clone(), &endpoint.missing_path())
         .bearer_auth(&admin.access)
         .header(header::CONTENT_TYPE, "application/json")
         .body(body);
@@ -298,8 +299,8 @@ async fn a_nul_or_half_a_character_in_a_text_is_refused() {
     let admin = app.admin().await;
     let snack = app.snack(&admin, "새우깡").await;
     let mut fields = 0;
-    for call in calls(&app).await.iter().filter(|call| call.takes_body()) {
-        let sound = sound_body(&call.name(), &snack);
+    for endpoint in endpoints(&app).await.iter().filter(|endpoint| endpoint.takes_body()) {
+        let sound = valid_body(&endpoint.name(), &snack);
         for field in texts(&sound) {
             fields += 1;
             let with = |text: &str| {
@@ -307,24 +308,24 @@ async fn a_nul_or_half_a_character_in_a_text_is_refused() {
                 *body.pointer_mut(&field).expect("the field") = json!("TEXT");
                 body.to_string().replace("TEXT", text)
             };
-            let what = format!("{} {field}", call.name());
+            let what = format!("{} {field}", endpoint.name());
             for lone in ["\\ud800", "\\udc00x", "a\\ud83d", "\\ud800\\ud800"] {
-                let answer = send_text(&app, &admin, call, with(lone)).await;
-                assert_eq!(answer.status, 400, "{what}");
-                answer.refused(400, "invalid_request");
+                let response = send_text(&app, &admin, endpoint, with(lone)).await;
+                assert_eq!(response.status, 400, "{what}");
+                response.expect_error(400, "invalid_request");
             }
             // A password may hold any character; a token with a NUL is nobody's.
-            let answer = send_text(&app, &admin, call, with("12345678\\u0000@snack.example")).await;
-            match (call.name().as_str(), field.as_str()) {
-                ("POST /auth/sign-up", "/password") => is_one_of(&[201], &answer, &what),
+            let response = send_text(&app, &admin, endpoint, with("12345678\\u0000@snack.example")).await;
+            match (endpoint.name().as_str(), field.as_str()) {
+                ("POST /auth/sign-up", "/password") => is_one_of(&[201], &response, &what),
                 ("POST /auth/token", "/password") | ("POST /auth/token/refresh", _) => {
-                    is_one_of(&[401], &answer, &what);
+                    is_one_of(&[401], &response, &what);
                 }
                 ("POST /auth/logout", _) | ("PUT /auth/users/password", "/new_password") => {
-                    is_one_of(&[204], &answer, &what);
+                    is_one_of(&[204], &response, &what);
                 }
-                ("POST /auth/token", _) => is_one_of(&[400, 401], &answer, &what),
-                _ => is_one_of(&[400], &answer, &what),
+                ("POST /auth/token", _) => is_one_of(&[400, 401], &response, &what),
+                _ => is_one_of(&[400], &response, &what),
             }
         }
     }
@@ -370,17 +371,17 @@ async fn a_body_nested_without_end_harms_nobody() {
     let admin = app.admin().await;
     let snack = app.snack(&admin, "새우깡").await;
     let deep = format!("{}{}", "[".repeat(25_000), "]".repeat(25_000));
-    for call in calls(&app).await.iter().filter(|call| call.takes_body()) {
-        let mut body = sound_body(&call.name(), &snack);
+    for endpoint in endpoints(&app).await.iter().filter(|endpoint| endpoint.takes_body()) {
+        let mut body = valid_body(&endpoint.name(), &snack);
         for field in texts(&body) {
             *body.pointer_mut(&field).expect("the field") = json!("");
         }
         let unknown = body.to_string().replacen('{', &format!("{{\"deep\": {deep}, "), 1);
-        let answer = send_text(&app, &admin, call, unknown).await;
-        is_one_of(&[400, 404], &answer, &call.name());
+        let response = send_text(&app, &admin, endpoint, unknown).await;
+        is_one_of(&[400, 404], &response, &endpoint.name());
         let known = body.to_string().replacen("\"\"", &deep, 1);
-        let answer = send_text(&app, &admin, call, known).await;
-        assert_eq!(answer.status, 400, "{}", call.name());
+        let response = send_text(&app, &admin, endpoint, known).await;
+        assert_eq!(response.status, 400, "{}", endpoint.name());
     }
     app.get(&admin, "/auth/users/profile").await.expect(200);
 }

@@ -18,7 +18,7 @@ use crate::support::{
     test_app::TestApp,
 };
 
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 async fn start() -> Server {
     listener::allow_connections();
@@ -28,14 +28,14 @@ async fn start() -> Server {
 }
 
 fn limits(total: usize, per_address: usize) -> ConnectionLimits {
-    ConnectionLimits { total, per_address, write_deadline: PATIENCE, trusted_proxies: Vec::new() }
+    ConnectionLimits { total, per_address, write_deadline: TIMEOUT, trusted_proxies: Vec::new() }
 }
 
 async fn status(server: &Server, path: &str) -> (u16, Option<String>) {
-    let http = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().expect("a client");
-    let answer = http.get(format!("http://{}{path}", server.address)).send().await.expect("an answer");
-    let retry_after = answer.headers().get("retry-after").map(|value| value.to_str().expect("text").to_owned());
-    (answer.status().as_u16(), retry_after)
+    let http = reqwest::Client::builder().no_proxy().timeout(TIMEOUT).build().expect("a client");
+    let response = http.get(format!("http://{}{path}", server.address)).send().await.expect("an answer");
+    let retry_after = response.headers().get("retry-after").map(|value| value.to_str().expect("text").to_owned());
+    (response.status().as_u16(), retry_after)
 }
 
 /// Asks until the answer is `expected`.
@@ -46,7 +46,7 @@ async fn becomes(server: &Server, path: &str, expected: u16) -> Option<String> {
         if status == expected {
             return retry_after;
         }
-        assert!(since.elapsed() < PATIENCE, "{path} is still a {status}");
+        assert!(since.elapsed() < TIMEOUT, "{path} is still a {status}");
     }
 }
 
@@ -114,8 +114,8 @@ async fn a_panic_in_a_handler_is_a_500_for_that_caller_alone() {
     let server = tokio::spawn(listener::serve(listener, router, limits(100, 100), stop.clone()));
     let http = reqwest::Client::builder().no_proxy().build().expect("a client");
     let ask = async |method, path: &str| {
-        let answer = http.request(method, format!("{url}{path}")).send().await.expect("an answer");
-        (answer.status().as_u16(), answer.text().await.expect("a text"))
+        let response = http.request(method, format!("{url}{path}")).send().await.expect("an answer");
+        (response.status().as_u16(), response.text().await.expect("a text"))
     };
     for method in [reqwest::Method::GET, reqwest::Method::POST] {
         let (status, text) = ask(method, "/fails").await;

@@ -11,25 +11,25 @@ use snack_server::{
 };
 
 use crate::support::{
-    response::Answer,
-    test_app::{PASSWORD, Person, TestApp},
+    response::Response,
+    test_app::{PASSWORD, TestApp, TestUser},
 };
 
 const fn rate(count: u32) -> Rate {
     Rate { count, period: Duration::from_hours(1) }
 }
 
-async fn try_to_sign_in(app: &TestApp, email: &str, password: &str, forwarded: &str) -> Answer {
+async fn try_to_sign_in(app: &TestApp, email: &str, password: &str, forwarded: &str) -> Response {
     let request = app.request(Method::POST, "/auth/token").header("X-Forwarded-For", forwarded);
     app.send(request.json(&json!({"username": email, "password": password}))).await
 }
 
 /// Refused for too many tries, with the time after which another is worth it.
 #[track_caller]
-fn is_limited(answer: Answer) {
-    let wait: u64 = answer.header("retry-after").parse().expect("seconds");
+fn is_limited(response: Response) {
+    let wait: u64 = response.header("retry-after").parse().expect("seconds");
     assert!((1..=3600).contains(&wait), "{wait}");
-    answer.refused(429, "too_many_requests");
+    response.expect_error(429, "too_many_requests");
 }
 
 #[tokio::test]
@@ -37,14 +37,16 @@ async fn an_account_is_closed_to_guesses_and_to_the_right_password_alike_after_s
     let app = TestApp::with(|config| config.limit_sign_in_account = rate(3)).await;
     let (kim, lee) = (app.member().await, app.member().await);
     for _ in 0..3 {
-        try_to_sign_in(&app, &kim.email, "wrong-password", "").await.refused(401, "invalid_credentials");
+        try_to_sign_in(&app, &kim.email, "wrong-password", "").await.expect_error(401, "invalid_credentials");
     }
     is_limited(try_to_sign_in(&app, &kim.email, "wrong-password", "").await);
     is_limited(try_to_sign_in(&app, &format!(" {} ", kim.email.to_uppercase()), PASSWORD, "").await);
     try_to_sign_in(&app, &lee.email, PASSWORD, "").await.expect(200);
     // An account that does not exist is limited as one that does: the limit tells nothing.
     for _ in 0..3 {
-        try_to_sign_in(&app, "nobody@snack.example", "wrong-password", "").await.refused(401, "invalid_credentials");
+        try_to_sign_in(&app, "nobody@snack.example", "wrong-password", "")
+            .await
+            .expect_error(401, "invalid_credentials");
     }
     is_limited(try_to_sign_in(&app, "nobody@snack.example", "wrong-password", "").await);
 }
@@ -68,7 +70,7 @@ async fn guesses_at_once_do_not_pass_before_the_first_has_failed() {
     let kim = app.member().await;
     let guesses = (0..12).map(|_| try_to_sign_in(&app, &kim.email, "wrong-password", ""));
     let (guessed, limited): (Vec<_>, Vec<_>) =
-        join_all(guesses).await.into_iter().partition(|answer| answer.status == 401);
+        join_all(guesses).await.into_iter().partition(|response| response.status == 401);
     assert_eq!((guessed.len(), limited.len()), (3, 9));
     limited.into_iter().for_each(is_limited);
 }
@@ -79,7 +81,7 @@ async fn an_address_that_guesses_is_closed_whatever_it_claims_to_forward() {
     let kim = app.member().await;
     for number in 0..3 {
         let (email, forwarded) = (format!("nobody{number}@snack.example"), format!("203.0.113.{number}"));
-        try_to_sign_in(&app, &email, "x", &forwarded).await.refused(401, "invalid_credentials");
+        try_to_sign_in(&app, &email, "x", &forwarded).await.expect_error(401, "invalid_credentials");
     }
     is_limited(try_to_sign_in(&app, &kim.email, PASSWORD, "198.51.100.7").await);
 }
@@ -92,11 +94,11 @@ async fn behind_a_trusted_proxy_each_client_has_tries_of_its_own() {
     })
     .await;
     let guess = |forwarded: &'static str| try_to_sign_in(&app, "nobody@snack.example", "x", forwarded);
-    guess("203.0.113.1").await.refused(401, "invalid_credentials");
+    guess("203.0.113.1").await.expect_error(401, "invalid_credentials");
     is_limited(guess("203.0.113.1").await);
     // What the client wrote in front of what the proxy wrote is worth nothing.
     is_limited(guess("198.51.100.9, 203.0.113.1").await);
-    guess("203.0.113.2").await.refused(401, "invalid_credentials");
+    guess("203.0.113.2").await.expect_error(401, "invalid_credentials");
 }
 
 #[tokio::test]
@@ -108,7 +110,7 @@ async fn an_address_signs_up_so_many_and_no_more() {
     };
     sign_up(1).await.expect(201);
     // A request that breaks a rule of its own is not counted.
-    app.post_open("/auth/sign-up", json!({"email": "x"})).await.refused(400, "validation_failed");
+    app.post_open("/auth/sign-up", json!({"email": "x"})).await.expect_error(400, "validation_failed");
     sign_up(2).await.expect(201);
     is_limited(sign_up(3).await);
 }
@@ -128,7 +130,7 @@ async fn a_strangers_guesses_do_not_lock_the_owner_out() {
     let kim = app.member().await;
     for _ in 0..3 {
         let guess = try_to_sign_in(&app, &kim.email, "wrong-password", "203.0.113.1").await;
-        guess.refused(401, "invalid_credentials");
+        guess.expect_error(401, "invalid_credentials");
     }
     is_limited(try_to_sign_in(&app, &kim.email, PASSWORD, "203.0.113.1").await);
     try_to_sign_in(&app, &kim.email, PASSWORD, "198.51.100.7").await.expect(200);
@@ -144,24 +146,24 @@ async fn guesses_from_everywhere_meet_ten_times_the_limit_of_an_account() {
     let (kim, lee) = (app.member().await, app.member().await);
     for number in 0..20 {
         let guess = try_to_sign_in(&app, &kim.email, "wrong-password", &format!("203.0.113.{}", number / 2)).await;
-        guess.refused(401, "invalid_credentials");
+        guess.expect_error(401, "invalid_credentials");
     }
     is_limited(try_to_sign_in(&app, &kim.email, "wrong-password", "203.0.113.99").await);
     is_limited(try_to_sign_in(&app, &kim.email, PASSWORD, "203.0.113.98").await);
     try_to_sign_in(&app, &lee.email, PASSWORD, "203.0.113.99").await.expect(200);
 }
 
-async fn change_password(app: &TestApp, who: &Person, current: &str, new: &str) -> Answer {
-    app.put(who, "/auth/users/password", json!({"current_password": current, "new_password": new})).await
+async fn change_password(app: &TestApp, user: &TestUser, current: &str, new: &str) -> Response {
+    app.put(user, "/auth/users/password", json!({"current_password": current, "new_password": new})).await
 }
 
 #[tokio::test]
 async fn wrong_current_passwords_are_failed_sign_ins_and_stand_in_the_audit_log() {
     let app = TestApp::with(|config| config.limit_sign_in_account = rate(3)).await;
     let (admin, kim, lee) = (app.admin().await, app.member().await, app.member().await);
-    change_password(&app, &kim, "a-guess-1", "korea-snack-10").await.refused(400, "validation_failed");
-    try_to_sign_in(&app, &kim.email, "a-guess-2", "").await.refused(401, "invalid_credentials");
-    change_password(&app, &kim, "a-guess-3", "korea-snack-10").await.refused(400, "validation_failed");
+    change_password(&app, &kim, "a-guess-1", "korea-snack-10").await.expect_error(400, "validation_failed");
+    try_to_sign_in(&app, &kim.email, "a-guess-2", "").await.expect_error(401, "invalid_credentials");
+    change_password(&app, &kim, "a-guess-3", "korea-snack-10").await.expect_error(400, "validation_failed");
     is_limited(change_password(&app, &kim, PASSWORD, "korea-snack-10").await);
     is_limited(try_to_sign_in(&app, &kim.email, PASSWORD, "").await);
 
@@ -173,7 +175,7 @@ async fn wrong_current_passwords_are_failed_sign_ins_and_stand_in_the_audit_log(
     // A change that succeeds, or whose new password is refused, is free.
     for number in 10..15 {
         let (current, new) = (format!("korea-snack-{}", number - 1), format!("korea-snack-{number}"));
-        change_password(&app, &lee, &current, &lee.email).await.refused(400, "validation_failed");
+        change_password(&app, &lee, &current, &lee.email).await.expect_error(400, "validation_failed");
         change_password(&app, &lee, &current, &new).await.expect(204);
     }
 }
@@ -184,7 +186,7 @@ async fn wrong_current_passwords_at_once_do_not_all_pass() {
     let kim = app.member().await;
     let guesses = (0..12).map(|_| change_password(&app, &kim, "wrong-password", "korea-snack-10"));
     let (guessed, limited): (Vec<_>, Vec<_>) =
-        join_all(guesses).await.into_iter().partition(|answer| answer.status == 400);
+        join_all(guesses).await.into_iter().partition(|response| response.status == 400);
     assert_eq!((guessed.len(), limited.len()), (3, 9));
     limited.into_iter().for_each(is_limited);
 }
@@ -202,8 +204,8 @@ async fn a_user_name_longer_than_any_email_is_refused_at_once_and_counts_for_its
     for number in 0..20 {
         for (email, least) in [&long, &longest].iter().zip(&mut least) {
             let begun = Instant::now();
-            let answer = try_to_sign_in(&app, email, PASSWORD, &format!("203.0.113.{}", number / 10)).await;
-            answer.refused(401, "invalid_credentials");
+            let response = try_to_sign_in(&app, email, PASSWORD, &format!("203.0.113.{}", number / 10)).await;
+            response.expect_error(401, "invalid_credentials");
             *least = begun.elapsed().min(*least);
         }
     }
@@ -232,8 +234,8 @@ async fn a_user_changes_so_much_and_no_more_but_reads_on() {
     let app = TestApp::with(|config| config.limit_writes_user = rate(3)).await;
     let (kim, lee) = (app.member().await, app.member().await);
     app.snack(&kim, "새우깡").await;
-    app.post(&kim, "/snacks", json!({})).await.refused(400, "validation_failed");
-    app.put(&kim, "/snacks/1/status", json!({"status": "unavailable"})).await.refused(403, "permission_denied");
+    app.post(&kim, "/snacks", json!({})).await.expect_error(400, "validation_failed");
+    app.put(&kim, "/snacks/1/status", json!({"status": "unavailable"})).await.expect_error(403, "permission_denied");
     let operations = operations_that_change();
     assert!(operations.len() >= 12, "{operations:?}");
     for (method, path) in operations {
@@ -242,7 +244,7 @@ async fn a_user_changes_so_much_and_no_more_but_reads_on() {
     for path in ["/snacks", "/auth/users/profile", "/checks/is_authenticated"] {
         app.get(&kim, path).await.expect(200);
     }
-    app.send(app.request(Method::POST, "/snacks").bearer_auth("nonsense")).await.refused(401, "invalid_token");
+    app.send(app.request(Method::POST, "/snacks").bearer_auth("nonsense")).await.expect_error(401, "invalid_token");
     app.snack(&lee, "꼬깔콘").await;
 }
 
@@ -255,7 +257,7 @@ async fn changes_at_once_do_not_all_pass() {
         app.post(&kim, "/snacks", body)
     });
     let (made, limited): (Vec<_>, Vec<_>) =
-        join_all(changes).await.into_iter().partition(|answer| answer.status == 201);
+        join_all(changes).await.into_iter().partition(|response| response.status == 201);
     assert_eq!((made.len(), limited.len()), (5, 25));
     limited.into_iter().for_each(is_limited);
 }

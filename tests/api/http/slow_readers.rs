@@ -22,7 +22,7 @@ use crate::support::{
     test_app::{PASSWORD, TestApp},
 };
 
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 /// Far more than the buffers of the server, of the system and of the client hold together.
 const PIPELINED: usize = 60;
 
@@ -41,7 +41,7 @@ async fn ask(address: &str, path: &str) -> Option<TcpStream> {
 /// Reads all that comes until the connection ends.
 async fn read_to_the_end(stream: &mut TcpStream) -> usize {
     let mut bytes = Vec::new();
-    let end = timeout(PATIENCE, stream.read_to_end(&mut bytes)).await;
+    let end = timeout(TIMEOUT, stream.read_to_end(&mut bytes)).await;
     assert!(end.is_ok(), "the connection stands after {} bytes", bytes.len());
     bytes.len()
 }
@@ -67,7 +67,7 @@ async fn a_connection_whose_client_does_not_read_is_closed_and_one_that_reads_sl
     let mut ticks = tokio::time::interval(Duration::from_millis(20));
     while read < 19 * length {
         ticks.tick().await;
-        match timeout(PATIENCE, reader.read(&mut bytes))
+        match timeout(TIMEOUT, reader.read(&mut bytes))
             .await
             .expect("bytes in time")
             .expect("a connection that goes on")
@@ -94,7 +94,7 @@ async fn past_its_share_an_address_gets_no_connection_and_others_do() {
         // The server may have closed it already.
         let _ = stream.write_all(&requests("/health/live", 1)).await;
         let mut status = [0; 12];
-        let answered = timeout(PATIENCE, stream.read_exact(&mut status)).await.expect("an answer or an end");
+        let answered = timeout(TIMEOUT, stream.read_exact(&mut status)).await.expect("an answer or an end");
         (answered.is_ok_and(|_| &status == b"HTTP/1.1 200"), stream)
     };
     let mut open = Vec::new();
@@ -107,7 +107,7 @@ async fn past_its_share_an_address_gets_no_connection_and_others_do() {
     assert!(ask("127.0.0.2").await.0, "another address");
     drop(open);
     let freed = async { while !ask("127.0.0.1").await.0 {} };
-    timeout(PATIENCE, freed).await.expect("a connection after the others have been closed");
+    timeout(TIMEOUT, freed).await.expect("a connection after the others have been closed");
 }
 
 #[tokio::test]
@@ -118,9 +118,9 @@ async fn large_pages_that_nobody_reads_share_a_budget() {
     let http = reqwest::Client::builder().no_proxy().build().expect("a client");
     let post = async |path: &str, access: &str, body: serde_json::Value| {
         let request = http.post(format!("http://{}{path}", server.address)).bearer_auth(access);
-        let answer = request.json(&body).send().await.expect("an answer");
-        assert!(answer.status().is_success(), "{answer:?}");
-        answer.json::<serde_json::Value>().await.expect("JSON")
+        let response = request.json(&body).send().await.expect("an answer");
+        assert!(response.status().is_success(), "{response:?}");
+        response.json::<serde_json::Value>().await.expect("JSON")
     };
     post("/auth/sign-up", "", json!({"email": "kim@snack.example", "password": PASSWORD, "name": "김간식"})).await;
     let tokens = post("/auth/token", "", json!({"username": "kim@snack.example", "password": PASSWORD})).await;
@@ -135,7 +135,7 @@ async fn large_pages_that_nobody_reads_share_a_budget() {
         let mut stream = TcpStream::connect(&server.address).await.expect("a connection");
         stream.write_all(page.as_bytes()).await.expect("a request");
         let mut status = [0; 12];
-        timeout(PATIENCE, stream.read_exact(&mut status)).await.expect("an answer in time").expect("an answer");
+        timeout(TIMEOUT, stream.read_exact(&mut status)).await.expect("an answer in time").expect("an answer");
         (status == *b"HTTP/1.1 503", stream)
     };
     let mut open = Vec::new();
@@ -151,7 +151,7 @@ async fn large_pages_that_nobody_reads_share_a_budget() {
     assert!(refused > 0, "all of them were kept for clients that did not read");
     drop(open);
     let served = async { while ask().await.0 {} };
-    timeout(PATIENCE, served).await.expect("room again");
+    timeout(TIMEOUT, served).await.expect("room again");
 }
 
 /// Opens so many connections whose clients do not read, and tells by how many MiB the server has grown.
@@ -177,6 +177,6 @@ async fn clients_that_do_not_read_take_little_memory_and_keep_nobody_out() {
     let elsewhere = std::net::IpAddr::from([127, 0, 0, 9]);
     let http = reqwest::Client::builder().no_proxy().local_address(elsewhere).build().expect("a client");
     let asked = http.get(format!("http://{}/health/ready", server.address)).send();
-    let answer = timeout(Duration::from_secs(5), asked).await.expect("an answer in time").expect("an answer");
-    assert_eq!(answer.status(), 200);
+    let response = timeout(Duration::from_secs(5), asked).await.expect("an answer in time").expect("an answer");
+    assert_eq!(response.status(), 200);
 }

@@ -5,15 +5,15 @@ use reqwest::{Method, header};
 use serde_json::{Value, json};
 
 use crate::support::{
-    endpoints::{Call, NO_UID, calls, send_bytes, sound_body},
-    response::Answer,
+    endpoints::{Endpoint, NO_UID, endpoints, send_bytes, valid_body},
+    response::Response,
     test_app::{PASSWORD, TestApp},
 };
 
 /// The most that a JSON body may weigh, in bytes.
 const LIMIT: usize = 64 * 1024;
 
-async fn get_open(app: &TestApp, path: &str) -> Answer {
+async fn get_open(app: &TestApp, path: &str) -> Response {
     app.send(app.request(Method::GET, path)).await
 }
 
@@ -35,8 +35,8 @@ async fn every_error_is_a_problem_with_its_code() {
         (&post, "/auth/token", 415, "Unsupported Media Type", "unsupported_media_type"),
     ];
     for (method, path, status, title, code) in table {
-        let answer = app.send(app.request(method.clone(), path).bearer_auth(&admin.access)).await;
-        let problem = answer.refused(status, code);
+        let response = app.send(app.request(method.clone(), path).bearer_auth(&admin.access)).await;
+        let problem = response.expect_error(status, code);
         let expected = json!({"type": "about:blank", "title": title, "status": status, "code": code,
             "detail": problem["detail"], "errors": []});
         assert_eq!(problem.0, expected, "{path}");
@@ -47,7 +47,7 @@ async fn every_error_is_a_problem_with_its_code() {
 async fn a_broken_field_is_told_by_name_code_and_message() {
     let app = TestApp::start().await;
     let body = json!({"email": "nobody", "password": PASSWORD, "name": "김간식"});
-    let problem = app.post_open("/auth/sign-up", body).await.refused(400, "validation_failed");
+    let problem = app.post_open("/auth/sign-up", body).await.expect_error(400, "validation_failed");
     let expected = json!([{"field": "email", "code": "invalid_email", "message": "올바른 이메일이 아닙니다."}]);
     assert_eq!(problem["errors"], expected);
 }
@@ -61,7 +61,7 @@ async fn people_are_told_in_korean_unless_they_prefer_english() {
             Some(language) => request.header(header::ACCEPT_LANGUAGE, language),
             None => request,
         };
-        app.send(request).await.refused(400, "validation_failed")
+        app.send(request).await.expect_error(400, "validation_failed")
     };
     let korean = ask(None).await;
     assert_eq!(korean["detail"], "입력한 값을 확인해 주세요.");
@@ -86,7 +86,7 @@ async fn people_are_told_in_korean_unless_they_prefer_english() {
     }
     // Those that the framework makes speak both languages as well.
     let unknown = app.request(Method::GET, "/nothing").header(header::ACCEPT_LANGUAGE, "en");
-    assert!(app.send(unknown).await.refused(404, "not_found")["detail"].as_str().expect("a text").is_ascii());
+    assert!(app.send(unknown).await.expect_error(404, "not_found")["detail"].as_str().expect("a text").is_ascii());
 }
 
 #[tokio::test]
@@ -94,8 +94,8 @@ async fn a_request_id_is_kept_when_it_is_sane_and_made_when_it_is_not() {
     let app = TestApp::start().await;
     let ask = async |path: &str, id: &[u8]| {
         let id = header::HeaderValue::from_bytes(id).expect("a header value");
-        let answer = app.send(app.request(Method::GET, path).header("X-Request-Id", id)).await;
-        answer.header("x-request-id").to_owned()
+        let response = app.send(app.request(Method::GET, path).header("X-Request-Id", id)).await;
+        response.header("x-request-id").to_owned()
     };
     let longest = "x".repeat(128);
     for path in ["/health/live", "/nothing", "/orders", "/media/nothing.jpg"] {
@@ -117,31 +117,31 @@ async fn every_path_works_with_and_without_a_slash_at_its_end() {
     let admin = app.admin().await;
     let snack = app.snack(&admin, "새우깡").await;
     let order = app.order(&admin, &[&snack]).await;
-    for call in calls(&app).await {
-        if call.path.starts_with("/media/") {
+    for endpoint in endpoints(&app).await {
+        if endpoint.path.starts_with("/media/") {
             continue;
         }
-        let reads = call.method == Method::GET;
-        let path = match &call.path {
-            path if path.starts_with("/snacks/") => call.with(&snack),
-            path if path.starts_with("/order") => call.with(&order),
-            _ => call.of_nothing(),
+        let reads = endpoint.method == Method::GET;
+        let path = match &endpoint.path {
+            path if path.starts_with("/snacks/") => endpoint.with(&snack),
+            path if path.starts_with("/order") => endpoint.with(&order),
+            _ => endpoint.missing_path(),
         };
         // What changes something is asked without a token or a body: the refusal tells that the call was found.
         let ask = async |path: String| {
-            let request = app.request(call.method.clone(), &path);
+            let request = app.request(endpoint.method.clone(), &path);
             let request = if reads { request.bearer_auth(&admin.access) } else { request };
             app.send(request).await
         };
         let (plain, slashed) = (ask(path.clone()).await, ask(format!("{path}/")).await);
-        assert_eq!(plain.status, slashed.status, "{}", call.name());
+        assert_eq!(plain.status, slashed.status, "{}", endpoint.name());
         if reads {
-            assert_eq!(plain.status, 200, "{}", call.name());
+            assert_eq!(plain.status, 200, "{}", endpoint.name());
         } else {
-            assert!([401, 415].contains(&plain.status.as_u16()), "{}", call.name());
+            assert!([401, 415].contains(&plain.status.as_u16()), "{}", endpoint.name());
         }
-        if call.path != "/metrics" {
-            assert_eq!(plain.body, slashed.body, "{}", call.name());
+        if endpoint.path != "/metrics" {
+            assert_eq!(plain.body, slashed.body, "{}", endpoint.name());
         }
     }
     for path in ["/docs", "/openapi.json", "/app", "/app/orders"] {
@@ -156,22 +156,25 @@ async fn every_path_works_with_and_without_a_slash_at_its_end() {
 #[tokio::test]
 async fn a_method_that_a_path_does_not_have_is_refused_with_those_it_has() {
     let app = TestApp::start().await;
-    let calls = calls(&app).await;
+    let endpoints = endpoints(&app).await;
     let methods = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "BREW"];
-    for call in &calls {
-        let mut has: Vec<_> =
-            calls.iter().filter(|other| other.path == call.path).map(|other| other.method.to_string()).collect();
+    for endpoint in &endpoints {
+        let mut has: Vec<_> = endpoints
+            .iter()
+            .filter(|other| other.path == endpoint.path)
+            .map(|other| other.method.to_string())
+            .collect();
         if has.contains(&"GET".to_owned()) {
             has.push("HEAD".to_owned());
         }
         has.sort();
         for method in methods.into_iter().filter(|method| !has.contains(&(*method).to_owned())) {
             let method = Method::from_bytes(method.as_bytes()).expect("a method");
-            let answer = app.send(app.request(method.clone(), &call.of_nothing())).await;
-            let mut allowed: Vec<_> = answer.header("allow").split(',').map(|name| name.trim().to_owned()).collect();
+            let response = app.send(app.request(method.clone(), &endpoint.missing_path())).await;
+            let mut allowed: Vec<_> = response.header("allow").split(',').map(|name| name.trim().to_owned()).collect();
             allowed.sort();
-            assert_eq!(allowed, has, "{method} {}", call.path);
-            answer.refused(405, "method_not_allowed");
+            assert_eq!(allowed, has, "{method} {}", endpoint.path);
+            response.expect_error(405, "method_not_allowed");
         }
     }
 }
@@ -183,17 +186,17 @@ async fn head_answers_what_get_answers_without_the_body() {
     for (path, status) in
         [("/health/live", 200), ("/snacks", 200), ("/openapi.json", 200), ("/nothing", 404), ("/checks/is_admin", 403)]
     {
-        let answer = app.send(app.request(Method::HEAD, path).bearer_auth(&member.access)).await;
-        assert_eq!((answer.status.as_u16(), answer.text.as_str()), (status, ""), "{path}");
-        assert!(!answer.header("x-request-id").is_empty());
+        let response = app.send(app.request(Method::HEAD, path).bearer_auth(&member.access)).await;
+        assert_eq!((response.status.as_u16(), response.text.as_str()), (status, ""), "{path}");
+        assert!(!response.header("x-request-id").is_empty());
     }
 }
 
 /// Every call of the document that takes a body, with the path of something that does not exist: the body is judged first.
-async fn calls_with_a_body(app: &TestApp) -> Vec<Call> {
-    let calls: Vec<_> = calls(app).await.into_iter().filter(Call::takes_body).collect();
-    assert!(calls.len() >= 15, "{}", calls.len());
-    calls
+async fn calls_with_a_body(app: &TestApp) -> Vec<Endpoint> {
+    let endpoints: Vec<_> = endpoints(app).await.into_iter().filter(Endpoint::takes_body).collect();
+    assert!(endpoints.len() >= 15, "{}", endpoints.len());
+    endpoints
 }
 
 #[tokio::test]
@@ -213,14 +216,14 @@ async fn a_body_that_is_no_json_object_cannot_be_read() {
         b"\xef\xbb\xbf{}",
         b"{'name': 'x'}",
     ];
-    for call in calls_with_a_body(&app).await {
+    for endpoint in calls_with_a_body(&app).await {
         for body in bodies {
             let request = app
-                .request(call.method.clone(), &call.of_nothing())
+                .request(endpoint.method.clone(), &endpoint.missing_path())
                 .bearer_auth(&admin.access)
                 .header(header::CONTENT_TYPE, "application/json")
                 .body(body.to_vec());
-            app.send(request).await.refused(400, "invalid_request");
+            app.send(request).await.expect_error(400, "invalid_request");
         }
     }
 }
@@ -229,14 +232,15 @@ async fn a_body_that_is_no_json_object_cannot_be_read() {
 async fn a_body_of_another_type_is_refused_and_parameters_of_the_type_do_not_matter() {
     let app = TestApp::start().await;
     let admin = app.admin().await;
-    for call in calls_with_a_body(&app).await {
-        let request = || app.request(call.method.clone(), &call.of_nothing()).bearer_auth(&admin.access).body("{");
-        app.send(request()).await.refused(415, "unsupported_media_type");
+    for endpoint in calls_with_a_body(&app).await {
+        let request =
+            || app.request(endpoint.method.clone(), &endpoint.missing_path()).bearer_auth(&admin.access).body("{");
+        app.send(request()).await.expect_error(415, "unsupported_media_type");
         for kind in ["text/plain", "application/x-www-form-urlencoded", "application/jsonp", "text/json", "json", ""] {
-            app.send(request().header(header::CONTENT_TYPE, kind)).await.refused(415, "unsupported_media_type");
+            app.send(request().header(header::CONTENT_TYPE, kind)).await.expect_error(415, "unsupported_media_type");
         }
         for kind in ["application/json; charset=utf-8", "Application/JSON", "application/merge-patch+json"] {
-            app.send(request().header(header::CONTENT_TYPE, kind)).await.refused(400, "invalid_request");
+            app.send(request().header(header::CONTENT_TYPE, kind)).await.expect_error(400, "invalid_request");
         }
     }
 }
@@ -246,11 +250,11 @@ async fn a_json_body_over_64_kibibytes_is_too_large_whether_its_length_is_declar
     let app = TestApp::start().await;
     let admin = app.admin().await;
     let too_much = vec![b' '; LIMIT + 1];
-    for call in calls_with_a_body(&app).await {
+    for endpoint in calls_with_a_body(&app).await {
         let head = format!(
             "{} {} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer {}\r\nContent-Type: application/json\r\n",
-            call.method,
-            call.of_nothing(),
+            endpoint.method,
+            endpoint.missing_path(),
             admin.access
         );
         let declared = [format!("{head}Content-Length: {}\r\n\r\n", too_much.len()).as_bytes(), &too_much].concat();
@@ -262,9 +266,9 @@ async fn a_json_body_over_64_kibibytes_is_too_large_whether_its_length_is_declar
         }
         chunked.extend_from_slice(b"0\r\n\r\n");
         for request in [declared, chunked] {
-            let answer = send_bytes(&app, request).await;
-            assert!(answer.starts_with("HTTP/1.1 413"), "{}: {answer}", call.name());
-            assert!(answer.contains("\"payload_too_large\""), "{}: {answer}", call.name());
+            let response = send_bytes(&app, request).await;
+            assert!(response.starts_with("HTTP/1.1 413"), "{}: {response}", endpoint.name());
+            assert!(response.contains("\"payload_too_large\""), "{}: {response}", endpoint.name());
         }
     }
 }
@@ -272,7 +276,7 @@ async fn a_json_body_over_64_kibibytes_is_too_large_whether_its_length_is_declar
 #[tokio::test]
 async fn a_json_body_of_exactly_64_kibibytes_is_taken() {
     let app = TestApp::start().await;
-    let mut body = sound_body("POST /auth/sign-up", "").to_string();
+    let mut body = valid_body("POST /auth/sign-up", "").to_string();
     body.push_str(&" ".repeat(LIMIT - body.len()));
     let request =
         app.request(Method::POST, "/auth/sign-up").header(header::CONTENT_TYPE, "application/json").body(body);
@@ -308,12 +312,12 @@ async fn every_answer_carries_the_headers_that_protect_browsers_and_a_request_id
                 .header(header::ORIGIN, "https://app.example")
                 .header(header::ACCESS_CONTROL_REQUEST_METHOD, "GET");
         }
-        let answer = app.send(request).await;
-        assert_eq!(answer.status, status, "{method} {path}");
-        assert_eq!(answer.header("x-content-type-options"), "nosniff", "{method} {path}");
-        assert_eq!(answer.header("x-frame-options"), "DENY", "{method} {path}");
-        assert_eq!(answer.header("referrer-policy"), "no-referrer", "{method} {path}");
-        assert!(!answer.header("x-request-id").is_empty(), "{method} {path}");
+        let response = app.send(request).await;
+        assert_eq!(response.status, status, "{method} {path}");
+        assert_eq!(response.header("x-content-type-options"), "nosniff", "{method} {path}");
+        assert_eq!(response.header("x-frame-options"), "DENY", "{method} {path}");
+        assert_eq!(response.header("referrer-policy"), "no-referrer", "{method} {path}");
+        assert!(!response.header("x-request-id").is_empty(), "{method} {path}");
     }
 }
 
@@ -347,20 +351,20 @@ async fn a_request_that_does_not_name_its_host_exactly_once_is_refused() {
     ];
     for (line, hosts, is_taken) in table {
         let request = format!("{line}\r\n{hosts}Connection: close\r\n\r\n");
-        let answer = send_bytes(&app, request.into_bytes()).await;
-        let status = answer.split(' ').nth(1).unwrap_or_default();
-        assert_eq!(status, if is_taken { "200" } else { "400" }, "{line} {hosts:?}: {answer}");
+        let response = send_bytes(&app, request.into_bytes()).await;
+        let status = response.split(' ').nth(1).unwrap_or_default();
+        assert_eq!(status, if is_taken { "200" } else { "400" }, "{line} {hosts:?}: {response}");
         if !is_taken {
-            assert!(answer.contains("application/problem+json"), "{line} {hosts:?}: {answer}");
-            assert!(answer.contains("\"code\":\"invalid_request\""), "{line} {hosts:?}: {answer}");
+            assert!(response.contains("application/problem+json"), "{line} {hosts:?}: {response}");
+            assert!(response.contains("\"code\":\"invalid_request\""), "{line} {hosts:?}: {response}");
         }
     }
     // A change that is asked for without a Host is not made.
     let body = json!({"email": "no-host@snack.example", "password": PASSWORD, "name": "김간식"}).to_string();
     let head = "POST /auth/sign-up HTTP/1.1\r\nConnection: close\r\nContent-Type: application/json";
     let request = format!("{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len());
-    let answer = send_bytes(&app, request.into_bytes()).await;
-    assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
+    let response = send_bytes(&app, request.into_bytes()).await;
+    assert!(response.starts_with("HTTP/1.1 400 "), "{response}");
     let users: i64 = sqlx::query_scalar("SELECT count(*) FROM users").fetch_one(app.db()).await.expect("a count");
     assert_eq!(users, 0);
 }
@@ -369,7 +373,7 @@ async fn a_request_that_does_not_name_its_host_exactly_once_is_refused() {
 async fn no_answer_is_kept_by_a_cache_but_files_that_anyone_may_read() {
     let app = TestApp::start().await;
     let admin = app.admin().await;
-    let is_private = |answer: &Answer| assert_eq!(answer.header("cache-control"), "no-store", "{answer:?}");
+    let is_private = |response: &Response| assert_eq!(response.header("cache-control"), "no-store", "{response:?}");
     // Those that carry tokens or a person's data, when they succeed.
     let credentials = json!({"username": admin.email, "password": PASSWORD});
     let sign_in = app.post_open("/auth/token", credentials.clone()).await;
@@ -384,17 +388,19 @@ async fn no_answer_is_kept_by_a_cache_but_files_that_anyone_may_read() {
     signed_up.expect(201);
     let snack = app.snack(&admin, "새우깡").await;
     let order = app.order(&admin, &[&snack]).await;
-    for call in calls(&app).await.iter().filter(|call| call.method == Method::GET && call.needs_token()) {
-        let path = call.with(if call.path.starts_with("/snacks") { &snack } else { &order });
-        let answer = app.get(&admin, &path).await;
-        is_private(&answer);
-        answer.expect(200);
+    for endpoint in
+        endpoints(&app).await.iter().filter(|endpoint| endpoint.method == Method::GET && endpoint.needs_token())
+    {
+        let path = endpoint.with(if endpoint.path.starts_with("/snacks") { &snack } else { &order });
+        let response = app.get(&admin, &path).await;
+        is_private(&response);
+        response.expect(200);
     }
     let csv = app.request(Method::GET, "/statistics/orders").bearer_auth(&admin.access).header("Accept", "text/csv");
     is_private(&app.send(csv).await);
     // Every call when it is refused.
-    for call in calls(&app).await {
-        is_private(&app.send(app.request(call.method.clone(), &call.of_nothing()).body("{")).await);
+    for endpoint in endpoints(&app).await {
+        is_private(&app.send(app.request(endpoint.method.clone(), &endpoint.missing_path()).body("{")).await);
     }
     is_private(&get_open(&app, "/nothing").await);
     // Files that anyone may read say for themselves.
@@ -414,21 +420,21 @@ async fn a_server_that_is_reached_by_https_says_so_with_every_answer() {
     for (public_url, expected) in table {
         let app = TestApp::with(|config| config.public_url = public_url.parse().expect("a URL")).await;
         for path in paths {
-            let answer = get_open(&app, path).await;
-            assert_eq!(answer.header("strict-transport-security"), expected, "{public_url} {path}");
+            let response = get_open(&app, path).await;
+            assert_eq!(response.header("strict-transport-security"), expected, "{public_url} {path}");
         }
-        let answer = send_bytes(&app, b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n".to_vec()).await;
-        assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
+        let response = send_bytes(&app, b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n".to_vec()).await;
+        assert!(response.starts_with("HTTP/1.1 400 "), "{response}");
         assert_eq!(
-            answer.contains("strict-transport-security: max-age=31536000\r\n"),
+            response.contains("strict-transport-security: max-age=31536000\r\n"),
             !expected.is_empty(),
-            "{answer}"
+            "{response}"
         );
     }
 }
 
 /// What a preflight of `PUT` with a token says.
-async fn preflight(app: &TestApp, origin: &str) -> Answer {
+async fn preflight(app: &TestApp, origin: &str) -> Response {
     let request = app
         .request(Method::OPTIONS, &format!("/orders/{NO_UID}/status"))
         .header(header::ORIGIN, origin)
@@ -445,36 +451,36 @@ async fn only_origins_of_the_list_may_read_answers() {
     })
     .await;
     for origin in allowed {
-        let answer = preflight(&app, origin).await;
-        assert_eq!(answer.header("access-control-allow-origin"), origin);
-        assert!(answer.header("access-control-allow-methods").contains("PUT"));
+        let response = preflight(&app, origin).await;
+        assert_eq!(response.header("access-control-allow-origin"), origin);
+        assert!(response.header("access-control-allow-methods").contains("PUT"));
         for name in ["authorization", "content-type", "if-match", "idempotency-key"] {
-            assert!(answer.header("access-control-allow-headers").contains(name), "{name}");
+            assert!(response.header("access-control-allow-headers").contains(name), "{name}");
         }
         // Errors too: a browser that may not read them shows nothing but "network error".
         for path in ["/health/live", "/orders", "/nothing"] {
-            let answer = app.send(app.request(Method::GET, path).header(header::ORIGIN, origin)).await;
-            assert_eq!(answer.header("access-control-allow-origin"), origin, "{path}");
+            let response = app.send(app.request(Method::GET, path).header(header::ORIGIN, origin)).await;
+            assert_eq!(response.header("access-control-allow-origin"), origin, "{path}");
             for name in ["etag", "location", "x-request-id", "retry-after"] {
-                assert!(answer.header("access-control-expose-headers").contains(name), "{name}");
+                assert!(response.header("access-control-expose-headers").contains(name), "{name}");
             }
         }
     }
     for origin in ["https://evil.example", "https://app.example.evil.example", "http://app.example", "null"] {
-        let answer = preflight(&app, origin).await;
-        assert_eq!(answer.header("access-control-allow-origin"), "", "{origin}");
+        let response = preflight(&app, origin).await;
+        assert_eq!(response.header("access-control-allow-origin"), "", "{origin}");
         let request = app.request(Method::GET, "/health/live").header(header::ORIGIN, origin);
-        let answer = app.send(request).await;
-        assert_eq!(answer.header("access-control-allow-origin"), "", "{origin}");
+        let response = app.send(request).await;
+        assert_eq!(response.header("access-control-allow-origin"), "", "{origin}");
     }
 }
 
 #[tokio::test]
 async fn without_a_list_no_other_origin_may_read_anything() {
     let app = TestApp::start().await;
-    let answer = preflight(&app, "https://app.example").await;
-    assert_eq!(answer.header("access-control-allow-origin"), "");
-    answer.refused(405, "method_not_allowed");
+    let response = preflight(&app, "https://app.example").await;
+    assert_eq!(response.header("access-control-allow-origin"), "");
+    response.expect_error(405, "method_not_allowed");
 }
 
 #[tokio::test]
@@ -488,9 +494,9 @@ async fn requests_of_many_clients_at_once_keep_their_own_ids_and_languages() {
             .header(header::ACCEPT_LANGUAGE, language);
         async { app.send(request).await }
     });
-    for (number, answer) in join_all(asks).await.into_iter().enumerate() {
-        assert_eq!(answer.header("x-request-id"), number.to_string());
-        let detail = answer.refused(401, "not_authenticated")["detail"].clone();
+    for (number, response) in join_all(asks).await.into_iter().enumerate() {
+        assert_eq!(response.header("x-request-id"), number.to_string());
+        let detail = response.expect_error(401, "not_authenticated")["detail"].clone();
         assert_eq!(detail, Value::from(if number % 2 == 0 { "로그인이 필요합니다." } else { "Sign in first." }));
     }
 }

@@ -13,7 +13,7 @@ use crate::support::{
 };
 
 /// A server in this process on a database that the binary works on.
-async fn office(database: &PgConnectOptions) -> TestApp {
+async fn setup(database: &PgConnectOptions) -> TestApp {
     TestApp::with(|config| config.database = database.clone()).await
 }
 
@@ -81,14 +81,14 @@ async fn a_wrong_setting_stops_the_start_with_one_line_that_names_it() {
     // A few at a time: each is a process that opens a pool.
     for some in table.chunks(4) {
         let runs = some.iter().map(async |(variable, value)| {
-            let line = Run::on(&database, &["serve"]).set(variable, value).end().await.badly();
+            let line = Run::on(&database, &["serve"]).set(variable, value).end().await.expect_failure();
             assert!(line.starts_with(variable), "{variable}={value:?}: {line}");
         });
         join_all(runs).await;
     }
     // The command that is the default, and variables that are not there at all.
     for variable in ["DATABASE_URL", "REDIS_URL", "JWT_SECRET"] {
-        let line = Run::on(&database, &[]).unset(variable).end().await.badly();
+        let line = Run::on(&database, &[]).unset(variable).end().await.expect_failure();
         assert!(line.starts_with(variable), "{line}");
     }
 }
@@ -107,7 +107,7 @@ async fn a_wrong_setting_stops_the_other_commands_too() {
         (&["healthcheck"], "HTTP_ADDR", "nonsense"),
     ];
     for (command, variable, value) in table {
-        let line = Run::on(&database, command).set(variable, value).end().await.badly();
+        let line = Run::on(&database, command).set(variable, value).end().await.expect_failure();
         assert!(line.starts_with(variable), "{command:?} {line}");
     }
     assert_eq!(count(&database, "users").await, 0);
@@ -119,14 +119,14 @@ async fn no_secret_is_repeated_by_whoever_refuses_it() {
     let secret = "a-short-secret";
     let url = format!("postgres://snack:{secret}@127.0.0.1:1/snack");
     for (variable, value) in [("JWT_SECRET", secret), ("JWT_SECRET_PREVIOUS", secret), ("DATABASE_URL", &url)] {
-        let line = Run::on(&database, &["serve"]).set(variable, value).end().await.badly();
+        let line = Run::on(&database, &["serve"]).set(variable, value).end().await.expect_failure();
         assert!(!line.contains(secret), "{line}");
     }
 }
 
 #[tokio::test]
 async fn openapi_prints_the_document_and_needs_no_settings() {
-    let printed = Run::bare(&["openapi"]).end().await.well();
+    let printed = Run::bare(&["openapi"]).end().await.expect_success();
     let printed: Value = serde_json::from_str(&printed).expect("JSON");
     assert_eq!(printed, serde_json::to_value(app::document()).expect("a document"));
     assert_eq!(printed["openapi"], "3.1.0");
@@ -143,14 +143,14 @@ async fn an_unknown_command_is_refused() {
 async fn migrate_brings_an_empty_database_up_to_date_however_many_do_so_at_once() {
     let database = database::create_empty().await;
     assert_eq!(count(&database, "pg_class WHERE relname = 'orders'").await, 0);
-    let runs = (0..3).map(async |_| Run::on(&database, &["migrate"]).end().await.well());
+    let runs = (0..3).map(async |_| Run::on(&database, &["migrate"]).end().await.expect_success());
     for said in join_all(runs).await {
         assert_eq!(said, "");
     }
     let migrations = std::fs::read_dir("migrations").expect("migrations").count();
     let applied = count(&database, "_sqlx_migrations").await;
     assert_eq!(usize::try_from(applied), Ok(migrations));
-    Run::on(&database, &["migrate"]).end().await.well();
+    Run::on(&database, &["migrate"]).end().await.expect_success();
     assert_eq!(count(&database, "_sqlx_migrations").await, applied);
     assert_eq!(count(&database, "orders").await, 0);
 }
@@ -163,18 +163,18 @@ fn create_admin(database: &PgConnectOptions, email: &str) -> Run {
 async fn create_admin_makes_an_admin_with_the_password_of_the_variable() {
     let database = database::create_empty().await;
     let run = create_admin(&database, "Boss@Snack.example").set("SNACK_ADMIN_PASSWORD", PASSWORD);
-    assert!(run.end().await.well().contains("Boss@Snack.example"));
-    let app = office(&database).await;
+    assert!(run.end().await.expect_success().contains("Boss@Snack.example"));
+    let app = setup(&database).await;
     let admin = app.sign_in(0, "boss@snack.example").await;
     let profile = app.get(&admin, "/auth/users/profile").await.expect(200);
     assert_eq!((&profile["member_type"], &profile["name"]), (&json!("admin"), &json!("관리자")));
     app.get(&admin, "/auth/users").await.expect(200);
     // The domain is stored in its ASCII form.
     let other = create_admin(&database, "boss@한국.kr").set("SNACK_ADMIN_PASSWORD", PASSWORD);
-    assert_eq!(other.end().await.well(), "boss@xn--3e0b707e.kr is an admin\n");
-    create_admin(&database, "BOSS@xn--3e0b707e.kr").end().await.well();
+    assert_eq!(other.end().await.expect_success(), "boss@xn--3e0b707e.kr is an admin\n");
+    create_admin(&database, "BOSS@xn--3e0b707e.kr").end().await.expect_success();
     // Once more is no error and changes nothing.
-    run.set("SNACK_ADMIN_PASSWORD", "another password").end().await.well();
+    run.set("SNACK_ADMIN_PASSWORD", "another password").end().await.expect_success();
     app.sign_in(0, "boss@snack.example").await;
     assert_eq!(count(&database, "users").await, 2);
 }
@@ -182,11 +182,11 @@ async fn create_admin_makes_an_admin_with_the_password_of_the_variable() {
 #[tokio::test]
 async fn create_admin_takes_the_password_from_standard_input() {
     let database = database::create().await;
-    let app = office(&database).await;
+    let app = setup(&database).await;
     for (number, ending) in ["", "\n", "\r\n"].into_iter().enumerate() {
         let email = format!("boss{number}@snack.example");
-        let run = create_admin(&database, &email).typing(&format!("{PASSWORD}{ending}"));
-        run.end().await.well();
+        let run = create_admin(&database, &email).with_stdin(&format!("{PASSWORD}{ending}"));
+        run.end().await.expect_success();
         let admin = app.sign_in(0, &email).await;
         app.get(&admin, "/checks/is_admin").await.expect(200);
     }
@@ -196,10 +196,14 @@ async fn create_admin_takes_the_password_from_standard_input() {
 async fn create_admin_makes_an_admin_of_a_member_who_keeps_name_and_password() {
     let app = TestApp::start().await;
     let member = app.member().await;
-    app.get(&member, "/checks/is_admin").await.refused(403, "permission_denied");
+    app.get(&member, "/checks/is_admin").await.expect_error(403, "permission_denied");
     let before = app.get(&member, "/auth/users/profile").await.expect(200);
     let email = format!(" {}", member.email.to_uppercase());
-    create_admin(&app.state.config.database, &email).set("SNACK_ADMIN_PASSWORD", "another password").end().await.well();
+    create_admin(&app.state.config.database, &email)
+        .set("SNACK_ADMIN_PASSWORD", "another password")
+        .end()
+        .await
+        .expect_success();
     // The server that runs learns of it.
     let asking = async { while app.get(&member, "/checks/is_admin").await.status != 200 {} };
     tokio::time::timeout(std::time::Duration::from_secs(5), asking).await.expect("an admin");
@@ -216,18 +220,18 @@ async fn create_admin_refuses_whom_it_cannot_make_one() {
     let database = app.state.config.database.clone();
     let gone = app.member().await;
     app.delete(&gone, "/auth/users/resign").await.expect(204);
-    let line = create_admin(&database, &gone.email).set("SNACK_ADMIN_PASSWORD", PASSWORD).end().await.badly();
+    let line = create_admin(&database, &gone.email).set("SNACK_ADMIN_PASSWORD", PASSWORD).end().await.expect_failure();
     assert!(line.contains("resigned"), "{line}");
 
     let new = create_admin(&database, "boss@snack.example");
     let long = "a".repeat(129);
     for password in ["short", "일곱글자뿐임", &long] {
-        let line = new.clone().set("SNACK_ADMIN_PASSWORD", password).end().await.badly();
+        let line = new.clone().set("SNACK_ADMIN_PASSWORD", password).end().await.expect_failure();
         assert!(line.starts_with("SNACK_ADMIN_PASSWORD"), "{line}");
         assert!(!line.contains(password), "{line}");
-        new.clone().typing(password).end().await.badly();
+        new.clone().with_stdin(password).end().await.expect_failure();
     }
-    new.typing("").end().await.badly();
+    new.with_stdin("").end().await.expect_failure();
     for arguments in [
         ["nobody", "관리자"],
         ["boss@snack.example\u{200b}", "관리자"],
@@ -241,7 +245,7 @@ async fn create_admin_refuses_whom_it_cannot_make_one() {
             .set("SNACK_ADMIN_PASSWORD", PASSWORD)
             .end()
             .await
-            .badly();
+            .expect_failure();
     }
     assert_eq!(count(&database, "users").await, 1);
 }

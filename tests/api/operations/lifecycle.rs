@@ -42,9 +42,9 @@ impl<'a> Client<'a> {
     }
 
     async fn send(request: reqwest::RequestBuilder) -> (u16, Value) {
-        let answer = request.header("X-Request-Id", "follow-me-7").send().await.expect("an answer");
-        let status = answer.status().as_u16();
-        (status, answer.json().await.unwrap_or_default())
+        let response = request.header("X-Request-Id", "follow-me-7").send().await.expect("an answer");
+        let status = response.status().as_u16();
+        (status, response.json().await.unwrap_or_default())
     }
 
     /// Signs somebody up and in.
@@ -72,8 +72,8 @@ async fn two_servers_that_start_at_once_on_an_empty_database_both_come_up() {
     assert_eq!((status, &profile["email"]), (200, &json!("kim@snack.example")));
     for server in [one, two] {
         assert_eq!(Client::of(&server).get("", "/health/ready").await.0, 200);
-        server.tell("-TERM");
-        let (code, _, stdout) = server.ended().await;
+        server.signal("-TERM");
+        let (code, _, stdout) = server.wait().await;
         assert_eq!((code, stdout.as_str()), (Some(0), ""));
     }
 }
@@ -83,15 +83,15 @@ async fn healthcheck_tells_a_server_that_is_ready_from_one_that_is_not() {
     let database = database::create().await;
     let server = Run::on(&database, &["serve"]).serve().await;
     let check = |address: &str| Run::bare(&["healthcheck"]).set("HTTP_ADDR", address);
-    assert_eq!(check(&server.address).end().await.well(), "");
+    assert_eq!(check(&server.address).end().await.expect_success(), "");
     let port = server.address.rsplit_once(':').expect("a port").1;
     // What a server listens on when it listens everywhere is no address to ask at.
-    check(&format!("0.0.0.0:{port}")).end().await.well();
+    check(&format!("0.0.0.0:{port}")).end().await.expect_success();
 
-    server.tell("-INT");
+    server.signal("-INT");
     let address = server.address.clone();
-    assert_eq!(server.ended().await.0, Some(0));
-    check(&address).end().await.badly();
+    assert_eq!(server.wait().await.0, Some(0));
+    check(&address).end().await.expect_failure();
 
     // Somebody is there, and says that they are not ready.
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
@@ -101,11 +101,11 @@ async fn healthcheck_tells_a_server_that_is_ready_from_one_that_is_not() {
         let mut request = [0; 1024];
         let read = stream.read(&mut request).await.expect("a request");
         assert!(request[..read].starts_with(b"GET /health/ready "));
-        let answer = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
-        stream.write_all(answer).await.expect("an answer");
+        let response = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+        stream.write_all(response).await.expect("an answer");
     };
     let (ended, ()) = join(check(&address).end(), unready).await;
-    ended.badly();
+    ended.expect_failure();
 }
 
 #[tokio::test]
@@ -125,16 +125,16 @@ async fn a_server_that_is_told_to_stop_answers_what_it_has_begun_and_takes_nothi
     // One that came after it has been answered: the server has seen the half.
     assert_eq!(Client::of(&server).get("", "/health/ready").await.0, 200);
 
-    server.tell("-TERM");
-    server.said("stopping").await;
+    server.signal("-TERM");
+    server.wait_for_log("stopping").await;
     let refused = async { while TcpStream::connect(&server.address).await.is_ok() {} };
     timeout(Duration::from_secs(5), refused).await.expect("a server that takes no new connections");
 
     stream.write_all(rest.as_bytes()).await.expect("the other half");
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await.expect("an answer");
-    assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
-    let (code, lines, stdout) = server.ended().await;
+    let mut response = String::new();
+    stream.read_to_string(&mut response).await.expect("an answer");
+    assert!(response.starts_with("HTTP/1.1 201"), "{response}");
+    let (code, lines, stdout) = server.wait().await;
     assert_eq!((code, stdout.as_str()), (Some(0), ""));
     assert!(lines.last().expect("a line").contains("\"stopped\""), "{lines:?}");
 }
@@ -150,8 +150,8 @@ async fn a_server_that_stops_writes_down_what_it_has_counted() {
     let (_, snack) = client.post(&access, "/snacks", snack).await;
     let path = format!("/snacks/{}/reaction", snack["uid"].as_str().expect("a uid"));
     assert_eq!(client.post(&access, &path, json!({"type": "like"})).await.0, 200);
-    server.tell("-TERM");
-    assert_eq!(server.ended().await.0, Some(0));
+    server.signal("-TERM");
+    assert_eq!(server.wait().await.0, Some(0));
     let mut connection = PgConnection::connect_with(&database).await.expect("Postgres");
     let likes: i32 =
         sqlx::query_scalar("SELECT like_reaction_count FROM snacks").fetch_one(&mut connection).await.expect("a count");
@@ -176,8 +176,8 @@ async fn every_log_line_is_json_with_the_request_id_and_without_any_secret() {
     let path = format!("/nothing?token={access}&password={PASSWORD}");
     assert_eq!(client.get(&access, &path).await.0, 404);
     assert_eq!(client.post(&access, "/auth/logout", json!({"refresh": successor})).await.0, 204);
-    server.tell("-TERM");
-    let (code, lines, stdout) = server.ended().await;
+    server.signal("-TERM");
+    let (code, lines, stdout) = server.wait().await;
     assert_eq!((code, stdout.as_str()), (Some(0), ""));
 
     let url = sqlx::ConnectOptions::to_url_lossy(&database);

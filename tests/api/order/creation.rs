@@ -10,12 +10,12 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::support::{
-    fixtures::{FLOW, bring, count, many_snacks, order_in, priced, wanted},
-    test_app::{Person, TestApp},
+    fixtures::{FLOW, advance_order, count, insert_snacks, order_with_status, snack_with_price, wanted},
+    test_app::{TestApp, TestUser},
 };
 
 /// A snack with everything that a snack can have.
-async fn pictured(app: &TestApp, who: &Person, name: &str) -> Value {
+async fn pictured(app: &TestApp, user: &TestUser, name: &str) -> Value {
     let mut png = Cursor::new(Vec::new());
     image::RgbImage::new(4, 4).write_to(&mut png, image::ImageFormat::Png).expect("a picture");
     let form = Form::new()
@@ -24,7 +24,7 @@ async fn pictured(app: &TestApp, who: &Person, name: &str) -> Value {
         .text("desc", "짭짤한 맛")
         .text("price", "1500")
         .part("image", Part::bytes(png.into_inner()).file_name("a.png"));
-    app.post_form(who, "/snacks", form).await.expect(201).0
+    app.post_form(user, "/snacks", form).await.expect(201).0
 }
 
 #[tokio::test]
@@ -33,14 +33,14 @@ async fn an_order_shows_what_was_asked_for_in_the_order_in_which_it_was_asked_fo
     let member = app.member().await;
     let pictured = pictured(&app, &member, "새우깡").await;
     let krw = pictured["uid"].as_str().expect("a uid");
-    let usd = priced(&app, &member, "Pringles", "USD", "3.9").await;
-    let jpy = priced(&app, &member, "포키", "JPY", "210").await;
-    let more_krw = priced(&app, &member, "꼬깔콘", "KRW", "1700").await;
+    let usd = snack_with_price(&app, &member, "Pringles", "USD", "3.9").await;
+    let jpy = snack_with_price(&app, &member, "포키", "JPY", "210").await;
+    let more_krw = snack_with_price(&app, &member, "꼬깔콘", "KRW", "1700").await;
 
     let request = wanted(&[(&jpy, 7), (krw, 2), (&usd, 1000), (&more_krw, 3)]);
-    let answer = app.post(&member, "/orders", request).await;
-    let location = answer.header("location").to_owned();
-    let order = answer.expect(201);
+    let response = app.post(&member, "/orders", request).await;
+    let location = response.header("location").to_owned();
+    let order = response.expect(201);
     assert_eq!(location, format!("/orders/{}", order.uid()));
     let plain = |uid: &str, name: &str| json!({"uid": uid, "name": name, "url": "", "desc": "", "image": null, "thumbnail": null});
     let profile = app.get(&member, "/auth/users/profile").await.expect(200);
@@ -108,10 +108,10 @@ async fn a_price_that_changes_later_does_not_reach_an_order() {
 async fn an_order_has_from_one_to_a_hundred_snacks() {
     let app = TestApp::start().await;
     let member = app.member().await;
-    let snacks = many_snacks(&app, 101).await;
+    let snacks = insert_snacks(&app, 101).await;
     let lines: Vec<(&str, i64)> = snacks.iter().map(|uid| (uid.as_str(), 1)).collect();
-    let refusal = app.post(&member, "/orders", wanted(&lines)).await;
-    assert_eq!(refusal.refused(400, "validation_failed").blamed(), ["snacks"]);
+    let error = app.post(&member, "/orders", wanted(&lines)).await;
+    assert_eq!(error.expect_error(400, "validation_failed").error_fields(), ["snacks"]);
     let order = app.post(&member, "/orders", wanted(&lines[..100])).await.expect(201);
     let order: Vec<_> = order["purchases"]
         .as_array()
@@ -151,7 +151,7 @@ async fn a_request_that_breaks_a_rule_orders_nothing() {
         line(json!(1e30)),
     ];
     for body in unreadable {
-        app.post(&member, "/orders", body).await.refused(400, "invalid_request");
+        app.post(&member, "/orders", body).await.expect_error(400, "invalid_request");
     }
     let invalid = [
         (json!({}), vec!["snacks"]),
@@ -165,8 +165,8 @@ async fn a_request_that_breaks_a_rule_orders_nothing() {
         (json!({"snacks": [{"uid": snack, "quantity": 1}, {}]}), vec!["snacks[1].quantity", "snacks[1].uid"]),
     ];
     for (body, fields) in invalid {
-        let refusal = app.post(&member, "/orders", body).await.refused(400, "validation_failed");
-        assert_eq!(refusal.blamed(), fields);
+        let error = app.post(&member, "/orders", body).await.expect_error(400, "validation_failed");
+        assert_eq!(error.error_fields(), fields);
     }
     let (nobody, upper) = (Uuid::new_v4().to_string(), snack.to_uppercase());
     let named = [
@@ -178,12 +178,12 @@ async fn a_request_that_breaks_a_rule_orders_nothing() {
         (wanted(&[(&snack, 1), (&upper, 1)]), "duplicate_snack"),
     ];
     for (body, code) in named {
-        let refusal = app.post(&member, "/orders", body).await.refused(400, code);
-        assert_eq!(refusal.blamed(), ["snacks[1].uid"]);
+        let error = app.post(&member, "/orders", body).await.expect_error(400, code);
+        assert_eq!(error.error_fields(), ["snacks[1].uid"]);
     }
     app.put(&app.admin().await, &format!("/snacks/{other}/status"), json!({"status": "unavailable"})).await.expect(200);
-    let refusal = app.post(&member, "/orders", wanted(&[(&snack, 1), (&other, 1)])).await;
-    assert_eq!(refusal.refused(409, "snack_unavailable").blamed(), ["snacks[1].uid"]);
+    let error = app.post(&member, "/orders", wanted(&[(&snack, 1), (&other, 1)])).await;
+    assert_eq!(error.expect_error(409, "snack_unavailable").error_fields(), ["snacks[1].uid"]);
 
     for table in ["SELECT count(*) FROM orders", "SELECT count(*) FROM order_history"] {
         assert_eq!(count(app.db(), table).await, 0);
@@ -198,10 +198,10 @@ async fn one_snack_of_an_open_order_refuses_the_whole_request() {
     let (owner, other) = (app.member().await, app.member().await);
     let (taken, free) = (app.snack(&owner, "새우깡").await, app.snack(&owner, "꼬깔콘").await);
     app.order(&owner, &[&taken]).await;
-    for who in [&owner, &other] {
-        let refusal = app.post(who, "/orders", wanted(&[(&free, 1), (&taken, 1)])).await;
-        let refusal = refusal.refused(409, "snack_already_requested");
-        assert_eq!(refusal.blamed(), ["snacks[1].uid"]);
+    for user in [&owner, &other] {
+        let error = app.post(user, "/orders", wanted(&[(&free, 1), (&taken, 1)])).await;
+        let error = error.expect_error(409, "snack_already_requested");
+        assert_eq!(error.error_fields(), ["snacks[1].uid"]);
     }
     assert_eq!(count(app.db(), "SELECT count(*) FROM orders").await, 1);
     app.order(&other, &[&free]).await;
@@ -212,19 +212,19 @@ async fn a_snack_is_kept_from_others_until_its_order_ships_or_is_canceled() {
     let app = TestApp::start().await;
     let (admin, other) = (app.admin().await, app.member().await);
     for status in FLOW {
-        let order = order_in(&app, &admin, status).await;
+        let order = order_with_status(&app, &admin, status).await;
         let order = app.get(&admin, &format!("/orders/{order}")).await.expect(200);
         let snack = order["purchases"][0]["snack"]["uid"].as_str().expect("a uid");
         let again = app.post(&other, "/orders", wanted(&[(snack, 1)])).await;
         if matches!(status, "created" | "approved" | "ordered") {
-            again.refused(409, "snack_already_requested");
+            again.expect_error(409, "snack_already_requested");
         } else {
             again.expect(201);
         }
     }
     // An order that was canceled after its approval frees its snack as well.
-    let order = order_in(&app, &admin, "approved").await;
-    app.go(&admin, &order, "canceled").await.expect(200);
+    let order = order_with_status(&app, &admin, "approved").await;
+    app.set_status(&admin, &order, "canceled").await.expect(200);
     let order = app.get(&admin, &format!("/orders/{order}")).await.expect(200);
     let snack = order["purchases"][0]["snack"]["uid"].as_str().expect("a uid");
     app.order(&other, &[snack]).await;
@@ -243,10 +243,10 @@ async fn allowed_transitions_follow_from_the_status() {
         ("canceled", &[]),
     ];
     for (status, allowed) in table {
-        let order = order_in(&app, &admin, status).await;
+        let order = order_with_status(&app, &admin, status).await;
         // The status alone decides, not who asks.
-        for who in [&admin, &member] {
-            let order = app.get(who, &format!("/orders/{order}")).await.expect(200);
+        for user in [&admin, &member] {
+            let order = app.get(user, &format!("/orders/{order}")).await.expect(200);
             assert_eq!(order["status"], status);
             assert_eq!(order["allowed_transitions"], json!(allowed));
         }
@@ -273,7 +273,7 @@ async fn the_history_tells_every_step_with_the_arrival_time_as_it_then_stood() {
         app.put(admin, &path, body).await.expect(200);
     }
     // Neither an edit nor a refusal is a step.
-    app.put(&first, &path, json!({"status": "canceled"})).await.refused(409, "invalid_transition");
+    app.put(&first, &path, json!({"status": "canceled"})).await.expect_error(409, "invalid_transition");
 
     let history = app.get(&app.member().await, &format!("/orders/{order}/history")).await.expect(200);
     let mut told = history.rows().clone();
@@ -281,15 +281,15 @@ async fn the_history_tells_every_step_with_the_arrival_time_as_it_then_stood() {
     assert!(at.is_sorted_by(|a, b| a.as_str() < b.as_str()), "{at:?}");
     assert!(at.iter().all(|at| at.as_str().is_some_and(|instant| instant.ends_with('Z'))));
     let mut expected = Vec::new();
-    for (who, from, to, arrival) in [
+    for (user, from, to, arrival) in [
         (&member, None, "created", None),
         (&first, Some("created"), "approved", None),
         (&second, Some("approved"), "ordered", Some(early)),
         (&first, Some("ordered"), "shipping", Some(late)),
         (&second, Some("shipping"), "completed", Some(late)),
     ] {
-        let name = app.get(who, "/auth/users/profile").await.expect(200)["name"].clone();
-        expected.push(json!({"from": from, "to": to, "actor": {"id": who.id, "name": name},
+        let name = app.get(user, "/auth/users/profile").await.expect(200)["name"].clone();
+        expected.push(json!({"from": from, "to": to, "actor": {"id": user.id, "name": name},
             "estimated_arrival_time": arrival, "at": null}));
     }
     assert_eq!(told, expected);
@@ -302,8 +302,8 @@ async fn what_is_wrong_with_a_call_on_an_order_is_told_in_the_order_of_the_contr
     let (admin, member, other) = (app.admin().await, app.member().await, app.member().await);
     let (snack, free) = (app.snack(&member, "새우깡").await, app.snack(&member, "꼬깔콘").await);
     let order = app.order(&member, &[&snack]).await;
-    bring(&app, &admin, &order, "approved").await;
-    let calls = |uid: &str| {
+    advance_order(&app, &admin, &order, "approved").await;
+    let endpoints = |uid: &str| {
         [
             (Method::GET, format!("/orders/{uid}"), Value::Null),
             (Method::GET, format!("/orders/{uid}/snacks"), Value::Null),
@@ -316,10 +316,10 @@ async fn what_is_wrong_with_a_call_on_an_order_is_told_in_the_order_of_the_contr
         ]
     };
     for uid in [Uuid::new_v4().to_string().as_str(), "7", "%FF", "새우깡"] {
-        for (method, path, body) in calls(uid) {
+        for (method, path, body) in endpoints(uid) {
             let request = app.request(method, &path).json(&body);
-            app.send(request.try_clone().expect("a request")).await.refused(401, "not_authenticated");
-            app.send(request.bearer_auth(&admin.access)).await.refused(404, "not_found");
+            app.send(request.try_clone().expect("a request")).await.expect_error(401, "not_authenticated");
+            app.send(request.bearer_auth(&admin.access)).await.expect_error(404, "not_found");
         }
     }
     let edit = |uid: &str| app.request(Method::PUT, &format!("/orders/{uid}"));
@@ -341,7 +341,7 @@ async fn what_is_wrong_with_a_call_on_an_order_is_told_in_the_order_of_the_contr
     // A role that the call needs comes before everything but the sign-in.
     for path in [format!("/orders/{nobody}/status"), format!("/order/{nobody}/")] {
         let request = app.request(Method::PUT, &path).bearer_auth(&member.access).body("{");
-        app.send(request).await.refused(403, "permission_denied");
+        app.send(request).await.expect_error(403, "permission_denied");
     }
 }
 
@@ -351,9 +351,9 @@ async fn the_older_spellings_do_the_same_and_are_deprecated() {
     let (admin, member) = (app.admin().await, app.member().await);
     for slash in ["", "/"] {
         let snack = app.snack(&member, &format!("새우깡{slash}")).await;
-        let answer = app.post(&member, &format!("/order{slash}"), wanted(&[(&snack, 1)])).await;
-        let location = answer.header("location").to_owned();
-        let order = answer.expect(201);
+        let response = app.post(&member, &format!("/order{slash}"), wanted(&[(&snack, 1)])).await;
+        let location = response.header("location").to_owned();
+        let order = response.expect(201);
         assert_eq!(location, format!("/orders/{}", order.uid()));
         let old = format!("/order/{}{slash}", order.uid());
         let (shown, current) = (app.get(&member, &old).await, app.get(&member, &location).await);
@@ -362,11 +362,11 @@ async fn the_older_spellings_do_the_same_and_are_deprecated() {
         assert_eq!((shown.expect(200), current.expect(200)), (order.clone(), order));
 
         let approve = json!({"status": "approved"});
-        app.put(&member, &old, approve.clone()).await.refused(403, "permission_denied");
+        app.put(&member, &old, approve.clone()).await.expect_error(403, "permission_denied");
         let stale = app.request(Method::PUT, &old).header("if-match", "\"stale\"");
-        app.send(stale.bearer_auth(&admin.access).json(&approve)).await.refused(412, "precondition_failed");
+        app.send(stale.bearer_auth(&admin.access).json(&approve)).await.expect_error(412, "precondition_failed");
         assert_eq!(app.put(&admin, &old, approve).await.expect(200)["status"], "approved");
-        app.put(&admin, &old, json!({"status": "ordered"})).await.refused(400, "estimated_arrival_time_required");
+        app.put(&admin, &old, json!({"status": "ordered"})).await.expect_error(400, "estimated_arrival_time_required");
     }
     let document = serde_json::to_value(snack_server::app::document()).expect("a document");
     for (path, method, is_deprecated) in [

@@ -4,17 +4,17 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::{
-    fixtures::{FLOW, bring, count, order_in, wanted},
-    response::{Answer, Body},
-    test_app::{Person, TestApp},
+    fixtures::{FLOW, advance_order, count, order_with_status, wanted},
+    response::{Body, Response},
+    test_app::{TestApp, TestUser},
 };
 
-async fn edit(app: &TestApp, who: &Person, order: &str, lines: &[(&str, i64)]) -> Answer {
-    app.put(who, &format!("/orders/{order}"), wanted(lines)).await
+async fn edit(app: &TestApp, user: &TestUser, order: &str, lines: &[(&str, i64)]) -> Response {
+    app.put(user, &format!("/orders/{order}"), wanted(lines)).await
 }
 
-async fn show(app: &TestApp, who: &Person, order: &str) -> Body {
-    app.get(who, &format!("/orders/{order}")).await.expect(200)
+async fn show(app: &TestApp, user: &TestUser, order: &str) -> Body {
+    app.get(user, &format!("/orders/{order}")).await.expect(200)
 }
 
 /// What is in the order: name, quantity and price of one.
@@ -59,7 +59,7 @@ async fn an_edit_replaces_the_snacks_and_keeps_the_price_of_those_that_stay() {
 
     // What was taken out is free, what was put in is not.
     app.order(&other, &[&goes]).await;
-    app.post(&other, "/orders", wanted(&[(&comes, 1)])).await.refused(409, "snack_already_requested");
+    app.post(&other, "/orders", wanted(&[(&comes, 1)])).await.expect_error(409, "snack_already_requested");
     // A snack that left and comes back comes at its price of today.
     edit(&app, &member, &order, &[(&comes, 1)]).await.expect(200);
     let back = edit(&app, &member, &order, &[(&stays, 1)]).await.expect(200);
@@ -72,10 +72,10 @@ async fn an_order_is_edited_by_its_owner_and_by_admins_only() {
     let (owner, other, admin) = (app.member().await, app.member().await, app.admin().await);
     let snack = app.snack(&owner, "새우깡").await;
     let order = app.order(&owner, &[&snack]).await;
-    edit(&app, &other, &order, &[(&snack, 9)]).await.refused(403, "permission_denied");
+    edit(&app, &other, &order, &[(&snack, 9)]).await.expect_error(403, "permission_denied");
     assert_eq!(contents(&show(&app, &owner, &order).await.0), [("새우깡", 1, "1500")]);
-    for (who, quantity) in [(&owner, 2), (&admin, 3)] {
-        let edited = edit(&app, who, &order, &[(&snack, quantity)]).await.expect(200);
+    for (user, quantity) in [(&owner, 2), (&admin, 3)] {
+        let edited = edit(&app, user, &order, &[(&snack, quantity)]).await.expect(200);
         assert_eq!(edited["purchases"][0]["quantity"], quantity);
         assert_eq!(edited["user"]["id"], owner.id, "it stays its owner's, whoever edits it");
     }
@@ -87,14 +87,14 @@ async fn only_a_created_order_can_be_edited() {
     let admin = app.admin().await;
     let free = app.snack(&admin, "새우깡").await;
     for status in FLOW {
-        let order = order_in(&app, &admin, status).await;
+        let order = order_with_status(&app, &admin, status).await;
         let before = show(&app, &admin, &order).await;
-        let answer = edit(&app, &admin, &order, &[(&free, 1)]).await;
+        let response = edit(&app, &admin, &order, &[(&free, 1)]).await;
         if status == "created" {
-            answer.expect(200);
-            bring(&app, &admin, &order, "canceled").await;
+            response.expect(200);
+            advance_order(&app, &admin, &order, "canceled").await;
         } else {
-            answer.refused(409, "order_not_editable");
+            response.expect_error(409, "order_not_editable");
             assert_eq!(show(&app, &admin, &order).await, before);
         }
     }
@@ -125,8 +125,8 @@ async fn an_edit_that_breaks_a_rule_leaves_the_order_as_it_was() {
         (wanted(&[(&snack, 4), (&taken, 1)]), 409, "snack_already_requested", "snacks[1].uid"),
     ];
     for (body, status, code, field) in table {
-        let refusal = app.put(&owner, &format!("/orders/{order}"), body).await;
-        assert_eq!(refusal.refused(status, code).blamed(), [field]);
+        let error = app.put(&owner, &format!("/orders/{order}"), body).await;
+        assert_eq!(error.expect_error(status, code).error_fields(), [field]);
         assert_eq!(show(&app, &owner, &order).await, before);
     }
     // Open orders of a snack go on when it becomes unavailable: it may stay, in any number.
@@ -135,9 +135,9 @@ async fn an_edit_that_breaks_a_rule_leaves_the_order_as_it_was() {
 }
 
 /// A change of an order under a condition.
-async fn change_if(app: &TestApp, who: &Person, call: (Method, String, Value), tags: &[&str]) -> Answer {
-    let (method, path, body) = call;
-    let mut request = app.request(method, &path).bearer_auth(&who.access).json(&body);
+async fn change_if(app: &TestApp, user: &TestUser, endpoint: (Method, String, Value), tags: &[&str]) -> Response {
+    let (method, path, body) = endpoint;
+    let mut request = app.request(method, &path).bearer_auth(&user.access).json(&body);
     for tag in tags {
         request = request.header("if-match", *tag);
     }
@@ -170,8 +170,8 @@ async fn a_change_under_a_condition_that_no_longer_holds_is_refused() {
     let lists: [&[&str]; 6] =
         [&[&first], &["\"x\", W/\"y\""], &[&format!("W/{first}")], &["\"x\"", &first], &[&bare], &[""]];
     for stale in lists {
-        for call in [edit(), to(Method::PUT, "approved"), to(Method::PATCH, "approved")] {
-            change_if(&app, &admin, call, stale).await.refused(412, "precondition_failed");
+        for endpoint in [edit(), to(Method::PUT, "approved"), to(Method::PATCH, "approved")] {
+            change_if(&app, &admin, endpoint, stale).await.expect_error(412, "precondition_failed");
         }
     }
     assert_eq!(tag().await, second, "a refusal changes nothing");
@@ -180,19 +180,19 @@ async fn a_change_under_a_condition_that_no_longer_holds_is_refused() {
     change_if(&app, &admin, to(Method::PATCH, "approved"), &[&weak]).await.expect(200);
     let third = tag().await;
     // The condition is judged before the rules.
-    change_if(&app, &admin, to(Method::PUT, "created"), &[&second]).await.refused(412, "precondition_failed");
-    change_if(&app, &admin, edit(), &[&second]).await.refused(412, "precondition_failed");
-    change_if(&app, &admin, edit(), &[&third]).await.refused(409, "order_not_editable");
+    change_if(&app, &admin, to(Method::PUT, "created"), &[&second]).await.expect_error(412, "precondition_failed");
+    change_if(&app, &admin, edit(), &[&second]).await.expect_error(412, "precondition_failed");
+    change_if(&app, &admin, edit(), &[&third]).await.expect_error(409, "order_not_editable");
     let list = format!("\"x\" , {third},W/\"y\"");
-    let answer = change_if(&app, &admin, to(Method::PUT, "ordered"), &[&list]).await;
-    assert_eq!(answer.header("etag"), tag().await);
-    answer.expect(200);
+    let response = change_if(&app, &admin, to(Method::PUT, "ordered"), &[&list]).await;
+    assert_eq!(response.header("etag"), tag().await);
+    response.expect(200);
     let fourth = tag().await;
     change_if(&app, &admin, to(Method::PUT, "shipping"), &["\"x\"", &fourth]).await.expect(200);
     change_if(&app, &admin, to(Method::PUT, "completed"), &["*"]).await.expect(200);
     let nobody = format!("/orders/{}", uuid::Uuid::new_v4());
-    let call = (Method::PUT, nobody, wanted(&[(&snack, 1)]));
-    change_if(&app, &admin, call, &["*"]).await.refused(404, "not_found");
+    let endpoint = (Method::PUT, nobody, wanted(&[(&snack, 1)]));
+    change_if(&app, &admin, endpoint, &["*"]).await.expect_error(404, "not_found");
     assert_eq!(count(app.db(), "SELECT count(*) FROM order_history").await, 5);
 }
 
@@ -204,15 +204,15 @@ async fn of_many_edits_under_one_tag_at_once_one_is_taken() {
     let path = format!("/orders/{}", app.order(&member, &[&snack]).await);
     let tag = app.get(&member, &path).await.header("etag").to_owned();
     let edits = (2..12).map(|quantity| {
-        let call = (Method::PUT, path.clone(), wanted(&[(&snack, quantity)]));
+        let endpoint = (Method::PUT, path.clone(), wanted(&[(&snack, quantity)]));
         let (app, member, tag) = (&app, &member, &tag);
-        async move { (quantity, change_if(app, member, call, &[tag]).await) }
+        async move { (quantity, change_if(app, member, endpoint, &[tag]).await) }
     });
-    let answers = futures_util::future::join_all(edits).await;
-    let (won, lost): (Vec<_>, Vec<_>) = answers.into_iter().partition(|(_, answer)| answer.status == 200);
+    let responses = futures_util::future::join_all(edits).await;
+    let (won, lost): (Vec<_>, Vec<_>) = responses.into_iter().partition(|(_, response)| response.status == 200);
     assert_eq!((won.len(), lost.len()), (1, 9));
-    for (_, answer) in lost {
-        answer.refused(412, "precondition_failed");
+    for (_, response) in lost {
+        response.expect_error(412, "precondition_failed");
     }
     let order = app.get(&member, &path).await.expect(200);
     assert_eq!(order["purchases"][0]["quantity"], won[0].0);

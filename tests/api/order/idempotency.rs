@@ -5,28 +5,28 @@ use reqwest::Method;
 use serde_json::json;
 
 use crate::support::{
-    fixtures::{bring, count, wanted},
-    response::Answer,
-    test_app::{Person, TestApp},
+    fixtures::{advance_order, count, wanted},
+    response::Response,
+    test_app::{TestApp, TestUser},
 };
 
 const ORDERS: &str = "SELECT count(*) FROM orders";
 
 /// Orders with a key; the body to the letter.
-async fn order_at(app: &TestApp, who: &Person, path: &str, key: &str, body: &str) -> Answer {
-    let request = app.request(Method::POST, path).bearer_auth(&who.access);
+async fn order_at(app: &TestApp, user: &TestUser, path: &str, key: &str, body: &str) -> Response {
+    let request = app.request(Method::POST, path).bearer_auth(&user.access);
     let request = request.header("content-type", "application/json").header("idempotency-key", key);
     app.send(request.body(body.to_owned())).await
 }
 
-async fn order(app: &TestApp, who: &Person, key: &str, body: &str) -> Answer {
-    order_at(app, who, "/orders", key, body).await
+async fn order(app: &TestApp, user: &TestUser, key: &str, body: &str) -> Response {
+    order_at(app, user, "/orders", key, body).await
 }
 
 /// All that an answer says of its order.
-fn told(answer: &Answer) -> (u16, String, String) {
-    let location = answer.header("location").to_owned();
-    (answer.status.as_u16(), location, answer.text.clone())
+fn told(response: &Response) -> (u16, String, String) {
+    let location = response.header("location").to_owned();
+    (response.status.as_u16(), location, response.text.clone())
 }
 
 #[tokio::test]
@@ -46,7 +46,7 @@ async fn a_request_sent_again_gets_the_first_answer_to_the_letter() {
     let uid = first.body["uid"].as_str().expect("a uid");
     app.put(&member, &format!("/orders/{uid}"), wanted(&[(&snack, 9)])).await.expect(200);
     assert_eq!(told(&order(&app, &member, "key", &body).await), told(&first));
-    bring(&app, &admin, uid, "canceled").await;
+    advance_order(&app, &admin, uid, "canceled").await;
     let gone = json!({"status": "unavailable"});
     app.put(&admin, &format!("/snacks/{snack}/status"), gone).await.expect(200);
     assert_eq!(told(&order(&app, &member, "key", &body).await), told(&first));
@@ -60,7 +60,7 @@ async fn without_a_key_every_request_counts_for_itself() {
     let member = app.member().await;
     let snack = app.snack(&member, "새우깡").await;
     app.order(&member, &[&snack]).await;
-    app.post(&member, "/orders", wanted(&[(&snack, 1)])).await.refused(409, "snack_already_requested");
+    app.post(&member, "/orders", wanted(&[(&snack, 1)])).await.expect_error(409, "snack_already_requested");
 }
 
 #[tokio::test]
@@ -87,7 +87,7 @@ async fn bodies_are_compared_as_json_values() {
         format!(r#"{{"snacks":[{{"uid":"{a}","quantity":1}},{{"uid":"{b}","quantity":2}}]}}"#),
     ];
     for body in other {
-        order(&app, &member, "key", &body).await.refused(409, "idempotency_key_reused");
+        order(&app, &member, "key", &body).await.expect_error(409, "idempotency_key_reused");
     }
     // The refusals took nothing from the key.
     assert_eq!(told(&order(&app, &member, "key", &body).await), told(&first));
@@ -100,17 +100,17 @@ async fn a_key_is_its_users_own_and_read_to_the_letter() {
     let (one, two) = (app.member().await, app.member().await);
     let snacks = [app.snack(&one, "새우깡").await, app.snack(&one, "꼬깔콘").await, app.snack(&one, "포카칩").await];
     let bodies = snacks.each_ref().map(|snack| wanted(&[(snack, 1)]).to_string());
-    let mut answers = Vec::new();
-    for (who, key, body) in [(&one, "key", &bodies[0]), (&two, "key", &bodies[1]), (&one, "KEY", &bodies[2])] {
-        let first = order(&app, who, key, body).await;
+    let mut responses = Vec::new();
+    for (user, key, body) in [(&one, "key", &bodies[0]), (&two, "key", &bodies[1]), (&one, "KEY", &bodies[2])] {
+        let first = order(&app, user, key, body).await;
         assert_eq!(first.status, 201, "{}", first.text);
-        answers.push((who, key, body, told(&first)));
+        responses.push((user, key, body, told(&first)));
     }
-    for (who, key, body, first) in answers {
-        assert_eq!(told(&order(&app, who, key, body).await), first);
+    for (user, key, body, first) in responses {
+        assert_eq!(told(&order(&app, user, key, body).await), first);
     }
     // The same body of another user's is that user's own request.
-    order(&app, &two, "another", &bodies[0]).await.refused(409, "snack_already_requested");
+    order(&app, &two, "another", &bodies[0]).await.expect_error(409, "snack_already_requested");
 }
 
 #[tokio::test]
@@ -126,9 +126,9 @@ async fn of_many_requests_with_one_key_at_once_one_orders_and_all_get_its_answer
             let server = if number % 2 == 0 { &app } else { &replica };
             order(server, &member, &key, &body)
         });
-        let answers: Vec<_> = join_all(tries).await.iter().map(told).collect();
-        assert_eq!(answers[0].0, 201, "{}", answers[0].2);
-        assert!(answers.iter().all(|answer| *answer == answers[0]), "{answers:?}");
+        let responses: Vec<_> = join_all(tries).await.iter().map(told).collect();
+        assert_eq!(responses[0].0, 201, "{}", responses[0].2);
+        assert!(responses.iter().all(|response| *response == responses[0]), "{responses:?}");
         assert_eq!(count(app.db(), ORDERS).await, round + 1);
     }
 }
@@ -145,12 +145,12 @@ async fn of_two_bodies_with_one_key_at_once_one_is_ordered_and_the_other_refused
             let body = wanted(&[(&snacks[number % 2], 1)]).to_string();
             async move { (number % 2, order(app, member, key, &body).await) }
         });
-        let answers = join_all(tries).await;
-        let (won, lost): (Vec<_>, Vec<_>) = answers.into_iter().partition(|(_, answer)| answer.status == 201);
+        let responses = join_all(tries).await;
+        let (won, lost): (Vec<_>, Vec<_>) = responses.into_iter().partition(|(_, response)| response.status == 201);
         assert_eq!(won.len(), 4);
-        assert!(won.iter().all(|(which, answer)| (*which, told(answer)) == (won[0].0, told(&won[0].1))));
-        for (_, answer) in lost {
-            answer.refused(409, "idempotency_key_reused");
+        assert!(won.iter().all(|(which, response)| (*which, told(response)) == (won[0].0, told(&won[0].1))));
+        for (_, response) in lost {
+            response.expect_error(409, "idempotency_key_reused");
         }
     }
 }
@@ -162,13 +162,13 @@ async fn refusals_are_not_kept() {
     let snack = app.snack(&member, "새우깡").await;
     let held = app.order(&admin, &[&snack]).await;
     let body = wanted(&[(&snack, 1)]).to_string();
-    order(&app, &member, "key", &body).await.refused(409, "snack_already_requested");
-    order(&app, &member, "key", &wanted(&[("없음", 1)]).to_string()).await.refused(400, "unknown_snack");
-    order(&app, &member, "key", "{}").await.refused(400, "validation_failed");
-    order(&app, &member, "key", "{").await.refused(400, "invalid_request");
+    order(&app, &member, "key", &body).await.expect_error(409, "snack_already_requested");
+    order(&app, &member, "key", &wanted(&[("없음", 1)]).to_string()).await.expect_error(400, "unknown_snack");
+    order(&app, &member, "key", "{}").await.expect_error(400, "validation_failed");
+    order(&app, &member, "key", "{").await.expect_error(400, "invalid_request");
     assert_eq!(count(app.db(), "SELECT count(*) FROM idempotency_keys").await, 0);
 
-    bring(&app, &admin, &held, "canceled").await;
+    advance_order(&app, &admin, &held, "canceled").await;
     let first = order(&app, &member, "key", &body).await;
     assert_eq!(first.status, 201, "{}", first.text);
     assert_eq!(told(&order(&app, &member, "key", &body).await), told(&first));
@@ -190,19 +190,19 @@ async fn a_key_lasts_a_day() {
     assert_eq!(clean().await, 0);
     assert_eq!(told(&order(&app, &member, "key", &body).await), told(&first));
     let another = wanted(&[(&other, 1)]).to_string();
-    order(&app, &member, "key", &another).await.refused(409, "idempotency_key_reused");
+    order(&app, &member, "key", &another).await.expect_error(409, "idempotency_key_reused");
 
     age("24 hours 1 second").await;
     // The same body is a new request now, and meets the order that the first one made.
-    order(&app, &member, "key", &body).await.refused(409, "snack_already_requested");
+    order(&app, &member, "key", &body).await.expect_error(409, "snack_already_requested");
     let second = order(&app, &member, "key", &another).await;
     assert_eq!(second.status, 201, "{}", second.text);
     assert_eq!(told(&order(&app, &member, "key", &another).await), told(&second));
-    order(&app, &member, "key", &body).await.refused(409, "idempotency_key_reused");
+    order(&app, &member, "key", &body).await.expect_error(409, "idempotency_key_reused");
 
     age("24 hours 1 second").await;
     assert_eq!(clean().await, 1);
-    bring(&app, &admin, second.body["uid"].as_str().expect("a uid"), "canceled").await;
+    advance_order(&app, &admin, second.body["uid"].as_str().expect("a uid"), "canceled").await;
     let third = order(&app, &member, "key", &another).await;
     assert_eq!(third.status, 201);
     assert_ne!(told(&third), told(&second));
@@ -241,13 +241,13 @@ async fn a_key_is_1_to_255_visible_ascii_characters() {
     let body = wanted(&[(&snack, 1)]).to_string();
     let too_long = "k".repeat(256);
     for key in ["", "two words", "tab\tbed", "키", too_long.as_str()] {
-        order(&app, &member, key, &body).await.refused(400, "invalid_request");
+        order(&app, &member, key, &body).await.expect_error(400, "invalid_request");
     }
     let twice = app.request(Method::POST, "/orders").bearer_auth(&member.access);
     let twice = twice.header("idempotency-key", "a").header("idempotency-key", "b");
-    app.send(twice.json(&wanted(&[(&snack, 1)]))).await.refused(400, "invalid_request");
+    app.send(twice.json(&wanted(&[(&snack, 1)]))).await.expect_error(400, "invalid_request");
     let nobody = app.request(Method::POST, "/orders").header("idempotency-key", "");
-    app.send(nobody.json(&json!({}))).await.refused(401, "not_authenticated");
+    app.send(nobody.json(&json!({}))).await.expect_error(401, "not_authenticated");
     assert_eq!(count(app.db(), ORDERS).await, 3);
 }
 
@@ -263,8 +263,8 @@ async fn the_older_spelling_takes_the_same_keys() {
         assert_eq!(told(&order_at(&app, &member, path, "key", &body).await), told(&first), "{path}");
     }
     let other = wanted(&[(&b, 1)]).to_string();
-    order_at(&app, &member, "/order/", "key", &other).await.refused(409, "idempotency_key_reused");
-    order_at(&app, &member, "/order/", "two words", &other).await.refused(400, "invalid_request");
+    order_at(&app, &member, "/order/", "key", &other).await.expect_error(409, "idempotency_key_reused");
+    order_at(&app, &member, "/order/", "two words", &other).await.expect_error(400, "invalid_request");
     assert_eq!(count(app.db(), ORDERS).await, 1);
 }
 
@@ -283,5 +283,5 @@ async fn a_key_of_the_release_before_stands_for_its_body_still() {
         .await
         .expect("a key of the release before");
     assert_eq!(told(&order(&app, &member, "key", &format!(" {body}")).await), told(&first));
-    order(&app, &member, "key", &wanted(&[(&snack, 2)]).to_string()).await.refused(409, "idempotency_key_reused");
+    order(&app, &member, "key", &wanted(&[(&snack, 2)]).to_string()).await.expect_error(409, "idempotency_key_reused");
 }

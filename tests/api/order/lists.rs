@@ -5,20 +5,20 @@ use std::collections::HashSet;
 use serde_json::Value;
 
 use crate::support::{
-    fixtures::{FLOW, bring, created_at, order_in, texts, walk, wanted},
-    test_app::{Person, TestApp},
+    fixtures::{FLOW, advance_order, created_at, order_with_status, texts, walk, wanted},
+    test_app::{TestApp, TestUser},
 };
 
-async fn uids(app: &TestApp, who: &Person, path: &str) -> Vec<String> {
-    let page = app.get(who, path).await.expect(200);
+async fn uids(app: &TestApp, user: &TestUser, path: &str) -> Vec<String> {
+    let page = app.get(user, path).await.expect(200);
     texts(page.rows(), "uid").into_iter().map(str::to_owned).collect()
 }
 
 /// One order in each status, two minutes apart, in the order of the flow.
-async fn one_in_each_status(app: &TestApp, admin: &Person) -> Vec<String> {
+async fn one_in_each_status(app: &TestApp, admin: &TestUser) -> Vec<String> {
     let mut orders = Vec::new();
     for (minute, status) in FLOW.into_iter().enumerate() {
-        let order = order_in(app, admin, status).await;
+        let order = order_with_status(app, admin, status).await;
         created_at(app, &order, &format!("2024-01-04T03:0{minute}:00Z")).await;
         orders.push(order);
     }
@@ -72,7 +72,7 @@ async fn orders_are_sorted_as_asked_and_backwards() {
     for (at, order) in all.iter().enumerate() {
         created_at(&app, order, &format!("2024-01-04T03:1{}:00Z", 9 - at)).await;
     }
-    let second_created = order_in(&app, &admin, "created").await;
+    let second_created = order_with_status(&app, &admin, "created").await;
     let arrivals = [(2, "2030-03-01"), (3, "2030-01-01"), (4, "2030-02-01")];
     for (at, day) in arrivals {
         sqlx::query("UPDATE orders SET estimated_arrival_time = $2::text::date WHERE uid = $1::text::uuid")
@@ -149,7 +149,7 @@ async fn what_a_list_does_not_offer_is_a_400() {
     queries.push(format!("cursor={}&ordering=status", &cursor[..cursor.len() - 2]));
     for list in ["/orders", "/statistics/orders"] {
         for query in &queries {
-            app.get(&member, &format!("{list}?{query}")).await.refused(400, "invalid_request");
+            app.get(&member, &format!("{list}?{query}")).await.expect_error(400, "invalid_request");
         }
         app.get(&member, &format!("{list}?cursor={cursor}&ordering=status")).await.expect(200);
     }
@@ -177,7 +177,7 @@ async fn a_cursor_with_forged_keys_is_a_400_and_no_500() {
         "7",
     ] {
         let cursor = URL_SAFE_NO_PAD.encode(format!(r#"{{"o":"-created_at","k":{keys}}}"#));
-        app.get(&member, &format!("/orders?cursor={cursor}")).await.refused(400, "invalid_request");
+        app.get(&member, &format!("/orders?cursor={cursor}")).await.expect_error(400, "invalid_request");
     }
 }
 
@@ -188,7 +188,7 @@ async fn a_walk_while_orders_are_added_skips_and_repeats_none_that_stood_before(
     let mut before = Vec::new();
     for number in 0..13 {
         let status = FLOW[number % FLOW.len()];
-        let order = order_in(&app, &admin, status).await;
+        let order = order_with_status(&app, &admin, status).await;
         // Many at one instant: the tie has to be broken for a page to end within it.
         created_at(&app, &order, &format!("2024-01-0{}T03:00:00Z", number / 6 + 1)).await;
         before.push(order);
@@ -200,7 +200,7 @@ async fn a_walk_while_orders_are_added_skips_and_repeats_none_that_stood_before(
             let walked = walk(&app, &admin, &path, 2, async || {
                 let snack = app.snack(&admin, &format!("{ordering} {}", uuid::Uuid::new_v4())).await;
                 let order = app.post(&admin, "/orders", wanted(&[(&snack, 1)])).await.expect(201);
-                bring(&app, &admin, &order.uid(), statuses.next().expect("a status")).await;
+                advance_order(&app, &admin, &order.uid(), statuses.next().expect("a status")).await;
             });
             // Walks forwards see what is added on the way; the first two pages of the old ones are enough to end it.
             let walked: Vec<Value> = walked.await;

@@ -5,8 +5,8 @@ use futures_util::future::{join, join_all, join3};
 use sqlx::{Connection, PgConnection};
 
 use crate::support::{
-    fixtures::{FLOW, bring, count, many_snacks, order_in_flight, until_waiting, wanted},
-    response::Answer,
+    fixtures::{FLOW, advance_order, count, insert_snacks, uncommitted_order, wait_for_blocked, wanted},
+    response::Response,
     test_app::TestApp,
 };
 
@@ -35,10 +35,10 @@ async fn assert_sound(app: &TestApp) {
 
 /// Splits answers into those with a 2xx and the rest, which are all 409 with `code`.
 #[track_caller]
-fn won(answers: Vec<Answer>, code: &str) -> usize {
-    let (won, lost): (Vec<_>, Vec<_>) = answers.into_iter().partition(|answer| answer.status.is_success());
-    for answer in lost {
-        answer.refused(409, code);
+fn won(responses: Vec<Response>, code: &str) -> usize {
+    let (won, lost): (Vec<_>, Vec<_>) = responses.into_iter().partition(|response| response.status.is_success());
+    for response in lost {
+        response.expect_error(409, code);
     }
     won.len()
 }
@@ -52,8 +52,8 @@ async fn of_twenty_orders_for_one_snack_at_once_one_wins() {
         let snack = app.snack(&one, &format!("새우깡 {round}")).await;
         let tries = (0..20).map(|number| {
             let server = if number % 2 == 0 { &app } else { &replica };
-            let who = if number % 3 == 0 { &one } else { &two };
-            server.post(who, "/orders", wanted(&[(&snack, 1)]))
+            let user = if number % 3 == 0 { &one } else { &two };
+            server.post(user, "/orders", wanted(&[(&snack, 1)]))
         });
         assert_eq!(won(join_all(tries).await, "snack_already_requested"), 1);
     }
@@ -67,23 +67,23 @@ async fn orders_that_overlap_in_opposite_order_never_wait_for_each_other_in_a_ci
     let app = TestApp::start().await;
     let replica = app.replica().await;
     let (member, admin) = (app.member().await, app.admin().await);
-    let snacks = many_snacks(&app, 9).await;
+    let snacks = insert_snacks(&app, 9).await;
     let lines: Vec<(&str, i64)> = snacks.iter().map(|uid| (uid.as_str(), 1)).collect();
     let backwards: Vec<_> = lines.iter().rev().copied().collect();
     for _ in 0..10 {
         // Both get half-way, to a snack that somebody else lets go of at last: whoever took them from the other end holds
         // by now what the other needs next.
-        let middle = order_in_flight(&app, &member, &snacks[4], 1).await;
+        let middle = uncommitted_order(&app, &member, &snacks[4], 1).await;
         let forth = app.post(&member, "/orders", wanted(&lines));
         let back = replica.post(&member, "/orders", wanted(&backwards));
         let let_go = async {
-            until_waiting(&app, 2).await;
+            wait_for_blocked(&app, 2).await;
             middle.rollback().await.expect("a rollback");
         };
         let (forth, back, ()) = join3(forth, back, let_go).await;
-        let order = [&forth, &back].into_iter().find_map(|answer| answer.body["uid"].as_str().map(str::to_owned));
+        let order = [&forth, &back].into_iter().find_map(|response| response.body["uid"].as_str().map(str::to_owned));
         assert_eq!(won(vec![forth, back], "snack_already_requested"), 1);
-        bring(&app, &admin, &order.expect("a winner"), "canceled").await;
+        advance_order(&app, &admin, &order.expect("a winner"), "canceled").await;
     }
     assert_sound(&app).await;
     // Postgres breaks circles, after a second each: there must have been none. A connection tells of them when it ends.
@@ -112,7 +112,7 @@ async fn of_two_admins_who_take_the_same_step_at_once_one_does() {
     {
         let snack = app.snack(&one, &format!("새우깡 {round}")).await;
         let order = app.order(&one, &[&snack]).await;
-        let (a, b) = join(app.go(&one, &order, first), replica.go(&two, &order, second)).await;
+        let (a, b) = join(app.set_status(&one, &order, first), replica.set_status(&two, &order, second)).await;
         if [first, second] == ["approved", "canceled"] && a.status == 200 && b.status == 200 {
             // One after the other: approved first, then given up.
             let shown = app.get(&one, &format!("/orders/{order}")).await.expect(200);
@@ -126,7 +126,7 @@ async fn of_two_admins_who_take_the_same_step_at_once_one_does() {
     for step in &FLOW[1..5] {
         let tries = (0..10).map(|number| {
             let server = if number % 2 == 0 { &app } else { &replica };
-            server.go(if number % 3 == 0 { &one } else { &two }, &order, step)
+            server.set_status(if number % 3 == 0 { &one } else { &two }, &order, step)
         });
         assert_eq!(won(join_all(tries).await, "invalid_transition"), 1, "{step}");
     }
@@ -146,13 +146,13 @@ async fn an_edit_and_an_approval_at_once_come_one_after_the_other() {
         let order = app.order(&member, &[&before]).await;
         let path = format!("/orders/{order}");
         let edit = app.put(&member, &path, wanted(&[(&after, 1)]));
-        let (edit, approval) = join(edit, app.go(&admin, &order, "approved")).await;
+        let (edit, approval) = join(edit, app.set_status(&admin, &order, "approved")).await;
         let approved = approval.expect(200);
         let holds = if edit.status == 200 {
             edited += 1;
             &after
         } else {
-            edit.refused(409, "order_not_editable");
+            edit.expect_error(409, "order_not_editable");
             refused += 1;
             &before
         };
@@ -198,9 +198,9 @@ async fn an_order_made_while_another_is_canceled_waits_for_it_or_is_refused() {
     let mut open = app.order(&member, &[&snack]).await;
     for _ in 0..15 {
         let again = (0..3).map(|_| replica.post(&member, "/orders", wanted(&[(&snack, 1)])));
-        let (canceled, again) = join(app.go(&admin, &open, "canceled"), join_all(again)).await;
+        let (canceled, again) = join(app.set_status(&admin, &open, "canceled"), join_all(again)).await;
         canceled.expect(200);
-        let next = again.iter().find_map(|answer| answer.body["uid"].as_str().map(str::to_owned));
+        let next = again.iter().find_map(|response| response.body["uid"].as_str().map(str::to_owned));
         assert!(won(again, "snack_already_requested") <= 1);
         // Once it is canceled the snack is free for certain.
         open = match next {
@@ -239,14 +239,14 @@ async fn a_storm_of_orders_edits_and_steps_leaves_the_rows_sound() {
         });
         let steps_tried = orders.iter().enumerate().map(|(at, order)| {
             let status = FLOW[1 + (round + at) % 5];
-            app.go(&admin, order, status)
+            app.set_status(&admin, order, status)
         });
         let (created, (edited, moved)) = join(join_all(tries), join(join_all(edits), join_all(steps_tried))).await;
-        steps += moved.iter().filter(|answer| answer.status == 200).count();
-        for answer in created.iter().chain(&edited).chain(&moved) {
-            assert!([200, 201, 409].contains(&answer.status.as_u16()), "{}", answer.text);
+        steps += moved.iter().filter(|response| response.status == 200).count();
+        for response in created.iter().chain(&edited).chain(&moved) {
+            assert!([200, 201, 409].contains(&response.status.as_u16()), "{}", response.text);
         }
-        orders.extend(created.iter().filter_map(|answer| answer.body["uid"].as_str().map(str::to_owned)));
+        orders.extend(created.iter().filter_map(|response| response.body["uid"].as_str().map(str::to_owned)));
         assert_sound(&app).await;
     }
     assert!(!orders.is_empty() && steps > 0, "{} orders, {steps} steps", orders.len());

@@ -5,15 +5,15 @@ use serde_json::{Value, json};
 use snack_server::order::status::OrderStatus;
 
 use crate::support::{
-    fixtures::{FLOW, bring, count, order_in},
-    response::Answer,
-    test_app::{Person, TestApp},
+    fixtures::{FLOW, advance_order, count, order_with_status},
+    response::Response,
+    test_app::{TestApp, TestUser},
 };
 
 const ARRIVAL: &str = "2030-01-09T03:00:00Z";
 
-async fn change(app: &TestApp, who: &Person, order: &str, body: Value) -> Answer {
-    app.put(who, &format!("/orders/{order}/status"), body).await
+async fn change(app: &TestApp, user: &TestUser, order: &str, body: Value) -> Response {
+    app.put(user, &format!("/orders/{order}/status"), body).await
 }
 
 /// Whether the state machine of the server has the step.
@@ -36,18 +36,18 @@ async fn an_order_goes_where_the_flow_goes_and_nowhere_else() {
     let admin = app.admin().await;
     for from in FLOW {
         for to in FLOW {
-            let order = order_in(&app, &admin, from).await;
+            let order = order_with_status(&app, &admin, from).await;
             let path = format!("/orders/{order}");
             let before = app.get(&admin, &path).await.expect(200);
             let steps = app.get(&admin, &format!("{path}/history")).await.expect(200);
-            let answer = app.go(&admin, &order, to).await;
+            let response = app.set_status(&admin, &order, to).await;
             let after = app.get(&admin, &path).await.expect(200);
             if STEPS.contains(&(from, to)) {
-                assert_eq!(answer.expect(200), after);
+                assert_eq!(response.expect(200), after);
                 assert_eq!(after["status"], to);
             } else {
                 // The refusal names both.
-                let detail = answer.refused(409, "invalid_transition")["detail"].to_string();
+                let detail = response.expect_error(409, "invalid_transition")["detail"].to_string();
                 assert!(detail.contains(from) && detail.contains(to), "{detail}");
                 assert_eq!(after, before);
                 let same = app.get(&admin, &format!("{path}/history")).await.expect(200);
@@ -64,7 +64,7 @@ async fn the_database_has_the_same_flow_whoever_writes_to_it() {
     let admin = app.admin().await;
     for from in FLOW {
         for to in FLOW {
-            let order = order_in(&app, &admin, from).await;
+            let order = order_with_status(&app, &admin, from).await;
             let written = sqlx::query(
                 "UPDATE orders SET status = $2::text::order_status, estimated_arrival_time = now() WHERE uid = $1::text::uuid",
             )
@@ -76,9 +76,9 @@ async fn the_database_has_the_same_flow_whoever_writes_to_it() {
             if from == to || flows(from, to) {
                 assert_eq!(written.expect("a step of the flow").rows_affected(), 1, "{from} to {to}");
             } else {
-                let refusal = written.expect_err("no step of the flow");
-                let constraint = refusal.as_database_error().and_then(|error| error.constraint());
-                assert_eq!(constraint, Some("orders_status_flow"), "{from} to {to}: {refusal}");
+                let error = written.expect_err("no step of the flow");
+                let constraint = error.as_database_error().and_then(|error| error.constraint());
+                assert_eq!(constraint, Some("orders_status_flow"), "{from} to {to}: {error}");
             }
         }
     }
@@ -103,7 +103,7 @@ async fn members_move_no_order_not_even_their_own() {
     for method in [Method::PUT, Method::PATCH] {
         let request = app.request(method, &format!("/orders/{order}/status"));
         let request = request.bearer_auth(&owner.access).json(&json!({"status": "canceled"}));
-        app.send(request).await.refused(403, "permission_denied");
+        app.send(request).await.expect_error(403, "permission_denied");
     }
     let path = format!("/orders/{order}/status");
     let moved = app.patch(&admin, &path, json!({"status": "approved"})).await;
@@ -114,7 +114,7 @@ async fn members_move_no_order_not_even_their_own() {
 async fn a_change_of_status_that_cannot_be_read_or_is_incomplete_is_a_400() {
     let app = TestApp::start().await;
     let admin = app.admin().await;
-    let order = order_in(&app, &admin, "approved").await;
+    let order = order_with_status(&app, &admin, "approved").await;
     let at = |arrival: Value| json!({"status": "ordered", "estimated_arrival_time": arrival});
     let unreadable = [
         json!({"status": "lost"}),
@@ -137,18 +137,18 @@ async fn a_change_of_status_that_cannot_be_read_or_is_incomplete_is_a_400() {
     ];
     for body in unreadable {
         let shown = body.to_string();
-        let answer = change(&app, &admin, &order, body).await;
-        assert_eq!(answer.status, 400, "{shown}");
-        answer.refused(400, "invalid_request");
+        let response = change(&app, &admin, &order, body).await;
+        assert_eq!(response.status, 400, "{shown}");
+        response.expect_error(400, "invalid_request");
     }
-    let refusal = change(&app, &admin, &order, json!({"estimated_arrival_time": ARRIVAL})).await;
-    assert_eq!(refusal.refused(400, "validation_failed").blamed(), ["status"]);
+    let error = change(&app, &admin, &order, json!({"estimated_arrival_time": ARRIVAL})).await;
+    assert_eq!(error.expect_error(400, "validation_failed").error_fields(), ["status"]);
     for missing in [json!({"status": "ordered"}), at(Value::Null)] {
-        change(&app, &admin, &order, missing).await.refused(400, "estimated_arrival_time_required");
+        change(&app, &admin, &order, missing).await.expect_error(400, "estimated_arrival_time_required");
     }
     // A readable one is needed even where it is ignored.
     let body = json!({"status": "canceled", "estimated_arrival_time": "tomorrow"});
-    change(&app, &admin, &order, body).await.refused(400, "invalid_request");
+    change(&app, &admin, &order, body).await.expect_error(400, "invalid_request");
     let order = app.get(&admin, &format!("/orders/{order}")).await.expect(200);
     assert_eq!(order["status"], "approved");
 }
@@ -159,13 +159,13 @@ async fn ordered_and_shipping_need_an_arrival_time_of_their_own() {
     let admin = app.admin().await;
     for to in ["ordered", "shipping"] {
         for from in FLOW {
-            let order = order_in(&app, &admin, from).await;
-            let answer = change(&app, &admin, &order, json!({"status": to})).await;
+            let order = order_with_status(&app, &admin, from).await;
+            let response = change(&app, &admin, &order, json!({"status": to})).await;
             if flows(from, to) {
-                answer.refused(400, "estimated_arrival_time_required");
+                response.expect_error(400, "estimated_arrival_time_required");
             } else {
                 // An impossible step is told before a missing time.
-                answer.refused(409, "invalid_transition");
+                response.expect_error(409, "invalid_transition");
             }
             let shown = app.get(&admin, &format!("/orders/{order}")).await.expect(200);
             assert_eq!(shown["status"], from);
@@ -177,7 +177,7 @@ async fn ordered_and_shipping_need_an_arrival_time_of_their_own() {
 async fn an_arrival_time_is_an_instant_and_the_other_steps_keep_it() {
     let app = TestApp::start().await;
     let admin = app.admin().await;
-    let order = order_in(&app, &admin, "created").await;
+    let order = order_with_status(&app, &admin, "created").await;
     let (early, late) = (json!("2001-02-03T04:05:06Z"), json!("2030-01-08T23:00:00.250Z"));
     // What is sent, and what stands afterwards: a past one is allowed, an offset is converted.
     let steps = [
@@ -197,7 +197,7 @@ async fn an_arrival_time_is_an_instant_and_the_other_steps_keep_it() {
     assert_eq!(history.rows().last().map(|step| &step["estimated_arrival_time"]), Some(&late));
 
     for from in ["created", "approved"] {
-        let order = order_in(&app, &admin, from).await;
+        let order = order_with_status(&app, &admin, from).await;
         let body = json!({"status": "canceled", "estimated_arrival_time": ARRIVAL});
         let canceled = change(&app, &admin, &order, body).await.expect(200);
         assert_eq!(canceled["estimated_arrival_time"], Value::Null);
@@ -208,31 +208,31 @@ async fn an_arrival_time_is_an_instant_and_the_other_steps_keep_it() {
 async fn an_order_with_a_hated_snack_is_neither_approved_nor_ordered() {
     let app = TestApp::start().await;
     let (admin, one, two) = (app.admin().await, app.member().await, app.member().await);
-    let react = async |who: &Person, snack: &str, kind: &str| {
-        app.post(who, &format!("/snacks/{snack}/reaction"), json!({"type": kind})).await.expect(200);
+    let react = async |user: &TestUser, snack: &str, kind: &str| {
+        app.post(user, &format!("/snacks/{snack}/reaction"), json!({"type": kind})).await.expect(200);
     };
     let (liked, hated) = (app.snack(&admin, "새우깡").await, app.snack(&admin, "꼬깔콘").await);
     for to in ["approved", "ordered"] {
         let order = app.order(&admin, &[&liked, &hated]).await;
         let before = if to == "approved" { "created" } else { "approved" };
-        bring(&app, &admin, &order, before).await;
+        advance_order(&app, &admin, &order, before).await;
         react(&one, &liked, "like").await;
         react(&one, &hated, "hate").await;
         // Nothing has been flushed: the columns and the trailing statistics know of no hate.
         let trailing = count(app.db(), "SELECT sum(hate_reaction_count) FROM snacks").await;
         assert_eq!(trailing, 0);
-        let refusal = app.go(&admin, &order, to).await.refused(409, "hated_snack");
-        assert_eq!(refusal.blamed(), ["snacks[1].uid"]);
+        let error = app.set_status(&admin, &order, to).await.expect_error(409, "hated_snack");
+        assert_eq!(error.error_fields(), ["snacks[1].uid"]);
         let shown = app.get(&admin, &format!("/orders/{order}")).await.expect(200);
         assert_eq!(shown["status"], before);
         // It can still be given up, and as many likes as hates are enough.
         react(&two, &hated, "like").await;
-        app.go(&admin, &order, to).await.expect(200);
-        for (who, snack) in [(&one, &liked), (&one, &hated), (&two, &hated)] {
-            app.delete(who, &format!("/snacks/{snack}/reaction")).await.expect(200);
+        app.set_status(&admin, &order, to).await.expect(200);
+        for (user, snack) in [(&one, &liked), (&one, &hated), (&two, &hated)] {
+            app.delete(user, &format!("/snacks/{snack}/reaction")).await.expect(200);
         }
         if to == "approved" {
-            app.go(&admin, &order, "canceled").await.expect(200);
+            app.set_status(&admin, &order, "canceled").await.expect(200);
         }
     }
 }
@@ -246,11 +246,11 @@ async fn hates_that_have_been_flushed_and_taken_back_since_do_not_count() {
     let reaction = format!("/snacks/{snack}/reaction");
     app.post(&member, &reaction, json!({"type": "hate"})).await.expect(200);
     app.flush().await;
-    app.go(&admin, &order, "approved").await.refused(409, "hated_snack");
+    app.set_status(&admin, &order, "approved").await.expect_error(409, "hated_snack");
     app.delete(&member, &reaction).await.expect(200);
     let trailing = count(app.db(), "SELECT sum(hate_reaction_count) FROM snacks").await;
     assert_eq!(trailing, 1);
-    app.go(&admin, &order, "approved").await.expect(200);
+    app.set_status(&admin, &order, "approved").await.expect(200);
 }
 
 #[tokio::test]
@@ -260,11 +260,11 @@ async fn hates_stop_no_order_on_its_other_steps() {
     for (from, to) in
         [("created", "canceled"), ("approved", "canceled"), ("ordered", "shipping"), ("shipping", "completed")]
     {
-        let order = order_in(&app, &admin, from).await;
+        let order = order_with_status(&app, &admin, from).await;
         let shown = app.get(&admin, &format!("/orders/{order}")).await.expect(200);
         let snack = shown["purchases"][0]["snack"]["uid"].as_str().expect("a uid");
         let reaction = format!("/snacks/{snack}/reaction");
         app.post(&member, &reaction, json!({"type": "hate"})).await.expect(200);
-        app.go(&admin, &order, to).await.expect(200);
+        app.set_status(&admin, &order, to).await.expect(200);
     }
 }

@@ -9,7 +9,7 @@ use sqlx::Connection;
 use tokio::time::timeout;
 use uuid::Uuid;
 
-use crate::support::test_app::{Person, TestApp};
+use crate::support::test_app::{TestApp, TestUser};
 
 /// How soon a reaction is answered that nothing is in the way of, on a busy machine.
 const SOON: Duration = Duration::from_millis(1500);
@@ -18,29 +18,29 @@ fn path(snack: &str) -> String {
     format!("/snacks/{snack}/reaction")
 }
 
-async fn people(app: &TestApp, count: usize) -> Vec<Person> {
-    let mut people = Vec::with_capacity(count);
+async fn users(app: &TestApp, count: usize) -> Vec<TestUser> {
+    let mut users = Vec::with_capacity(count);
     for _ in 0..count {
-        people.push(app.member().await);
+        users.push(app.member().await);
     }
-    people
+    users
 }
 
 #[tokio::test]
 async fn a_member_deleted_by_hand_is_signed_out_and_spoils_nobody_elses_reactions() {
     let app = TestApp::start().await;
-    let others = people(&app, 6).await;
+    let others = users(&app, 6).await;
     let gone = app.member().await;
     let snack = app.snack(&others[0], "새우깡").await;
     app.get(&gone, "/auth/users/profile").await.expect(200);
     let path = path(&snack);
-    let react = async |person: &Person| {
-        let mut answers = Vec::new();
+    let react = async |person: &TestUser| {
+        let mut responses = Vec::new();
         for _ in 0..15 {
-            answers.push(app.post(person, &path, json!({"type": "like"})).await);
-            answers.push(app.delete(person, &path).await);
+            responses.push(app.post(person, &path, json!({"type": "like"})).await);
+            responses.push(app.delete(person, &path).await);
         }
-        answers
+        responses
     };
     let delete =
         sqlx::query("WITH entries AS (DELETE FROM audit_log WHERE actor_id = $1) DELETE FROM users WHERE id = $1")
@@ -48,13 +48,13 @@ async fn a_member_deleted_by_hand_is_signed_out_and_spoils_nobody_elses_reaction
             .execute(app.db());
     let (of_gone, of_others, deleted) = tokio::join!(react(&gone), join_all(others.iter().map(react)), delete);
     assert_eq!(deleted.expect("a deletion").rows_affected(), 1);
-    for answer in of_gone {
-        assert!([200, 401].contains(&answer.status.as_u16()), "{answer:?}");
+    for response in of_gone {
+        assert!([200, 401].contains(&response.status.as_u16()), "{response:?}");
     }
-    for answer in of_others.into_iter().flatten() {
-        assert_eq!(answer.status, 200, "{answer:?}");
+    for response in of_others.into_iter().flatten() {
+        assert_eq!(response.status, 200, "{response:?}");
     }
-    app.get(&gone, "/auth/users/profile").await.refused(401, "invalid_token");
+    app.get(&gone, "/auth/users/profile").await.expect_error(401, "invalid_token");
 }
 
 #[tokio::test]
@@ -66,8 +66,8 @@ async fn a_reaction_of_a_user_who_is_not_there_is_refused_and_the_others_of_its_
     let app = TestApp::start().await;
     let member = app.member().await;
     let snack: Uuid = app.snack(&member, "새우깡").await.parse().expect("a uid");
-    let wish = |user| Wish { snack, user, reaction: Some(ReactionType::Like) };
-    let wishes = [wish(member.id + 1_000_000), wish(member.id)];
+    let write_reaction = |user| Wish { snack, user, reaction: Some(ReactionType::Like) };
+    let wishes = [write_reaction(member.id + 1_000_000), write_reaction(member.id)];
     let outcomes = write(app.db(), &wishes, SINGLE_LOCK_TIMEOUT).await.expect("a statement");
     let code = outcomes[0].as_ref().expect_err("a refusal").code;
     assert_eq!(code, snack_server::error::Code::InvalidToken);
@@ -77,7 +77,7 @@ async fn a_reaction_of_a_user_who_is_not_there_is_refused_and_the_others_of_its_
 #[tokio::test]
 async fn a_statement_that_fails_for_one_reaction_is_tried_again_for_the_others() {
     let app = TestApp::start().await;
-    let others = people(&app, 8).await;
+    let others = users(&app, 8).await;
     let snack = app.snack(&others[0], "새우깡").await;
     let bad = app.snack(&others[0], "고장").await;
     let sql = format!(
@@ -93,12 +93,12 @@ async fn a_statement_that_fails_for_one_reaction_is_tried_again_for_the_others()
             let (app, path) = (&app, path(if at == 0 { &bad } else { &snack }));
             async move { app.post(person, &path, json!({"type": "like"})).await }
         });
-        for (at, answer) in join_all(reactions).await.into_iter().enumerate() {
-            assert_eq!(answer.status, if at == 0 { 500 } else { 200 }, "{answer:?}");
+        for (at, response) in join_all(reactions).await.into_iter().enumerate() {
+            assert_eq!(response.status, if at == 0 { 500 } else { 200 }, "{response:?}");
         }
         let path = path(&snack);
-        for answer in join_all(others[1..].iter().map(|person| app.delete(person, &path))).await {
-            answer.expect(200);
+        for response in join_all(others[1..].iter().map(|person| app.delete(person, &path))).await {
+            response.expect(200);
         }
     }
 }
@@ -106,7 +106,7 @@ async fn a_statement_that_fails_for_one_reaction_is_tried_again_for_the_others()
 #[tokio::test]
 async fn a_row_that_somebody_locks_holds_up_its_own_reactions_only() {
     let app = TestApp::start().await;
-    let others = people(&app, 8).await;
+    let others = users(&app, 8).await;
     let free = app.snack(&others[0], "새우깡").await;
     let locked = app.snack(&others[0], "꼬깔콘").await;
     let mut connection = sqlx::PgConnection::connect_with(&app.state.config.database).await.expect("Postgres");
@@ -116,7 +116,7 @@ async fn a_row_that_somebody_locks_holds_up_its_own_reactions_only() {
         .execute(&mut *lock)
         .await
         .expect("a lock");
-    let react = async |person: &Person, snack: &str, method: Method| {
+    let react = async |person: &TestUser, snack: &str, method: Method| {
         let begun = Instant::now();
         let request = app.request(method, &path(snack)).bearer_auth(&person.access).json(&json!({"type": "like"}));
         (app.send(request).await, begun.elapsed())
@@ -129,19 +129,19 @@ async fn a_row_that_somebody_locks_holds_up_its_own_reactions_only() {
             [liked, unliked]
         });
         let (held_up, free_ones) = tokio::join!(join_all(held_up), join_all(free_ones));
-        for (answer, took) in free_ones.into_iter().flatten() {
-            assert_eq!(answer.status, 200, "{answer:?}");
+        for (response, took) in free_ones.into_iter().flatten() {
+            assert_eq!(response.status, 200, "{response:?}");
             assert!(took < SOON, "a reaction to another snack took {took:?}");
         }
-        for (answer, took) in held_up {
-            assert!(!answer.header("retry-after").is_empty());
-            answer.refused(503, "unavailable");
+        for (response, took) in held_up {
+            assert!(!response.header("retry-after").is_empty());
+            response.expect_error(503, "unavailable");
             assert!(took < Duration::from_secs(4), "told after {took:?}");
         }
     }
     lock.rollback().await.expect("the end of the lock");
-    let (answer, _) = react(&others[0], &locked, Method::POST).await;
-    assert_eq!(answer.status, 200, "{answer:?}");
+    let (response, _) = react(&others[0], &locked, Method::POST).await;
+    assert_eq!(response.status, 200, "{response:?}");
 }
 
 #[tokio::test]
@@ -163,7 +163,7 @@ async fn a_lock_that_goes_in_time_is_waited_for() {
         lock.rollback().await.expect("the end of the lock");
     };
     let path = path(&snack);
-    let (answer, ()) = tokio::join!(app.post(&member, &path, json!({"type": "like"})), is_waited_for);
-    let answer = answer.expect(200);
-    assert_eq!((&answer["my_reaction"], &answer["like_reaction_count"]), (&json!("like"), &json!(1)));
+    let (response, ()) = tokio::join!(app.post(&member, &path, json!({"type": "like"})), is_waited_for);
+    let response = response.expect(200);
+    assert_eq!((&response["my_reaction"], &response["like_reaction_count"]), (&json!("like"), &json!(1)));
 }

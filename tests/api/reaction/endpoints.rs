@@ -5,19 +5,19 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::{
-    counter_snapshot::{Ledger, key},
-    response::Answer,
-    test_app::{Person, TestApp},
+    counter_snapshot::{CounterProbe, key},
+    response::Response,
+    test_app::{TestApp, TestUser},
 };
 
 const UNKNOWN: &str = "00000000-0000-4000-8000-000000000000";
 
-async fn react(app: &TestApp, who: &Person, snack: &str, kind: &str) -> Answer {
-    app.post(who, &format!("/snacks/{snack}/reaction"), json!({"type": kind})).await
+async fn react(app: &TestApp, user: &TestUser, snack: &str, kind: &str) -> Response {
+    app.post(user, &format!("/snacks/{snack}/reaction"), json!({"type": kind})).await
 }
 
-async fn cancel(app: &TestApp, who: &Person, snack: &str) -> Answer {
-    app.delete(who, &format!("/snacks/{snack}/reaction")).await
+async fn cancel(app: &TestApp, user: &TestUser, snack: &str) -> Response {
+    app.delete(user, &format!("/snacks/{snack}/reaction")).await
 }
 
 /// The likes, the hates and the ratio of an answer or a snack.
@@ -51,16 +51,16 @@ async fn a_reaction_is_left_changed_over_and_taken_back() {
     ];
     // Once with every step counted in Postgres, once with counters in Redis, once with a flush after each.
     for round in 0..3 {
-        for (who, step, expected) in steps {
+        for (user, step, expected) in steps {
             let body = match step {
-                Some(kind) => react(&app, who, &uid, kind).await.expect(200),
-                None => cancel(&app, who, &uid).await.expect(200),
+                Some(kind) => react(&app, user, &uid, kind).await.expect(200),
+                None => cancel(&app, user, &uid).await.expect(200),
             };
             assert_eq!(body["snack_uid"], uid.as_str());
             assert_eq!(body["my_reaction"], json!(step));
             assert_eq!(figures(&body), expected, "round {round}, {step:?}");
             assert_eq!(body.as_object().expect("an object").len(), 5);
-            let snack = app.get(who, &format!("/snacks/{uid}")).await.expect(200);
+            let snack = app.get(user, &format!("/snacks/{uid}")).await.expect(200);
             assert_eq!((figures(&snack), &snack["my_reaction"]), (expected, &json!(step)));
             if round == 2 {
                 app.flush().await;
@@ -78,7 +78,7 @@ async fn the_same_reaction_twice_is_refused_in_the_words_of_the_contract() {
     let uid = app.snack(&member, "새우깡").await;
     for kind in ["like", "hate"] {
         react(&app, &member, &uid, kind).await.expect(200);
-        let twice = react(&app, &member, &uid, kind).await.refused(409, "duplicate_reaction");
+        let twice = react(&app, &member, &uid, kind).await.expect_error(409, "duplicate_reaction");
         let expected = json!({"type": "about:blank", "title": "Conflict", "status": 409, "code": "duplicate_reaction",
             "detail": "중복해서 reaction 을 남길 수 없습니다.", "errors": []});
         assert_eq!(twice.0, expected);
@@ -88,7 +88,7 @@ async fn the_same_reaction_twice_is_refused_in_the_words_of_the_contract() {
         .bearer_auth(&member.access)
         .header("accept-language", "en-GB, ko;q=0.5")
         .json(&json!({"type": "hate"}));
-    let english = app.send(english).await.refused(409, "duplicate_reaction");
+    let english = app.send(english).await.expect_error(409, "duplicate_reaction");
     assert_eq!(english["detail"], "You have left this reaction already.");
     assert_eq!(rows(&app).await, [(member.id, "hate".to_owned())]);
 }
@@ -99,17 +99,17 @@ async fn what_is_not_there_cannot_be_reacted_to_or_taken_back() {
     let (member, other) = (app.member().await, app.member().await);
     let uid = app.snack(&member, "새우깡").await;
     for unknown in [UNKNOWN, "새우깡", "1", "%FF"] {
-        react(&app, &member, unknown, "like").await.refused(404, "not_found");
-        cancel(&app, &member, unknown).await.refused(404, "not_found");
+        react(&app, &member, unknown, "like").await.expect_error(404, "not_found");
+        cancel(&app, &member, unknown).await.expect_error(404, "not_found");
     }
-    cancel(&app, &member, &uid).await.refused(404, "reaction_not_found");
+    cancel(&app, &member, &uid).await.expect_error(404, "reaction_not_found");
     react(&app, &other, &uid, "like").await.expect(200);
-    cancel(&app, &member, &uid).await.refused(404, "reaction_not_found");
+    cancel(&app, &member, &uid).await.expect_error(404, "reaction_not_found");
     cancel(&app, &other, &uid).await.expect(200);
-    cancel(&app, &other, &uid).await.refused(404, "reaction_not_found");
+    cancel(&app, &other, &uid).await.expect_error(404, "reaction_not_found");
     let path = format!("/snacks/{uid}/reaction");
-    app.post_open(&path, json!({"type": "like"})).await.refused(401, "not_authenticated");
-    app.send(app.request(Method::DELETE, &path)).await.refused(401, "not_authenticated");
+    app.post_open(&path, json!({"type": "like"})).await.expect_error(401, "not_authenticated");
+    app.send(app.request(Method::DELETE, &path)).await.expect_error(401, "not_authenticated");
 }
 
 #[tokio::test]
@@ -130,7 +130,7 @@ async fn what_is_wrong_with_the_request_comes_before_what_is_wrong_with_the_path
     for (body, code) in table {
         for snack in [uid.as_str(), UNKNOWN, "x"] {
             let path = format!("/snacks/{snack}/reaction");
-            app.post(&member, &path, body.clone()).await.refused(400, code);
+            app.post(&member, &path, body.clone()).await.expect_error(400, code);
         }
     }
     assert!(rows(&app).await.is_empty());
@@ -144,72 +144,73 @@ async fn of_fifty_equal_reactions_of_one_member_at_once_one_counts() {
     let uid = app.snack(&member, "새우깡").await;
     for (kind, expected) in [("like", (1, 0, 1.0)), ("hate", (0, 1, 0.0))] {
         let tries = (0..50).map(|at| react(if at % 2 == 0 { &app } else { &replica }, &member, &uid, kind));
-        let (won, lost): (Vec<_>, Vec<_>) = join_all(tries).await.into_iter().partition(|answer| answer.status == 200);
+        let (won, lost): (Vec<_>, Vec<_>) =
+            join_all(tries).await.into_iter().partition(|response| response.status == 200);
         assert_eq!((won.len(), lost.len()), (1, 49), "{kind}");
-        for answer in won {
-            assert_eq!(figures(&answer.expect(200)), expected);
+        for response in won {
+            assert_eq!(figures(&response.expect(200)), expected);
         }
-        for answer in lost {
-            answer.refused(409, "duplicate_reaction");
+        for response in lost {
+            response.expect_error(409, "duplicate_reaction");
         }
         assert_eq!(rows(&app).await, [(member.id, kind.to_owned())]);
         app.flush().await;
     }
-    let ledger = Ledger::open(&app).await;
-    ledger.converge(&app).await;
+    let probe = CounterProbe::open(&app).await;
+    probe.converge(&app).await;
 }
 
 #[tokio::test]
 async fn likes_hates_and_cancels_of_one_member_at_once_leave_one_reaction_at_the_most() {
     let app = TestApp::start().await;
     let member = app.member().await;
-    let ledger = Ledger::open(&app).await;
+    let probe = CounterProbe::open(&app).await;
     for round in 0..4 {
         let uid = app.snack(&member, &format!("간식 {round}")).await;
         let likes = join_all((0..20).map(|_| react(&app, &member, &uid, "like")));
         let hates = join_all((0..20).map(|_| react(&app, &member, &uid, "hate")));
         let cancels = join_all((0..10).map(|_| cancel(&app, &member, &uid)));
-        let (mut answers, cancels) = join(join(likes, hates), cancels).await;
-        answers.0.append(&mut answers.1);
-        for answer in answers.0 {
-            match answer.status.as_u16() {
-                409 => drop(answer.refused(409, "duplicate_reaction")),
-                _ => drop(answer.expect(200)),
+        let (mut responses, cancels) = join(join(likes, hates), cancels).await;
+        responses.0.append(&mut responses.1);
+        for response in responses.0 {
+            match response.status.as_u16() {
+                409 => drop(response.expect_error(409, "duplicate_reaction")),
+                _ => drop(response.expect(200)),
             }
         }
-        for answer in cancels {
-            match answer.status.as_u16() {
-                404 => drop(answer.refused(404, "reaction_not_found")),
-                _ => drop(answer.expect(200)),
+        for response in cancels {
+            match response.status.as_u16() {
+                404 => drop(response.expect_error(404, "reaction_not_found")),
+                _ => drop(response.expect(200)),
             }
         }
         let snack = app.get(&member, &format!("/snacks/{uid}")).await.expect(200);
         let mine = snack["my_reaction"].as_str();
         let expected = (i64::from(mine == Some("like")), i64::from(mine == Some("hate")));
         app.flush().await;
-        assert_eq!(ledger.entries(&app).await[&uid].rows, expected);
+        assert_eq!(probe.entries(&app).await[&uid].rows, expected);
     }
-    ledger.converge(&app).await;
+    probe.converge(&app).await;
 }
 
 #[tokio::test]
 async fn every_answer_of_many_at_once_counts_its_own_reaction() {
     let app = TestApp::start().await;
-    let people = app.crowd(30).await;
-    let uid = app.snack(&people[0], "새우깡").await;
+    let users = app.users(30).await;
+    let uid = app.snack(&users[0], "새우깡").await;
     // First without counters in Redis, then with.
     for kind in ["like", "hate"] {
-        let answers = join_all(people.iter().map(|who| react(&app, who, &uid, kind))).await;
+        let responses = join_all(users.iter().map(|user| react(&app, user, &uid, kind))).await;
         let mut highest = 0;
-        for answer in answers {
-            let body = answer.expect(200);
+        for response in responses {
+            let body = response.expect(200);
             let (likes, hates, _) = figures(&body);
             let own = if kind == "like" { likes } else { hates };
             assert!((1..=30).contains(&own) && likes + hates <= 30, "{:?}", body.0);
             highest = highest.max(own);
         }
         assert_eq!(highest, 30, "the last one counts them all");
-        let snack = app.get(&people[0], &format!("/snacks/{uid}")).await.expect(200);
+        let snack = app.get(&users[0], &format!("/snacks/{uid}")).await.expect(200);
         let expected = if kind == "like" { (30, 0, 30.0) } else { (0, 30, 0.0) };
         assert_eq!(figures(&snack), expected);
         app.flush().await;
@@ -247,39 +248,39 @@ async fn a_snack_is_live_while_the_list_trails_until_the_flush() {
 #[tokio::test]
 async fn the_counters_in_redis_have_the_keys_of_the_contract_and_live_for_ever() {
     let app = TestApp::start().await;
-    let people = app.crowd(3).await;
-    let uid = app.snack(&people[0], "새우깡").await;
-    app.snack(&people[0], "감자깡").await;
-    let ledger = Ledger::open(&app).await;
-    for (who, kind) in people.iter().zip(["like", "hate", "like"]) {
-        react(&app, who, &uid, kind).await.expect(200);
+    let users = app.users(3).await;
+    let uid = app.snack(&users[0], "새우깡").await;
+    app.snack(&users[0], "감자깡").await;
+    let probe = CounterProbe::open(&app).await;
+    for (user, kind) in users.iter().zip(["like", "hate", "like"]) {
+        react(&app, user, &uid, kind).await.expect(200);
     }
     app.flush().await;
     let names = ["epoch", "hate_count", "like_count"].map(|name| (key(&uid, name), -1));
-    assert_eq!(ledger.keys().await, names.into());
-    assert_eq!(ledger.get(&uid, "like_count").await.as_deref(), Some("2"));
-    assert_eq!(ledger.get(&uid, "hate_count").await.as_deref(), Some("1"));
+    assert_eq!(probe.keys().await, names.into());
+    assert_eq!(probe.get(&uid, "like_count").await.as_deref(), Some("2"));
+    assert_eq!(probe.get(&uid, "hate_count").await.as_deref(), Some("1"));
     assert!(!app.state.config.redis_prefix.is_empty());
 }
 
 #[tokio::test]
 async fn between_flushes_redis_counts_up_and_down() {
     let app = TestApp::start().await;
-    let people = app.crowd(2).await;
-    let uid = app.snack(&people[0], "새우깡").await;
-    let ledger = Ledger::open(&app).await;
-    let counts = async || (ledger.get(&uid, "like_count").await, ledger.get(&uid, "hate_count").await);
+    let users = app.users(2).await;
+    let uid = app.snack(&users[0], "새우깡").await;
+    let probe = CounterProbe::open(&app).await;
+    let counts = async || (probe.get(&uid, "like_count").await, probe.get(&uid, "hate_count").await);
     let pair = |likes: &str, hates: &str| (Some(likes.to_owned()), Some(hates.to_owned()));
-    react(&app, &people[0], &uid, "like").await.expect(200);
+    react(&app, &users[0], &uid, "like").await.expect(200);
     assert_eq!(counts().await, (None, None), "only the flush makes counters");
     app.flush().await;
-    react(&app, &people[1], &uid, "like").await.expect(200);
+    react(&app, &users[1], &uid, "like").await.expect(200);
     assert_eq!(counts().await, pair("2", "0"));
-    react(&app, &people[1], &uid, "hate").await.expect(200);
+    react(&app, &users[1], &uid, "hate").await.expect(200);
     assert_eq!(counts().await, pair("1", "1"));
-    cancel(&app, &people[0], &uid).await.expect(200);
+    cancel(&app, &users[0], &uid).await.expect(200);
     assert_eq!(counts().await, pair("0", "1"));
-    react(&app, &people[1], &uid, "hate").await.refused(409, "duplicate_reaction");
+    react(&app, &users[1], &uid, "hate").await.expect_error(409, "duplicate_reaction");
     assert_eq!(counts().await, pair("0", "1"), "a refusal counts nothing");
 }
 
@@ -291,14 +292,14 @@ async fn two_flushes_at_once_count_every_snack_once() {
     for round in 0..5 {
         for at in 0..4 {
             let uid = app.snack(&member, &format!("간식 {round}-{at}")).await;
-            app.rate(&uid, at, round).await;
+            app.add_reactions(&uid, at, round).await;
             react(&app, &member, &uid, "like").await.expect(200);
         }
         let (here, there) = join(app.flush(), replica.flush()).await;
         // Whoever finds the other at it leaves it to the other.
         assert_eq!(here + there, 4, "{here} and {there}");
     }
-    Ledger::open(&app).await.converge(&app).await;
+    CounterProbe::open(&app).await.converge(&app).await;
 }
 
 #[tokio::test]
@@ -308,7 +309,7 @@ async fn a_member_who_resigned_has_reacted_all_the_same() {
     let uid = app.snack(&gone, "새우깡").await;
     react(&app, &gone, &uid, "like").await.expect(200);
     app.delete(&gone, "/auth/users/resign").await.expect(204);
-    react(&app, &gone, &uid, "hate").await.refused(401, "invalid_token");
-    let answer = react(&app, &other, &uid, "hate").await.expect(200);
-    assert_eq!(figures(&answer), (1, 1, 1.0));
+    react(&app, &gone, &uid, "hate").await.expect_error(401, "invalid_token");
+    let response = react(&app, &other, &uid, "hate").await.expect(200);
+    assert_eq!(figures(&response), (1, 1, 1.0));
 }

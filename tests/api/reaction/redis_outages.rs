@@ -14,8 +14,8 @@ use snack_server::reaction::{
 use tokio::net::TcpStream;
 
 use crate::support::{
-    counter_snapshot::Ledger,
-    test_app::{Person, TestApp},
+    counter_snapshot::CounterProbe,
+    test_app::{TestApp, TestUser},
 };
 
 /// A redis-server on a port of its own, killed with the test.
@@ -81,17 +81,17 @@ impl Drop for Redis {
 }
 
 /// Has everybody like a snack, hate it, and look at it, and fails unless every figure is right. Returns how long it took.
-async fn react_by_turns(app: &TestApp, people: &[Person], snack: &str) -> Duration {
+async fn react_by_turns(app: &TestApp, users: &[TestUser], snack: &str) -> Duration {
     let path = format!("/snacks/{snack}");
-    let before = app.get(&people[0], &path).await.expect(200);
+    let before = app.get(&users[0], &path).await.expect(200);
     let hates = before["hate_reaction_count"].as_i64().expect("a count");
     let begin = Instant::now();
-    for (at, who) in (1..).zip(people) {
+    for (at, user) in (1..).zip(users) {
         for (kind, expected) in [("like", [1, hates + at - 1]), ("hate", [0, hates + at])] {
             let body = json!({"type": kind});
-            let answer = app.post(who, &format!("{path}/reaction"), body).await.expect(200);
-            let snack = app.get(who, &path).await.expect(200);
-            for body in [&answer, &snack] {
+            let response = app.post(user, &format!("{path}/reaction"), body).await.expect(200);
+            let snack = app.get(user, &path).await.expect(200);
+            for body in [&response, &snack] {
                 let counts = ["like_reaction_count", "hate_reaction_count"].map(|name| body[name].as_i64());
                 assert_eq!(counts, expected.map(Some), "{kind} of the {at}th");
             }
@@ -104,68 +104,68 @@ async fn react_by_turns(app: &TestApp, people: &[Person], snack: &str) -> Durati
 async fn without_redis_reactions_work_and_after_it_is_back_empty_the_counters_heal() {
     let mut redis = Redis::start().await;
     let app = redis.app().await;
-    let people = app.crowd(20).await;
-    let uid = app.snack(&people[0], "새우깡").await;
-    react_by_turns(&app, &people[..5], &uid).await;
-    Ledger::open(&app).await.converge(&app).await;
+    let users = app.users(20).await;
+    let uid = app.snack(&users[0], "새우깡").await;
+    react_by_turns(&app, &users[..5], &uid).await;
+    CounterProbe::open(&app).await.converge(&app).await;
 
     redis.kill();
-    react_by_turns(&app, &people[5..], &uid).await;
+    react_by_turns(&app, &users[5..], &uid).await;
     // The statistics go on: lists and their order need no Redis.
     app.flush().await;
-    let listed = app.get(&people[0], "/snacks").await.expect(200);
+    let listed = app.get(&users[0], "/snacks").await.expect(200);
     assert_eq!(listed.column("hate_reaction_count"), [json!(20)]);
     let reconciled = flush::reconcile(&app.state).await.expect("a reconcile");
     assert_eq!(reconciled, Reconciled { healed: 0, is_complete: false }, "nothing to compare with");
 
     redis.launch().await;
-    let ledger = Ledger::open(&app).await;
-    assert!(ledger.keys().await.is_empty());
-    ledger.converge(&app).await;
-    let late = app.crowd(1).await;
+    let probe = CounterProbe::open(&app).await;
+    assert!(probe.keys().await.is_empty());
+    probe.converge(&app).await;
+    let late = app.users(1).await;
     react_by_turns(&app, &late, &uid).await;
     app.flush().await;
-    ledger.assert_equal(&app).await;
+    probe.assert_equal(&app).await;
 }
 
 #[tokio::test]
 async fn a_redis_that_hangs_costs_the_requests_next_to_nothing_and_its_late_commands_do_no_harm() {
     let redis = Redis::start().await;
     let app = redis.app().await;
-    let people = app.crowd(31).await;
-    let uid = app.snack(&people[0], "새우깡").await;
-    react_by_turns(&app, &people[..1], &uid).await;
-    Ledger::open(&app).await.converge(&app).await;
+    let users = app.users(31).await;
+    let uid = app.snack(&users[0], "새우깡").await;
+    react_by_turns(&app, &users[..1], &uid).await;
+    CounterProbe::open(&app).await.converge(&app).await;
 
     redis.signal("STOP");
     // 30 people make 120 calls; 150 ms each, were everyone to wait for Redis, would be 18 s.
-    let took = react_by_turns(&app, &people[1..], &uid).await;
+    let took = react_by_turns(&app, &users[1..], &uid).await;
     assert!(took < Duration::from_secs(9), "{took:?}");
     app.flush().await;
     redis.signal("CONT");
-    Ledger::open(&app).await.converge(&app).await;
+    CounterProbe::open(&app).await.converge(&app).await;
 }
 
 #[tokio::test]
 async fn a_reaction_that_redis_hangs_in_is_counted_once() {
     let redis = Redis::start().await;
     let app = redis.app().await;
-    let people = app.crowd(6).await;
-    let uid = app.snack(&people[0], "새우깡").await;
-    app.rate(&uid, 3, 3).await;
-    let ledger = Ledger::open(&app).await;
-    ledger.converge(&app).await;
+    let users = app.users(6).await;
+    let uid = app.snack(&users[0], "새우깡").await;
+    app.add_reactions(&uid, 3, 3).await;
+    let probe = CounterProbe::open(&app).await;
+    probe.converge(&app).await;
     let snack = uid.parse().expect("a uid");
-    for who in &people {
+    for user in &users {
         // The epoch is read, the row committed, and the INCR sent to a Redis that will do it only later.
         let before = app.stored(snack).await.expect("counters");
         let like = snack_server::reaction::ReactionType::Like;
-        let change = app.wish(snack, who.id, Some(like)).await.expect("a row");
+        let change = app.write_reaction(snack, user.id, Some(like)).await.expect("a row");
         redis.signal("STOP");
         assert_eq!(app.state.counters.shift(&[Shift { snack, epoch: before.epoch, change }]).await, [None]);
         app.flush().await;
         redis.signal("CONT");
-        ledger.converge(&app).await;
+        probe.converge(&app).await;
     }
 }
 
@@ -179,7 +179,7 @@ async fn a_server_starts_without_redis_and_finds_it_later() {
     app.send(app.request(reqwest::Method::GET, "/health/ready")).await.expect(200);
     app.flush().await;
     redis.launch().await;
-    Ledger::open(&app).await.converge(&app).await;
+    CounterProbe::open(&app).await.converge(&app).await;
     // A stop without Redis flushes the columns all the same.
     app.delete(&member, &format!("/snacks/{uid}/reaction")).await.expect(200);
     let survivor = app.replica().await;

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::support::{
     response::Body,
-    test_app::{Person, TestApp},
+    test_app::{TestApp, TestUser},
 };
 
 const UNKNOWN: &str = "/snacks/00000000-0000-4000-8000-000000000000";
@@ -16,8 +16,8 @@ fn updated_at(snack: &Body) -> DateTime<Utc> {
     snack["updated_at"].as_str().expect("an instant").parse().expect("RFC 3339")
 }
 
-async fn register(app: &TestApp, who: &Person, body: Value) -> Body {
-    app.post(who, "/snacks", body).await.expect(201)
+async fn register(app: &TestApp, user: &TestUser, body: Value) -> Body {
+    app.post(user, "/snacks", body).await.expect(201)
 }
 
 #[tokio::test]
@@ -26,10 +26,10 @@ async fn whoever_registered_a_snack_and_admins_may_change_it_and_nobody_else() {
     let (owner, other, admin) = (app.member().await, app.member().await, app.admin().await);
     let path = format!("/snacks/{}", app.snack(&owner, "새우깡").await);
     app.patch(&owner, &path, json!({"desc": "owner"})).await.expect(200);
-    app.patch(&other, &path, json!({"desc": "other"})).await.refused(403, "permission_denied");
+    app.patch(&other, &path, json!({"desc": "other"})).await.expect_error(403, "permission_denied");
     let form = Form::new().text("desc", "other");
     let request = app.request(reqwest::Method::PATCH, &path).bearer_auth(&other.access).multipart(form);
-    app.send(request).await.refused(403, "permission_denied");
+    app.send(request).await.expect_error(403, "permission_denied");
     assert_eq!(app.get(&owner, &path).await.expect(200)["desc"], "owner");
     let by_admin = app.patch(&admin, &path, json!({"desc": "admin"})).await.expect(200);
     assert_eq!(by_admin["desc"], "admin");
@@ -89,7 +89,7 @@ async fn what_is_wrong_with_an_edit_is_told_in_the_order_of_the_contract() {
         json!({"image": "cat.png"}),
         json!([]),
     ] {
-        app.patch(&owner, &path, unreadable).await.refused(400, "invalid_request");
+        app.patch(&owner, &path, unreadable).await.expect_error(400, "invalid_request");
     }
     let wrong = [
         (
@@ -102,17 +102,17 @@ async fn what_is_wrong_with_an_edit_is_told_in_the_order_of_the_contract() {
         (json!({"price": 1_000_000_000_000_u64}), vec!["price"]),
     ];
     // The request comes before the resource, and before whose it is.
-    for (body, blamed) in wrong {
-        for (who, path) in [(&owner, path.as_str()), (&other, path.as_str()), (&other, UNKNOWN)] {
-            let answer = app.patch(who, path, body.clone()).await;
-            assert_eq!(answer.refused(400, "validation_failed").blamed(), blamed, "{body}");
+    for (body, error_fields) in wrong {
+        for (user, path) in [(&owner, path.as_str()), (&other, path.as_str()), (&other, UNKNOWN)] {
+            let response = app.patch(user, path, body.clone()).await;
+            assert_eq!(response.expect_error(400, "validation_failed").error_fields(), error_fields, "{body}");
         }
     }
-    app.patch(&other, UNKNOWN, json!({"name": "감자깡"})).await.refused(404, "not_found");
-    app.patch(&other, "/snacks/x", json!({})).await.refused(404, "not_found");
+    app.patch(&other, UNKNOWN, json!({"name": "감자깡"})).await.expect_error(404, "not_found");
+    app.patch(&other, "/snacks/x", json!({})).await.expect_error(404, "not_found");
     // Whose it is comes before the rules of the business.
-    app.patch(&other, &path, json!({"name": "감자깡"})).await.refused(403, "permission_denied");
-    app.patch(&owner, &path, json!({"name": " 감자깡"})).await.refused(409, "snack_name_taken");
+    app.patch(&other, &path, json!({"name": "감자깡"})).await.expect_error(403, "permission_denied");
+    app.patch(&owner, &path, json!({"name": " 감자깡"})).await.expect_error(409, "snack_name_taken");
     app.patch(&owner, &path, json!({"name": "  새우깡 "})).await.expect(200);
 }
 
@@ -135,12 +135,12 @@ async fn a_price_fits_the_currency_that_results() {
         let body = json!({"name": format!("간식 {at}"), "currency": currency, "price": price});
         let before = register(&app, &owner, body).await;
         let path = format!("/snacks/{}", before.uid());
-        let answer = app.patch(&owner, &path, change.clone()).await;
+        let response = app.patch(&owner, &path, change.clone()).await;
         if let Some((currency, price)) = expected {
-            let after = answer.expect(200);
+            let after = response.expect(200);
             assert_eq!((&after["currency"], &after["price"]), (&json!(currency), &json!(price)), "{change}");
         } else {
-            assert_eq!(answer.refused(400, "validation_failed").blamed(), ["price"], "{change}");
+            assert_eq!(response.expect_error(400, "validation_failed").error_fields(), ["price"], "{change}");
             assert_eq!(app.get(&owner, &path).await.expect(200), before);
         }
     }
@@ -159,8 +159,8 @@ async fn edits_of_different_fields_at_once_are_all_kept() {
             ("price", format!("{round}")),
         ];
         let edits = changes.iter().map(|(field, value)| app.patch(&owner, &path, json!({*field: value})));
-        for answer in join_all(edits).await {
-            answer.expect(200);
+        for response in join_all(edits).await {
+            response.expect(200);
         }
         let snack = app.get(&owner, &path).await.expect(200);
         for (field, value) in changes {
@@ -175,19 +175,19 @@ async fn only_admins_decide_what_can_be_ordered() {
     let (owner, admin) = (app.member().await, app.admin().await);
     let uid = app.snack(&owner, "새우깡").await;
     let path = format!("/snacks/{uid}/status");
-    app.put(&owner, &path, json!({"status": "unavailable"})).await.refused(403, "permission_denied");
+    app.put(&owner, &path, json!({"status": "unavailable"})).await.expect_error(403, "permission_denied");
     // The role comes before the request, the request before the resource.
-    app.put(&owner, &path, json!({"status": "gone"})).await.refused(403, "permission_denied");
+    app.put(&owner, &path, json!({"status": "gone"})).await.expect_error(403, "permission_denied");
     for (body, code) in [
         (json!({"status": "gone"}), "invalid_request"),
         (json!({"status": null}), "invalid_request"),
         (json!({}), "validation_failed"),
     ] {
-        app.put(&admin, &path, body.clone()).await.refused(400, code);
-        app.put(&admin, &format!("{UNKNOWN}/status"), body).await.refused(400, code);
+        app.put(&admin, &path, body.clone()).await.expect_error(400, code);
+        app.put(&admin, &format!("{UNKNOWN}/status"), body).await.expect_error(400, code);
     }
     let unavailable = json!({"status": "unavailable"});
-    app.put(&admin, &format!("{UNKNOWN}/status"), unavailable.clone()).await.refused(404, "not_found");
+    app.put(&admin, &format!("{UNKNOWN}/status"), unavailable.clone()).await.expect_error(404, "not_found");
     let before = app.get(&owner, &format!("/snacks/{uid}")).await.expect(200);
     let after = app.put(&admin, &path, unavailable).await.expect(200);
     assert_eq!(after["status"], "unavailable");
@@ -209,9 +209,9 @@ async fn an_unavailable_snack_cannot_be_ordered_but_what_is_under_way_goes_on() 
     }
 
     let body = json!({"snacks": [{"uid": other, "quantity": 1}]});
-    app.post(&member, "/orders", body).await.refused(409, "snack_unavailable");
+    app.post(&member, "/orders", body).await.expect_error(409, "snack_unavailable");
     for status in ["approved", "ordered", "shipping", "completed"] {
-        assert_eq!(app.go(&admin, &order, status).await.expect(200)["status"], status);
+        assert_eq!(app.set_status(&admin, &order, status).await.expect(200)["status"], status);
     }
     let path = format!("/snacks/{ordered}/reaction");
     let liked = app.post(&member, &path, json!({"type": "like"})).await.expect(200);
@@ -247,5 +247,5 @@ async fn a_snack_keeps_the_name_of_a_member_who_resigned() {
 
     sqlx::query("UPDATE snacks SET registered_by = NULL").execute(app.db()).await.expect("a snack of nobody's");
     assert_eq!(app.get(&other, &path).await.expect(200)["registered_by"], Value::Null);
-    app.patch(&other, &path, json!({"desc": "내 것"})).await.refused(403, "permission_denied");
+    app.patch(&other, &path, json!({"desc": "내 것"})).await.expect_error(403, "permission_denied");
 }

@@ -16,7 +16,7 @@ use uuid::Uuid;
 use crate::{
     snack::images::{decoded, encoded, picture},
     support::database,
-    support::forged_images::{self, Forgery, PAYLOADS},
+    support::forged_images::{self, ForgedImage, PAYLOADS},
     support::process::{Run, Server},
     support::test_app::{PASSWORD, TestApp},
 };
@@ -26,7 +26,7 @@ const BOUNDARY: &str = "a-boundary-that-is-in-none-of-the-files";
 const ROOM: u64 = 64;
 
 /// A form that registers a snack, its file name as it is: a client library would make it harmless.
-fn form(name: &str, forgery: &Forgery) -> Vec<u8> {
+fn form(name: &str, forgery: &ForgedImage) -> Vec<u8> {
     let text = |field: &str, value: &str| {
         format!("--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"{field}\"\r\n\r\n{value}\r\n").into_bytes()
     };
@@ -106,18 +106,18 @@ async fn every_forgery_is_answered_as_it_should_be_and_leaves_a_plain_picture_or
     for (at, forgery) in forged_images::ALL.iter().enumerate() {
         let request = app.request(Method::POST, "/snacks").bearer_auth(&member.access);
         let body = form(&format!("위조 {at}"), forgery);
-        let answer = app.send(request.header(header::CONTENT_TYPE, content_type()).body(body)).await;
+        let response = app.send(request.header(header::CONTENT_TYPE, content_type()).body(body)).await;
         let mut blame = |reason: String| wrong.push(format!("{}: {reason}", forgery.what));
-        let status = answer.status.as_u16();
+        let status = response.status.as_u16();
         if status != forgery.status {
-            blame(format!("{status} and not {}: {}", forgery.status, answer.text));
+            blame(format!("{status} and not {}: {}", forgery.status, response.text));
         }
         let (before, now) = (std::mem::replace(&mut files, stored(&app)), snacks(&app).await);
         if status == 201 {
             rows += 1;
             assert_eq!((files.len(), now), (before.len() + 2, rows), "{}", forgery.what);
             for (field, side) in [("image", 1280), ("thumbnail", 320)] {
-                let path = answer.body[field].as_str().expect("a path");
+                let path = response.body[field].as_str().expect("a path");
                 let served = app.request(Method::GET, path).send().await.expect("an answer");
                 assert_eq!(served.status(), 200, "{}", forgery.what);
                 let bytes = served.bytes().await.expect("a picture");
@@ -154,11 +154,11 @@ async fn no_forgery_takes_the_servers_memory() {
     let tokens = http.post(url("/auth/token")).json(&sign_in).send().await.expect("an answer");
     let tokens: Value = tokens.json().await.expect("tokens");
     let access = tokens["access"].as_str().expect("a token");
-    let post = async |name: String, forgery: &Forgery| {
+    let post = async |name: String, forgery: &ForgedImage| {
         let request = http.post(url("/snacks")).bearer_auth(access).header(header::CONTENT_TYPE, content_type());
         request.body(form(&name, forgery)).send().await.expect("an answer").status().as_u16()
     };
-    let sound = Forgery {
+    let sound = ForgedImage {
         what: "a photograph".to_owned(),
         bytes: encoded(&picture(640, 480), ImageFormat::Jpeg),
         file_name: b"cat.jpg".to_vec(),
@@ -172,11 +172,11 @@ async fn no_forgery_takes_the_servers_memory() {
         let status = post(format!("위조 {at}"), forgery).await;
         (forgery, status, memory(server, "VmHWM"))
     });
-    let answers: Vec<_> = stream::iter(posts).buffer_unordered(3).collect().await;
+    let responses: Vec<_> = stream::iter(posts).buffer_unordered(3).collect().await;
 
     // The largest step up tells about where to look.
-    let peaks = std::iter::once(before).chain(answers.iter().map(|(_, _, peak)| *peak));
-    let steps = peaks.zip(&answers).map(|(before, (forgery, _, peak))| (peak.saturating_sub(before), &forgery.what));
+    let peaks = std::iter::once(before).chain(responses.iter().map(|(_, _, peak)| *peak));
+    let steps = peaks.zip(&responses).map(|(before, (forgery, _, peak))| (peak.saturating_sub(before), &forgery.what));
     let (step, what) = steps.max().expect("an answer");
     let after = memory(server, "VmHWM");
     assert!(
@@ -185,7 +185,7 @@ async fn no_forgery_takes_the_servers_memory() {
         after - before
     );
     // It did look at them.
-    let unlike: Vec<_> = answers.iter().filter(|(forgery, status, _)| forgery.status != *status).collect();
+    let unlike: Vec<_> = responses.iter().filter(|(forgery, status, _)| forgery.status != *status).collect();
     assert!(
         unlike.is_empty(),
         "{:?}",
@@ -253,7 +253,7 @@ fn every_answer_is_a_forms<S: Strategy<Value: Clone>>(
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let (app, member) = runtime.block_on(async {
         let app = TestApp::start().await;
-        let member = app.crowd(1).await.remove(0);
+        let member = app.users(1).await.remove(0);
         (app, member)
     });
     let config = Config { cases, max_shrink_iters: 100, failure_persistence: None, ..Config::default() };
@@ -263,13 +263,13 @@ fn every_answer_is_a_forms<S: Strategy<Value: Clone>>(
             let body = make(value, &name);
             let request = app.request(Method::POST, "/snacks").bearer_auth(&member.access);
             let request = request.header(header::CONTENT_TYPE, content_type()).body(body);
-            let answer = runtime.block_on(app.send(request));
+            let response = runtime.block_on(app.send(request));
             // A name or a field that was struck may be the name of another snack.
-            let status = answer.status.as_u16();
-            prop_assert!([201, 400, 409, 413, 415].contains(&status), "{}: {}", status, answer.text);
-            if status == 201 && !answer.body["image"].is_null() {
+            let status = response.status.as_u16();
+            prop_assert!([201, 400, 409, 413, 415].contains(&status), "{}: {}", status, response.text);
+            if status == 201 && !response.body["image"].is_null() {
                 for (field, side) in [("image", 1280), ("thumbnail", 320)] {
-                    let path = answer.body[field].as_str().expect("a path");
+                    let path = response.body[field].as_str().expect("a path");
                     let served = runtime.block_on(async {
                         let served = app.request(Method::GET, path).send().await.expect("an answer");
                         served.bytes().await.expect("a picture")
@@ -282,8 +282,8 @@ fn every_answer_is_a_forms<S: Strategy<Value: Clone>>(
         .unwrap_or_else(|failure| panic!("{failure}"));
 }
 
-fn file(bytes: Vec<u8>) -> Forgery {
-    Forgery { what: String::new(), bytes, file_name: b"cat.png".to_vec(), status: 0 }
+fn file(bytes: Vec<u8>) -> ForgedImage {
+    ForgedImage { what: String::new(), bytes, file_name: b"cat.png".to_vec(), status: 0 }
 }
 
 #[test]

@@ -10,7 +10,7 @@ use moxcms::ColorProfile;
 
 use crate::{
     snack::images::{form, seen, with_segment},
-    support::test_app::{Person, TestApp},
+    support::test_app::{TestApp, TestUser},
 };
 
 /// Made with Pillow, whose profiles are Little CMS's.
@@ -53,9 +53,9 @@ fn encoded(profile: &ColorProfile) -> Vec<u8> {
 }
 
 /// Posts a file and returns a pixel of the picture and of the thumbnail that are stored.
-async fn posted(app: &TestApp, who: &Person, file: Vec<u8>) -> [[u8; 4]; 2] {
+async fn posted(app: &TestApp, user: &TestUser, file: Vec<u8>) -> [[u8; 4]; 2] {
     let name = uuid::Uuid::new_v4().to_string();
-    let snack = app.post_form(who, "/snacks", form(&name, file)).await.expect(201);
+    let snack = app.post_form(user, "/snacks", form(&name, file)).await.expect(201);
     let (image, thumbnail) = seen(app, &snack).await;
     [image, thumbnail].map(|picture| picture.to_rgba8().get_pixel(picture.width() / 2, picture.height() / 2).0)
 }

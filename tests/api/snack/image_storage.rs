@@ -24,7 +24,7 @@ use crate::{
     support::test_app::TestApp,
 };
 
-const PATIENCE: Duration = Duration::from_mins(1);
+const TIMEOUT: Duration = Duration::from_mins(1);
 const DAY: Duration = Duration::from_hours(24);
 
 /// A file system in memory that ends with the test.
@@ -63,17 +63,17 @@ async fn a_full_disk_keeps_neither_picture_nor_thumbnail_of_what_was_refused() {
     let mut statuses = BTreeSet::new();
     for side in [150, 200, 230, 250, 270, 290, 310, 319] {
         let file = encoded(&picture(side, side), ImageFormat::Jpeg);
-        let answer = app.post_form(&member, "/snacks", form(&format!("{side}"), file)).await;
-        statuses.insert(answer.status.as_u16());
-        if answer.status == 201 {
+        let response = app.post_form(&member, "/snacks", form(&format!("{side}"), file)).await;
+        statuses.insert(response.status.as_u16());
+        if response.status == 201 {
             let before = stored(&app);
             assert_eq!(before.len(), 2);
-            seen(&app, &answer.expect(201)).await;
+            seen(&app, &response.expect(201)).await;
             let uid = app.get(&member, "/snacks").await.expect(200).rows()[0]["uid"].clone();
             let path = format!("/snacks/{}", uid.as_str().expect("a uid"));
             app.patch(&member, &path, serde_json::json!({"image": null})).await.expect(200);
         } else {
-            answer.refused(503, "unavailable");
+            response.expect_error(503, "unavailable");
         }
         assert!(stored(&app).is_empty(), "a picture of {side} pixels left {:?}", stored(&app));
     }
@@ -192,13 +192,13 @@ async fn a_server_sweeps_by_itself_when_it_is_elected() {
             tokio::task::yield_now().await;
         }
     };
-    timeout(PATIENCE, swept).await.expect("a sweep");
+    timeout(TIMEOUT, swept).await.expect("a sweep");
 }
 
 #[tokio::test]
 async fn a_picture_is_on_the_disk_before_its_snack_is_answered() {
     let app = TestApp::start().await;
-    let member = app.crowd(1).await.remove(0);
+    let member = app.users(1).await.remove(0);
     let server = Run::on(&app.state.config.database, &["serve"]).set("JWT_SECRET", TestApp::SECRET).serve().await;
     let log = folder();
     let tracer = Command::new("strace")
@@ -221,8 +221,8 @@ async fn a_picture_is_on_the_disk_before_its_snack_is_answered() {
     let url = format!("http://{}/snacks", server.address);
     let http = reqwest::Client::builder().no_proxy().build().expect("a client");
     let request = http.request(Method::POST, url).bearer_auth(&member.access);
-    let answer = request.multipart(form("새우깡", encoded(&picture(30, 20), ImageFormat::Jpeg))).send().await;
-    assert_eq!(answer.expect("an answer").status(), 201);
+    let response = request.multipart(form("새우깡", encoded(&picture(30, 20), ImageFormat::Jpeg))).send().await;
+    assert_eq!(response.expect("an answer").status(), 201);
     Command::new("kill").args(["-INT", &tracer.id().to_string()]).status().expect("kill");
     tracer.wait().expect("the tracer's end");
 

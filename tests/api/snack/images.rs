@@ -16,8 +16,8 @@ use tokio::{
 };
 
 use crate::support::{
-    response::{Answer, Body},
-    test_app::{Person, TestApp},
+    response::{Body, Response},
+    test_app::{TestApp, TestUser},
 };
 
 /// A picture that compresses badly enough to be cut in half: red on the left, noise on the right.
@@ -71,9 +71,9 @@ fn named(name: &str, file: Vec<u8>, file_name: &str, kind: &str) -> Form {
     Form::new().text("name", name.to_owned()).text("price", "1").part("image", part)
 }
 
-pub async fn patch_form(app: &TestApp, who: &Person, path: &str, file: Vec<u8>) -> Answer {
+pub async fn patch_form(app: &TestApp, user: &TestUser, path: &str, file: Vec<u8>) -> Response {
     let form = Form::new().part("image", Part::bytes(file).file_name("cat.png"));
-    app.send(app.request(Method::PATCH, path).bearer_auth(&who.access).multipart(form)).await
+    app.send(app.request(Method::PATCH, path).bearer_auth(&user.access).multipart(form)).await
 }
 
 /// The files in the store.
@@ -88,9 +88,9 @@ pub fn stored(app: &TestApp) -> Vec<String> {
 
 /// A served picture: its headers and its bytes.
 async fn fetch(app: &TestApp, path: &Value) -> (HeaderMap, Vec<u8>) {
-    let answer = app.request(Method::GET, path.as_str().expect("a path")).send().await.expect("an answer");
-    assert_eq!(answer.status(), 200, "{path}");
-    (answer.headers().clone(), answer.bytes().await.expect("a body").to_vec())
+    let response = app.request(Method::GET, path.as_str().expect("a path")).send().await.expect("an answer");
+    assert_eq!(response.status(), 200, "{path}");
+    (response.headers().clone(), response.bytes().await.expect("a body").to_vec())
 }
 
 pub fn decoded(bytes: &[u8]) -> DynamicImage {
@@ -109,9 +109,9 @@ async fn raw_get(app: &TestApp, target: &str) -> u16 {
     let mut stream = TcpStream::connect(app.url.trim_start_matches("http://")).await.expect("a connection");
     let request = format!("GET {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await.expect("a request");
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).await.expect("an answer");
-    let status = String::from_utf8_lossy(&answer[9..12]).into_owned();
+    let mut response = Vec::new();
+    stream.read_to_end(&mut response).await.expect("an answer");
+    let status = String::from_utf8_lossy(&response[9..12]).into_owned();
     status.parse().expect("a status")
 }
 
@@ -126,8 +126,8 @@ async fn the_four_formats_are_taken_and_come_with_a_thumbnail() {
         (ImageFormat::Gif, "image/gif"),
     ] {
         let file = encoded(&picture(640, 480), format);
-        let answer = app.post_form(&member, "/snacks", named(kind, file, "cat", kind)).await;
-        let snack = answer.expect(201);
+        let response = app.post_form(&member, "/snacks", named(kind, file, "cat", kind)).await;
+        let snack = response.expect(201);
         let (image, thumbnail) = seen(&app, &snack).await;
         assert_eq!((image.width(), image.height()), (640, 480), "{kind}");
         assert_eq!((thumbnail.width(), thumbnail.height()), (320, 240), "{kind}");
@@ -284,9 +284,9 @@ async fn what_is_no_picture_is_refused_and_leaves_nothing_behind() {
     ];
     for (what, file) in table {
         println!("{what}");
-        let answer = app.post_form(&member, "/snacks", form(what, file.clone())).await;
-        answer.refused(415, "unsupported_media_type");
-        patch_form(&app, &member, &path, file).await.refused(415, "unsupported_media_type");
+        let response = app.post_form(&member, "/snacks", form(what, file.clone())).await;
+        response.expect_error(415, "unsupported_media_type");
+        patch_form(&app, &member, &path, file).await.expect_error(415, "unsupported_media_type");
     }
     assert!(stored(&app).is_empty());
     assert_eq!(app.get(&member, "/snacks").await.expect(200).rows().len(), 1);
@@ -297,12 +297,12 @@ async fn a_picture_has_at_most_forty_megapixels_and_five_mebibytes() {
     let app = TestApp::start().await;
     let member = app.member().await;
     for (width, height) in [(8000, 5001), (40_000_001, 1), (65_535, 65_535), (2_000_000_000, 2_000_000_000)] {
-        let answer = app.post_form(&member, "/snacks", form("폭탄", declares(width, height))).await;
-        answer.refused(413, "payload_too_large");
+        let response = app.post_form(&member, "/snacks", form("폭탄", declares(width, height))).await;
+        response.expect_error(413, "payload_too_large");
     }
     let mut gif = encoded(&picture(4, 4), ImageFormat::Gif);
     gif[6..10].copy_from_slice(&[0xff; 4]);
-    app.post_form(&member, "/snacks", form("폭탄", gif)).await.refused(413, "payload_too_large");
+    app.post_form(&member, "/snacks", form("폭탄", gif)).await.expect_error(413, "payload_too_large");
 
     let weighing = |bytes: usize| {
         let mut file = png(8, 8);
@@ -310,8 +310,8 @@ async fn a_picture_has_at_most_forty_megapixels_and_five_mebibytes() {
         file
     };
     let limit = 5 * 1024 * 1024;
-    app.post_form(&member, "/snacks", form("5 MiB", weighing(limit + 1))).await.refused(413, "payload_too_large");
-    app.post_form(&member, "/snacks", form("8 MiB", weighing(8 << 20))).await.refused(413, "payload_too_large");
+    app.post_form(&member, "/snacks", form("5 MiB", weighing(limit + 1))).await.expect_error(413, "payload_too_large");
+    app.post_form(&member, "/snacks", form("8 MiB", weighing(8 << 20))).await.expect_error(413, "payload_too_large");
     assert!(stored(&app).is_empty());
     app.post_form(&member, "/snacks", form("5 MiB", weighing(limit))).await.expect(201);
 
@@ -327,26 +327,26 @@ async fn a_refused_request_leaves_no_picture_behind() {
     let uid = app.snack(&owner, "새우깡").await;
     let path = format!("/snacks/{uid}");
     app.snack(&owner, "감자깡").await;
-    let edit = |who: &Person, path: &str, name: &str, price: &str| {
+    let edit = |user: &TestUser, path: &str, name: &str, price: &str| {
         let part = Part::bytes(png(8, 8)).file_name("cat.png");
         let form = Form::new().text("name", name.to_owned()).text("price", price.to_owned()).part("image", part);
-        app.request(Method::PATCH, path).bearer_auth(&who.access).multipart(form)
+        app.request(Method::PATCH, path).bearer_auth(&user.access).multipart(form)
     };
-    app.post_form(&owner, "/snacks", form(" 새우깡 ", png(8, 8))).await.refused(409, "snack_name_taken");
-    app.post_form(&owner, "/snacks", form(" ", png(8, 8))).await.refused(400, "validation_failed");
-    app.send(edit(&owner, &path, "감자깡", "1")).await.refused(409, "snack_name_taken");
-    app.send(edit(&owner, &path, "새우깡", "1.5")).await.refused(400, "validation_failed");
-    app.send(edit(&other, &path, "새우깡", "1")).await.refused(403, "permission_denied");
+    app.post_form(&owner, "/snacks", form(" 새우깡 ", png(8, 8))).await.expect_error(409, "snack_name_taken");
+    app.post_form(&owner, "/snacks", form(" ", png(8, 8))).await.expect_error(400, "validation_failed");
+    app.send(edit(&owner, &path, "감자깡", "1")).await.expect_error(409, "snack_name_taken");
+    app.send(edit(&owner, &path, "새우깡", "1.5")).await.expect_error(400, "validation_failed");
+    app.send(edit(&other, &path, "새우깡", "1")).await.expect_error(403, "permission_denied");
     let unknown = "/snacks/00000000-0000-4000-8000-000000000000";
-    app.send(edit(&other, unknown, "새우깡", "1")).await.refused(404, "not_found");
+    app.send(edit(&other, unknown, "새우깡", "1")).await.expect_error(404, "not_found");
     let two = form("둘", png(8, 8)).part("image", Part::bytes(png(8, 8)).file_name("b.png"));
-    app.post_form(&owner, "/snacks", two).await.refused(400, "invalid_request");
+    app.post_form(&owner, "/snacks", two).await.expect_error(400, "invalid_request");
     let open = app.request(Method::POST, "/snacks").multipart(form("문", png(8, 8)));
-    app.send(open).await.refused(401, "not_authenticated");
+    app.send(open).await.expect_error(401, "not_authenticated");
 
     let tries = (0..10).map(|_| app.post_form(&owner, "/snacks", form("하나뿐", png(8, 8))));
-    let answers = join_all(tries).await;
-    assert_eq!(answers.iter().filter(|answer| answer.status == 201).count(), 1);
+    let responses = join_all(tries).await;
+    assert_eq!(responses.iter().filter(|response| response.status == 201).count(), 1);
     assert_eq!(stored(&app).len(), 2, "the winner's picture and thumbnail");
 }
 
@@ -363,7 +363,7 @@ async fn a_picture_is_added_replaced_and_taken_away_and_the_old_one_is_really_go
     let gone = async |snack: &Body| {
         for path in [&snack["image"], &snack["thumbnail"]] {
             let path = path.as_str().expect("a path");
-            app.send(app.request(Method::GET, path)).await.refused(404, "not_found");
+            app.send(app.request(Method::GET, path)).await.expect_error(404, "not_found");
         }
     };
     gone(&first).await;
@@ -389,8 +389,8 @@ async fn of_replacements_at_once_one_picture_remains() {
     let owner = app.member().await;
     let path = format!("/snacks/{}", app.snack(&owner, "새우깡").await);
     let edits = (10..20).map(|width| patch_form(&app, &owner, &path, png(width, 8)));
-    for answer in join_all(edits).await {
-        answer.expect(200);
+    for response in join_all(edits).await {
+        response.expect(200);
     }
     assert_eq!(stored(&app).len(), 2);
     let snack = app.get(&owner, &path).await.expect(200);
@@ -442,7 +442,7 @@ async fn paths_that_name_no_picture_are_not_found() {
         assert_eq!(raw_get(&app, &target).await, 404, "{target}");
     }
     for method in [Method::POST, Method::PUT, Method::DELETE] {
-        app.send(app.request(method, image)).await.refused(405, "method_not_allowed");
+        app.send(app.request(method, image)).await.expect_error(405, "method_not_allowed");
     }
     std::fs::remove_file(outside).expect("the file's end");
 }

@@ -7,7 +7,7 @@ use unicode_normalization::UnicodeNormalization;
 
 use crate::support::{
     response::Body,
-    test_app::{Person, TestApp},
+    test_app::{TestApp, TestUser},
 };
 
 const ORDERINGS: [&str; 6] =
@@ -20,17 +20,17 @@ fn list(query: &[(&str, &str)]) -> String {
     format!("{}?{}", url.path(), url.query().unwrap_or_default())
 }
 
-async fn names(app: &TestApp, who: &Person, query: &[(&str, &str)]) -> Vec<String> {
-    let listed = app.get(who, &list(query)).await.expect(200);
+async fn names(app: &TestApp, user: &TestUser, query: &[(&str, &str)]) -> Vec<String> {
+    let listed = app.get(user, &list(query)).await.expect(200);
     let names = listed.column("name");
     names.iter().map(|name| name.as_str().expect("a name").to_owned()).collect()
 }
 
 /// Snacks with these likes and hates, registered in this order and counted.
-async fn rated(app: &TestApp, who: &Person, snacks: &[(&str, i32, i32)]) {
+async fn rated(app: &TestApp, user: &TestUser, snacks: &[(&str, i32, i32)]) {
     for (name, likes, hates) in snacks {
-        let uid = app.snack(who, name).await;
-        app.rate(&uid, *likes, *hates).await;
+        let uid = app.snack(user, name).await;
+        app.add_reactions(&uid, *likes, *hates).await;
     }
     app.flush().await;
 }
@@ -109,7 +109,7 @@ async fn every_ordering_has_its_reverse() {
     ];
     for (name, likes, hates, price) in snacks {
         let snack = app.post(&member, "/snacks", json!({"name": name, "price": price})).await.expect(201);
-        app.rate(&snack.uid(), likes, hates).await;
+        app.add_reactions(&snack.uid(), likes, hates).await;
     }
     app.flush().await;
     let table = [
@@ -162,7 +162,7 @@ async fn a_search_finds_any_part_of_a_name_however_it_is_typed() {
             assert_eq!(names(&app, &member, &[("search", &typed)]).await, expected, "{typed:?}");
         }
     }
-    app.get(&member, "/snacks?search=%00").await.refused(400, "invalid_request");
+    app.get(&member, "/snacks?search=%00").await.expect_error(400, "invalid_request");
 }
 
 /// A query and the names that it finds.
@@ -227,16 +227,16 @@ async fn what_a_list_cannot_read_is_refused_and_never_ignored() {
         ("cursor", forged(json!({"o": "price", "k": ["1", "1"]}))),
     ];
     for (name, value) in table {
-        app.get(&member, &list(&[(name, &value)])).await.refused(400, "invalid_request");
+        app.get(&member, &list(&[(name, &value)])).await.expect_error(400, "invalid_request");
     }
     for (ordering, keys) in [("name", json!(["\u{0}"])), ("created_at", json!(["yesterday-ish", "1"]))] {
         let cursor = forged(json!({"o": ordering, "k": keys}));
         let path = list(&[("ordering", ordering), ("cursor", &cursor)]);
-        app.get(&member, &path).await.refused(400, "invalid_request");
+        app.get(&member, &path).await.expect_error(400, "invalid_request");
     }
     for other in ORDERINGS {
         let path = list(&[("ordering", other), ("cursor", cursor)]);
-        app.get(&member, &path).await.refused(400, "invalid_request");
+        app.get(&member, &path).await.expect_error(400, "invalid_request");
     }
     // An empty value counts as absent.
     let empty = app.get(&member, "/snacks?ordering=&limit=&cursor=&uid=&status=&search=").await.expect(200);
@@ -258,9 +258,9 @@ async fn a_page_has_twenty_rows_unless_told_otherwise() {
 }
 
 /// Walks a list to its end, doing something before each further page.
-async fn walk(app: &TestApp, who: &Person, query: &[(&str, &str)], between: impl AsyncFn()) -> Vec<Value> {
+async fn walk(app: &TestApp, user: &TestUser, query: &[(&str, &str)], between: impl AsyncFn()) -> Vec<Value> {
     let mut seen = Vec::new();
-    let mut page: Body = app.get(who, &list(query)).await.expect(200);
+    let mut page: Body = app.get(user, &list(query)).await.expect(200);
     loop {
         seen.extend(page.column("uid"));
         let Some(cursor) = page["next_cursor"].as_str() else {
@@ -268,7 +268,7 @@ async fn walk(app: &TestApp, who: &Person, query: &[(&str, &str)], between: impl
         };
         let path = list(&[query, &[("cursor", cursor)]].concat());
         between().await;
-        page = app.get(who, &path).await.expect(200);
+        page = app.get(user, &path).await.expect(200);
     }
 }
 
@@ -279,14 +279,14 @@ async fn a_walk_skips_and_repeats_nothing_while_snacks_are_being_added() {
     // Many ties: every ordering has to break them to be total.
     for at in 0..11 {
         let uid = app.snack(&member, &format!("간식 {at:02}")).await;
-        app.rate(&uid, at % 2, at % 3 / 2).await;
+        app.add_reactions(&uid, at % 2, at % 3 / 2).await;
     }
     let added = std::sync::atomic::AtomicI32::new(0);
     let add = async || {
         let at = added.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let body = json!({"name": format!("간식 {:02} 추가 {at}", at % 11), "price": 1000 + at % 2 * 1000});
         let uid = app.post(&member, "/snacks", body).await.expect(201).uid();
-        app.rate(&uid, at % 2, at % 3 / 2).await;
+        app.add_reactions(&uid, at % 2, at % 3 / 2).await;
         app.flush().await;
     };
     app.flush().await;
@@ -325,6 +325,6 @@ async fn my_reaction_is_the_viewers_own() {
 async fn only_those_who_signed_in_see_snacks() {
     let app = TestApp::start().await;
     for path in ["/snacks", "/snacks/", "/snacks?ordering=x", "/snacks/00000000-0000-4000-8000-000000000000"] {
-        app.send(app.request(reqwest::Method::GET, path)).await.refused(401, "not_authenticated");
+        app.send(app.request(reqwest::Method::GET, path)).await.expect_error(401, "not_authenticated");
     }
 }

@@ -15,9 +15,9 @@ async fn a_registered_snack_is_answered_whole_and_found_where_the_location_says(
     let before = Utc::now();
     let body = json!({"name": " 새우깡 ", "url": "https://www.nongshim.com/새우깡?x=1", "desc": "손이 가요\n손이 가", "currency": "JPY",
         "price": "150"});
-    let answer = app.post(&member, "/snacks", body).await;
-    let location = answer.header("location").to_owned();
-    let snack = answer.expect(201);
+    let response = app.post(&member, "/snacks", body).await;
+    let location = response.header("location").to_owned();
+    let snack = response.expect(201);
     assert_eq!(location, format!("/snacks/{}", snack.uid()));
 
     let profile = app.get(&member, "/auth/users/profile").await.expect(200);
@@ -60,9 +60,9 @@ async fn a_form_registers_what_json_does() {
         .text("desc", "짭짤")
         .text("currency", "USD")
         .text("price", "3.9");
-    let answer = app.post_form(&member, "/snacks", form).await;
-    let location = answer.header("location").to_owned();
-    let snack = answer.expect(201);
+    let response = app.post_form(&member, "/snacks", form).await;
+    let location = response.header("location").to_owned();
+    let snack = response.expect(201);
     assert_eq!(location, format!("/snacks/{}", snack.uid()));
     let fields =
         json!({"name": "포카칩", "url": "https://orion.example/", "desc": "짭짤", "currency": "USD", "price": "3.90"});
@@ -72,14 +72,14 @@ async fn a_form_registers_what_json_does() {
 
     let wrong = Form::new().text("name", " ").text("price", "x").text("url", "ftp://x.example");
     let problem = app.post_form(&member, "/snacks", wrong).await;
-    assert_eq!(problem.refused(400, "validation_failed").blamed(), ["name", "price", "url"]);
+    assert_eq!(problem.expect_error(400, "validation_failed").error_fields(), ["name", "price", "url"]);
     let twice = Form::new().text("name", "ㄱ").text("name", "ㄴ").text("price", "1");
-    app.post_form(&member, "/snacks", twice).await.refused(400, "invalid_request");
+    app.post_form(&member, "/snacks", twice).await.expect_error(400, "invalid_request");
     // What is not known is passed over, as it is in JSON, also when it is there twice.
     let unknown = Form::new().text("name", "ㄱ").text("tag", "ㄱ").text("tag", "ㄴ").text("price", "1");
     app.post_form(&member, "/snacks", unknown).await.expect(201);
     let currency = Form::new().text("name", "ㄱ").text("price", "1").text("currency", "EUR");
-    app.post_form(&member, "/snacks", currency).await.refused(400, "invalid_request");
+    app.post_form(&member, "/snacks", currency).await.expect_error(400, "invalid_request");
 }
 
 #[tokio::test]
@@ -87,15 +87,15 @@ async fn everything_that_is_wrong_is_told_at_once() {
     let app = TestApp::start().await;
     let member = app.member().await;
     let nothing = app.post(&member, "/snacks", json!({})).await;
-    let nothing = nothing.refused(400, "validation_failed");
-    assert_eq!(nothing.blamed(), ["name", "price"]);
+    let nothing = nothing.expect_error(400, "validation_failed");
+    assert_eq!(nothing.error_fields(), ["name", "price"]);
     for error in nothing["errors"].as_array().expect("errors") {
         assert_eq!(error["code"], "required");
         assert!(error["message"].as_str().is_some_and(|message| !message.is_empty()));
     }
     let all = json!({"name": "가".repeat(129), "url": "javascript:alert(1)", "desc": "다".repeat(5001), "price": "-1"});
-    let all = app.post(&member, "/snacks", all).await.refused(400, "validation_failed");
-    assert_eq!(all.blamed(), ["desc", "name", "price", "url"]);
+    let all = app.post(&member, "/snacks", all).await.expect_error(400, "validation_failed");
+    assert_eq!(all.error_fields(), ["desc", "name", "price", "url"]);
     assert!(app.get(&member, "/snacks").await.expect(200).rows().is_empty());
 }
 
@@ -137,11 +137,11 @@ async fn texts_are_measured_in_characters_and_links_are_links() {
     for (at, (field, value, is_right)) in table.into_iter().enumerate() {
         let mut body = json!({"name": format!("간식 {at}"), "price": "1"});
         body[field] = value;
-        let answer = app.post(&member, "/snacks", body.clone()).await;
+        let response = app.post(&member, "/snacks", body.clone()).await;
         if is_right {
-            answer.expect(201);
+            response.expect(201);
         } else {
-            assert_eq!(answer.refused(400, "validation_failed").blamed(), [field], "{body}");
+            assert_eq!(response.expect_error(400, "validation_failed").error_fields(), [field], "{body}");
         }
     }
 }
@@ -184,10 +184,10 @@ async fn a_price_has_the_digits_of_its_currency_as_string_and_as_number() {
     ];
     for (at, (currency, price, expected)) in table.into_iter().enumerate() {
         let body = json!({"name": format!("간식 {at}"), "currency": currency, "price": price});
-        let answer = app.post(&member, "/snacks", body.clone()).await;
+        let response = app.post(&member, "/snacks", body.clone()).await;
         match expected {
-            Ok(written) => assert_eq!(answer.expect(201)["price"], written, "{body}"),
-            Err(_) => assert_eq!(answer.refused(400, "validation_failed").blamed(), ["price"], "{body}"),
+            Ok(written) => assert_eq!(response.expect(201)["price"], written, "{body}"),
+            Err(_) => assert_eq!(response.expect_error(400, "validation_failed").error_fields(), ["price"], "{body}"),
         }
     }
 }
@@ -212,14 +212,14 @@ async fn what_cannot_be_read_is_an_invalid_request() {
         json!("ㄱ"),
     ];
     for body in table {
-        app.post(&member, "/snacks", body).await.refused(400, "invalid_request");
+        app.post(&member, "/snacks", body).await.expect_error(400, "invalid_request");
     }
     app.post(&member, "/snacks", json!({"name": "ㄱ", "price": 1, "desc": "x".repeat(1024 * 1024)}))
         .await
-        .refused(413, "payload_too_large");
+        .expect_error(413, "payload_too_large");
     let text = app.request(reqwest::Method::POST, "/snacks").bearer_auth(&member.access).body("name=x");
-    app.send(text).await.refused(415, "unsupported_media_type");
-    app.post_open("/snacks", json!({"name": "ㄱ", "price": 1})).await.refused(401, "not_authenticated");
+    app.send(text).await.expect_error(415, "unsupported_media_type");
+    app.post_open("/snacks", json!({"name": "ㄱ", "price": 1})).await.expect_error(401, "not_authenticated");
     assert!(app.get(&member, "/snacks").await.expect(200).rows().is_empty());
 }
 
@@ -240,7 +240,7 @@ async fn a_name_is_one_name_however_it_is_spelled() {
     app.snack(&member, SPELLINGS[0]).await;
     for spelling in SPELLINGS {
         let body = json!({"name": spelling, "price": 1});
-        app.post(&other, "/snacks", body).await.refused(409, "snack_name_taken");
+        app.post(&other, "/snacks", body).await.expect_error(409, "snack_name_taken");
     }
     for different in ["Café새우깡", "Cafe 새우깡", "Café 새우깡 2", "Café 새우깜"] {
         app.snack(&other, different).await;
@@ -258,10 +258,10 @@ async fn characters_that_nobody_sees_make_no_other_name() {
     for c in invisible.chars() {
         for name in [format!("새우{c}깡"), format!("{c}새우깡"), format!("새우깡{c}{c}"), format!("새{c}{c}우깡")]
         {
-            app.post(&member, "/snacks", json!({"name": name, "price": 1})).await.refused(409, "snack_name_taken");
+            app.post(&member, "/snacks", json!({"name": name, "price": 1})).await.expect_error(409, "snack_name_taken");
         }
         let blank = app.post(&member, "/snacks", json!({"name": format!("{c} {c}"), "price": 1})).await;
-        let problem = blank.refused(400, "validation_failed");
+        let problem = blank.expect_error(400, "validation_failed");
         assert_eq!(
             (&problem["errors"][0]["field"], &problem["errors"][0]["code"]),
             (&json!("name"), &json!("blank")),
@@ -292,10 +292,10 @@ async fn what_makes_an_emoji_another_one_stays() {
     ] {
         let snack = app.post(&member, "/snacks", json!({"name": name, "price": 1})).await.expect(201);
         assert_eq!(snack["name"], name);
-        app.post(&member, "/snacks", json!({"name": name, "price": 1})).await.refused(409, "snack_name_taken");
+        app.post(&member, "/snacks", json!({"name": name, "price": 1})).await.expect_error(409, "snack_name_taken");
     }
     for same in ["👨‍👩‍👧\u{200d}", "👨\u{200c}👩👧", "커피 ☕", "커\u{fe0f}피 ☕️"] {
-        app.post(&member, "/snacks", json!({"name": same, "price": 1})).await.refused(409, "snack_name_taken");
+        app.post(&member, "/snacks", json!({"name": same, "price": 1})).await.expect_error(409, "snack_name_taken");
     }
 }
 
@@ -314,14 +314,14 @@ async fn no_text_holds_control_characters_or_turns_its_direction() {
         let mut body = json!({"name": "고구마깡", "price": 1});
         body[field] = json!(format!("고구마{c}깡"));
         let change = json!({field: body[field]});
-        for answer in [app.post(&member, "/snacks", body).await, app.patch(&member, &path, change).await] {
-            let problem = answer.refused(400, "validation_failed");
+        for response in [app.post(&member, "/snacks", body).await, app.patch(&member, &path, change).await] {
+            let problem = response.expect_error(400, "validation_failed");
             let error = &problem["errors"][0];
             assert_eq!((&error["field"], &error["code"]), (&json!(field), &json!("invalid_character")), "{c:?}");
         }
     }
     app.snack(&member, "고구마\t깡").await;
-    app.post(&member, "/snacks", json!({"name": "고구마 깡", "price": 1})).await.refused(409, "snack_name_taken");
+    app.post(&member, "/snacks", json!({"name": "고구마 깡", "price": 1})).await.expect_error(409, "snack_name_taken");
 }
 
 #[tokio::test]
@@ -361,9 +361,10 @@ async fn a_url_is_one_address_and_stored_as_a_parser_writes_it() {
         "https://www.coupang.com@evil.example/",
     ] {
         let body = json!({"name": "감자깡", "price": 1, "url": typed});
-        for answer in [app.post(&member, "/snacks", body).await, app.patch(&member, &path, json!({"url": typed})).await]
+        for response in
+            [app.post(&member, "/snacks", body).await, app.patch(&member, &path, json!({"url": typed})).await]
         {
-            let problem = answer.refused(400, "validation_failed");
+            let problem = response.expect_error(400, "validation_failed");
             let error = &problem["errors"][0];
             assert_eq!((&error["field"], &error["code"]), (&json!("url"), &json!("invalid_url")), "{typed:?}");
         }
@@ -379,10 +380,10 @@ async fn of_forty_registrations_of_one_name_at_once_one_wins() {
         let server = if at % 2 == 0 { &app } else { &replica };
         server.post(&member, "/snacks", json!({"name": SPELLINGS[at % SPELLINGS.len()], "price": 1}))
     });
-    let (won, lost): (Vec<_>, Vec<_>) = join_all(tries).await.into_iter().partition(|answer| answer.status == 201);
+    let (won, lost): (Vec<_>, Vec<_>) = join_all(tries).await.into_iter().partition(|response| response.status == 201);
     assert_eq!((won.len(), lost.len()), (1, 39));
-    for answer in lost {
-        answer.refused(409, "snack_name_taken");
+    for response in lost {
+        response.expect_error(409, "snack_name_taken");
     }
     assert_eq!(app.get(&member, "/snacks").await.expect(200).rows().len(), 1);
 }
@@ -392,6 +393,6 @@ async fn an_unknown_snack_is_not_found() {
     let app = TestApp::start().await;
     let member = app.member().await;
     for uid in ["00000000-0000-4000-8000-000000000000", "새우깡", "7", "%FF", "..;"] {
-        app.get(&member, &format!("/snacks/{uid}")).await.refused(404, "not_found");
+        app.get(&member, &format!("/snacks/{uid}")).await.expect_error(404, "not_found");
     }
 }

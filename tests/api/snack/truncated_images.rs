@@ -12,8 +12,8 @@ use snack_server::snack::end_marker::is_complete;
 use crate::{
     snack::images::{declares, encoded, form, patch_form, picture, stored, with_segment},
     support::forged_images,
-    support::response::Answer,
-    support::test_app::{Person, TestApp},
+    support::response::Response,
+    support::test_app::{TestApp, TestUser},
 };
 
 /// Made with Pillow: several scans, and a thumbnail in the EXIF that has an end marker of its own.
@@ -74,16 +74,16 @@ fn no_bytes_make_the_search_for_the_end_panic() {
         .unwrap_or_else(|failure| panic!("{failure}"));
 }
 
-async fn english(app: &TestApp, who: &Person, name: &str, file: Vec<u8>) -> Answer {
-    let request = app.request(Method::POST, "/snacks").bearer_auth(&who.access).header("accept-language", "en");
+async fn english(app: &TestApp, user: &TestUser, name: &str, file: Vec<u8>) -> Response {
+    let request = app.request(Method::POST, "/snacks").bearer_auth(&user.access).header("accept-language", "en");
     app.send(request.multipart(form(name, file))).await
 }
 
 /// Holds a refusal to what it says in both languages, in its detail and at the field.
-async fn is_told(app: &TestApp, who: &Person, file: Vec<u8>, expected: (u16, &str, &str), says: (&str, &str)) {
+async fn is_told(app: &TestApp, user: &TestUser, file: Vec<u8>, expected: (u16, &str, &str), says: (&str, &str)) {
     let (status, code, rule) = expected;
-    let korean = app.post_form(who, "/snacks", form("사진", file.clone())).await.refused(status, code);
-    let english = english(app, who, "사진", file).await.refused(status, code);
+    let korean = app.post_form(user, "/snacks", form("사진", file.clone())).await.expect_error(status, code);
+    let english = english(app, user, "사진", file).await.expect_error(status, code);
     for (body, text) in [(korean, says.0), (english, says.1)] {
         assert_eq!(body["detail"], text);
         let error = serde_json::json!([{"field": "image", "code": rule, "message": text}]);
@@ -96,13 +96,13 @@ fn a_picture_that_was_cut_off_anywhere_is_refused() {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let (app, member) = runtime.block_on(async {
         let app = TestApp::start().await;
-        let member = app.crowd(1).await.remove(0);
+        let member = app.users(1).await.remove(0);
         (app, member)
     });
     let files = complete();
     for (what, _, file) in &files {
-        let answer = runtime.block_on(app.post_form(&member, "/snacks", form(what, file.clone())));
-        answer.expect(201);
+        let response = runtime.block_on(app.post_form(&member, "/snacks", form(what, file.clone())));
+        response.expect(201);
     }
     let before = stored(&app);
     let config = Config { cases: 120, max_shrink_iters: 20, failure_persistence: None, ..Config::default() };
@@ -111,10 +111,10 @@ fn a_picture_that_was_cut_off_anywhere_is_refused() {
             let (what, _, file) = &files[which];
             // Beyond the first bytes, which make it a file of its format.
             let cut = 16 + cut.index(file.len() - 16);
-            let answer = runtime.block_on(app.post_form(&member, "/snacks", form("잘림", file[..cut].to_vec())));
-            prop_assert_eq!(answer.status.as_u16(), 415, "{} cut to {}: {}", what, cut, answer.text);
-            prop_assert_eq!(&answer.body["code"], "unsupported_media_type");
-            prop_assert_eq!(&answer.body["errors"][0]["code"], "damaged_picture", "{} cut to {}", what, cut);
+            let response = runtime.block_on(app.post_form(&member, "/snacks", form("잘림", file[..cut].to_vec())));
+            prop_assert_eq!(response.status.as_u16(), 415, "{} cut to {}: {}", what, cut, response.text);
+            prop_assert_eq!(&response.body["code"], "unsupported_media_type");
+            prop_assert_eq!(&response.body["errors"][0]["code"], "damaged_picture", "{} cut to {}", what, cut);
             Ok(())
         })
         .unwrap_or_else(|failure| panic!("{failure}"));
@@ -152,7 +152,7 @@ async fn a_refusal_says_which_limit_was_passed_and_which_kinds_are_taken() {
     // Larger than the whole form may be.
     heavy.resize(8 * 1024 * 1024, 0);
     is_told(&app, &member, heavy.clone(), bytes, says).await;
-    let edit = patch_form(&app, &member, &path, heavy).await.refused(413, "payload_too_large");
+    let edit = patch_form(&app, &member, &path, heavy).await.expect_error(413, "payload_too_large");
     assert_eq!(edit["errors"][0]["code"], "too_many_bytes");
 
     let kind = (415, "unsupported_media_type", "unsupported_picture");
@@ -162,12 +162,12 @@ async fn a_refusal_says_which_limit_was_passed_and_which_kinds_are_taken() {
     // A form's text has a limit of its own, which is not the picture's.
     for (field, length) in [("desc", 70_000), ("desc", 7_000_000), ("name", 70_000)] {
         let fields = reqwest::multipart::Form::new().text("price", "1").text(field, "x".repeat(length));
-        let answer = app.post_form(&member, "/snacks", fields).await.refused(413, "payload_too_large");
-        assert_eq!(answer["errors"], serde_json::json!([]), "{field}");
+        let response = app.post_form(&member, "/snacks", fields).await.expect_error(413, "payload_too_large");
+        assert_eq!(response["errors"], serde_json::json!([]), "{field}");
     }
     let together = reqwest::multipart::Form::new().text("desc", "x".repeat(40_000)).text("url", "x".repeat(40_000));
-    app.post_form(&member, "/snacks", together).await.refused(413, "payload_too_large");
+    app.post_form(&member, "/snacks", together).await.expect_error(413, "payload_too_large");
     let enough = reqwest::multipart::Form::new().text("desc", "x".repeat(30_000)).text("url", "x".repeat(30_000));
-    app.post_form(&member, "/snacks", enough).await.refused(400, "validation_failed");
+    app.post_form(&member, "/snacks", enough).await.expect_error(400, "validation_failed");
     assert!(stored(&app).is_empty());
 }

@@ -19,10 +19,10 @@ use crate::{
     snack::images::{encoded, form, picture},
     support::forged_images,
     support::process::{Run, Server},
-    support::test_app::{Person, TestApp},
+    support::test_app::{TestApp, TestUser},
 };
 
-const PATIENCE: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(20);
 const MIB: usize = 1024 * 1024;
 /// How many MiB uploads may cost the server, however many there are.
 const ROOM: u64 = 128;
@@ -35,7 +35,7 @@ struct SlowUpload {
 
 impl SlowUpload {
     /// Sends the headers of a form with this file and asks to be told when the body is wanted.
-    async fn start(address: &str, who: &Person, file: &[u8]) -> Self {
+    async fn start(address: &str, user: &TestUser, file: &[u8]) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(1);
         let name = format!("느린 사진 {}", NEXT.fetch_add(1, Ordering::Relaxed));
         let head = format!(
@@ -48,7 +48,7 @@ impl SlowUpload {
         let request = format!(
             "POST /snacks HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\nExpect: 100-continue\r\n\
              Content-Type: multipart/form-data; boundary=b\r\nContent-Length: {}\r\n\r\n",
-            who.access,
+            user.access,
             rest.len()
         );
         stream.write_all(request.as_bytes()).await.expect("headers");
@@ -56,7 +56,7 @@ impl SlowUpload {
     }
 
     /// The status of what the server says next, with its headers.
-    async fn hears(&mut self) -> (u16, String) {
+    async fn read_head(&mut self) -> (u16, String) {
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
             head.push(self.stream.read_u8().await.expect("an answer"));
@@ -66,8 +66,8 @@ impl SlowUpload {
     }
 
     /// Waits until the server reads the body.
-    async fn is_wanted(&mut self) {
-        let (status, head) = timeout(PATIENCE, self.hears()).await.expect("a body that is read");
+    async fn wait_until_read(&mut self) {
+        let (status, head) = timeout(TIMEOUT, self.read_head()).await.expect("a body that is read");
         assert_eq!(status, 100, "{head}");
     }
 
@@ -80,7 +80,7 @@ impl SlowUpload {
     /// Sends what is left, and returns the answer's status.
     async fn finish(mut self) -> u16 {
         self.send(usize::MAX).await;
-        self.hears().await.0
+        self.read_head().await.0
     }
 
     /// Whether the server has said nothing since.
@@ -101,14 +101,14 @@ fn small() -> Vec<u8> {
 #[tokio::test]
 async fn slow_uploads_hold_up_nobody_elses() {
     let app = TestApp::start().await;
-    let people = app.crowd(21).await;
-    let (somebody, slow) = people.split_first().expect("people");
+    let users = app.users(21).await;
+    let (somebody, slow) = users.split_first().expect("people");
     let file = small();
     for count in [4, 20] {
         let mut uploads = Vec::new();
-        for who in &slow[..count] {
-            let mut upload = SlowUpload::start(address(&app), who, &file).await;
-            upload.is_wanted().await;
+        for user in &slow[..count] {
+            let mut upload = SlowUpload::start(address(&app), user, &file).await;
+            upload.wait_until_read().await;
             upload.send(300).await;
             uploads.push(upload);
         }
@@ -117,7 +117,7 @@ async fn slow_uploads_hold_up_nobody_elses() {
         assert!(uploads.iter().all(SlowUpload::is_unanswered), "it waited for {count} slow ones");
         // None of them was given up for it either.
         for upload in uploads {
-            assert_eq!(timeout(PATIENCE, upload.finish()).await.expect("an answer"), 201);
+            assert_eq!(timeout(TIMEOUT, upload.finish()).await.expect("an answer"), 201);
         }
     }
 }
@@ -125,20 +125,20 @@ async fn slow_uploads_hold_up_nobody_elses() {
 #[tokio::test]
 async fn a_third_upload_of_one_user_waits_for_their_own_and_a_crowd_of_them_is_told_to_come_back() {
     let app = TestApp::start().await;
-    let people = app.crowd(2).await;
-    let (hasty, somebody) = (&people[0], &people[1]);
+    let users = app.users(2).await;
+    let (hasty, somebody) = (&users[0], &users[1]);
     let file = small();
     let mut first = SlowUpload::start(address(&app), hasty, &file).await;
     let mut second = SlowUpload::start(address(&app), hasty, &file).await;
-    first.is_wanted().await;
-    second.is_wanted().await;
+    first.wait_until_read().await;
+    second.wait_until_read().await;
     let mut third = SlowUpload::start(address(&app), hasty, &file).await;
-    let early = timeout(Duration::from_millis(300), third.hears()).await;
+    let early = timeout(Duration::from_millis(300), third.read_head()).await;
     assert!(early.is_err(), "a third one of the same user is read: {early:?}");
     app.post_form(somebody, "/snacks", form("남의 사진", file.clone())).await.expect(201);
     assert!(third.is_unanswered());
     assert_eq!(first.finish().await, 201);
-    third.is_wanted().await;
+    third.wait_until_read().await;
     assert_eq!(third.finish().await, 201);
 
     // One is under way. Of forty more one is read, fourteen wait, and the others are told at once.
@@ -146,13 +146,13 @@ async fn a_third_upload_of_one_user_waits_for_their_own_and_a_crowd_of_them_is_t
     let mut crowd: FuturesUnordered<_> = crowd
         .into_iter()
         .map(|mut upload| async move {
-            let heard = upload.hears().await;
+            let heard = upload.read_head().await;
             (upload, heard)
         })
         .collect();
     let (mut read, mut kept) = (0, Vec::new());
     for _ in 0..26 {
-        let (upload, (status, head)) = timeout(PATIENCE, crowd.next()).await.expect("an answer").expect("an upload");
+        let (upload, (status, head)) = timeout(TIMEOUT, crowd.next()).await.expect("an answer").expect("an upload");
         match status {
             100 => read += 1,
             429 => assert!(head.contains("retry-after: 1\r\n"), "{head}"),
@@ -165,21 +165,21 @@ async fn a_third_upload_of_one_user_waits_for_their_own_and_a_crowd_of_them_is_t
     assert!(late.is_err(), "more than sixteen are read or wait");
     let refused = app.post_form(hasty, "/snacks", form("또 하나", file.clone())).await;
     assert_eq!(refused.headers[RETRY_AFTER], "1");
-    refused.refused(429, "too_many_requests");
+    refused.expect_error(429, "too_many_requests");
     app.post_form(somebody, "/snacks", form("남의 다른 사진", file.clone())).await.expect(201);
     // When they have gone, nothing is left of them.
     drop((crowd, kept, second));
     let again =
         async { while app.post_form(hasty, "/snacks", form("다시 하나", file.clone())).await.status != 201 {} };
-    timeout(PATIENCE, again).await.expect("a place");
+    timeout(TIMEOUT, again).await.expect("a place");
 }
 
 /// A server of its own process, and people who are signed in there.
-async fn process(people: i32) -> (TestApp, Server, Vec<Person>) {
+async fn process(users: i32) -> (TestApp, Server, Vec<TestUser>) {
     let app = TestApp::start().await;
-    let people = app.crowd(people).await;
+    let users = app.users(users).await;
     let server = Run::on(&app.state.config.database, &["serve"]).set("JWT_SECRET", TestApp::SECRET).serve().await;
-    (app, server, people)
+    (app, server, users)
 }
 
 fn client() -> reqwest::Client {
@@ -187,14 +187,14 @@ fn client() -> reqwest::Client {
 }
 
 /// The answer to an upload. One that is refused while it is being sent may find its connection reset, and is sent again.
-async fn post(http: &reqwest::Client, server: &Server, who: &Person, file: Vec<u8>) -> reqwest::Response {
+async fn post(http: &reqwest::Client, server: &Server, user: &TestUser, file: Vec<u8>) -> reqwest::Response {
     let asking = async {
         loop {
             let name = uuid::Uuid::new_v4().to_string();
             let request =
-                http.request(Method::POST, format!("http://{}/snacks", server.address)).bearer_auth(&who.access);
-            if let Ok(answer) = request.multipart(form(&name, file.clone())).send().await {
-                return answer;
+                http.request(Method::POST, format!("http://{}/snacks", server.address)).bearer_auth(&user.access);
+            if let Ok(response) = request.multipart(form(&name, file.clone())).send().await {
+                return response;
             }
         }
     };
@@ -203,7 +203,7 @@ async fn post(http: &reqwest::Client, server: &Server, who: &Person, file: Vec<u
 
 #[tokio::test]
 async fn uploads_take_a_bounded_part_of_the_memory_and_past_it_are_told_to_come_back() {
-    let (_app, server, people) = process(40).await;
+    let (_app, server, users) = process(40).await;
     let http = client();
     let large = {
         let mut rng = fastrand::Rng::with_seed(7);
@@ -211,21 +211,21 @@ async fn uploads_take_a_bounded_part_of_the_memory_and_past_it_are_told_to_come_
         encoded(&DynamicImage::from(noise), ImageFormat::Png)
     };
     assert!((4 * MIB..5 * MIB).contains(&large.len()), "{}", large.len());
-    assert_eq!(post(&http, &server, &people[0], large.clone()).await.status(), 201);
+    assert_eq!(post(&http, &server, &users[0], large.clone()).await.status(), 201);
     let before = memory(&server, "VmHWM");
 
     // Twenty fast ones at once: those that wait too long for their turn are told to come back.
-    let (fast, slow) = people.split_at(20);
-    let answers = join_all(fast.iter().map(|who| post(&http, &server, who, large.clone()))).await;
-    assert!(answers.iter().all(|answer| [201, 503].contains(&answer.status().as_u16())), "{answers:?}");
-    assert!(answers.iter().any(|answer| answer.status() == 201));
+    let (fast, slow) = users.split_at(20);
+    let responses = join_all(fast.iter().map(|user| post(&http, &server, user, large.clone()))).await;
+    assert!(responses.iter().all(|response| [201, 503].contains(&response.status().as_u16())), "{responses:?}");
+    assert!(responses.iter().any(|response| response.status() == 201));
     let after_fast = memory(&server, "VmHWM");
 
     // Nine slow ones with all but the last bytes of 5 MiB take most of the budget; each holds what it has sent.
     let file = [&large[..], &vec![0; 5 * MIB - large.len()]].concat();
-    let mut uploads = join_all(slow[..9].iter().map(|who| SlowUpload::start(&server.address, who, &file))).await;
+    let mut uploads = join_all(slow[..9].iter().map(|user| SlowUpload::start(&server.address, user, &file))).await;
     join_all(uploads.iter_mut().map(async |upload| {
-        upload.is_wanted().await;
+        upload.wait_until_read().await;
         upload.send(5 * MIB - 1000).await;
     }))
     .await;
@@ -237,24 +237,25 @@ async fn uploads_take_a_bounded_part_of_the_memory_and_past_it_are_told_to_come_
     assert!(uploads.iter().all(SlowUpload::is_unanswered), "a slow upload was refused");
     // A small one fits beside them.
     assert_eq!(post(&http, &server, &fast[1], small()).await.status(), 201);
-    let crowd = join_all(slow[9..].iter().chain(&fast[2..]).map(|who| post(&http, &server, who, large.clone()))).await;
-    assert!(crowd.iter().all(|answer| [201, 503].contains(&answer.status().as_u16())), "{crowd:?}");
+    let crowd =
+        join_all(slow[9..].iter().chain(&fast[2..]).map(|user| post(&http, &server, user, large.clone()))).await;
+    assert!(crowd.iter().all(|response| [201, 503].contains(&response.status().as_u16())), "{crowd:?}");
     let after = memory(&server, "VmHWM");
     println!("MiB: {before} at first, {after_fast} after fast ones, {after} after slow and fast ones");
     assert!(after - before < ROOM, "uploads took {} MiB", after - before);
 
     drop(uploads);
     let again = async { while post(&http, &server, &fast[0], file.clone()).await.status() != 201 {} };
-    timeout(PATIENCE, again).await.expect("the bytes of those who have gone");
+    timeout(TIMEOUT, again).await.expect("the bytes of those who have gone");
 }
 
 #[tokio::test]
 async fn pictures_that_take_long_to_decode_hold_up_only_their_sender() {
-    let (_app, server, people) = process(2).await;
+    let (_app, server, users) = process(2).await;
     let http = client();
-    let slow = |forgery: &&forged_images::Forgery| forgery.what == "PNG of 39 megapixels, RGBA of 16 bits";
+    let slow = |forgery: &&forged_images::ForgedImage| forgery.what == "PNG of 39 megapixels, RGBA of 16 bits";
     let bomb = forged_images::ALL.iter().find(slow).expect("the forgery").bytes.clone();
-    let mut bombs: FuturesUnordered<_> = (0..2).map(|_| post(&http, &server, &people[0], bomb.clone())).collect();
+    let mut bombs: FuturesUnordered<_> = (0..2).map(|_| post(&http, &server, &users[0], bomb.clone())).collect();
     let children = format!("/proc/{0}/task", server.pid());
     let is_decoding = || {
         let tasks = std::fs::read_dir(&children).expect("a process");
@@ -268,11 +269,11 @@ async fn pictures_that_take_long_to_decode_hold_up_only_their_sender() {
         }
         // Some of them, one after the other, so that the second file has its chance to be in the way.
         for _ in 0..3 {
-            assert_eq!(post(&http, &server, &people[1], small()).await.status(), 201);
+            assert_eq!(post(&http, &server, &users[1], small()).await.status(), 201);
         }
     };
     tokio::select! {
         () = small => {}
-        answer = bombs.next() => panic!("the files that take long came first: {answer:?}"),
+        response = bombs.next() => panic!("the files that take long came first: {response:?}"),
     }
 }

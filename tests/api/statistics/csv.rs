@@ -4,25 +4,28 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::{
-    fixtures::{Seed, SeedLine, bring, count, created_at, instant, many_snacks, plant, priced, shipped, wanted},
-    response::Answer,
-    test_app::{Person, TestApp},
+    fixtures::{
+        LineFixture, OrderFixture, advance_order, count, created_at, insert_orders, insert_snacks, instant,
+        shipped_order, snack_with_price, wanted,
+    },
+    response::Response,
+    test_app::{TestApp, TestUser},
 };
 
 const BOM: &str = "\u{feff}";
 const CALLS: [&str; 3] = ["/statistics/orders", "/statistics/snacks", "/statistics/summary"];
 
-async fn get_as(app: &TestApp, who: &Person, path: &str, accept: &str) -> Answer {
-    let request = app.request(Method::GET, path).bearer_auth(&who.access);
+async fn get_as(app: &TestApp, user: &TestUser, path: &str, accept: &str) -> Response {
+    let request = app.request(Method::GET, path).bearer_auth(&user.access);
     app.send(request.header("accept", accept)).await
 }
 
 /// The cells of a CSV file, the header line first.
-async fn cells(app: &TestApp, who: &Person, path: &str) -> Vec<Vec<String>> {
-    let answer = get_as(app, who, path, "text/csv").await;
-    assert_eq!(answer.status, 200, "{path}: {}", answer.text);
-    assert_eq!(answer.header("content-type"), "text/csv; charset=utf-8");
-    let text = answer.text.strip_prefix(BOM).expect("a byte order mark");
+async fn cells(app: &TestApp, user: &TestUser, path: &str) -> Vec<Vec<String>> {
+    let response = get_as(app, user, path, "text/csv").await;
+    assert_eq!(response.status, 200, "{path}: {}", response.text);
+    assert_eq!(response.header("content-type"), "text/csv; charset=utf-8");
+    let text = response.text.strip_prefix(BOM).expect("a byte order mark");
     assert!(!text.contains(BOM), "one byte order mark");
     let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(text.as_bytes());
     let rows: Result<Vec<Vec<String>>, _> = reader.deserialize().collect();
@@ -40,13 +43,13 @@ async fn the_header_lines_are_as_documented_even_with_nothing_below() {
         ),
         ("/statistics/snacks", "uid,name,order_count,quantity,currency,amount"),
     ] {
-        let answer = get_as(&app, &member, path, "text/csv").await;
-        assert_eq!(answer.text.trim_end(), format!("{BOM}{header}"));
-        assert!(!answer.text.contains(['"', '\'']));
+        let response = get_as(&app, &member, path, "text/csv").await;
+        assert_eq!(response.text.trim_end(), format!("{BOM}{header}"));
+        assert!(!response.text.contains(['"', '\'']));
     }
     let path = "/statistics/summary?from=2024-01-01&to=2024-01-01";
-    let answer = get_as(&app, &member, path, "text/csv").await;
-    let lines: Vec<_> = answer.text.lines().collect();
+    let response = get_as(&app, &member, path, "text/csv").await;
+    let lines: Vec<_> = response.text.lines().collect();
     assert_eq!(
         lines,
         [
@@ -61,9 +64,9 @@ async fn a_line_has_what_the_json_has() {
     let app = TestApp::start().await;
     let (member, admin) = (app.member().await, app.admin().await);
     let krw = app.snack(&member, "새우깡, \"매운맛\"").await;
-    let usd = priced(&app, &member, "Pringles\u{3000}Sour", "USD", "3.90").await;
+    let usd = snack_with_price(&app, &member, "Pringles\u{3000}Sour", "USD", "3.90").await;
     let first = app.post(&member, "/orders", wanted(&[(&usd, 3), (&krw, 2)])).await.expect(201).uid();
-    bring(&app, &admin, &first, "shipping").await;
+    advance_order(&app, &admin, &first, "shipping").await;
     created_at(&app, &first, "2024-01-04T03:00:00Z").await;
     let change = json!({"currency": "KRW", "price": "5000"});
     app.patch(&member, &format!("/snacks/{usd}"), change).await.expect(200);
@@ -72,8 +75,8 @@ async fn a_line_has_what_the_json_has() {
 
     let shown = app.get(&member, &format!("/orders/{first}")).await.expect(200);
     let name = |at: usize| shown["purchases"][at]["snack"]["name"].as_str().expect("a name");
-    let who = shown["user"]["name"].as_str().expect("a name");
-    let owner = [who, member.email.as_str()];
+    let user = shown["user"]["name"].as_str().expect("a name");
+    let owner = [user, member.email.as_str()];
     let line = |uid: &str, status: &str, at: &str, rest: [&str; 6]| -> Vec<String> {
         [&[uid, status, at][..], &owner, &rest].concat().into_iter().map(str::to_owned).collect()
     };
@@ -118,7 +121,7 @@ async fn the_filters_and_orderings_of_the_json_apply() {
     for (number, status) in ["created", "approved", "canceled"].into_iter().enumerate() {
         let snack = app.snack(&admin, &format!("간식 {number}")).await;
         let order = app.order(if number == 0 { &admin } else { &member }, &[&snack]).await;
-        bring(&app, &admin, &order, status).await;
+        advance_order(&app, &admin, &order, status).await;
         created_at(&app, &order, &format!("2024-01-0{}T03:00:00Z", number + 1)).await;
         orders.push(order);
     }
@@ -141,7 +144,7 @@ async fn the_filters_and_orderings_of_the_json_apply() {
     assert_eq!(names, ["간식 2", "간식 1", "간식 0"]);
     // What is wrong is a problem, whatever was asked for.
     for query in ["/statistics/orders?status=lost", "/statistics/snacks?ordering=x", "/statistics/summary?from=x"] {
-        get_as(&app, &member, query, "text/csv").await.refused(400, "invalid_request");
+        get_as(&app, &member, query, "text/csv").await.expect_error(400, "invalid_request");
     }
 }
 
@@ -151,21 +154,21 @@ async fn all_rows_of_the_period_are_in_the_file_whatever_the_limit() {
     let app = TestApp::start().await;
     let member = app.member().await;
     // More snacks than the file is read in at once as well.
-    let snacks = many_snacks(&app, 1203).await;
+    let snacks = insert_snacks(&app, 1203).await;
     // All at one instant: a page ends within a tie.
     let at = instant("2024-01-04T03:00:00Z");
-    let seeds: Vec<Seed> = snacks
+    let seeds: Vec<OrderFixture> = snacks
         .iter()
         .map(|snack| {
-            let mut seed = shipped(at, snack, 2);
-            seed.lines.push(SeedLine {
+            let mut seed = shipped_order(at, snack, 2);
+            seed.lines.push(LineFixture {
                 snack: if *snack == snacks[0] { snacks[1].clone() } else { snacks[0].clone() },
                 ..seed.lines[0].clone()
             });
             seed
         })
         .collect();
-    plant(app.db(), &member, &seeds).await;
+    insert_orders(app.db(), &member, &seeds).await;
     assert_eq!(count(app.db(), "SELECT count(*) FROM orders").await, ORDERS);
 
     for query in ["", "limit=1", "limit=100&ordering=status"] {
@@ -233,7 +236,7 @@ async fn no_cell_is_a_formula() {
 async fn csv_is_sent_to_those_who_prefer_it() {
     let app = TestApp::start().await;
     let member = app.member().await;
-    for call in CALLS {
+    for endpoint in CALLS {
         for (accept, is_csv) in [
             ("text/csv", true),
             ("Text/CSV; charset=utf-8", true),
@@ -247,15 +250,15 @@ async fn csv_is_sent_to_those_who_prefer_it() {
             ("text/csv;q=0, */*", false),
             ("text/plain", false),
         ] {
-            let answer = get_as(&app, &member, call, accept).await;
-            assert_eq!(answer.status, 200, "{call} {accept}");
+            let response = get_as(&app, &member, endpoint, accept).await;
+            assert_eq!(response.status, 200, "{endpoint} {accept}");
             let kind = if is_csv { "text/csv; charset=utf-8" } else { "application/json" };
-            assert_eq!(answer.header("content-type"), kind, "{call} {accept}");
-            assert_eq!(answer.text.starts_with(BOM), is_csv, "{call} {accept}");
-            assert_eq!(answer.body == Value::Null, is_csv, "{call} {accept}");
+            assert_eq!(response.header("content-type"), kind, "{endpoint} {accept}");
+            assert_eq!(response.text.starts_with(BOM), is_csv, "{endpoint} {accept}");
+            assert_eq!(response.body == Value::Null, is_csv, "{endpoint} {accept}");
         }
-        let nobody = app.request(Method::GET, call).header("accept", "text/csv");
-        app.send(nobody).await.refused(401, "not_authenticated");
+        let nobody = app.request(Method::GET, endpoint).header("accept", "text/csv");
+        app.send(nobody).await.expect_error(401, "not_authenticated");
     }
     // Other lists have no CSV.
     let orders = get_as(&app, &member, "/orders", "text/csv").await;

@@ -13,7 +13,7 @@ use snack_server::{
 use sqlx::{Connection, PgConnection, PgPool};
 
 use crate::support::{
-    fixtures::{count, many_snacks},
+    fixtures::{count, insert_snacks},
     test_app::TestApp,
 };
 
@@ -48,10 +48,10 @@ async fn change(db: &PgPool, at: usize) {
     }
 }
 
-async fn office() -> TestApp {
+async fn setup() -> TestApp {
     let app = TestApp::start().await;
-    app.crowd(1).await;
-    many_snacks(&app, 2000).await;
+    app.users(1).await;
+    insert_snacks(&app, 2000).await;
     for at in (0..400).map(|at| at * CHANGES.len()) {
         change(app.db(), at).await;
     }
@@ -100,7 +100,7 @@ fn today() -> NaiveDate {
 
 #[tokio::test]
 async fn sums_equal_a_recount_at_every_moment_of_concurrent_changes() {
-    let app = office().await;
+    let app = setup().await;
     let writers: Vec<_> = (0..4_usize)
         .map(|writer| {
             let db = app.db().clone();
@@ -144,7 +144,7 @@ async fn sums_equal_a_recount_at_every_moment_of_concurrent_changes() {
 
 #[tokio::test]
 async fn what_has_settled_is_read_and_what_is_wrong_in_it_heals() {
-    let app = office().await;
+    let app = setup().await;
     settle(app.db(), ZONE, today()).await.expect("a settlement");
     let mut connection = app.db().acquire().await.expect("a connection");
     assert!(count(app.db(), "SELECT count(*) FROM order_days").await >= 15);
@@ -166,7 +166,7 @@ async fn what_has_settled_is_read_and_what_is_wrong_in_it_heals() {
 
 #[tokio::test]
 async fn another_time_zone_finds_no_wrong_sums_and_makes_its_own() {
-    let app = office().await;
+    let app = setup().await;
     settle(app.db(), ZONE, today()).await.expect("a settlement");
     let mut connection = app.db().acquire().await.expect("a connection");
     for zone in [Tz::UTC, Tz::Asia__Kathmandu, Tz::America__New_York] {

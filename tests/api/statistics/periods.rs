@@ -3,34 +3,34 @@
 use chrono::{Days, NaiveDate, TimeDelta};
 
 use crate::support::{
-    fixtures::{instant, plant, priced, shipped, texts},
-    test_app::{Person, TestApp},
+    fixtures::{insert_orders, instant, shipped_order, snack_with_price, texts},
+    test_app::{TestApp, TestUser},
 };
 
 /// Plants an order of a snack of its own, called by its letter, at each of the instants.
-async fn lettered(app: &TestApp, who: &Person, instants: &[(&str, &str)]) {
+async fn lettered(app: &TestApp, user: &TestUser, instants: &[(&str, &str)]) {
     let mut seeds = Vec::new();
     for (letter, at) in instants {
-        let snack = priced(app, who, letter, "KRW", "1000").await;
-        seeds.push(shipped(instant(at), &snack, 1));
+        let snack = snack_with_price(app, user, letter, "KRW", "1000").await;
+        seeds.push(shipped_order(instant(at), &snack, 1));
     }
-    plant(app.db(), who, &seeds).await;
+    insert_orders(app.db(), user, &seeds).await;
 }
 
 /// The letters of the orders in a period, in which every call has to agree.
-async fn letters(app: &TestApp, who: &Person, query: &str) -> String {
+async fn letters(app: &TestApp, user: &TestUser, query: &str) -> String {
     let mut found = Vec::new();
     for list in ["/orders", "/statistics/orders"] {
         let path = format!("{list}?ordering=created_at&limit=100&{query}");
-        let orders = app.get(who, &path).await.expect(200);
+        let orders = app.get(user, &path).await.expect(200);
         let names = orders.rows().iter().map(|order| order["purchases"][0]["snack"]["name"].as_str());
         found.push(names.collect::<Option<String>>().expect("names"));
     }
     let path = format!("/statistics/snacks?ordering=name&limit=100&{query}");
-    let snacks: Vec<_> = app.get(who, &path).await.expect(200).column("snack");
+    let snacks: Vec<_> = app.get(user, &path).await.expect(200).column("snack");
     found.push(texts(&snacks, "name").concat());
     assert!(found.iter().all(|letters| *letters == found[0]), "{query}: {found:?}");
-    let summary = app.get(who, &format!("/statistics/summary?unit=month&{query}")).await.expect(200);
+    let summary = app.get(user, &format!("/statistics/summary?unit=month&{query}")).await.expect(200);
     let total: Option<i64> = summary.rows().iter().map(|period| period["order_count"].as_i64()).sum();
     assert_eq!(total, i64::try_from(found[0].len()).ok(), "{query}");
     found.swap_remove(0)
@@ -169,15 +169,15 @@ async fn a_query_that_names_no_period_is_a_400_everywhere() {
         "year=2024.5",
         "year=this",
     ];
-    for call in ["/orders", "/statistics/orders", "/statistics/snacks", "/statistics/summary"] {
+    for endpoint in ["/orders", "/statistics/orders", "/statistics/snacks", "/statistics/summary"] {
         for query in queries {
-            app.get(&member, &format!("{call}?{query}")).await.refused(400, "invalid_request");
+            app.get(&member, &format!("{endpoint}?{query}")).await.expect_error(400, "invalid_request");
         }
         // The farthest that can be asked for is answered, as is a week that only some months have.
         for query in
             ["year=1", "year=9999", "from=9999-12-31&to=9999-12-31", "to=0001-01-01", "year=2024&month=2&week=5"]
         {
-            app.get(&member, &format!("{call}?{query}")).await.expect(200);
+            app.get(&member, &format!("{endpoint}?{query}")).await.expect(200);
         }
     }
 }
@@ -186,13 +186,13 @@ async fn a_query_that_names_no_period_is_a_400_everywhere() {
 async fn statistics_are_for_those_who_have_signed_in_and_know_what_they_ask() {
     let app = TestApp::start().await;
     let member = app.member().await;
-    for call in ["/statistics/orders", "/statistics/snacks", "/statistics/summary"] {
-        let nobody = app.request(reqwest::Method::GET, call);
-        app.send(nobody).await.refused(401, "not_authenticated");
+    for endpoint in ["/statistics/orders", "/statistics/snacks", "/statistics/summary"] {
+        let nobody = app.request(reqwest::Method::GET, endpoint);
+        app.send(nobody).await.expect_error(401, "not_authenticated");
         for query in ["include_canceled=maybe", "include_canceled=1", "include_canceled=TRUE"] {
-            app.get(&member, &format!("{call}?{query}")).await.refused(400, "invalid_request");
+            app.get(&member, &format!("{endpoint}?{query}")).await.expect_error(400, "invalid_request");
         }
-        app.get(&member, &format!("{call}/?include_canceled=")).await.expect(200);
+        app.get(&member, &format!("{endpoint}/?include_canceled=")).await.expect(200);
     }
     for query in [
         "/statistics/summary?unit=hour",
@@ -203,6 +203,6 @@ async fn statistics_are_for_those_who_have_signed_in_and_know_what_they_ask() {
         "/statistics/snacks?limit=101",
         "/statistics/snacks?cursor=x",
     ] {
-        app.get(&member, query).await.refused(400, "invalid_request");
+        app.get(&member, query).await.expect_error(400, "invalid_request");
     }
 }

@@ -9,8 +9,8 @@ use proptest::{prelude::*, strategy::ValueTree, test_runner::TestRunner};
 use serde_json::{Value, json};
 
 use crate::support::{
-    fixtures::{Seed, SeedLine, amounts, plant, walk},
-    test_app::{Person, TestApp},
+    fixtures::{LineFixture, OrderFixture, amounts, insert_orders, walk},
+    test_app::{TestApp, TestUser},
 };
 
 const ZONE: Tz = Seoul;
@@ -20,13 +20,13 @@ fn day(text: &str) -> NaiveDate {
 }
 
 /// A line of an order: which of the snacks, how many, and at which price.
-fn any_line(snack: String) -> impl Strategy<Value = SeedLine> {
+fn any_line(snack: String) -> impl Strategy<Value = LineFixture> {
     let price = prop_oneof![
         (1..90_000_i64).prop_map(|won| ("KRW", won * 100)),
         (1..5_000_i64).prop_map(|cents| ("USD", cents)),
         (1..9_000_i64).prop_map(|yen| ("JPY", yen * 100)),
     ];
-    (1..=1000, price).prop_map(move |(quantity, (currency, cents))| SeedLine {
+    (1..=1000, price).prop_map(move |(quantity, (currency, cents))| LineFixture {
         snack: snack.clone(),
         quantity,
         currency,
@@ -35,7 +35,7 @@ fn any_line(snack: String) -> impl Strategy<Value = SeedLine> {
 }
 
 /// An order of some of `snacks`, within fourteen months, half of them within a microsecond of a midnight in Seoul.
-fn any_order(snacks: Vec<String>) -> impl Strategy<Value = Seed> {
+fn any_order(snacks: Vec<String>) -> impl Strategy<Value = OrderFixture> {
     let count = snacks.len();
     let lines = prop::sample::subsequence(snacks, 1..=count)
         .prop_flat_map(|snacks| snacks.into_iter().map(any_line).collect::<Vec<_>>());
@@ -44,7 +44,7 @@ fn any_order(snacks: Vec<String>) -> impl Strategy<Value = Seed> {
     (0..430_u64, second, prop::bool::weighted(0.2), lines).prop_map(|(days, second, is_canceled, lines)| {
         let midnight = (day("2023-12-20") + Days::new(days)).and_time(NaiveTime::MIN);
         let midnight = midnight.and_local_timezone(ZONE).single().expect("a midnight");
-        Seed { created_at: midnight.to_utc() + second, is_canceled, lines }
+        OrderFixture { created_at: midnight.to_utc() + second, is_canceled, lines }
     })
 }
 
@@ -112,7 +112,7 @@ fn day_of(instant: DateTime<Utc>) -> NaiveDate {
 }
 
 /// The orders that count.
-fn counted<'a>(seeds: &'a [Seed], ask: &Ask, canceled: bool) -> Vec<(NaiveDate, &'a [SeedLine])> {
+fn counted<'a>(seeds: &'a [OrderFixture], ask: &Ask, canceled: bool) -> Vec<(NaiveDate, &'a [LineFixture])> {
     let seeds = seeds.iter().filter(|seed| canceled || !seed.is_canceled);
     seeds
         .map(|seed| (day_of(seed.created_at), seed.lines.as_slice()))
@@ -121,16 +121,16 @@ fn counted<'a>(seeds: &'a [Seed], ask: &Ask, canceled: bool) -> Vec<(NaiveDate, 
 }
 
 /// The summary counted day by day, or nothing when it has too many periods.
-fn recount(seeds: &[Seed], ask: &Ask, unit: &str, canceled: bool, today: NaiveDate) -> Option<Value> {
+fn recount(seeds: &[OrderFixture], ask: &Ask, unit: &str, canceled: bool, today: NaiveDate) -> Option<Value> {
     let everything = Ask { query: String::new(), from: None, to: None };
     let first = counted(seeds, &everything, canceled).iter().map(|(day, _)| *day).min().expect("an order");
     let from = ask.from.unwrap_or(first.min(ask.to.unwrap_or(first)));
     let to = ask.to.unwrap_or(today);
-    let mut by_day: HashMap<NaiveDate, Vec<&[SeedLine]>> = HashMap::new();
+    let mut by_day: HashMap<NaiveDate, Vec<&[LineFixture]>> = HashMap::new();
     for (day, lines) in counted(seeds, ask, canceled) {
         by_day.entry(day).or_default().push(lines);
     }
-    let mut periods: Vec<(String, NaiveDate, NaiveDate, Vec<&[SeedLine]>)> = Vec::new();
+    let mut periods: Vec<(String, NaiveDate, NaiveDate, Vec<&[LineFixture]>)> = Vec::new();
     for day in from.iter_days().take_while(|day| *day <= to) {
         let label = label(unit, day);
         let orders = by_day.remove(&day).unwrap_or_default();
@@ -149,7 +149,7 @@ fn recount(seeds: &[Seed], ask: &Ask, unit: &str, canceled: bool, today: NaiveDa
     let results: Vec<Value> = periods
         .into_iter()
         .map(|(label, from, to, orders)| {
-            let lines: Vec<&SeedLine> = orders.iter().copied().flatten().collect();
+            let lines: Vec<&LineFixture> = orders.iter().copied().flatten().collect();
             json!({"period": label, "from": from, "to": to, "order_count": orders.len(),
                 "snack_quantity": lines.iter().map(|line| i64::from(line.quantity)).sum::<i64>(),
                 "amounts": amounts(&lines)})
@@ -158,16 +158,16 @@ fn recount(seeds: &[Seed], ask: &Ask, unit: &str, canceled: bool, today: NaiveDa
     Some(json!({"timezone": "Asia/Seoul", "unit": unit, "from": from, "to": to, "results": results}))
 }
 
-struct Office {
+struct Setup {
     app: TestApp,
-    member: Person,
-    seeds: Vec<Seed>,
+    member: TestUser,
+    seeds: Vec<OrderFixture>,
     snacks: Vec<String>,
     random: TestRunner,
 }
 
-impl Office {
-    async fn open() -> Self {
+impl Setup {
+    async fn new() -> Self {
         let app = TestApp::start().await;
         let member = app.member().await;
         let mut snacks = Vec::new();
@@ -177,7 +177,7 @@ impl Office {
         let mut random = TestRunner::deterministic();
         let orders = prop::collection::vec(any_order(snacks.clone()), 400);
         let seeds = orders.new_tree(&mut random).expect("orders").current();
-        plant(app.db(), &member, &seeds).await;
+        insert_orders(app.db(), &member, &seeds).await;
         Self { app, member, seeds, snacks, random }
     }
 
@@ -188,25 +188,25 @@ impl Office {
 
 #[tokio::test]
 async fn summaries_are_what_a_plain_recount_gives() {
-    let mut office = Office::open().await;
+    let mut setup = Setup::new().await;
     let mut refused = 0;
     for _ in 0..120 {
-        let ask = office.draw(any_ask());
-        let unit = office.draw(prop::sample::select(vec!["year", "month", "week", "day", ""]));
-        let canceled = office.draw(any::<bool>());
+        let ask = setup.draw(any_ask());
+        let unit = setup.draw(prop::sample::select(vec!["year", "month", "week", "day", ""]));
+        let canceled = setup.draw(any::<bool>());
         let path = format!("/statistics/summary?{}&unit={unit}&include_canceled={canceled}", ask.query);
         let unit = if unit.is_empty() { "month" } else { unit };
         let asked = day_of(Utc::now());
-        let answer = office.app.get(&office.member, &path).await;
+        let response = setup.app.get(&setup.member, &path).await;
         // The clock may strike midnight in between.
         let todays = [asked, day_of(Utc::now())];
-        let expected = todays.map(|today| recount(&office.seeds, &ask, unit, canceled, today));
+        let expected = todays.map(|today| recount(&setup.seeds, &ask, unit, canceled, today));
         if expected.iter().any(Option::is_none) {
             refused += 1;
-            answer.refused(400, "invalid_request");
+            response.expect_error(400, "invalid_request");
             continue;
         }
-        let summary = answer.expect(200);
+        let summary = response.expect(200);
         assert!(expected.contains(&Some(summary.0.clone())), "{path}\n{}\n{}", summary.0, json!(expected[0]));
     }
     assert!(refused < 30, "{refused} of the questions were too long");
@@ -214,16 +214,16 @@ async fn summaries_are_what_a_plain_recount_gives() {
 
 #[tokio::test]
 async fn sums_by_snack_are_what_a_plain_recount_gives() {
-    let mut office = Office::open().await;
+    let mut setup = Setup::new().await;
     for _ in 0..60 {
-        let ask = office.draw(any_ask());
-        let canceled = office.draw(any::<bool>());
+        let ask = setup.draw(any_ask());
+        let canceled = setup.draw(any::<bool>());
         let query = format!("{}&include_canceled={canceled}", ask.query);
-        let orders = counted(&office.seeds, &ask, canceled);
+        let orders = counted(&setup.seeds, &ask, canceled);
         let mut expected: Vec<(usize, Value)> = Vec::new();
-        for (at, snack) in office.snacks.iter().enumerate() {
+        for (at, snack) in setup.snacks.iter().enumerate() {
             let of_it = orders.iter().flat_map(|(_, lines)| lines.iter());
-            let lines: Vec<&SeedLine> = of_it.filter(|line| line.snack == *snack).collect();
+            let lines: Vec<&LineFixture> = of_it.filter(|line| line.snack == *snack).collect();
             if lines.is_empty() {
                 continue;
             }
@@ -235,7 +235,7 @@ async fn sums_by_snack_are_what_a_plain_recount_gives() {
         // Most first; of two alike the one that was registered last.
         expected.sort_by_key(|(at, sums)| std::cmp::Reverse((sums["quantity"].as_i64(), *at)));
         let path = format!("/statistics/snacks?{query}");
-        let rows = walk(&office.app, &office.member, &path, 4, async || {}).await;
+        let rows = walk(&setup.app, &setup.member, &path, 4, async || {}).await;
         let shown: Vec<Value> = rows
             .into_iter()
             .map(|row| {
@@ -245,7 +245,7 @@ async fn sums_by_snack_are_what_a_plain_recount_gives() {
             .collect();
         assert_eq!(shown, expected.into_iter().map(|(_, sums)| sums).collect::<Vec<_>>(), "{query}");
 
-        let listed = walk(&office.app, &office.member, &format!("/statistics/orders?{query}"), 100, async || {}).await;
+        let listed = walk(&setup.app, &setup.member, &format!("/statistics/orders?{query}"), 100, async || {}).await;
         assert_eq!(listed.len(), orders.len(), "{query}");
     }
 }

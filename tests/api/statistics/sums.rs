@@ -5,8 +5,11 @@ use chrono_tz::Asia::Seoul;
 use serde_json::{Value, json};
 
 use crate::support::{
-    fixtures::{Seed, SeedLine, bring, created_at, instant, plant, priced, shipped, texts, walk, wanted},
-    test_app::{Person, TestApp},
+    fixtures::{
+        LineFixture, OrderFixture, advance_order, created_at, insert_orders, instant, shipped_order, snack_with_price,
+        texts, walk, wanted,
+    },
+    test_app::{TestApp, TestUser},
 };
 
 /// Name, order count and quantity of every row.
@@ -20,21 +23,21 @@ fn sums(rows: &[Value]) -> Vec<(&str, i64, i64)> {
         .collect()
 }
 
-async fn snack_sums(app: &TestApp, who: &Person, query: &str) -> Vec<Value> {
-    app.get(who, &format!("/statistics/snacks?{query}")).await.expect(200).rows().clone()
+async fn snack_sums(app: &TestApp, user: &TestUser, query: &str) -> Vec<Value> {
+    app.get(user, &format!("/statistics/snacks?{query}")).await.expect(200).rows().clone()
 }
 
 #[tokio::test]
 async fn a_snack_is_summed_by_currency_whatever_it_costs_today() {
     let app = TestApp::start().await;
     let (member, admin) = (app.member().await, app.admin().await);
-    let snack = priced(&app, &member, "Pringles", "KRW", "3000").await;
+    let snack = snack_with_price(&app, &member, "Pringles", "KRW", "3000").await;
     let mut orders = Vec::new();
     for (currency, price, quantity) in [("USD", "3.99", 2), ("KRW", "3000", 5), ("USD", "4.01", 1), ("JPY", "400", 7)] {
         let change = json!({"currency": currency, "price": price});
         app.patch(&member, &format!("/snacks/{snack}"), change).await.expect(200);
         let order = app.post(&member, "/orders", wanted(&[(&snack, quantity)])).await.expect(201);
-        bring(&app, &admin, &order.uid(), "shipping").await;
+        advance_order(&app, &admin, &order.uid(), "shipping").await;
         orders.push(order.uid());
     }
     let page = app.get(&member, "/statistics/snacks").await.expect(200);
@@ -57,7 +60,7 @@ async fn canceled_orders_count_only_when_asked_for() {
     let (member, admin) = (app.member().await, app.admin().await);
     let (kept, given_up) = (app.snack(&member, "새우깡").await, app.snack(&member, "꼬깔콘").await);
     let first = app.order(&member, &[&given_up, &kept]).await;
-    bring(&app, &admin, &first, "canceled").await;
+    advance_order(&app, &admin, &first, "canceled").await;
     created_at(&app, &first, "2024-01-04T03:00:00Z").await;
     let second = app.order(&member, &[&kept]).await;
     created_at(&app, &second, "2024-02-04T03:00:00Z").await;
@@ -91,14 +94,14 @@ async fn the_orders_of_a_period_are_filtered_and_sorted_as_orders_are() {
     let app = TestApp::start().await;
     let (one, two, admin) = (app.member().await, app.member().await, app.admin().await);
     let mut orders = Vec::new();
-    for (number, who) in [&one, &two, &one, &two].into_iter().enumerate() {
-        let snack = app.snack(who, &format!("간식 {number}")).await;
-        let order = app.order(who, &[&snack]).await;
+    for (number, user) in [&one, &two, &one, &two].into_iter().enumerate() {
+        let snack = app.snack(user, &format!("간식 {number}")).await;
+        let order = app.order(user, &[&snack]).await;
         created_at(&app, &order, &format!("2024-01-0{}T03:00:00Z", number + 1)).await;
         orders.push(order);
     }
-    bring(&app, &admin, &orders[1], "ordered").await;
-    bring(&app, &admin, &orders[2], "approved").await;
+    advance_order(&app, &admin, &orders[1], "ordered").await;
+    advance_order(&app, &admin, &orders[2], "approved").await;
     let last = format!("uid={}", orders[3]);
     for (query, expected) in [
         ("", vec![3, 2, 1, 0]),
@@ -118,20 +121,20 @@ async fn the_orders_of_a_period_are_filtered_and_sorted_as_orders_are() {
 }
 
 /// Snacks with sums that tie in one way and differ in another, in orders of one day each.
-async fn ranked(app: &TestApp, who: &Person) -> Vec<String> {
+async fn ranked(app: &TestApp, user: &TestUser) -> Vec<String> {
     let mut snacks = Vec::new();
     let mut seeds = Vec::new();
     let table: [(&str, &[i32]); 6] =
         [("나", &[5]), ("b", &[2, 3]), ("A", &[9]), ("가", &[1, 1, 1]), ("다", &[9]), ("Ｃ", &[2, 7])];
     for (name, quantities) in table {
-        let snack = app.snack(who, name).await;
+        let snack = app.snack(user, name).await;
         for (day, quantity) in quantities.iter().enumerate() {
             let at = instant("2024-01-04T03:00:00Z") + Days::new(day as u64);
-            seeds.push(shipped(at, &snack, *quantity));
+            seeds.push(shipped_order(at, &snack, *quantity));
         }
         snacks.push(snack);
     }
-    plant(app.db(), who, &seeds).await;
+    insert_orders(app.db(), user, &seeds).await;
     snacks
 }
 
@@ -165,7 +168,7 @@ async fn snacks_are_ranked_as_asked_and_backwards() {
     let cursor = page["next_cursor"].as_str().expect("a cursor");
     for query in [format!("ordering=quantity&cursor={cursor}"), format!("ordering=name&cursor={cursor}")] {
         let path = format!("/statistics/snacks?{query}");
-        app.get(&member, &path).await.refused(400, "invalid_request");
+        app.get(&member, &path).await.expect_error(400, "invalid_request");
     }
 }
 
@@ -184,8 +187,8 @@ async fn a_walk_through_the_sums_shows_them_as_they_stood_when_it_began() {
             // Enough to carry any of them over all the others.
             let at = instant("2024-01-05T03:00:00Z");
             turn += 1;
-            let seeds: Vec<Seed> = snacks.iter().map(|snack| shipped(at, snack, 100 * turn)).collect();
-            plant(app.db(), &member, &seeds[..usize::try_from(turn).expect("a number")]).await;
+            let seeds: Vec<OrderFixture> = snacks.iter().map(|snack| shipped_order(at, snack, 100 * turn)).collect();
+            insert_orders(app.db(), &member, &seeds[..usize::try_from(turn).expect("a number")]).await;
         })
         .await;
         assert_eq!(&walked, before.rows(), "{ordering}");
@@ -200,9 +203,9 @@ async fn a_summary_has_every_period_of_its_range_and_clips_those_at_the_ends() {
     let member = app.member().await;
     let snack = app.snack(&member, "새우깡").await;
     let usd = app.snack(&member, "Pringles").await;
-    let mut order = shipped(instant("2024-01-31T14:59:59Z"), &snack, 3);
-    order.lines.push(SeedLine { snack: usd, quantity: 2, currency: "USD", cents: 199 });
-    plant(app.db(), &member, &[order]).await;
+    let mut order = shipped_order(instant("2024-01-31T14:59:59Z"), &snack, 3);
+    order.lines.push(LineFixture { snack: usd, quantity: 2, currency: "USD", cents: 199 });
+    insert_orders(app.db(), &member, &[order]).await;
     let period = |label: &str, from: &str, to: &str| {
         let is_it = from <= "2024-01-31" && to >= "2024-01-31";
         let amounts = if is_it {
@@ -280,7 +283,7 @@ async fn an_open_end_is_the_first_orders_day_or_today() {
 
     let snack = app.snack(&member, "새우깡").await;
     // 1 January in Seoul, 31 December in UTC.
-    plant(app.db(), &member, &[shipped(instant("2023-12-31T15:00:00Z"), &snack, 1)]).await;
+    insert_orders(app.db(), &member, &[shipped_order(instant("2023-12-31T15:00:00Z"), &snack, 1)]).await;
     let before = today();
     let (from, to, _) = ends("").await;
     assert_eq!(from, "2024-01-01");
@@ -307,8 +310,8 @@ async fn a_summary_of_more_than_a_thousand_periods_is_a_400() {
         let summary = app.get(&member, &path(last)).await.expect(200);
         assert_eq!(summary.rows().len(), 1000, "{unit}");
         assert_eq!(summary["results"][999]["to"], last, "{unit}");
-        app.get(&member, &path(more)).await.refused(400, "invalid_request");
+        app.get(&member, &path(more)).await.expect_error(400, "invalid_request");
     }
     let widest = "/statistics/summary?unit=day&from=0001-01-01&to=9999-12-31";
-    app.get(&member, widest).await.refused(400, "invalid_request");
+    app.get(&member, widest).await.expect_error(400, "invalid_request");
 }

@@ -11,20 +11,20 @@ use uuid::Uuid;
 use crate::support::test_app::TestApp;
 
 /// Likes and hates.
-pub type Pair = (i64, i64);
+pub type Counts = (i64, i64);
 
 /// A snack's counts in the three places that have to agree, and their epochs.
 #[derive(Debug)]
-pub struct Entry {
-    pub rows: Pair,
-    pub columns: Pair,
-    pub redis: Option<Pair>,
+pub struct CounterSnapshot {
+    pub rows: Counts,
+    pub columns: Counts,
+    pub redis: Option<Counts>,
     /// Of the columns, and of Redis.
     pub epochs: (i64, Option<i64>),
 }
 
 /// The Redis of a test, spoken to as an operator would: by the keys of the contract.
-pub struct Ledger {
+pub struct CounterProbe {
     redis: MultiplexedConnection,
     prefix: String,
 }
@@ -34,7 +34,7 @@ pub fn key(snack: &str, name: &str) -> String {
     format!("snack:{{{snack}}}:{name}")
 }
 
-impl Ledger {
+impl CounterProbe {
     pub async fn open(app: &TestApp) -> Self {
         let client = app.state.config.redis().expect("REDIS_URL");
         Self {
@@ -100,7 +100,7 @@ impl Ledger {
         }
     }
 
-    /// Takes Redis back to what [`Ledger::save`] saw.
+    /// Takes Redis back to what [`CounterProbe::save`] saw.
     pub async fn restore(&self, saved: &BTreeMap<String, String>) {
         self.wipe().await;
         for (name, value) in saved {
@@ -109,7 +109,7 @@ impl Ledger {
     }
 
     /// What each of the three says of every snack.
-    pub async fn entries(&self, app: &TestApp) -> BTreeMap<String, Entry> {
+    pub async fn entries(&self, app: &TestApp) -> BTreeMap<String, CounterSnapshot> {
         let rows: Vec<(Uuid, i64, i64, i64, i64, i64)> = sqlx::query_as(
             "SELECT uid, count(*) FILTER (WHERE type = 'like'), count(*) FILTER (WHERE type = 'hate'),
                  like_reaction_count::bigint, hate_reaction_count::bigint, counter_epoch
@@ -123,7 +123,7 @@ impl Ledger {
             let uid = uid.to_string();
             let number = async |name| self.get(&uid, name).await.and_then(|value| value.parse().ok());
             let redis: (Option<i64>, Option<i64>) = (number("like_count").await, number("hate_count").await);
-            let entry = Entry {
+            let entry = CounterSnapshot {
                 rows: (likes, hates),
                 columns: (like_column, hate_column),
                 redis: redis.0.zip(redis.1),

@@ -16,7 +16,7 @@ const NO_ID: &str = "987654321";
 
 /// One call of the document.
 #[derive(Clone, Debug)]
-pub struct Call {
+pub struct Endpoint {
     pub method: Method,
     /// With parameters in braces.
     pub path: String,
@@ -25,7 +25,7 @@ pub struct Call {
 
 /// Whom a call is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum For {
+pub enum Access {
     /// With or without a token.
     Anybody,
     /// Whoever has signed in; nothing of anybody else's comes to harm by it.
@@ -38,23 +38,23 @@ pub enum For {
 }
 
 /// Every call of the document.
-pub async fn calls(app: &TestApp) -> Vec<Call> {
+pub async fn endpoints(app: &TestApp) -> Vec<Endpoint> {
     let document = app.send(app.request(Method::GET, "/openapi.json")).await.expect(200);
-    let mut calls = Vec::new();
+    let mut endpoints = Vec::new();
     for (path, item) in document["paths"].as_object().expect("paths") {
         for (method, operation) in item.as_object().expect("operations") {
-            calls.push(Call {
+            endpoints.push(Endpoint {
                 method: method.to_uppercase().parse().expect("a method"),
                 path: path.clone(),
                 operation: operation.clone(),
             });
         }
     }
-    assert!(calls.len() > 30, "{}", calls.len());
-    calls
+    assert!(endpoints.len() > 30, "{}", endpoints.len());
+    endpoints
 }
 
-impl Call {
+impl Endpoint {
     /// `GET /orders/{uid}`.
     pub fn name(&self) -> String {
         format!("{} {}", self.method, self.path)
@@ -66,7 +66,7 @@ impl Call {
     }
 
     /// Whom the contract has it for. A call that is not in here fails the tests that hold all of them to a rule.
-    pub fn is_for(&self) -> For {
+    pub fn access(&self) -> Access {
         match self.name().as_str() {
             "GET /health/live"
             | "GET /health/ready"
@@ -75,7 +75,7 @@ impl Call {
             | "POST /auth/logout"
             | "POST /auth/sign-up"
             | "POST /auth/token"
-            | "POST /auth/token/refresh" => For::Anybody,
+            | "POST /auth/token/refresh" => Access::Anybody,
             "GET /checks/is_authenticated"
             | "GET /order/{uid}"
             | "GET /orders"
@@ -89,14 +89,14 @@ impl Call {
             | "GET /statistics/summary"
             | "POST /order"
             | "POST /orders"
-            | "POST /snacks" => For::Members,
+            | "POST /snacks" => Access::Members,
             "DELETE /auth/users/resign"
             | "DELETE /snacks/{uid}/reaction"
             | "GET /auth/users/profile"
             | "PATCH /auth/users/profile"
             | "POST /snacks/{uid}/reaction"
-            | "PUT /auth/users/password" => For::Oneself,
-            "PATCH /snacks/{uid}" | "PUT /orders/{uid}" => For::OwnerAndAdmins,
+            | "PUT /auth/users/password" => Access::Oneself,
+            "PATCH /snacks/{uid}" | "PUT /orders/{uid}" => Access::OwnerAndAdmins,
             "GET /audit"
             | "GET /auth/users"
             | "GET /checks/is_admin"
@@ -105,7 +105,7 @@ impl Call {
             | "PUT /auth/users/{id}"
             | "PUT /order/{uid}"
             | "PUT /orders/{uid}/status"
-            | "PUT /snacks/{uid}/status" => For::Admins,
+            | "PUT /snacks/{uid}/status" => Access::Admins,
             other => panic!("nobody has said whom {other} is for"),
         }
     }
@@ -123,7 +123,7 @@ impl Call {
     }
 
     /// The path of something that does not exist.
-    pub fn of_nothing(&self) -> String {
+    pub fn missing_path(&self) -> String {
         self.with(if self.path.contains("{id}") { NO_ID } else { NO_UID })
     }
 
@@ -138,7 +138,7 @@ impl Call {
 }
 
 /// A body that the call would take, with `snack` where it orders one.
-pub fn sound_body(name: &str, snack: &str) -> Value {
+pub fn valid_body(name: &str, snack: &str) -> Value {
     match name {
         "POST /auth/sign-up" => json!({"email": "new@snack.example", "password": "korea-snack-9", "name": "김간식"}),
         "POST /auth/token" => json!({"username": "sound@snack.example", "password": "korea-snack-9"}),
@@ -170,9 +170,9 @@ pub async fn send_bytes(app: &TestApp, request: Vec<u8>) -> String {
         let _ = writer.write_all(&request).await;
         writer
     });
-    let mut answer = Vec::new();
+    let mut response = Vec::new();
     // Whatever came before the connection was reset is the answer.
-    let _ = reader.read_to_end(&mut answer).await;
+    let _ = reader.read_to_end(&mut response).await;
     writing.abort();
-    String::from_utf8_lossy(&answer).into_owned()
+    String::from_utf8_lossy(&response).into_owned()
 }

@@ -8,7 +8,7 @@ use sqlx::{PgPool, Postgres, Transaction};
 
 use crate::support::{
     response::Body,
-    test_app::{Person, TestApp},
+    test_app::{TestApp, TestUser},
 };
 
 /// The statuses in the order of the flow.
@@ -21,33 +21,33 @@ pub fn wanted(lines: &[(&str, i64)]) -> Value {
 }
 
 /// Moves a created order to `status`, one step after the other.
-pub async fn bring(app: &TestApp, admin: &Person, order: &str, status: &str) {
+pub async fn advance_order(app: &TestApp, admin: &TestUser, order: &str, status: &str) {
     let steps: &[&str] = match status {
         "created" => &[],
         "canceled" => &["canceled"],
         further => &FLOW[1..=FLOW.iter().position(|at| *at == further).expect("a status")],
     };
     for step in steps {
-        app.go(admin, order, step).await.expect(200);
+        app.set_status(admin, order, step).await.expect(200);
     }
 }
 
 /// An order of a new snack in `status`.
-pub async fn order_in(app: &TestApp, admin: &Person, status: &str) -> String {
+pub async fn order_with_status(app: &TestApp, admin: &TestUser, status: &str) -> String {
     let snack = app.snack(admin, &format!("간식 {}", uuid::Uuid::new_v4())).await;
     let order = app.order(admin, &[&snack]).await;
-    bring(app, admin, &order, status).await;
+    advance_order(app, admin, &order, status).await;
     order
 }
 
 /// Registers a snack at a price and returns its uid.
-pub async fn priced(app: &TestApp, who: &Person, name: &str, currency: &str, price: &str) -> String {
+pub async fn snack_with_price(app: &TestApp, user: &TestUser, name: &str, currency: &str, price: &str) -> String {
     let body = json!({"name": name, "currency": currency, "price": price});
-    app.post(who, "/snacks", body).await.expect(201).uid()
+    app.post(user, "/snacks", body).await.expect(201).uid()
 }
 
 /// Puts so many snacks of 100 won straight into the database and returns their uids in the order of their rows.
-pub async fn many_snacks(app: &TestApp, count: i32) -> Vec<String> {
+pub async fn insert_snacks(app: &TestApp, count: i32) -> Vec<String> {
     sqlx::query_scalar(
         "INSERT INTO snacks (name, name_key, price) SELECT 'n' || n, 'n' || n, 100 FROM generate_series(1, $1) AS n
          RETURNING uid::text",
@@ -59,12 +59,18 @@ pub async fn many_snacks(app: &TestApp, count: i32) -> Vec<String> {
 }
 
 /// Every page of a list, `limit` rows at a time; `between` runs before each page but the first.
-pub async fn walk(app: &TestApp, who: &Person, path: &str, limit: u32, mut between: impl AsyncFnMut()) -> Vec<Value> {
+pub async fn walk(
+    app: &TestApp,
+    user: &TestUser,
+    path: &str,
+    limit: u32,
+    mut between: impl AsyncFnMut(),
+) -> Vec<Value> {
     let join = if path.contains('?') { '&' } else { '?' };
     let first = format!("{path}{join}limit={limit}");
     let (mut rows, mut next) = (Vec::new(), first.clone());
     for _ in 0..100 {
-        let page: Body = app.get(who, &next).await.expect(200);
+        let page: Body = app.get(user, &next).await.expect(200);
         assert!(page.rows().len() <= limit as usize);
         rows.extend(page.rows().clone());
         let Some(cursor) = page["next_cursor"].as_str() else {
@@ -88,21 +94,21 @@ pub async fn count(db: &PgPool, sql: &'static str) -> i64 {
 }
 
 /// Orders as the server does, in a transaction that the caller ends.
-pub async fn order_in_flight(
+pub async fn uncommitted_order(
     app: &TestApp,
-    who: &Person,
+    user: &TestUser,
     snack: &str,
     quantity: i64,
 ) -> Transaction<'static, Postgres> {
     let request: OrderRequest = serde_json::from_value(wanted(&[(snack, quantity)])).expect("a request");
     let lines = request.resolve(app.db()).await.expect("snacks");
     let mut tx = app.db().begin().await.expect("a transaction");
-    create(&mut tx, who.id, &lines).await.expect("an order");
+    create(&mut tx, user.id, &lines).await.expect("an order");
     tx
 }
 
 /// Returns once so many of the server's transactions wait for others.
-pub async fn until_waiting(app: &TestApp, transactions: i64) {
+pub async fn wait_for_blocked(app: &TestApp, transactions: i64) {
     let waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted
         AND pid IN (SELECT pid FROM pg_stat_activity WHERE datname = current_database())";
     for _ in 0..20_000 {
@@ -126,7 +132,7 @@ pub async fn created_at(app: &TestApp, order: &str, instant: &str) {
 
 /// One line of an order that is put straight into the database.
 #[derive(Clone, Debug)]
-pub struct SeedLine {
+pub struct LineFixture {
     /// The snack's uid.
     pub snack: String,
     pub quantity: i32,
@@ -137,16 +143,16 @@ pub struct SeedLine {
 
 /// An order that is put straight into the database: shipped, or canceled, so that it keeps nobody from ordering.
 #[derive(Clone, Debug)]
-pub struct Seed {
+pub struct OrderFixture {
     pub created_at: DateTime<Utc>,
     pub is_canceled: bool,
-    pub lines: Vec<SeedLine>,
+    pub lines: Vec<LineFixture>,
 }
 
 /// An order of `quantity` of a snack at 1,000 won.
-pub fn shipped(created_at: DateTime<Utc>, snack: &str, quantity: i32) -> Seed {
-    let line = SeedLine { snack: snack.to_owned(), quantity, currency: "KRW", cents: 100_000 };
-    Seed { created_at, is_canceled: false, lines: vec![line] }
+pub fn shipped_order(created_at: DateTime<Utc>, snack: &str, quantity: i32) -> OrderFixture {
+    let line = LineFixture { snack: snack.to_owned(), quantity, currency: "KRW", cents: 100_000 };
+    OrderFixture { created_at, is_canceled: false, lines: vec![line] }
 }
 
 /// An instant as tests write it.
@@ -155,7 +161,7 @@ pub fn instant(text: &str) -> DateTime<Utc> {
 }
 
 /// The sums of `lines` as answers show them, counted by hand.
-pub fn amounts<'a>(lines: &(impl IntoIterator<Item = &'a SeedLine> + Clone)) -> Value {
+pub fn amounts<'a>(lines: &(impl IntoIterator<Item = &'a LineFixture> + Clone)) -> Value {
     let sum = |currency: &str| {
         let lines = lines.clone().into_iter().filter(|line| line.currency == currency);
         lines.map(|line| i64::from(line.quantity) * line.cents).reduce(|a, b| a + b)
@@ -171,8 +177,8 @@ pub fn amounts<'a>(lines: &(impl IntoIterator<Item = &'a SeedLine> + Clone)) -> 
     shown.collect()
 }
 
-/// Writes `seeds` as orders of `who`, along the same flow as the server does.
-pub async fn plant(db: &PgPool, who: &Person, seeds: &[Seed]) {
+/// Writes `seeds` as orders of `user`, along the same flow as the server does.
+pub async fn insert_orders(db: &PgPool, user: &TestUser, seeds: &[OrderFixture]) {
     let mut tx = db.begin().await.expect("a transaction");
     let instants: Vec<_> = seeds.iter().map(|seed| seed.created_at).collect();
     let canceled: Vec<_> = seeds.iter().map(|seed| seed.is_canceled).collect();
@@ -180,7 +186,7 @@ pub async fn plant(db: &PgPool, who: &Person, seeds: &[Seed]) {
         "INSERT INTO orders (user_id, created_at)
          SELECT $1, instant FROM unnest($2::timestamptz[]) WITH ORDINALITY AS seed (instant, at) ORDER BY at RETURNING id",
     )
-    .bind(who.id)
+    .bind(user.id)
     .bind(&instants)
     .fetch_all(&mut *tx)
     .await

@@ -7,7 +7,7 @@ use image::{DynamicImage, ImageFormat, RgbImage, RgbaImage};
 use crate::snack::images::{chunk, declares, encoded, picture, with_segment};
 
 /// A file and what comes of posting it.
-pub struct Forgery {
+pub struct ForgedImage {
     pub what: String,
     pub bytes: Vec<u8>,
     /// As it stands between the quotes of the part's header.
@@ -37,9 +37,9 @@ const PNG: &[u8] = b"\x89PNG\r\n\x1a\n";
 const AFTER_HEADER: usize = 8 + 25;
 
 /// Every forgery there is.
-pub static ALL: LazyLock<Vec<Forgery>> = LazyLock::new(|| {
+pub static ALL: LazyLock<Vec<ForgedImage>> = LazyLock::new(|| {
     let tables = [png_bombs(), gif_bombs(), jpeg_bombs(), webp_bombs(), polyglots(), fragments(), flips(), strangers()];
-    let named = tables.into_iter().flatten().map(|(what, status, bytes)| Forgery {
+    let named = tables.into_iter().flatten().map(|(what, status, bytes)| ForgedImage {
         file_name: b"cat.png".to_vec(),
         what,
         bytes,
@@ -473,7 +473,7 @@ fn strangers() -> Table {
 }
 
 /// A sound picture under names that want to be somewhere else, or something else.
-fn file_names() -> Vec<Forgery> {
+fn file_names() -> Vec<ForgedImage> {
     let long = vec![b'a'; 6_000];
     let rows: &[(&str, u16, &[u8])] = &[
         ("a path upwards", 201, b"../../../../etc/passwd"),
@@ -503,7 +503,7 @@ fn file_names() -> Vec<Forgery> {
         ("a line break", 201, b"x\r\nX-Evil: 1"),
     ];
     rows.iter()
-        .map(|(what, status, name)| Forgery {
+        .map(|(what, status, name)| ForgedImage {
             what: format!("a file name that is {what}"),
             bytes: tiny(),
             file_name: name.to_vec(),

@@ -16,7 +16,7 @@ use uuid::Uuid;
 /// What signs the tokens of these processes.
 pub const SECRET: &str = "a secret of the processes, 32 bytes or more";
 /// How long a process may take for whatever a test waits for: the demo data's pictures take a slow machine its time.
-const PATIENCE: Duration = Duration::from_mins(5);
+const TIMEOUT: Duration = Duration::from_mins(5);
 
 /// The command line and the environment of one run.
 #[derive(Clone, Debug)]
@@ -65,13 +65,13 @@ impl Run {
     }
 
     /// With `input` on standard input.
-    pub fn typing(mut self, input: &str) -> Self {
+    pub fn with_stdin(mut self, input: &str) -> Self {
         input.clone_into(&mut self.input);
         self
     }
 
     /// The binary under another name: as a link, or as a copy where that is on another disk.
-    pub fn called(mut self, name: PathBuf) -> Self {
+    pub fn with_program(mut self, name: PathBuf) -> Self {
         std::fs::hard_link(&self.program, &name)
             .or_else(|_| std::fs::copy(&self.program, &name).map(drop))
             .expect("the binary");
@@ -80,7 +80,7 @@ impl Run {
     }
 
     /// In a working folder of its own.
-    pub fn within(mut self, folder: PathBuf) -> Self {
+    pub fn in_folder(mut self, folder: PathBuf) -> Self {
         self.folder = folder;
         self
     }
@@ -117,7 +117,7 @@ impl Run {
             drop(child);
             output
         });
-        let Ok(output) = timeout(PATIENCE, waiting).await else {
+        let Ok(output) = timeout(TIMEOUT, waiting).await else {
             kill("-KILL", pid);
             panic!("{:?} did not end", self.arguments);
         };
@@ -145,7 +145,7 @@ impl Run {
                 kept.lock().expect("the lines").push(line);
             }
         });
-        let address = spawn_blocking(move || says.recv_timeout(PATIENCE)).await.expect("a thread");
+        let address = spawn_blocking(move || says.recv_timeout(TIMEOUT)).await.expect("a thread");
         let Ok(address) = address else {
             panic!("no server came up: {:?}", lines.lock().expect("the lines"));
         };
@@ -209,14 +209,14 @@ pub struct Ended {
 impl Ended {
     /// What it said, all being well.
     #[track_caller]
-    pub fn well(self) -> String {
+    pub fn expect_success(self) -> String {
         assert_eq!((self.code, self.stderr.as_str()), (Some(0), ""));
         self.stdout
     }
 
     /// The one line in which it said what is wrong.
     #[track_caller]
-    pub fn badly(self) -> String {
+    pub fn expect_failure(self) -> String {
         assert!(self.code.is_some_and(|code| code != 0), "{self:?}");
         assert_eq!(self.stdout, "", "{}", self.stderr);
         let line = self.stderr.strip_suffix('\n').expect("a line");
@@ -258,26 +258,26 @@ impl Server {
                 tokio::task::yield_now().await;
             }
         };
-        timeout(PATIENCE, reading).await.expect("a server that reads");
+        timeout(TIMEOUT, reading).await.expect("a server that reads");
     }
 
     /// Tells it to stop, and goes on at once.
-    pub fn tell(&self, signal: &str) {
+    pub fn signal(&self, signal: &str) {
         kill(signal, self.pid());
     }
 
     /// Waits until the server has said `message`.
-    pub async fn said(&self, message: &str) {
+    pub async fn wait_for_log(&self, message: &str) {
         let waiting = async {
             while !self.lines.lock().expect("the lines").iter().any(|line| line.contains(message)) {
                 tokio::task::yield_now().await;
             }
         };
-        timeout(PATIENCE, waiting).await.expect(message);
+        timeout(TIMEOUT, waiting).await.expect(message);
     }
 
     /// Waits for its end: the exit code, the lines on standard error, and what came on standard output.
-    pub async fn ended(self) -> (Option<i32>, Vec<String>, String) {
+    pub async fn wait(self) -> (Option<i32>, Vec<String>, String) {
         let Self { mut child, lines, reader, .. } = self;
         let waiting = spawn_blocking(move || {
             let mut said = String::new();
@@ -287,7 +287,7 @@ impl Server {
             reader.join().expect("standard error");
             (code, said)
         });
-        let (code, said) = timeout(PATIENCE, waiting).await.expect("an end in time").expect("an end");
+        let (code, said) = timeout(TIMEOUT, waiting).await.expect("an end in time").expect("an end");
         let lines = std::mem::take(&mut *lines.lock().expect("the lines"));
         (code, lines, said)
     }

@@ -10,22 +10,22 @@ static DOCUMENT: LazyLock<Value> = LazyLock::new(|| serde_json::to_value(app::do
 
 /// An answer, read whole.
 #[derive(Debug)]
-pub struct Answer {
+pub struct Response {
     pub status: StatusCode,
     pub headers: HeaderMap,
     pub text: String,
     /// The body as JSON; null when it is none.
     pub body: Value,
-    call: String,
+    endpoint: String,
 }
 
-impl Answer {
+impl Response {
     /// Reads a response to the end and checks it against the document.
     pub async fn read(method: &Method, path: &str, response: reqwest::Response) -> Self {
         let (status, headers) = (response.status(), response.headers().clone());
         let text = String::from_utf8_lossy(&response.bytes().await.expect("a body")).into_owned();
         let body = serde_json::from_str(&text).unwrap_or(Value::Null);
-        let response = Self { status, headers, text, body, call: format!("{method} {path}") };
+        let response = Self { status, headers, text, body, endpoint: format!("{method} {path}") };
         response.assert_documented(method, path);
         response
     }
@@ -33,18 +33,18 @@ impl Answer {
     /// The body of an answer that has this status.
     #[track_caller]
     pub fn expect(self, status: u16) -> Body {
-        assert_eq!(self.status.as_u16(), status, "{}: {}", self.call, self.text);
+        assert_eq!(self.status.as_u16(), status, "{}: {}", self.endpoint, self.text);
         Body(self.body)
     }
 
     /// The body of a refusal with this status and code, which is a complete problem.
     #[track_caller]
-    pub fn refused(self, status: u16, code: &str) -> Body {
+    pub fn expect_error(self, status: u16, code: &str) -> Body {
         assert_eq!(
             (self.status.as_u16(), self.body["code"].as_str()),
             (status, Some(code)),
             "{}: {}",
-            self.call,
+            self.endpoint,
             self.text
         );
         assert_eq!(self.header("content-type"), "application/problem+json");
@@ -81,10 +81,16 @@ impl Answer {
             return;
         }
         let response = &operation["responses"][self.status.as_str()];
-        assert!(!response.is_null(), "{} answers {}, which its document lacks: {}", self.call, self.status, self.text);
+        assert!(
+            !response.is_null(),
+            "{} answers {}, which its document lacks: {}",
+            self.endpoint,
+            self.status,
+            self.text
+        );
         if let Some(code) = self.body["code"].as_str().filter(|_| self.status.as_u16() >= 400) {
             let examples = &response["content"]["application/problem+json"]["examples"];
-            assert!(!examples[code].is_null(), "{} refuses with {code}, which its document lacks", self.call);
+            assert!(!examples[code].is_null(), "{} refuses with {code}, which its document lacks", self.endpoint);
         }
     }
 }
@@ -122,7 +128,7 @@ impl Body {
 
     /// The fields that a `validation_failed` blames, sorted.
     #[track_caller]
-    pub fn blamed(&self) -> Vec<&str> {
+    pub fn error_fields(&self) -> Vec<&str> {
         let mut fields: Vec<_> =
             self["errors"].as_array().expect("errors").iter().filter_map(|error| error["field"].as_str()).collect();
         fields.sort_unstable();

@@ -26,7 +26,7 @@ use uuid::Uuid;
 
 use super::{
     database::{self, environment},
-    response::Answer,
+    response::Response,
 };
 
 /// The password of everybody in these tests.
@@ -44,7 +44,7 @@ pub struct TestApp {
 
 /// Somebody who has signed in.
 #[derive(Clone, Debug)]
-pub struct Person {
+pub struct TestUser {
     pub id: i64,
     pub email: String,
     pub access: String,
@@ -128,7 +128,7 @@ impl TestApp {
     }
 
     /// Writes a reaction's row as a server does that dies before it tells Redis.
-    pub async fn wish(&self, snack: Uuid, user: i64, reaction: Option<ReactionType>) -> store::Outcome {
+    pub async fn write_reaction(&self, snack: Uuid, user: i64, reaction: Option<ReactionType>) -> store::Outcome {
         let written = store::write(self.db(), &[Wish { snack, user, reaction }], store::SINGLE_LOCK_TIMEOUT)
             .await
             .expect("a statement");
@@ -156,44 +156,44 @@ impl TestApp {
     }
 
     /// Sends a request, reads the answer, and holds it against the document.
-    pub async fn send(&self, request: RequestBuilder) -> Answer {
+    pub async fn send(&self, request: RequestBuilder) -> Response {
         let request = request.build().expect("a request");
         let (method, path) = (request.method().clone(), request.url().path().to_owned());
         let response = self.client.execute(request).await.expect("a response");
-        Answer::read(&method, &path, response).await
+        Response::read(&method, &path, response).await
     }
 
-    pub async fn get(&self, who: &Person, path: &str) -> Answer {
-        self.send(self.request(Method::GET, path).bearer_auth(&who.access)).await
+    pub async fn get(&self, user: &TestUser, path: &str) -> Response {
+        self.send(self.request(Method::GET, path).bearer_auth(&user.access)).await
     }
 
-    pub async fn post(&self, who: &Person, path: &str, body: Value) -> Answer {
-        self.send(self.request(Method::POST, path).bearer_auth(&who.access).json(&body)).await
+    pub async fn post(&self, user: &TestUser, path: &str, body: Value) -> Response {
+        self.send(self.request(Method::POST, path).bearer_auth(&user.access).json(&body)).await
     }
 
-    pub async fn put(&self, who: &Person, path: &str, body: Value) -> Answer {
-        self.send(self.request(Method::PUT, path).bearer_auth(&who.access).json(&body)).await
+    pub async fn put(&self, user: &TestUser, path: &str, body: Value) -> Response {
+        self.send(self.request(Method::PUT, path).bearer_auth(&user.access).json(&body)).await
     }
 
-    pub async fn patch(&self, who: &Person, path: &str, body: Value) -> Answer {
-        self.send(self.request(Method::PATCH, path).bearer_auth(&who.access).json(&body)).await
+    pub async fn patch(&self, user: &TestUser, path: &str, body: Value) -> Response {
+        self.send(self.request(Method::PATCH, path).bearer_auth(&user.access).json(&body)).await
     }
 
-    pub async fn delete(&self, who: &Person, path: &str) -> Answer {
-        self.send(self.request(Method::DELETE, path).bearer_auth(&who.access)).await
+    pub async fn delete(&self, user: &TestUser, path: &str) -> Response {
+        self.send(self.request(Method::DELETE, path).bearer_auth(&user.access)).await
     }
 
-    pub async fn post_form(&self, who: &Person, path: &str, form: Form) -> Answer {
-        self.send(self.request(Method::POST, path).bearer_auth(&who.access).multipart(form)).await
+    pub async fn post_form(&self, user: &TestUser, path: &str, form: Form) -> Response {
+        self.send(self.request(Method::POST, path).bearer_auth(&user.access).multipart(form)).await
     }
 
     /// Posts as nobody.
-    pub async fn post_open(&self, path: &str, body: Value) -> Answer {
+    pub async fn post_open(&self, path: &str, body: Value) -> Response {
         self.send(self.request(Method::POST, path).json(&body)).await
     }
 
     /// Signs somebody up and in.
-    pub async fn member(&self) -> Person {
+    pub async fn member(&self) -> TestUser {
         static NEXT: AtomicU32 = AtomicU32::new(1);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let email = format!("member{number}@snack.example");
@@ -203,7 +203,7 @@ impl TestApp {
     }
 
     /// A member who has been made an admin.
-    pub async fn admin(&self) -> Person {
+    pub async fn admin(&self) -> TestUser {
         let admin = self.member().await;
         sqlx::query("UPDATE users SET member_type = 'admin' WHERE id = $1")
             .bind(admin.id)
@@ -215,9 +215,9 @@ impl TestApp {
     }
 
     /// Signs in with everybody's password.
-    pub async fn sign_in(&self, id: i64, email: &str) -> Person {
+    pub async fn sign_in(&self, id: i64, email: &str) -> TestUser {
         let tokens = self.post_open("/auth/token", json!({"username": email, "password": PASSWORD})).await.expect(200);
-        Person {
+        TestUser {
             id,
             email: email.to_owned(),
             access: tokens["access"].as_str().expect("a token").to_owned(),
@@ -226,7 +226,7 @@ impl TestApp {
     }
 
     /// `count` members at once, signed in without the cost of their passwords.
-    pub async fn crowd(&self, count: i32) -> Vec<Person> {
+    pub async fn users(&self, count: i32) -> Vec<TestUser> {
         let rows: Vec<(i64, String)> = sqlx::query_as(
             "INSERT INTO users (email, email_key, name, name_key, password_hash)
              SELECT email, email, 'crowd', 'crowd', '' FROM (
@@ -238,7 +238,7 @@ impl TestApp {
         .await
         .expect("a crowd");
         rows.into_iter()
-            .map(|(id, email)| Person {
+            .map(|(id, email)| TestUser {
                 id,
                 email,
                 access: self.state.keys.access(id).expect("a token"),
@@ -248,8 +248,8 @@ impl TestApp {
     }
 
     /// Has `likes` and `hates` more people react to a snack: rows in Postgres, which nothing has counted yet.
-    pub async fn rate(&self, snack: &str, likes: i32, hates: i32) {
-        let ids: Vec<i64> = self.crowd(likes + hates).await.iter().map(|person| person.id).collect();
+    pub async fn add_reactions(&self, snack: &str, likes: i32, hates: i32) {
+        let ids: Vec<i64> = self.users(likes + hates).await.iter().map(|person| person.id).collect();
         sqlx::query(
             "INSERT INTO snack_reactions (snack_id, user_id, type)
              SELECT snacks.id, person.id, (CASE WHEN at <= $3 THEN 'like' ELSE 'hate' END)::reaction_type
@@ -264,18 +264,18 @@ impl TestApp {
     }
 
     /// Registers a snack of 1,500 won and returns its uid.
-    pub async fn snack(&self, who: &Person, name: &str) -> String {
-        self.post(who, "/snacks", json!({"name": name, "price": "1500"})).await.expect(201).uid()
+    pub async fn snack(&self, user: &TestUser, name: &str) -> String {
+        self.post(user, "/snacks", json!({"name": name, "price": "1500"})).await.expect(201).uid()
     }
 
     /// Orders one of each of `snacks` and returns the order's uid.
-    pub async fn order(&self, who: &Person, snacks: &[&str]) -> String {
+    pub async fn order(&self, user: &TestUser, snacks: &[&str]) -> String {
         let lines: Vec<Value> = snacks.iter().map(|uid| json!({"uid": uid, "quantity": 1})).collect();
-        self.post(who, "/orders", json!({"snacks": lines})).await.expect(201).uid()
+        self.post(user, "/orders", json!({"snacks": lines})).await.expect(201).uid()
     }
 
     /// Moves an order along its flow, with an arrival time where it is needed.
-    pub async fn go(&self, admin: &Person, order: &str, status: &str) -> Answer {
+    pub async fn set_status(&self, admin: &TestUser, order: &str, status: &str) -> Response {
         let body = json!({"status": status, "estimated_arrival_time": "2030-01-09T03:00:00Z"});
         self.put(admin, &format!("/orders/{order}/status"), body).await
     }

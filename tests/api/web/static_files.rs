@@ -7,7 +7,7 @@ use reqwest::{Method, header};
 use crate::support::{
     database,
     process::{Run, folder},
-    response::Answer,
+    response::Response,
     test_app::TestApp,
 };
 
@@ -37,7 +37,7 @@ async fn built() -> TestApp {
     TestApp::with(|config| config.web = Some(folder)).await
 }
 
-async fn get(app: &TestApp, path: &str) -> Answer {
+async fn get(app: &TestApp, path: &str) -> Response {
     app.send(app.request(Method::GET, path)).await
 }
 
@@ -46,7 +46,7 @@ async fn the_root_leads_to_the_app() {
     for app in [TestApp::start().await, built().await] {
         let root = get(&app, "/").await;
         assert_eq!((root.status.as_u16(), root.header("location")), (303, "/app/"));
-        get(&app, "/application").await.refused(404, "not_found");
+        get(&app, "/application").await.expect_error(404, "not_found");
     }
 }
 
@@ -75,7 +75,7 @@ async fn every_address_below_the_app_is_its_page() {
         assert_eq!(page.header("content-type"), "text/html", "{path}");
         assert_eq!(page.header("cache-control"), "no-cache", "{path}");
     }
-    app.send(app.request(Method::POST, "/app/orders")).await.refused(405, "method_not_allowed");
+    app.send(app.request(Method::POST, "/app/orders")).await.expect_error(405, "method_not_allowed");
 }
 
 #[tokio::test]
@@ -107,7 +107,7 @@ async fn a_file_of_an_earlier_build_is_missing_and_not_kept() {
     {
         let missing = get(&app, path).await;
         assert_eq!(missing.header("cache-control"), "no-store", "{path}");
-        missing.refused(404, "not_found");
+        missing.expect_error(404, "not_found");
     }
 }
 
@@ -121,10 +121,10 @@ async fn files_are_sent_as_small_as_the_client_can_read_them() {
         ("identity", "", SCRIPT),
     ] {
         let request = app.request(Method::GET, "/app/assets/index-1a2b.js").header(header::ACCEPT_ENCODING, accepted);
-        let answer = app.send(request).await;
-        assert_eq!((answer.header("content-encoding"), answer.text.as_str()), (encoding, text), "{accepted}");
-        assert_eq!(answer.header("content-type"), "text/javascript", "{accepted}");
-        assert!(answer.header("vary").to_ascii_lowercase().contains("accept-encoding"), "{accepted}");
+        let response = app.send(request).await;
+        assert_eq!((response.header("content-encoding"), response.text.as_str()), (encoding, text), "{accepted}");
+        assert_eq!(response.header("content-type"), "text/javascript", "{accepted}");
+        assert!(response.header("vary").to_ascii_lowercase().contains("accept-encoding"), "{accepted}");
     }
 }
 
@@ -132,8 +132,8 @@ async fn files_are_sent_as_small_as_the_client_can_read_them() {
 async fn the_page_may_load_and_ask_nothing_but_this_server() {
     let app = built().await;
     for path in ["/app/", "/app/orders", "/app/assets/index-1a2b.js"] {
-        let answer = get(&app, path).await;
-        let policies: Vec<_> = answer.headers.get_all("content-security-policy").iter().collect();
+        let response = get(&app, path).await;
+        let policies: Vec<_> = response.headers.get_all("content-security-policy").iter().collect();
         assert_eq!(policies, [POLICY], "{path}");
     }
 }
@@ -155,8 +155,8 @@ async fn started(run: &Run) -> (usize, String) {
     let server = run.serve().await;
     let page = reqwest::get(format!("http://{}/app/", server.address)).await.expect("an answer");
     let page = page.text().await.expect("a page");
-    server.tell("-TERM");
-    let (_, lines, _) = server.ended().await;
+    server.signal("-TERM");
+    let (_, lines, _) = server.wait().await;
     (lines.iter().filter(|line| line.contains("the web app is not built")).count(), page)
 }
 
@@ -167,10 +167,10 @@ async fn the_build_is_found_in_the_working_folder_or_beside_the_binary_and_misse
     build(&whole.join("web/dist"));
     let run = Run::on(&database::create().await, &["serve"]);
 
-    let (told, page) = started(&run.clone().within(bare.clone())).await;
+    let (told, page) = started(&run.clone().in_folder(bare.clone())).await;
     assert_eq!(told, 1);
     assert!(page.contains("/docs"), "{page}");
-    assert_eq!(started(&run.clone().within(whole.clone())).await, (0, PAGE.to_owned()));
-    assert_eq!(started(&run.within(bare).called(whole.join("snack-server"))).await, (0, PAGE.to_owned()));
+    assert_eq!(started(&run.clone().in_folder(whole.clone())).await, (0, PAGE.to_owned()));
+    assert_eq!(started(&run.in_folder(bare).with_program(whole.join("snack-server"))).await, (0, PAGE.to_owned()));
     std::fs::remove_file(whole.join("snack-server")).expect("the link");
 }
