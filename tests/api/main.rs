@@ -1,4 +1,4 @@
-//! The server as its clients see it: every test speaks HTTP to a server of its own, on a database of its own.
+//! API tests: each speaks HTTP to a server of its own, on a database of its own.
 
 #![expect(clippy::expect_used, reason = "a helper that cannot go on ends its test")]
 

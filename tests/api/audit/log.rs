@@ -1,4 +1,4 @@
-//! The audit log: who did what to what, from where, and what came of it.
+//! The audit log: actor, action, subject, address and outcome of what happened.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -211,7 +211,7 @@ async fn a_password_in_the_user_names_place_is_in_no_log_line() {
     assert!(lines.iter().all(|line| !line.to_lowercase().contains("my-secret-7")), "{lines:#?}");
 }
 
-/// Makes every entry of the log fail, or lets them be written again.
+/// Makes every insert into the log fail, or restores it.
 async fn break_the_log(app: &TestApp, broken: bool) {
     let sql = if broken {
         "CREATE FUNCTION refuse_entries() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no entries'; END $$;

@@ -1,4 +1,4 @@
-//! Signing up, signing in, one's password and one's profile.
+//! Sign-up, sign-in, the password and the profile.
 
 use std::{
     sync::atomic::{AtomicBool, Ordering},
@@ -35,7 +35,7 @@ async fn change_password(app: &TestApp, person: &TestUser, current: &str, new: &
     app.put(person, "/auth/users/password", body).await
 }
 
-/// An email of `length` characters that is right in every other respect.
+/// A valid email of `length` characters.
 fn email_of(length: usize) -> String {
     let domain = format!("{0}.{0}.{0}.example", "d".repeat(60));
     let local = length - domain.len() - 1;
@@ -92,7 +92,7 @@ async fn an_email_is_one_however_its_domain_is_written() {
     assert_eq!(user["email"], "kim1@xn--3e0b707e.kr");
     let user = sign_up(&app, "kim2@ｅｘａｍｐｌｅ。com").await.expect(201);
     assert_eq!(user["email"], "kim2@example.com");
-    // Not transitional: ß is a letter of its own.
+    // IDNA without transitional processing keeps ß.
     sign_up(&app, "kim3@faß.example").await.expect(201);
     sign_up(&app, "kim3@fass.example").await.expect(201);
     for same in [
@@ -190,7 +190,7 @@ async fn every_field_of_a_sign_up_keeps_its_rule() {
         ("password", json!("12345678"), Some("too_common")),
         ("password", json!("PassWord123"), Some("too_common")),
         ("password", json!("qlalfqjsgh"), Some("too_common")),
-        // Characters, not bytes: 7 of three bytes are too few, 128 of four are enough.
+        // Lengths count characters, not bytes: 7 of three bytes are too few, 128 of four bytes are allowed.
         ("password", json!("비밀번호일곱자"), Some("too_short")),
         ("password", json!("비밀번호여덟글자"), None),
         ("password", json!("🍪".repeat(128)), None),
@@ -199,7 +199,7 @@ async fn every_field_of_a_sign_up_keeps_its_rule() {
         ("name", json!(" \t\u{3000}"), Some("blank")),
         ("name", json!("김"), None),
         ("name", json!("가".repeat(50)), None),
-        // Decomposed it has 150 code points; people see 50 characters.
+        // 150 code points decomposed, 50 characters composed.
         ("name", json!("간".repeat(50).nfd().collect::<String>()), None),
         ("name", json!(format!(" {} ", "가".repeat(50))), None),
         ("name", json!(long), Some("too_long")),
@@ -326,7 +326,7 @@ async fn an_unknown_email_costs_what_a_wrong_password_costs() {
     let app = TestApp::start().await;
     let (member, gone) = (app.member().await, app.member().await);
     app.delete(&gone, "/auth/users/resign").await.expect(204);
-    // The least of several, in turns: load makes some of them slower, but a hash that is left out makes all of them faster.
+    // The fastest of several attempts: load slows some of them down, but a hash that is left out speeds all of them up.
     let emails = [member.email.as_str(), "nobody@snack.example", &gone.email];
     let mut least = [Duration::MAX; 3];
     for _ in 0..40 {
@@ -417,7 +417,8 @@ async fn no_sign_in_with_the_old_password_outlives_the_change() {
     for _ in 0..3 {
         let member = app.member().await;
         let changed = AtomicBool::new(false);
-        // All the while, so that some have read the old password and are still verifying it when the new one is set.
+        // Sign-ins run all the time, so that some have read the old password and still verify it when the new one is
+        // set.
         let trying = (0..6).map(async |_| {
             let mut won = Vec::new();
             while !changed.load(Ordering::Relaxed) {

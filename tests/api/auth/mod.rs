@@ -1,4 +1,4 @@
-//! Accounts, sign-in, tokens, roles and what belongs to whom.
+//! Accounts, sessions, tokens, roles and ownership.
 
 mod accounts;
 mod ownership;

@@ -1,5 +1,5 @@
-//! What belongs to somebody else: every call of the document as a stranger makes it, with a request that is sound in every
-//! other respect. It is refused or touches only the stranger's own, and the rows say so.
+//! Ownership: every endpoint of the OpenAPI document as a stranger calls it, with a request that is valid otherwise. It
+//! is rejected or changes only the stranger's own rows.
 
 use std::fmt::Write;
 
@@ -12,7 +12,7 @@ use crate::support::{
     test_app::{TestApp, TestUser},
 };
 
-/// The tables that calls change, and whose each row is.
+/// Tables that endpoints change, and the owner of each row.
 const TABLES: &[(&str, &str)] = &[
     ("users", "t.id"),
     ("sign_ins", "t.user_id"),
@@ -25,7 +25,7 @@ const TABLES: &[(&str, &str)] = &[
     ("idempotency_keys", "t.user_id"),
 ];
 
-/// A digest of every row of everybody, or of `whose` alone, a line for each table.
+/// A digest of every row, or of the rows of `whose`, one line for each table.
 async fn digest(app: &TestApp, whose: Option<&[i64]>) -> String {
     let mut lines = String::new();
     for (table, owner) in TABLES {
@@ -40,7 +40,7 @@ async fn digest(app: &TestApp, whose: Option<&[i64]>) -> String {
     lines
 }
 
-/// A snack of `owner`'s that they like and have ordered, another one that can be ordered, and a user to be made an admin.
+/// A snack of `owner` that they like and have ordered, a second snack that can be ordered, and a user to promote.
 struct Ground {
     snack: String,
     order: String,
@@ -58,7 +58,7 @@ impl Ground {
         Self { snack, order, free, user }
     }
 
-    /// The path that names what is there.
+    /// The path of the endpoint for these resources.
     fn path(&self, endpoint: &Endpoint) -> String {
         endpoint.with(match endpoint.path.split('/').nth(1) {
             Some("auth") => return endpoint.with(&self.user.to_string()),
@@ -69,12 +69,12 @@ impl Ground {
         })
     }
 
-    /// A body that does the deed where it may be done. The snack that is ordered anew is one that nobody has ordered.
+    /// A body that succeeds for a permitted user. The second snack is ordered because nobody has ordered it yet.
     fn body(&self, endpoint: &Endpoint) -> Option<Value> {
         let mut body = endpoint.takes_body().then(|| valid_body(&endpoint.name(), &self.free))?;
         match endpoint.name().as_str() {
             "PUT /auth/users/{id}" | "PATCH /auth/users/{id}" => body["member_type"] = json!("admin"),
-            // The owner hates the snack: it cannot be approved.
+            // The owner hates the snack, so its order cannot be approved.
             "PUT /orders/{uid}/status" | "PATCH /orders/{uid}/status" | "PUT /order/{uid}" => {
                 body["status"] = json!("canceled");
             }
@@ -99,7 +99,7 @@ impl Ground {
     }
 }
 
-/// Whom the calls are made by and done to.
+/// The users of these tests.
 struct Setup {
     app: TestApp,
     admin: TestUser,
@@ -111,7 +111,7 @@ impl Setup {
     async fn new() -> Self {
         let app = TestApp::start().await;
         let (admin, owner, stranger) = (app.admin().await, app.member().await, app.member().await);
-        // The stranger has something too: a call that empties a table is no better for it.
+        // The stranger owns rows too, so that an endpoint that empties a table is noticed.
         app.snack(&stranger, "남의 것").await;
         Self { app, admin, owner, stranger }
     }
@@ -134,7 +134,7 @@ async fn what_is_for_others_is_refused_to_a_stranger_and_nothing_has_changed() {
         let ground = Ground::lay(app, owner, &name).await;
         let body = ground.body(&endpoint);
         let before = digest(app, None).await;
-        // Owning the resource makes nobody an admin.
+        // Owning the resource does not replace the admin role.
         let strangers: &[&TestUser] =
             if endpoint.access() == Access::Admins { &[stranger, owner] } else { &[stranger] };
         for user in strangers {
@@ -142,7 +142,7 @@ async fn what_is_for_others_is_refused_to_a_stranger_and_nothing_has_changed() {
             assert_eq!(digest(app, None).await, before, "{name}");
             refused += 1;
         }
-        // The very same request was sound: it does the deed for those whom it is for.
+        // The same request succeeds for the permitted user, so it was valid.
         let rightful: &TestUser = if endpoint.access() == Access::Admins { admin } else { owner };
         ground.send(app, &endpoint, Some(rightful), body.as_ref()).await.expect(200);
         assert_eq!(digest(app, None).await == before, endpoint.method == Method::GET, "{name}");
@@ -150,7 +150,8 @@ async fn what_is_for_others_is_refused_to_a_stranger_and_nothing_has_changed() {
     assert_eq!(refused, 20);
 }
 
-/// `body` with everything in it that could name somebody else or ask for more. Two names to sign in with are refused at once.
+/// `body` with every field that could name another user or ask for more rights. A sign-in with two user names is
+/// rejected.
 fn greedy(body: Option<Value>, victim: &TestUser) -> Option<Value> {
     let mut body = body?;
     let is_sign_in = body.get("username").is_some();
@@ -177,7 +178,7 @@ async fn what_anybody_may_do_is_done_to_nobody_elses_and_makes_nobody_more_than_
     for endpoint in setup.endpoints(&[Access::Anybody, Access::Members, Access::Oneself]).await {
         let name = endpoint.name();
         let ground = Ground::lay(app, owner, &name).await;
-        // A stranger for each: some of the calls end a sign-in or an account.
+        // One stranger for each endpoint, because some endpoints end a session or an account.
         let stranger = app.member().await;
         let others = [admin.id, owner.id, ground.user, setup.stranger.id];
         let before = digest(app, Some(&others)).await;
@@ -187,7 +188,7 @@ async fn what_anybody_may_do_is_done_to_nobody_elses_and_makes_nobody_more_than_
             Endpoint { path: format!("{}?user_id={}&id={}", endpoint.path, owner.id, owner.id), ..endpoint.clone() };
         let response = ground.send(app, &greedy_path, user, body.as_ref()).await;
         match name.as_str() {
-            // No picture of that name, no account or token, and no reaction of one's own to take back.
+            // There is no picture of that name, no such account or token, and no reaction of the stranger's own.
             "GET /media/{path}" => assert_eq!(response.status, 404, "{name}"),
             "POST /auth/token" | "POST /auth/token/refresh" => assert_eq!(response.status, 401, "{name}"),
             "DELETE /snacks/{uid}/reaction" => drop(response.expect_error(404, "reaction_not_found")),
@@ -202,14 +203,14 @@ async fn what_anybody_may_do_is_done_to_nobody_elses_and_makes_nobody_more_than_
         .await
         .expect("the admins");
     assert_eq!(admins, [admin.id]);
-    // What strangers registered and ordered is theirs, not the one's whom they named, and begins as everything does.
+    // What strangers registered and ordered belongs to them, not to the user they named, and has the initial status.
     let begun = "SELECT count(*) FROM snacks WHERE name LIKE 'POST %' AND registered_by <> $1
         AND like_reaction_count = 0 AND status = 'available'";
     let begun: i64 = sqlx::query_scalar(begun).bind(owner.id).fetch_one(app.db()).await.expect("a count");
     let orders = "SELECT count(*) FROM orders WHERE user_id <> $1 AND status = 'created'";
     let orders: i64 = sqlx::query_scalar(orders).bind(owner.id).fetch_one(app.db()).await.expect("a count");
     assert_eq!((begun, orders), (1, 2));
-    // The owner's password is the owner's still.
+    // The owner's password is unchanged.
     app.sign_in(owner.id, &owner.email).await;
 }
 

@@ -1,4 +1,4 @@
-//! Passwords: the form in which they are compared, and hashes that were made before there was such a form.
+//! Passwords: the normalised form that is compared, and hashes from releases without one.
 
 use std::time::{Duration, Instant};
 
@@ -31,7 +31,7 @@ fn decomposed(text: &str) -> String {
     text.nfd().collect()
 }
 
-/// Gives the user a hash of exactly these bytes, as releases did that knew no form of passwords.
+/// Stores a hash of exactly these bytes, as releases without normalisation did.
 async fn store_hash(app: &TestApp, user: &TestUser, password: &str, params: Params) -> String {
     let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
     let hash = argon2.hash_password(password.as_bytes()).expect("a hash").to_string();
@@ -126,12 +126,12 @@ async fn a_hash_made_before_works_and_is_replaced_by_one_of_the_form() {
     let (member, other) = (app.member().await, app.member().await);
     let typed = decomposed(TYPED);
     let old = store_hash(&app, &member, &typed, Params::DEFAULT).await;
-    // Nothing but a success replaces it.
+    // Only a successful sign-in replaces the hash.
     sign_in(&app, &member.email, TYPED).await.expect_error(401, "invalid_credentials");
     sign_in(&app, &member.email, &decomposed("새우깡")).await.expect_error(401, "invalid_credentials");
     assert_eq!(stored_hash(&app, &member).await, old);
 
-    // Each of several at once gets in, although one of them replaces what the others have read.
+    // Concurrent sign-ins all succeed, although one of them replaces the hash that the others have read.
     for response in join_all((0..6).map(|_| sign_in(&app, &member.email, &typed))).await {
         let tokens = response.expect(200);
         app.post_open("/auth/token/refresh", json!({"refresh": tokens["refresh"]})).await.expect(200);
@@ -180,8 +180,8 @@ async fn a_password_in_another_form_costs_the_same_whether_there_is_an_account_o
     }
     app.delete(&gone, "/auth/users/resign").await.expect(204);
     let wrong = decomposed("꼬깔콘과 새우깡 사랑");
-    // The least of several, in turns: load makes some of them slower, but one of two hashes that is left out makes all of them
-    // faster, by two fifths.
+    // The fastest of several attempts: load slows some of them down, but leaving out one of two hashes speeds all of
+    // them up by two fifths.
     let tries = [
         (member.email.as_str(), wrong.as_str()),
         ("nobody@snack.example", wrong.as_str()),

@@ -1,4 +1,5 @@
-//! Roles and resignations: who may give them, that an admin always remains, and that a change bites with the next request.
+//! Roles and resignations: who may change them, one active admin always remains, and changes apply from the next
+//! request.
 
 use std::time::Duration;
 
@@ -35,7 +36,7 @@ async fn is_admin(app: &TestApp, user: &TestUser) -> u16 {
     app.get(user, "/checks/is_admin").await.status.as_u16()
 }
 
-/// Asks until the answer to `/checks/is_admin` is `status`.
+/// Repeats `GET /checks/is_admin` until its status is `status`.
 async fn until(app: &TestApp, user: &TestUser, status: u16) {
     let asking = async { while is_admin(app, user).await != status {} };
     timeout(Duration::from_secs(5), asking)
@@ -43,7 +44,7 @@ async fn until(app: &TestApp, user: &TestUser, status: u16) {
         .unwrap_or_else(|_| panic!("the standing did not become a {status} in time"));
 }
 
-/// Changes the type behind the server's back.
+/// Changes the type in the database, past the server.
 async fn set_by_sql(app: &TestApp, id: i64, member_type: &str) {
     sqlx::query("UPDATE users SET member_type = $2::member_type WHERE id = $1")
         .bind(id)
@@ -101,7 +102,7 @@ async fn the_only_active_admin_can_neither_step_down_nor_resign() {
     let app = TestApp::start().await;
     let (admin, other, member) = (app.admin().await, app.admin().await, app.member().await);
     resign(&app, &other).await.expect(204);
-    // Admins who resigned do not count, members may go as they like.
+    // Resigned admins do not count, and members may resign.
     set_type(&app, &admin, admin.id, "member").await.expect_error(409, "last_admin");
     resign(&app, &admin).await.expect_error(409, "last_admin");
     set_type(&app, &admin, admin.id, "admin").await.expect(200);
@@ -120,7 +121,7 @@ async fn who_resigns_is_refused_from_then_on_and_their_row_stays() {
     let app = TestApp::start().await;
     let (admin, member) = (app.admin().await, app.member().await);
     let elsewhere = app.sign_in(member.id, &member.email).await;
-    // Known to the server, and so in its memory.
+    // The request puts the user into the server's cache.
     app.get(&member, "/auth/users/profile").await.expect(200);
     resign(&app, &member).await.expect(204);
     for device in [&member, &elsewhere] {
@@ -150,7 +151,7 @@ async fn of_admins_who_all_resign_at_once_one_stays() {
         for response in stayed {
             response.expect_error(409, "last_admin");
         }
-        // The next round begins without admins.
+        // The next round starts without admins.
         sqlx::query("UPDATE users SET member_type = 'member'").execute(app.db()).await.expect("an update");
     }
 }
@@ -165,7 +166,7 @@ async fn of_two_admins_who_demote_each_other_at_once_one_stays() {
             join(set_type(&app, &one, two.id, "member"), set_type(&replica, &two, one.id, "member")).await;
         let responses = [first.status.as_u16(), second.status.as_u16()];
         assert_eq!(active_admins(&app).await, 1, "{responses:?}");
-        // The slower one was told that nobody would be left, or was no admin any more.
+        // The slower request was rejected because no admin would be left, or because its sender was no longer an admin.
         assert_eq!(responses.iter().filter(|status| **status == 200).count(), 1, "{responses:?}");
         assert!(responses.iter().all(|status| [200, 403, 409].contains(status)), "{responses:?}");
         set_by_sql(&app, one.id, "member").await;
@@ -192,7 +193,7 @@ async fn a_changed_type_is_in_force_with_the_very_next_request() {
     let (admin, member) = (app.admin().await, app.member().await);
     for _ in 0..10 {
         for (member_type, status) in [("admin", 200), ("member", 403)] {
-            // The member asks all the while.
+            // The member sends requests throughout.
             let asking = join_all((0..8).map(|_| is_admin(&app, &member)));
             let (changed, _) = join(set_type(&app, &admin, member.id, member_type), asking).await;
             changed.expect(200);
@@ -236,7 +237,7 @@ async fn a_change_by_sql_reaches_servers_that_remember_otherwise() {
     for (member_type, status) in [("admin", 200), ("member", 403)].repeat(5) {
         set_by_sql(&app, member.id, member_type).await;
         until(&app, &member, status).await;
-        // Nor does it go back on what it said.
+        // The server does not return to the earlier type.
         for _ in 0..5 {
             assert_eq!(is_admin(&app, &member).await, status);
         }
@@ -248,7 +249,7 @@ async fn a_standing_that_was_read_before_a_change_is_not_remembered_after_it() {
     let app = TestApp::start().await;
     let (admin, member) = (app.admin().await, app.member().await);
     let standings = &app.state.standings;
-    // A reader whose answers are held up on their way from Postgres.
+    // A reader whose responses from Postgres are delayed.
     let (proxy, database) = through_proxy(&app.state.config.database).await;
     let slow = PgPoolOptions::new()
         .max_connections(1)
@@ -262,7 +263,7 @@ async fn a_standing_that_was_read_before_a_change_is_not_remembered_after_it() {
     let before: DateTime<Utc> =
         sqlx::query_scalar("SELECT clock_timestamp()").fetch_one(app.db()).await.expect("the time");
 
-    // A connection is pinged on its way back to the pool; responses held by then would keep it there for ever.
+    // The pool pings a connection that is returned to it, and would wait for the held response forever.
     while slow.num_idle() == 0 {
         tokio::task::yield_now().await;
     }
@@ -289,7 +290,7 @@ async fn a_server_that_lost_the_channel_does_not_trust_its_memory() {
     let app = TestApp::start().await;
     let member = app.member().await;
     for (member_type, status) in [("admin", 200), ("member", 403)].repeat(2) {
-        // The change comes while nobody listens: its notification is lost for good.
+        // The change happens without a listener, so its notification is lost.
         sqlx::query(
             "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
              WHERE datname = current_database() AND query ILIKE 'LISTEN%'",
@@ -299,7 +300,7 @@ async fn a_server_that_lost_the_channel_does_not_trust_its_memory() {
         .expect("a terminated listener");
         set_by_sql(&app, member.id, member_type).await;
         until(&app, &member, status).await;
-        // Listening again, it learns of changes as before.
+        // After listening again the server receives changes as before.
         set_by_sql(&app, member.id, "admin").await;
         until(&app, &member, 200).await;
         set_by_sql(&app, member.id, "member").await;

@@ -1,5 +1,5 @@
-//! Every call of the document with every kind of token: a good one opens what is for its holder, any other opens nothing
-//! that needs one and spoils nothing that needs none.
+//! Every endpoint of the OpenAPI document with every kind of token: a valid token works for its holder, an invalid one
+//! opens no protected endpoint and does not affect a public one.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::Utc;
@@ -15,14 +15,14 @@ use crate::{
     support::test_app::{TestApp, TestUser},
 };
 
-/// How many calls need a token.
+/// Number of endpoints that need a token.
 const GUARDED: usize = 31;
-/// How many kinds of bad tokens there are, and how many cells each guarded call has: those, none at all, and the token of
-/// somebody who has been an admin.
+/// Number of invalid tokens. A protected endpoint has that many cases, one without a token and one with the token of a
+/// former admin.
 const BAD: usize = 12;
 const CELLS: usize = BAD + 2;
 
-/// Tokens that nobody should accept, each wrong in one respect.
+/// Tokens that must be rejected, each with one defect.
 async fn bad_tokens(app: &TestApp) -> [(&'static str, String); BAD] {
     let member = app.member().await;
     let secret = app.state.config.jwt_secret.expose_secret().to_owned();
@@ -33,7 +33,7 @@ async fn bad_tokens(app: &TestApp) -> [(&'static str, String); BAD] {
     nobodys["user_id"] = json!(i64::MAX);
 
     let body = member.access.split('.').nth(1).expect("claims").to_owned();
-    // Signed as it should be, by a header that says otherwise.
+    // Correctly signed, but the header claims otherwise.
     let headed = |header: Value, key: &EncodingKey| {
         let signed = format!("{}.{body}", URL_SAFE_NO_PAD.encode(header.to_string()));
         let signature = jsonwebtoken::crypto::sign(signed.as_bytes(), key, Algorithm::HS256).expect("a signature");
@@ -61,7 +61,7 @@ async fn bad_tokens(app: &TestApp) -> [(&'static str, String); BAD] {
     ]
 }
 
-/// As many people as there are calls, each an admin when their token was made and a member since: resigning takes one away.
+/// One former admin for each endpoint, because resigning uses one up. Their tokens date from before the demotion.
 async fn demoted_admins(app: &TestApp, count: usize) -> Vec<TestUser> {
     let boss = app.admin().await;
     let users = app.users(i32::try_from(count).expect("a small crowd")).await;
@@ -74,7 +74,7 @@ async fn demoted_admins(app: &TestApp, count: usize) -> Vec<TestUser> {
     users
 }
 
-/// The call, wrong in every other respect as well: nothing there, no body, no type, an absurd query.
+/// The request, with every other defect as well: nothing exists, no body, no content type, an absurd query.
 async fn ask(app: &TestApp, endpoint: &Endpoint, token: Option<&str>) -> Response {
     let path = format!("{}?limit=0&ordering=x&year=x", endpoint.with("%FF"));
     let request = app.request(endpoint.method.clone(), &path);
@@ -85,7 +85,7 @@ async fn ask(app: &TestApp, endpoint: &Endpoint, token: Option<&str>) -> Respons
     .await
 }
 
-/// Status, code and challenge, in one line to be compared.
+/// Status, code and challenge in one line.
 fn told(response: &Response) -> String {
     let code = response.body["code"].as_str().unwrap_or_default();
     format!("{} {code} {}", response.status.as_u16(), response.header("www-authenticate")).trim_end().to_owned()
@@ -96,7 +96,7 @@ async fn no_call_that_needs_a_token_is_opened_by_a_bad_one_and_no_admins_call_by
     let app = TestApp::start().await;
     let mut guarded: Vec<Endpoint> =
         endpoints(&app).await.into_iter().filter(|endpoint| endpoint.access() != Access::Anybody).collect();
-    // Were a bad token to open this one, its holder would be gone, and with them whatever else it opens.
+    // If an invalid token were accepted here, its holder's account would be gone for the other cases.
     guarded.sort_by_key(|endpoint| endpoint.path.ends_with("/resign"));
     let bad = bad_tokens(&app).await;
     let demoted = demoted_admins(&app, guarded.len()).await;
@@ -140,7 +140,7 @@ async fn no_call_that_needs_no_token_is_spoiled_by_a_bad_one() {
             assert_eq!(told(&ask(&app, endpoint, Some(token)).await), plain, "{} {case}", endpoint.name());
         }
     }
-    // What the document does not list is as open.
+    // Paths outside the OpenAPI document behave like public endpoints.
     for path in ["/", "/app/", "/docs", "/openapi.json", "/nowhere"] {
         let plain = told(&app.send(app.request(Method::GET, path)).await);
         for (case, token) in &bad {

@@ -1,4 +1,4 @@
-//! Tokens: what is in them, how refresh tokens are spent, what ends a sign-in, and which tokens nobody should accept.
+//! Tokens: their claims, the use of refresh tokens, the end of a session, and tokens that must be rejected.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ async fn refresh(app: &TestApp, token: &str) -> Response {
     app.post_open("/auth/token/refresh", json!({"refresh": token})).await
 }
 
-/// Exchanges a refresh token that is good and returns its successor.
+/// Exchanges a valid refresh token and returns its successor.
 async fn exchange(app: &TestApp, token: &str) -> String {
     let pair = refresh(app, token).await.expect(200);
     pair["refresh"].as_str().expect("a refresh token").to_owned()
@@ -35,7 +35,7 @@ async fn bearer(app: &TestApp, token: &str) -> Response {
     app.send(app.request(Method::GET, "/checks/is_authenticated").bearer_auth(token)).await
 }
 
-/// The header and the claims of a token, unverified.
+/// Header and claims of a token, without verification.
 pub fn read(token: &str) -> (Value, Value) {
     let mut parts = token.split('.').map(|part| {
         let bytes = URL_SAFE_NO_PAD.decode(part).expect("base64url");
@@ -48,7 +48,7 @@ pub fn sign(claims: &Value, algorithm: Algorithm, secret: &str) -> String {
     encode(&Header::new(algorithm), claims, &EncodingKey::from_secret(secret.as_bytes())).expect("a token")
 }
 
-/// Makes it look as if the refresh token had been spent `seconds` earlier.
+/// Moves the use of the refresh token `seconds` into the past.
 async fn spent_earlier(app: &TestApp, token: &str, seconds: f64) {
     let jti: Uuid = read(token).1["jti"].as_str().expect("jti").parse().expect("a uuid");
     let spent = sqlx::query("UPDATE refresh_tokens SET used_at = used_at - make_interval(secs => $2) WHERE jti = $1 AND used_at IS NOT NULL")
@@ -80,7 +80,7 @@ async fn a_token_says_what_the_contract_says_and_no_more() {
         );
         assert!((Utc::now().timestamp() - issued).abs() < 30, "{issued}");
         assert!((expires - issued - seconds).abs() <= 1, "{claims}");
-        // The key is the bytes of the secret, as other programs would take it.
+        // The key is the bytes of the secret, so that other programs can verify tokens.
         decode::<Value>(token, &DecodingKey::from_secret(secret.as_bytes()), &Validation::new(Algorithm::HS256))
             .expect("a signature");
     }
@@ -116,7 +116,7 @@ async fn a_spent_token_gets_another_pair_of_the_same_sign_in_within_the_grace() 
     let second = exchange(&app, &member.refresh).await;
     assert_ne!(first, second);
     let (first, second) = (exchange(&app, &first).await, exchange(&app, &second).await);
-    // The same sign-in: signing out with one of them ends the other.
+    // Both belong to one session: signing out with one of them ends the other.
     sign_out(&app, &first).await;
     refresh(&app, &second).await.expect_error(401, "invalid_token");
     refresh(&app, &member.refresh).await.expect_error(401, "invalid_token");
@@ -134,7 +134,7 @@ async fn a_spent_token_after_the_grace_ends_its_sign_in_and_no_other() {
     refresh(&app, &member.refresh).await.expect_error(401, "invalid_token");
     refresh(&app, &successor).await.expect_error(401, "invalid_token");
     refresh(&app, &within_the_grace).await.expect_error(401, "invalid_token");
-    // Access tokens live on until they expire, and so do the other sign-ins.
+    // Access tokens stay valid until they expire, and so do other sessions.
     bearer(&app, &member.access).await.expect(200);
     exchange(&app, &elsewhere.refresh).await;
     exchange(&app, &bystander.refresh).await;
@@ -164,7 +164,7 @@ async fn of_parallel_refreshes_without_a_grace_one_gets_a_pair() {
         for response in lost {
             response.expect_error(401, "invalid_token");
         }
-        // The others looked like theft: the sign-in has ended.
+        // The other uses count as theft, so the session has ended.
         let successor = won[0].body["refresh"].as_str().expect("a token");
         refresh(&app, successor).await.expect_error(401, "invalid_token");
     }
@@ -196,7 +196,7 @@ async fn a_spent_token_gets_five_more_pairs_within_the_grace_and_then_the_sign_i
         exchange(&app, &successor).await;
     }
     assert!(app.get(&admin, "/audit?action=refresh_token_reuse").await.expect(200).rows().is_empty());
-    // After the grace it is a theft as before.
+    // After the grace period another use counts as theft again.
     spent_earlier(&app, &member.refresh, 601.0).await;
     refresh(&app, &member.refresh).await.expect_error(401, "invalid_token");
     assert_eq!(app.get(&admin, "/audit?action=refresh_token_reuse").await.expect(200).rows().len(), 1);
@@ -241,7 +241,7 @@ async fn signing_out_ends_one_sign_in_and_leaves_access_tokens_alone() {
     refresh(&app, &successor).await.expect_error(401, "invalid_token");
     bearer(&app, &member.access).await.expect(200);
     exchange(&app, &elsewhere.refresh).await;
-    // Once more is no error, nor is a token that nobody knows.
+    // Repeating it is no error, and neither is an unknown token.
     sign_out(&app, &successor).await;
     sign_out(&app, "nonsense").await;
 }
@@ -251,7 +251,7 @@ async fn an_access_token_signs_nobody_out() {
     let app = TestApp::start().await;
     let member = app.member().await;
     sign_out(&app, &member.access).await;
-    // Nor does one that was forged in the name of the refresh token.
+    // A forged refresh token does not end the session either.
     let forged = sign(&read(&member.refresh).1, Algorithm::HS256, "another secret, also of 32 bytes or more");
     sign_out(&app, &forged).await;
     exchange(&app, &member.refresh).await;
@@ -292,7 +292,7 @@ async fn tokens_of_the_previous_key_hold_while_keys_are_being_changed() {
     let new = TestApp::serve(config.clone()).await;
     bearer(&new, &member.access).await.expect(200);
     let pair = refresh(&new, &member.refresh).await.expect(200);
-    // What is signed now is signed with the new key.
+    // New tokens are signed with the new key.
     let access = pair["access"].as_str().expect("a token");
     bearer(&new, access).await.expect(200);
     bearer(&old, access).await.expect_error(401, "invalid_token");
@@ -302,7 +302,7 @@ async fn tokens_of_the_previous_key_hold_while_keys_are_being_changed() {
     bearer(&changed, &member.access).await.expect_error(401, "invalid_token");
 }
 
-/// Tokens that are wrong in one respect each, made from the claims of a good one.
+/// Tokens made from the claims of a valid one, each with one defect.
 fn hostile(app: &TestApp, good: &str, other_kind: &str) -> Vec<(String, String)> {
     let secret = app.state.config.jwt_secret.expose_secret().to_owned();
     let claims = read(good).1;
@@ -360,7 +360,7 @@ async fn a_hostile_bearer_token_is_refused() {
         assert_eq!(response.status, 401, "{what}");
         response.expect_error(401, "invalid_token");
     }
-    // The same claims pass when they are signed as they should be: the others failed for what is wrong with them.
+    // The same claims are accepted when they are signed correctly, so the others failed because of their defect.
     let sound = sign(&read(&member.access).1, Algorithm::HS256, secret);
     bearer(&app, &sound).await.expect(200);
 }
@@ -398,7 +398,7 @@ async fn an_authorization_header_that_holds_no_bearer_token_is_a_401() {
         response.expect_error(401, &code);
     }
     ask(b"Bearer \xff\xfe").await.expect_error(401, "invalid_token");
-    // The scheme's case does not matter.
+    // The scheme is case-insensitive.
     ask(format!("bearer {access}").as_bytes()).await.expect(200);
 }
 
@@ -406,7 +406,7 @@ async fn an_authorization_header_that_holds_no_bearer_token_is_a_401() {
 async fn expired_tokens_are_cleaned_away_with_the_sign_ins_that_are_left_without_any() {
     let app = TestApp::start().await;
     let (gone, half, live) = (app.member().await, app.member().await, app.member().await);
-    // A sign-in with one token that has expired and one that has not.
+    // A session with an expired and a valid token.
     app.post_open("/auth/token/refresh", json!({"refresh": half.refresh})).await.expect(200);
     let expire = "UPDATE refresh_tokens SET expires_at = now() - interval '1 s' FROM sign_ins
         WHERE sign_ins.id = sign_in_id AND (user_id = $1 OR (user_id = $2 AND used_at IS NOT NULL))";

@@ -1,4 +1,4 @@
-//! Users as admins see them: search, filters, orderings and walks.
+//! Users as admins see them: search, filters, orderings and pages.
 
 use serde_json::{Value, json};
 use snack_server::{audit::log::Actor, auth::users};
@@ -6,7 +6,7 @@ use unicode_normalization::UnicodeNormalization;
 
 use crate::support::test_app::{TestApp, TestUser};
 
-/// Everybody in these tests besides the admin who asks. Their passwords are nobody's business: no hash is computed.
+/// All users of these tests except the admin. No password hash is computed for them.
 const PEOPLE: &[(&str, &str)] = &[
     ("Kim@one.example", "김간식"),
     ("lee@ONE.example", "이과자"),
@@ -22,7 +22,7 @@ async fn users(app: &TestApp) -> TestUser {
     for (email, name) in PEOPLE {
         users::create(app.db(), &Actor::local(), email, name, "no hash").await.expect("a user");
     }
-    // Ties in what one sorts by: half of them joined at the same instant.
+    // Half of them joined at the same instant, so that the orderings have ties.
     sqlx::query("UPDATE users SET date_joined = '2024-01-04T03:00:00Z' WHERE id % 2 = 0")
         .execute(app.db())
         .await
@@ -36,7 +36,7 @@ async fn set(app: &TestApp, email: &str, what: &str) {
     assert_eq!(changed.rows_affected(), 1);
 }
 
-/// The emails that `GET /auth/users` lists for `query`, page by page.
+/// The emails in `GET /auth/users` with `query`, from all pages.
 async fn walk(app: &TestApp, admin: &TestUser, query: &str, limit: usize) -> Vec<String> {
     let mut emails = Vec::new();
     let mut cursor = String::new();
@@ -66,11 +66,11 @@ async fn a_search_finds_parts_of_emails_and_names_whatever_their_case_and_form()
         ("one.EXAMPLE", &["Kim@one.example", "lee@ONE.example"]),
         ("ZOË", &["zoe@three.example"]),
         ("kim@", &["Kim@one.example"]),
-        // Wildcards of SQL are letters like any other.
+        // SQL wildcards are ordinary characters.
         ("%", &["zoe@three.example"]),
         ("_", &["ann_lee@three.example"]),
         ("\\", &[]),
-        // A domain is found as it is read and as it is stored.
+        // A domain is found in its readable and in its stored form.
         ("한국", &["han@xn--3e0b707e.kr"]),
         ("HAN@한국.kr", &["han@xn--3e0b707e.kr"]),
         ("xn--3e0b", &["han@xn--3e0b707e.kr"]),
@@ -113,7 +113,7 @@ async fn filters_tell_members_from_admins_and_those_who_left_from_those_who_did_
         expected.sort_unstable();
         assert_eq!(found, expected, "{query}");
     }
-    // Unless filtered everybody is there, the resigned too; an empty value filters nothing.
+    // Without filters everybody is listed, resigned users too. An empty value filters nothing.
     for query in ["", "member_type=&is_deleted=&search=&ordering="] {
         assert_eq!(walk(&app, &admin, query, 100).await.len(), PEOPLE.len() + 1, "{query}");
     }
@@ -123,7 +123,7 @@ async fn filters_tell_members_from_admins_and_those_who_left_from_those_who_did_
 async fn every_ordering_is_total_and_its_reverse_is_the_reverse() {
     let app = TestApp::start().await;
     let admin = users(&app).await;
-    // Two of the same name.
+    // Two users with the same name.
     users::create(app.db(), &Actor::local(), "aaa@two.example", "CHOCO  Choi", "no hash").await.expect("a user");
     let rows = app.get(&admin, "/auth/users?limit=100").await.expect(200).rows().clone();
     for (ordering, key) in [("date_joined", "date_joined"), ("name", "name"), ("email", "email")] {
@@ -165,7 +165,7 @@ async fn a_walk_skips_none_and_repeats_none_while_others_sign_up() {
                 users::create(app.db(), &Actor::local(), &email, name, "no hash").await.expect("a user");
             }
             match response["next_cursor"].as_str() {
-                // Those who come at the end come faster than the walk goes.
+                // Users are added at the end faster than pages are read.
                 Some(next) if page < 30 => next.clone_into(&mut cursor),
                 _ => break,
             }

@@ -1,4 +1,4 @@
-//! Rows of the first release, whose comparison forms follow the present rules after an upgrade.
+//! Rows of the first release, whose comparison keys are rewritten by the present rules after an upgrade.
 
 use serde_json::json;
 use snack_server::{app, auth::password::hash_blocking, config::Config};
@@ -10,7 +10,7 @@ use crate::support::{
     test_app::{PASSWORD, TestApp, settings},
 };
 
-/// A database as the last release before this one left it.
+/// A database as the previous release left it.
 async fn old_database() -> PgConnectOptions {
     let database = database::create_empty().await;
     let mut connection = PgConnection::connect_with(&database).await.expect("Postgres");
@@ -18,7 +18,7 @@ async fn old_database() -> PgConnectOptions {
     database
 }
 
-/// Adds users with everybody's password: email, email key, name, name key.
+/// Adds users with the password of all users: email, email key, name, name key.
 async fn add_users(database: &PgConnectOptions, users: &[[&str; 4]]) {
     let mut connection = PgConnection::connect_with(database).await.expect("Postgres");
     let hash = hash_blocking(PASSWORD).expect("a hash");
@@ -56,7 +56,7 @@ async fn name_keys(db: &PgPool) -> Vec<String> {
     sqlx::query_scalar("SELECT name_key FROM snacks ORDER BY id").fetch_all(db).await.expect("snacks")
 }
 
-/// `pairs` as [`emails`] answers them.
+/// `pairs` in the shape of [`emails`].
 fn owned(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
     pairs.iter().map(|(email, key)| ((*email).to_owned(), (*key).to_owned())).collect()
 }
@@ -80,7 +80,7 @@ async fn rows_of_the_last_release_are_found_by_the_present_rules() {
     add_snacks(&database, &[["새우\u{ad}깡", "새우\u{ad}깡"], ["Oreo", "oreo"], ["\u{200b}", "\u{200b}"]]).await;
 
     let app = TestApp::serve(setup(&database)).await;
-    // Answered only after the server has begun to serve.
+    // The keys are rewritten after the server has begun to serve.
     let kim = app.sign_in(1, "kim@xn--3e0b707e.kr").await;
     let expected = [
         ("Kim@xn--3e0b707e.kr", "kim@xn--3e0b707e.kr"),
@@ -91,7 +91,7 @@ async fn rows_of_the_last_release_are_found_by_the_present_rules() {
         ("jung@[127.0.0.1]", "jung@[127.0.0.1]"),
     ];
     assert_eq!(emails(app.db()).await, owned(&expected));
-    // As they were typed once, and as they are stored.
+    // As they were typed, and as they are stored.
     for (email, id) in users.iter().map(|user| user[0]).chain(expected.map(|(email, _)| email)).zip((1..=6).cycle()) {
         let person = app.sign_in(id, email).await;
         assert_eq!(app.get(&person, "/auth/users/profile").await.expect(200)["id"], id);
@@ -103,7 +103,7 @@ async fn rows_of_the_last_release_are_found_by_the_present_rules() {
     app.post(&kim, "/snacks", json!({"name": "새우깡", "price": 1})).await.expect_error(409, "snack_name_taken");
     let found = app.get(&kim, "/snacks?search=%EC%83%88%EC%9A%B0%EA%B9%A1").await.expect(200);
     assert_eq!(found.column("name"), ["새우\u{ad}깡"]);
-    // What the present rules refuse stays as it is.
+    // A value that the present rules reject stays as it is.
     assert_eq!(found.column("url"), ["https:old.example/a b"]);
     let name_key: String =
         sqlx::query_scalar("SELECT name_key FROM users WHERE id = 1").fetch_one(app.db()).await.expect("a user");
@@ -116,7 +116,7 @@ async fn of_two_old_rows_that_are_one_the_older_gets_the_form_and_both_go_on() {
     let users = [
         ["kim@한국。kr", "kim@한국。kr", "김", "김"],
         ["kim@한국.kr", "kim@한국.kr", "김", "김"],
-        // Here the younger has the present form already.
+        // Here the younger user already has the present key.
         ["lee@한국.kr", "lee@한국.kr", "이", "이"],
         ["lee@xn--3e0b707e.kr", "lee@xn--3e0b707e.kr", "이", "이"],
     ];
@@ -129,7 +129,7 @@ async fn of_two_old_rows_that_are_one_the_older_gets_the_form_and_both_go_on() {
 
     let migrate = Run::on(&database, &["migrate"]).end().await;
     assert_eq!((migrate.code, migrate.stdout.as_str()), (Some(0), ""));
-    // The warnings name who has what.
+    // The warnings name both users.
     let lines: Vec<&str> = migrate.stderr.lines().collect();
     assert_eq!(lines.len(), 4, "{}", migrate.stderr);
     let pairs = [("user_id", 2, 1), ("user_id", 3, 4), ("snack_id", 2, 1), ("snack_id", 3, 1)];
@@ -141,7 +141,7 @@ async fn of_two_old_rows_that_are_one_the_older_gets_the_form_and_both_go_on() {
 
     let app = TestApp::serve(setup(&database)).await;
     for (user, id) in users.iter().zip(1..) {
-        // The first signs in by the domain as it is stored now, which is the other's as well.
+        // The first user signs in with the stored domain, which is also the other user's.
         let person = app.sign_in(id, user[0]).await;
         let own = app.get(&person, "/auth/users/profile").await.expect(200)["id"].clone();
         assert_eq!(own, id, "{}", user[0]);
@@ -169,7 +169,7 @@ async fn an_upgrade_goes_on_where_it_ended_and_takes_in_what_an_older_server_add
         sqlx::query_scalar(old).fetch_one(connection).await.expect("a count")
     };
 
-    // Several servers at once.
+    // Several servers migrate at once.
     let starts = (0..3).map(async |_| {
         let pool = app::connect(&database).await.expect("Postgres");
         app::update_keys(&pool).await.expect("an update");
@@ -177,7 +177,7 @@ async fn an_upgrade_goes_on_where_it_ended_and_takes_in_what_an_older_server_add
     futures_util::future::join_all(starts).await;
     assert_eq!(count(&mut connection).await, 0);
 
-    // As one leaves it that ends half-way: the first batch is noted, the second is not and partly done.
+    // An interrupted migration: the first batch is recorded, the second is not and is partly done.
     let undo = "UPDATE snacks SET name_key = name WHERE id > 1500";
     sqlx::query(undo).execute(&mut connection).await.expect("old forms");
     let progress = "UPDATE comparison_forms SET last_id = 1000 WHERE table_name = 'snacks'";
@@ -186,7 +186,7 @@ async fn an_upgrade_goes_on_where_it_ended_and_takes_in_what_an_older_server_add
     app::update_keys(&pool).await.expect("an update");
     assert_eq!(count(&mut connection).await, 0);
 
-    // A server of the release before that still runs.
+    // A server of the previous release is still running.
     let new = "INSERT INTO snacks (name, name_key, price)
                SELECT '새' || chr(173) || n, '새' || chr(173) || n, 1 FROM generate_series(1, 3) AS n";
     sqlx::query(new).execute(&mut connection).await.expect("snacks");
@@ -194,7 +194,7 @@ async fn an_upgrade_goes_on_where_it_ended_and_takes_in_what_an_older_server_add
     app::update_keys(&pool).await.expect("an update");
     assert_eq!(count(&mut connection).await, 0);
 
-    // A later release with other rules has its forms left alone.
+    // The keys of a later release with other rules are left alone.
     let later = "UPDATE comparison_forms SET form = 1000, last_id = 0";
     sqlx::query(later).execute(&mut connection).await.expect("progress");
     sqlx::query("UPDATE snacks SET name_key = 'later' WHERE id = 1").execute(&mut connection).await.expect("a form");

@@ -1,4 +1,5 @@
-//! Postgres out of reach: told within three seconds, by every call that needs it and by no other, and over when it is over.
+//! Postgres out of reach: every endpoint that needs it responds with 503 within three seconds, the others go on, and
+//! the server recovers by itself.
 
 use std::time::{Duration, Instant};
 
@@ -15,11 +16,11 @@ use crate::support::{
     test_app::{PASSWORD, TestApp, TestUser},
 };
 
-/// A server whose way to Postgres can be cut, with a member, an admin, a snack and an order.
+/// A server that reaches Postgres through a proxy, with a member, an admin, a snack and an order.
 struct Setup {
     app: TestApp,
     proxy: Proxy,
-    /// The database, by a way that is always up.
+    /// The database, past the proxy.
     database: PgConnectOptions,
     member: TestUser,
     admin: TestUser,
@@ -38,7 +39,7 @@ impl Setup {
         Self { app, proxy, database, member, admin, snack, order }
     }
 
-    /// A call of each kind that cannot do without Postgres.
+    /// A request of each kind that needs Postgres.
     fn endpoints(&self) -> Vec<(Method, String, Option<&TestUser>, Value)> {
         let (member, admin) = (Some(&self.member), Some(&self.admin));
         let line = json!({"snacks": [{"uid": self.snack, "quantity": 1}]});
@@ -77,7 +78,7 @@ impl Setup {
         ]
     }
 
-    /// Makes a call; the answer and how long it took.
+    /// Sends a request, and returns the response and its duration.
     async fn make(
         &self,
         (method, path, user, body): (Method, String, Option<&TestUser>, Value),
@@ -98,13 +99,13 @@ impl Setup {
         self.app.send(request).await.status.as_u16()
     }
 
-    /// Waits until the server has found its way back to Postgres.
+    /// Waits until the server reaches Postgres again.
     async fn recovered(&self) {
         let asking = async { while self.ready().await != 200 {} };
         timeout(Duration::from_secs(10), asking).await.expect("a server that is ready again");
     }
 
-    /// Breaks the line for a while, at a moment at which its connections have just been used.
+    /// Breaks the connections to Postgres right after they have been used.
     async fn survive(&self, mode: Mode) {
         assert_eq!(self.ready().await, 200);
         let warm = (0..8).map(|_| self.app.get(&self.member, "/snacks"));
@@ -118,7 +119,7 @@ impl Setup {
                 response.expect_error(503, "unavailable");
             }
         }
-        // What needs no Postgres goes on, and so does telling who is not signed in.
+        // Endpoints that need no Postgres go on, and so does the rejection of requests without a token.
         let ask = async |path: &str| self.app.send(self.app.request(Method::GET, path)).await;
         ask("/health/live").await.expect(200);
         ask("/openapi.json").await.expect(200);
@@ -129,7 +130,7 @@ impl Setup {
         self.proxy.set_mode(Mode::Pass);
         self.proxy.reap();
         self.recovered().await;
-        // Nothing of what was refused has been done by half, and everything works as before.
+        // The failed requests have changed nothing, and everything works as before.
         let order = self.app.get(&self.member, &format!("/orders/{}", self.order)).await.expect(200);
         assert_eq!((&order["status"], order["purchases"].as_array().map(Vec::len)), (&json!("created"), Some(1)));
         let name = format!("{mode:?}");
@@ -183,7 +184,7 @@ async fn a_change_of_role_during_an_outage_is_known_when_it_is_over() {
     let app = &setup.app;
     app.get(&setup.member, "/checks/is_admin").await.expect_error(403, "permission_denied");
     setup.proxy.set_mode(Mode::Refuse);
-    // Somebody else, on another way.
+    // The change is made past the proxy.
     let direct = sqlx::PgPool::connect_with(setup.database.clone()).await.expect("Postgres");
     sqlx::query("UPDATE users SET member_type = 'admin' WHERE id = $1")
         .bind(setup.member.id)
@@ -205,7 +206,7 @@ async fn a_request_that_waits_is_not_given_up_because_no_connection_is_left_for_
     setup.proxy.set_mode(Mode::Exhausted);
     let path = format!("/snacks/{}", setup.snack);
     let mut edit = std::pin::pin!(setup.app.patch(&setup.member, &path, json!({"price": "700"})));
-    // Long enough for the server to doubt that Postgres is there.
+    // Longer than the watchdog waits before it probes Postgres.
     let early = timeout(Duration::from_millis(2500), edit.as_mut()).await;
     assert!(early.is_err(), "given up: {early:?}");
     lock.rollback().await.expect("the end of the lock");

@@ -1,5 +1,5 @@
-//! Which index each call goes through, seen in Postgres's own figures: a call that reads a large table from one end to the
-//! other is slow only when the office has grown old.
+//! The index that each endpoint uses, from the statistics of Postgres: a full scan of a large table is slow only after
+//! years of use.
 
 use std::collections::HashMap;
 
@@ -12,7 +12,7 @@ use crate::support::test_app::{TestApp, TestUser};
 /// The tables that grow.
 const LARGE: [&str; 7] = ["users", "snacks", "snack_reactions", "orders", "purchases", "order_history", "audit_log"];
 
-/// Enough rows that reading them all costs more than an index does.
+/// Enough rows that a full scan costs more than an index.
 const ROWS: [&str; 9] = [
     "INSERT INTO users (email, email_key, name, name_key, password_hash)
      SELECT 'u' || n, 'u' || n, 'u' || n, 'u' || n, '' FROM generate_series(1, 20000) AS n",
@@ -33,10 +33,10 @@ const ROWS: [&str; 9] = [
     "ALTER TABLE orders ENABLE TRIGGER USER; ALTER TABLE purchases ENABLE TRIGGER USER",
 ];
 
-/// Scans so far: of tables from end to end, by table, and of indexes, by index.
+/// Scans so far: full scans by table, and index scans by index.
 async fn scans(options: &PgConnectOptions) -> HashMap<String, i64> {
     let mut connection = PgConnection::connect_with(options).await.expect("Postgres");
-    // A backend hands its figures in as it ends.
+    // A backend reports its statistics when it ends.
     let others = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
         AND backend_type = 'client backend'";
     while sqlx::query_scalar::<_, i64>(others).fetch_one(&mut connection).await.expect("a number") > 0 {
@@ -118,7 +118,7 @@ async fn every_call_goes_through_its_index() {
         before = after;
     }
 
-    // A statement that a connection has run often is no longer planned for what it looks for.
+    // A connection stops planning a statement for its parameters after several executions.
     let app = TestApp::serve(config.clone()).await;
     for _ in 0..100 {
         app.send(with(&app, &admin, Method::GET, "/snacks?search=새우", &Value::Null)).await.expect(200);

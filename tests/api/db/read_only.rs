@@ -1,4 +1,4 @@
-//! A Postgres that is ill, not dead: read-only, out of disk or memory.
+//! A degraded Postgres: read-only, out of disk or out of memory.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ async fn run(app: &TestApp, sql: String) {
     sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&mut connection).await.expect("a statement");
 }
 
-/// Has every connection of the pool made anew, as a failover does.
+/// Makes the pool open every connection anew, as a failover does.
 async fn cut(app: &TestApp) {
     let sql = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
                WHERE datname = current_database() AND pid <> pg_backend_pid() AND application_name = 'snack-server'";
@@ -36,7 +36,7 @@ async fn becomes(app: &TestApp, status: u16) {
     timeout(Duration::from_secs(10), asking).await.expect("another readiness");
 }
 
-/// A write of each noun.
+/// One write of each noun.
 async fn writes(app: &TestApp, member: &TestUser, snack: &str) -> Vec<crate::support::response::Response> {
     let body = json!({"type": "like"});
     let order = json!({"snacks": [{"uid": snack, "quantity": 1}]});
@@ -63,10 +63,10 @@ async fn a_read_only_postgres_is_a_503_for_writes_and_not_ready_and_over_when_it
         assert!(!response.header("retry-after").is_empty(), "{response:?}");
         response.expect_error(503, "unavailable");
     }
-    // Whoever only reads is served.
+    // Reads go on.
     app.get(&member, "/snacks").await.expect(200);
 
-    // Connections that were made meanwhile stay read-only for as long as they live.
+    // Connections that were opened meanwhile stay read-only until they are closed.
     set_read_only(&app, "off").await;
     becomes(&app, 200).await;
     for _ in 0..20 {
@@ -86,7 +86,7 @@ async fn a_read_only_postgres_is_a_503_for_writes_and_not_ready_and_over_when_it
 async fn what_postgres_lacks_or_is_about_to_do_is_a_503_with_a_time_to_come_back() {
     let app = TestApp::start().await;
     let member = app.member().await;
-    // As Postgres tells them: disk full, out of memory, configured limit, shut down, crash, starting up, broken connection.
+    // The SQLSTATEs of: disk full, out of memory, configured limit, shutdown, crash, start-up, broken connection.
     for state in ["53100", "53200", "53400", "57P01", "57P02", "57P03", "08006", "08P01", "25006"] {
         let sql = format!(
             "CREATE OR REPLACE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$

@@ -1,4 +1,4 @@
-//! The demo data: complete, loaded once, and kept away from databases that others use.
+//! Demo data: complete, loaded once, and never loaded into a database that is in use.
 
 use std::collections::HashSet;
 
@@ -12,7 +12,7 @@ use crate::{
     support::test_app::{TestApp, TestUser},
 };
 
-/// The rows of every table, in an order that depends on what they hold alone.
+/// The rows of every table, ordered by their content.
 async fn everything(database: &PgConnectOptions) -> Vec<(String, String)> {
     let mut connection = PgConnection::connect_with(database).await.expect("Postgres");
     let mut rows = Vec::new();
@@ -73,13 +73,13 @@ async fn demo_data_fills_an_empty_database_once() {
     }
     types.sort_by_key(Value::to_string);
     assert_eq!(types, ["admin", "member"]);
-    // The columns that lists sort by say what the rows say.
+    // The columns that lists sort by agree with the rows.
     let wrong = "snacks AS s WHERE (like_reaction_count, hate_reaction_count) <>
         (SELECT count(*) FILTER (WHERE type = 'like'), count(*) FILTER (WHERE type = 'hate')
          FROM snack_reactions WHERE snack_id = s.id)";
     app.reconcile().await;
     assert_eq!(count(&database, wrong).await, 0);
-    // Every order has the history that led to where it is, and an arrival time where one is needed.
+    // Every order has a history that leads to its status, and an arrival time where one is needed.
     let wrong = "orders AS o WHERE status <> (SELECT to_status FROM order_history WHERE order_id = o.id ORDER BY id DESC LIMIT 1)
         OR (status IN ('ordered', 'shipping', 'completed') AND estimated_arrival_time IS NULL)";
     assert_eq!(count(&database, wrong).await, 0);
@@ -97,7 +97,7 @@ async fn demo_data_leaves_a_database_alone_that_others_use_unless_it_is_forced()
 
     Run::on(&database, &["demo-data", "--force"]).end().await.expect_success();
     assert!(count(&database, "users").await > 10);
-    // What was there is as it was.
+    // The existing rows are unchanged.
     let snack = app.get(&member, &format!("/snacks/{own}")).await.expect(200);
     assert_eq!((&snack["price"], &snack["registered_by"]["id"]), (&json!("1500"), &json!(member.id)));
     app.sign_in(member.id, &member.email).await;

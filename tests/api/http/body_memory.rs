@@ -1,4 +1,4 @@
-//! Bodies made to take far more memory than they weigh, and bodies that never end.
+//! Memory of request bodies: bodies that expand when they are parsed, and bodies that never end.
 
 use std::time::Duration;
 
@@ -27,9 +27,9 @@ use crate::support::{
 };
 
 const TIMEOUT: Duration = Duration::from_secs(30);
-/// The most that the server may grow by whatever strangers and members send, in MiB.
+/// Limit for the growth of the server's memory, in MiB.
 const ROOM: u64 = 128;
-/// The most that a JSON body may weigh, in bytes.
+/// Limit of a JSON body, in bytes.
 const LIMIT: usize = 64 * 1024;
 
 struct Setup {
@@ -55,14 +55,14 @@ impl Setup {
 
     async fn post(&self, path: &str, body: String) -> (u16, Value) {
         let request = self.http.post(format!("http://{}{path}", self.server.address)).bearer_auth(&self.access);
-        // With a key an order's body is digested as well.
+        // With an idempotency key the body is digested as well.
         let request = request.header("content-type", "application/json").header("idempotency-key", "key");
         let response = request.body(body).send().await.expect("an answer");
         (response.status().as_u16(), response.json().await.expect("JSON"))
     }
 }
 
-/// `text` again and again between `begin` and `end`, as long as a body may be.
+/// `begin`, then `text` repeated up to the limit of a body, then `end`.
 fn filled(begin: &str, text: &str, end: &str) -> String {
     let count = (LIMIT - begin.len() - end.len()) / text.len();
     format!("{begin}{}{end}", text.repeat(count).trim_end_matches(','))
@@ -110,7 +110,7 @@ async fn bodies_that_never_end_share_a_budget_and_others_are_served() {
             let crowd = (0..50).map(|_| async {
                 let mut stream = TcpStream::connect(&server.address).await.expect("a connection");
                 let body = [begin.as_bytes(), &vec![b' '; weight]].concat();
-                // The server may refuse it before it has all of it.
+                // The server may reject it before it has read all of it.
                 let _ = timeout(Duration::from_secs(1), stream.write_all(&body)).await;
                 stream
             });
@@ -120,7 +120,7 @@ async fn bodies_that_never_end_share_a_budget_and_others_are_served() {
     }
     assert!(peak - before < ROOM, "the server grew by {} MiB", peak - before);
     drop(open);
-    // What was taken has been given back.
+    // The budget is free again.
     let served = async {
         let name = |number: usize| json!({"name": format!("간식 {number}"), "price": 100}).to_string();
         let mut number = 0;

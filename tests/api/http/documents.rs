@@ -1,4 +1,4 @@
-//! The documents: the OpenAPI document itself, Swagger UI, and the README's walkthrough.
+//! The OpenAPI document, Swagger UI, and the walkthrough of the README.
 
 use std::{collections::HashSet, process::Command};
 
@@ -14,7 +14,7 @@ fn document() -> Value {
     serde_json::to_value(app::document()).expect("a document")
 }
 
-/// Method, path and operation of every call.
+/// Method, path and operation of every endpoint.
 fn operations(document: &Value) -> Vec<(String, String, &Value)> {
     let paths = document["paths"].as_object().expect("paths");
     paths
@@ -130,7 +130,7 @@ fn every_operation_is_whole() {
         }
         let needs_token = responses.contains_key("401") && responses["401"].to_string().contains("not_authenticated");
         assert_eq!(operation["security"], if needs_token { json!([{"bearer": []}]) } else { json!([]) }, "{endpoint}");
-        // Whatever is asked for, a request without a Host is refused.
+        // A request without a Host is rejected on every path.
         assert!(responses["400"].to_string().contains("#/components/examples/invalid_request"), "{endpoint}");
         assert!(operation["requestBody"].is_null() || operation["requestBody"]["required"] == true, "{endpoint}");
     }
@@ -312,7 +312,7 @@ const DOCUMENTS: [&str; 4] = ["/openapi.json", "/docs", "/docs/openapi.json", "/
 
 #[tokio::test]
 async fn a_document_is_sent_again_only_to_those_who_do_not_have_it() {
-    // Not the default, with which the two documents are one.
+    // Another public URL than the default, with which both documents are equal.
     let app = TestApp::with(|config| config.public_url = "https://office.example".parse().expect("a URL")).await;
     let mut tags = HashSet::new();
     for path in DOCUMENTS {
@@ -350,12 +350,12 @@ async fn all_readers_of_a_document_share_its_bytes() {
         };
         let (first, second) = (read().await, read().await);
         assert!(first.len() > 500);
-        // The same memory, not only the same text.
+        // The response shares the memory, not only the text.
         assert_eq!(first.as_ptr(), second.as_ptr(), "{path}");
     }
 }
 
-/// The walkthrough as it is printed, but for the address.
+/// The walkthrough as it is printed, with another address.
 fn walkthrough(url: &str) -> String {
     let readme = include_str!("../../../README.md");
     let (_, rest) = readme.split_once("<!-- walkthrough -->\n```bash\n").expect("the walkthrough");
@@ -367,7 +367,7 @@ fn walkthrough(url: &str) -> String {
 #[tokio::test]
 async fn the_walkthrough_of_the_readme_runs_as_printed() {
     let app = TestApp::start().await;
-    // The demo data's admin, who is there after `make run`.
+    // The admin of the demo data, who exists after `make run`.
     let hash = snack_server::auth::password::hash_blocking(demo::PASSWORD).expect("a hash");
     snack_server::auth::users::create(app.db(), &Actor::local(), demo::ADMIN_EMAIL, "관리자", &hash)
         .await

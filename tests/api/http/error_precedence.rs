@@ -1,4 +1,4 @@
-//! Who is refused what, and in which order: 401, 403 for a role, 400, 404, 403 for what is somebody else's, 412, 409.
+//! Order of errors: 401, 403 for a role, 400, 404, 403 for what belongs to another user, 412, 409.
 
 use reqwest::{Method, header};
 use serde_json::{Value, json};
@@ -29,7 +29,7 @@ async fn a_member_is_refused_what_admins_do_before_the_request_is_looked_at() {
     }
 }
 
-/// A server with an order and a snack of `owner`'s.
+/// A server with an order and a snack of `owner`.
 struct Setup {
     app: TestApp,
     admin: TestUser,
@@ -48,7 +48,7 @@ impl Setup {
         Self { app, admin, owner, other, snack, order }
     }
 
-    /// Sends `body` on the condition that the resource is still in a state that it never had.
+    /// Sends `body` with an If-Match that has never matched.
     async fn put_if(&self, user: &TestUser, path: &str, body: Value) -> Response {
         let request = self
             .app
@@ -148,7 +148,7 @@ async fn what_is_not_there_is_told_before_a_condition_and_a_conflict() {
             .put_if(&setup.admin, &format!("/orders/{uid}/status"), json!({"status": "approved"}))
             .await
             .expect_error(404, "not_found");
-        // The snack is in an open order: a conflict, were there an order to put it into.
+        // The snack is in an open order, which would be a conflict if the order existed.
         setup.app.put(&setup.owner, &format!("/orders/{uid}"), setup.line()).await.expect_error(404, "not_found");
     }
 }

@@ -1,4 +1,4 @@
-//! Requests that no honest client sends: each gets a refusal that says so, and none gets a 500.
+//! Malformed and hostile requests: each gets an error of its own, and none a 500.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use reqwest::{Method, header};
@@ -10,7 +10,7 @@ use crate::support::{
     test_app::{TestApp, TestUser},
 };
 
-/// The lists and how each can be sorted.
+/// The lists and their orderings.
 const LISTS: &[(&str, &[&str])] = &[
     ("/auth/users", &["date_joined", "name", "email"]),
     ("/snacks", &["like_ratio", "like_reaction_count", "hate_reaction_count", "name", "price", "created_at"]),
@@ -19,7 +19,7 @@ const LISTS: &[(&str, &[&str])] = &[
     ("/statistics/snacks", &["quantity", "order_count", "name"]),
 ];
 
-/// Every ordering of every list, reverses included.
+/// Every ordering of every list, and its reverse.
 fn orderings() -> impl Iterator<Item = (&'static str, String)> {
     LISTS.iter().flat_map(|(list, names)| {
         let both = names.iter().flat_map(|name| [(*name).to_owned(), format!("-{name}")]);
@@ -27,7 +27,7 @@ fn orderings() -> impl Iterator<Item = (&'static str, String)> {
     })
 }
 
-/// Enough of everything for a second page of every list. The admin who sees them all.
+/// Enough rows for a second page of every list. Returns the admin, who sees them all.
 async fn stock(app: &TestApp) -> TestUser {
     let admin = app.admin().await;
     app.member().await;
@@ -47,7 +47,7 @@ async fn cursor_of(app: &TestApp, admin: &TestUser, list: &str, ordering: &str) 
     page["next_cursor"].as_str().expect("a second page").to_owned()
 }
 
-/// The answer, which is one of `statuses` and never our fault.
+/// The response, whose status is one of `statuses` and no 5xx.
 #[track_caller]
 fn is_one_of(statuses: &[u16], response: &Response, what: &str) {
     assert!(statuses.contains(&response.status.as_u16()), "{what}: {} {}", response.status, response.text);
@@ -114,7 +114,7 @@ async fn a_cursor_goes_on_under_its_own_list_and_ordering_only() {
         for (list, ordering) in orderings() {
             let path = format!("{list}?ordering={ordering}&cursor={cursor}");
             let response = app.get(&admin, &path).await;
-            // Orders are one list, which statistics show as well.
+            // Statistics show the same list of orders.
             let same = made_for == list || (made_for.ends_with("/orders") && list.ends_with("/orders"));
             if same && made_under == ordering {
                 response.expect(200);
@@ -271,7 +271,7 @@ async fn a_path_that_names_nothing_is_not_found() {
     }
 }
 
-/// Where in a body there is a text.
+/// The path of a text in a body.
 fn texts(body: &Value) -> Vec<String> {
     let under = |key: String, value: &Value| match value {
         Value::String(_) => vec![format!("/{key}")],
@@ -314,7 +314,7 @@ async fn a_nul_or_half_a_character_in_a_text_is_refused() {
                 assert_eq!(response.status, 400, "{what}");
                 response.expect_error(400, "invalid_request");
             }
-            // A password may hold any character; a token with a NUL is nobody's.
+            // A password may hold any character, and a token with a NUL is unknown.
             let response = send_text(&app, &admin, endpoint, with("12345678\\u0000@snack.example")).await;
             match (endpoint.name().as_str(), field.as_str()) {
                 ("POST /auth/sign-up", "/password") => is_one_of(&[201], &response, &what),
@@ -404,7 +404,7 @@ async fn absurd_headers_are_read_or_refused() {
                 .bearer_auth(&admin.access)
                 .header(&name, value.clone())
                 .json(&json!({"status": "completed"}));
-            // Of `created` nothing is completed.
+            // No `created` order can be completed.
             is_one_of(&[400, 409, 412], &app.send(request).await, &format!("{name} {value:?}"));
         }
     }

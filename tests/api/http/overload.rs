@@ -1,4 +1,4 @@
-//! More than the server can carry, and a handler that fails: whoever can be served is served.
+//! Load beyond the limits, and a handler that panics: other requests are served.
 
 use std::time::{Duration, Instant};
 
@@ -23,7 +23,7 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 async fn start() -> Server {
     listener::allow_connections();
     let database = database::create().await;
-    // All come from one address.
+    // All connections come from one address.
     Run::on(&database, &["serve"]).set("LIMIT_CONNECTIONS_ADDRESS", "4096").serve().await
 }
 
@@ -38,7 +38,7 @@ async fn status(server: &Server, path: &str) -> (u16, Option<String>) {
     (response.status().as_u16(), retry_after)
 }
 
-/// Asks until the answer is `expected`.
+/// Repeats a request until its status is `expected`.
 async fn becomes(server: &Server, path: &str, expected: u16) -> Option<String> {
     let since = Instant::now();
     loop {
@@ -62,7 +62,7 @@ async fn past_what_the_server_can_carry_a_request_is_told_to_come_back() {
     }));
     let crowd = crowd.await;
     assert_eq!(becomes(&server, "/snacks", 503).await.as_deref(), Some("1"));
-    // Whoever looks after the server is let in.
+    // Health checks and metrics pass.
     assert_eq!(status(&server, "/health/ready").await.0, 200);
     assert_eq!(status(&server, "/metrics").await.0, 200);
     drop(crowd);

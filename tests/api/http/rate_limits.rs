@@ -1,4 +1,4 @@
-//! How often somebody may try: failed sign-ins by account and by address, sign-ups by address, changes by user.
+//! Rate limits: failed sign-ins by account and by address, sign-ups by address, changes by user.
 
 use std::time::{Duration, Instant};
 
@@ -24,7 +24,7 @@ async fn try_to_sign_in(app: &TestApp, email: &str, password: &str, forwarded: &
     app.send(request.json(&json!({"username": email, "password": password}))).await
 }
 
-/// Refused for too many tries, with the time after which another is worth it.
+/// Whether the response is a 429, with its Retry-After.
 #[track_caller]
 fn is_limited(response: Response) {
     let wait: u64 = response.header("retry-after").parse().expect("seconds");
@@ -42,7 +42,7 @@ async fn an_account_is_closed_to_guesses_and_to_the_right_password_alike_after_s
     is_limited(try_to_sign_in(&app, &kim.email, "wrong-password", "").await);
     is_limited(try_to_sign_in(&app, &format!(" {} ", kim.email.to_uppercase()), PASSWORD, "").await);
     try_to_sign_in(&app, &lee.email, PASSWORD, "").await.expect(200);
-    // An account that does not exist is limited as one that does: the limit tells nothing.
+    // An unknown account is limited like a known one, so that the limit discloses nothing.
     for _ in 0..3 {
         try_to_sign_in(&app, "nobody@snack.example", "wrong-password", "")
             .await
@@ -96,7 +96,7 @@ async fn behind_a_trusted_proxy_each_client_has_tries_of_its_own() {
     let guess = |forwarded: &'static str| try_to_sign_in(&app, "nobody@snack.example", "x", forwarded);
     guess("203.0.113.1").await.expect_error(401, "invalid_credentials");
     is_limited(guess("203.0.113.1").await);
-    // What the client wrote in front of what the proxy wrote is worth nothing.
+    // Addresses that the client sent before the proxy's are ignored.
     is_limited(guess("198.51.100.9, 203.0.113.1").await);
     guess("203.0.113.2").await.expect_error(401, "invalid_credentials");
 }
@@ -109,13 +109,13 @@ async fn an_address_signs_up_so_many_and_no_more() {
         app.post_open("/auth/sign-up", json!({"email": email, "password": PASSWORD, "name": "새 회원"}))
     };
     sign_up(1).await.expect(201);
-    // A request that breaks a rule of its own is not counted.
+    // A request that fails validation is not counted.
     app.post_open("/auth/sign-up", json!({"email": "x"})).await.expect_error(400, "validation_failed");
     sign_up(2).await.expect(201);
     is_limited(sign_up(3).await);
 }
 
-/// The tests' own address is a proxy: the client's is what it forwards.
+/// Trusts the tests' address as a proxy, so that the forwarded address is the client's.
 fn behind_a_proxy(config: &mut Config) {
     config.trusted_proxies = vec!["127.0.0.0/8".parse().expect("a network")];
 }
@@ -172,7 +172,7 @@ async fn wrong_current_passwords_are_failed_sign_ins_and_stand_in_the_audit_log(
     assert_eq!(entries.column("subject"), [kim.id.to_string(), kim.id.to_string()]);
     assert!(!entries.to_string().contains("a-guess"));
 
-    // A change that succeeds, or whose new password is refused, is free.
+    // A change that succeeds, or whose new password is rejected, is not counted.
     for number in 10..15 {
         let (current, new) = (format!("korea-snack-{}", number - 1), format!("korea-snack-{number}"));
         change_password(&app, &lee, &current, &lee.email).await.expect_error(400, "validation_failed");
@@ -213,7 +213,7 @@ async fn a_user_name_longer_than_any_email_is_refused_at_once_and_counts_for_its
     is_limited(try_to_sign_in(&app, &long, PASSWORD, "203.0.113.0").await);
 }
 
-/// Every operation for those who have signed in whose method is not safe.
+/// Every operation for signed-in users whose method is not safe.
 fn operations_that_change() -> Vec<(Method, String)> {
     let document = serde_json::to_value(app::document()).expect("a document");
     let mut operations = Vec::new();

@@ -1,4 +1,4 @@
-//! Clients that ask and do not read: their connections end, and the server keeps little for them meanwhile.
+//! Clients that send requests and do not read the responses: their connections are closed, and their memory is bounded.
 
 use std::time::Duration;
 
@@ -23,14 +23,14 @@ use crate::support::{
 };
 
 const TIMEOUT: Duration = Duration::from_secs(30);
-/// Far more than the buffers of the server, of the system and of the client hold together.
+/// Far more than the buffers of the server, the kernel and the client hold together.
 const PIPELINED: usize = 60;
 
 fn requests(path: &str, count: usize) -> Vec<u8> {
     format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n").repeat(count).into_bytes()
 }
 
-/// A connection on which so many requests have been sent, and nothing is read.
+/// A connection with so many requests on it, of which nothing is read.
 async fn ask(address: &str, path: &str) -> Option<TcpStream> {
     let mut stream = TcpStream::connect(address).await.ok()?;
     // The server stops reading before it has all of them.
@@ -38,7 +38,7 @@ async fn ask(address: &str, path: &str) -> Option<TcpStream> {
     Some(stream)
 }
 
-/// Reads all that comes until the connection ends.
+/// Reads until the connection ends.
 async fn read_to_the_end(stream: &mut TcpStream) -> usize {
     let mut bytes = Vec::new();
     let end = timeout(TIMEOUT, stream.read_to_end(&mut bytes)).await;
@@ -61,7 +61,7 @@ async fn a_connection_whose_client_does_not_read_is_closed_and_one_that_reads_sl
     let mut reader = TcpStream::connect(&address).await.expect("a connection");
     reader.write_all(&requests("/openapi.json", 20)).await.expect("requests");
     let mut idle = ask(&address, "/openapi.json").await.expect("a connection");
-    // Reads a little at a time, for longer than the deadline in all.
+    // Reads a little at a time, for longer than the deadline in total.
     let mut read = 0;
     let mut bytes = vec![0; length / 8];
     let mut ticks = tokio::time::interval(Duration::from_millis(20));
@@ -140,7 +140,7 @@ async fn large_pages_that_nobody_reads_share_a_budget() {
     };
     let mut open = Vec::new();
     let mut refused = 0;
-    // 150 MiB in all.
+    // 150 MiB in total.
     for _ in 0..100 {
         let (is_refused, stream) = ask().await;
         refused += usize::from(is_refused);
@@ -154,7 +154,7 @@ async fn large_pages_that_nobody_reads_share_a_budget() {
     timeout(TIMEOUT, served).await.expect("room again");
 }
 
-/// Opens so many connections whose clients do not read, and tells by how many MiB the server has grown.
+/// Opens connections whose clients do not read, and returns the growth of the server's memory in MiB.
 async fn growth(server: &Server, path: &str, connections: usize) -> u64 {
     let before = server.resident();
     let mut peak = before;
@@ -171,7 +171,7 @@ async fn clients_that_do_not_read_take_little_memory_and_keep_nobody_out() {
     allow_connections();
     let database = database::create().await;
     let server = Run::on(&database, &["serve"]).serve().await;
-    // As many as one address may have.
+    // The limit of connections from one address.
     let grown = growth(&server, "/openapi.json", 500).await;
     assert!(grown < 128, "the server grew by {grown} MiB");
     let elsewhere = std::net::IpAddr::from([127, 0, 0, 9]);

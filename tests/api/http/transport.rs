@@ -1,4 +1,4 @@
-//! What all calls have in common: problems, languages, request ids, slashes, bodies, headers.
+//! Common to all endpoints: problem documents, languages, request ids, slashes, bodies, headers.
 
 use futures_util::future::join_all;
 use reqwest::{Method, header};
@@ -10,7 +10,7 @@ use crate::support::{
     test_app::{PASSWORD, TestApp},
 };
 
-/// The most that a JSON body may weigh, in bytes.
+/// Limit of a JSON body, in bytes.
 const LIMIT: usize = 64 * 1024;
 
 async fn get_open(app: &TestApp, path: &str) -> Response {
@@ -84,7 +84,7 @@ async fn people_are_told_in_korean_unless_they_prefer_english() {
     for language in ["en-US,en;q=0.9,ko;q=0.8", "EN-gb", "fr, en;q=0.5", "ko;q=0.1, en;q=0.2"] {
         assert_eq!(ask(Some(language)).await, english, "{language}");
     }
-    // Those that the framework makes speak both languages as well.
+    // Errors of the framework are translated as well.
     let unknown = app.request(Method::GET, "/nothing").header(header::ACCEPT_LANGUAGE, "en");
     assert!(app.send(unknown).await.expect_error(404, "not_found")["detail"].as_str().expect("a text").is_ascii());
 }
@@ -127,7 +127,7 @@ async fn every_path_works_with_and_without_a_slash_at_its_end() {
             path if path.starts_with("/order") => endpoint.with(&order),
             _ => endpoint.missing_path(),
         };
-        // What changes something is asked without a token or a body: the refusal tells that the call was found.
+        // Changes are requested without a token or a body: the error shows that the endpoint was found.
         let ask = async |path: String| {
             let request = app.request(endpoint.method.clone(), &path);
             let request = if reads { request.bearer_auth(&admin.access) } else { request };
@@ -148,7 +148,7 @@ async fn every_path_works_with_and_without_a_slash_at_its_end() {
         let (plain, slashed) = (get_open(&app, path).await, get_open(&app, &format!("{path}/")).await);
         assert_eq!((plain.status.as_u16(), plain.text), (200, slashed.text), "{path}");
     }
-    // The query stays where it is.
+    // The query is kept.
     let found = app.get(&admin, "/snacks/?search=nothing").await.expect(200);
     assert!(found.rows().is_empty());
 }
@@ -192,7 +192,7 @@ async fn head_answers_what_get_answers_without_the_body() {
     }
 }
 
-/// Every call of the document that takes a body, with the path of something that does not exist: the body is judged first.
+/// Every endpoint that takes a body, with the path of a missing resource: the body is checked first.
 async fn calls_with_a_body(app: &TestApp) -> Vec<Endpoint> {
     let endpoints: Vec<_> = endpoints(app).await.into_iter().filter(Endpoint::takes_body).collect();
     assert!(endpoints.len() >= 15, "{}", endpoints.len());
@@ -359,7 +359,7 @@ async fn a_request_that_does_not_name_its_host_exactly_once_is_refused() {
             assert!(response.contains("\"code\":\"invalid_request\""), "{line} {hosts:?}: {response}");
         }
     }
-    // A change that is asked for without a Host is not made.
+    // A change that is requested without a Host is not made.
     let body = json!({"email": "no-host@snack.example", "password": PASSWORD, "name": "김간식"}).to_string();
     let head = "POST /auth/sign-up HTTP/1.1\r\nConnection: close\r\nContent-Type: application/json";
     let request = format!("{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len());
@@ -374,7 +374,7 @@ async fn no_answer_is_kept_by_a_cache_but_files_that_anyone_may_read() {
     let app = TestApp::start().await;
     let admin = app.admin().await;
     let is_private = |response: &Response| assert_eq!(response.header("cache-control"), "no-store", "{response:?}");
-    // Those that carry tokens or a person's data, when they succeed.
+    // Successful responses with tokens or personal data.
     let credentials = json!({"username": admin.email, "password": PASSWORD});
     let sign_in = app.post_open("/auth/token", credentials.clone()).await;
     is_private(&sign_in);
@@ -398,12 +398,12 @@ async fn no_answer_is_kept_by_a_cache_but_files_that_anyone_may_read() {
     }
     let csv = app.request(Method::GET, "/statistics/orders").bearer_auth(&admin.access).header("Accept", "text/csv");
     is_private(&app.send(csv).await);
-    // Every call when it is refused.
+    // The error response of every endpoint.
     for endpoint in endpoints(&app).await {
         is_private(&app.send(app.request(endpoint.method.clone(), &endpoint.missing_path()).body("{")).await);
     }
     is_private(&get_open(&app, "/nothing").await);
-    // Files that anyone may read say for themselves.
+    // Public files set their own cache policy.
     for path in ["/docs", "/docs/swagger-ui.css", "/openapi.json"] {
         assert_eq!(get_open(&app, path).await.header("cache-control"), "no-cache", "{path}");
     }
@@ -433,7 +433,7 @@ async fn a_server_that_is_reached_by_https_says_so_with_every_answer() {
     }
 }
 
-/// What a preflight of `PUT` with a token says.
+/// The response to a preflight of `PUT` with a token.
 async fn preflight(app: &TestApp, origin: &str) -> Response {
     let request = app
         .request(Method::OPTIONS, &format!("/orders/{NO_UID}/status"))
@@ -457,7 +457,7 @@ async fn only_origins_of_the_list_may_read_answers() {
         for name in ["authorization", "content-type", "if-match", "idempotency-key"] {
             assert!(response.header("access-control-allow-headers").contains(name), "{name}");
         }
-        // Errors too: a browser that may not read them shows nothing but "network error".
+        // Errors too, because a browser that may not read them reports a network error only.
         for path in ["/health/live", "/orders", "/nothing"] {
             let response = app.send(app.request(Method::GET, path).header(header::ORIGIN, origin)).await;
             assert_eq!(response.header("access-control-allow-origin"), origin, "{path}");

@@ -1,4 +1,4 @@
-//! The binary's commands and settings.
+//! Commands and settings of the binary.
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
@@ -17,7 +17,7 @@ async fn setup(database: &PgConnectOptions) -> TestApp {
     TestApp::with(|config| config.database = database.clone()).await
 }
 
-/// How many rows there are of `what`, a table with or without a condition.
+/// Number of rows of `what`, which is a table with or without a condition.
 pub async fn count(database: &PgConnectOptions, what: &str) -> i64 {
     let mut connection = PgConnection::connect_with(database).await.expect("Postgres");
     let sql = sqlx::AssertSqlSafe(format!("SELECT count(*) FROM {what}"));
@@ -78,7 +78,7 @@ async fn a_wrong_setting_stops_the_start_with_one_line_that_names_it() {
         ("RUST_LOG", "=,=x"),
         ("LOG_FORMAT", "xml"),
     ];
-    // A few at a time: each is a process that opens a pool.
+    // A few at a time: each process opens a pool.
     for some in table.chunks(4) {
         let runs = some.iter().map(async |(variable, value)| {
             let line = Run::on(&database, &["serve"]).set(variable, value).end().await.expect_failure();
@@ -86,7 +86,7 @@ async fn a_wrong_setting_stops_the_start_with_one_line_that_names_it() {
         });
         join_all(runs).await;
     }
-    // The command that is the default, and variables that are not there at all.
+    // The default command, with missing variables.
     for variable in ["DATABASE_URL", "REDIS_URL", "JWT_SECRET"] {
         let line = Run::on(&database, &[]).unset(variable).end().await.expect_failure();
         assert!(line.starts_with(variable), "{line}");
@@ -173,7 +173,7 @@ async fn create_admin_makes_an_admin_with_the_password_of_the_variable() {
     let other = create_admin(&database, "boss@한국.kr").set("SNACK_ADMIN_PASSWORD", PASSWORD);
     assert_eq!(other.end().await.expect_success(), "boss@xn--3e0b707e.kr is an admin\n");
     create_admin(&database, "BOSS@xn--3e0b707e.kr").end().await.expect_success();
-    // Once more is no error and changes nothing.
+    // Repeating it is no error and changes nothing.
     run.set("SNACK_ADMIN_PASSWORD", "another password").end().await.expect_success();
     app.sign_in(0, "boss@snack.example").await;
     assert_eq!(count(&database, "users").await, 2);
@@ -204,7 +204,7 @@ async fn create_admin_makes_an_admin_of_a_member_who_keeps_name_and_password() {
         .end()
         .await
         .expect_success();
-    // The server that runs learns of it.
+    // The running server is notified.
     let asking = async { while app.get(&member, "/checks/is_admin").await.status != 200 {} };
     tokio::time::timeout(std::time::Duration::from_secs(5), asking).await.expect("an admin");
     app.sign_in(member.id, &member.email).await;

@@ -1,4 +1,4 @@
-//! What the server runs on: a role without more rights than it needs, containers with ceilings.
+//! Deployment: a database role with few rights, and containers with limits.
 
 use crate::support::test_app::TestApp;
 

@@ -1,4 +1,4 @@
-//! The server as a process: it comes up, says what it does, and stops in order.
+//! Start, logs and graceful shutdown of the server process.
 
 use std::time::Duration;
 
@@ -47,7 +47,7 @@ impl<'a> Client<'a> {
         (status, response.json().await.unwrap_or_default())
     }
 
-    /// Signs somebody up and in.
+    /// Signs up a user and signs them in.
     async fn member(&self, email: &str) -> (String, String) {
         let body = json!({"email": email, "password": PASSWORD, "name": "김간식"});
         assert_eq!(self.post("", "/auth/sign-up", body).await.0, 201);
@@ -66,7 +66,7 @@ async fn two_servers_that_start_at_once_on_an_empty_database_both_come_up() {
     let (one, two) = (run.clone(), run.set("HTTP_ADDR", "127.0.0.1:0"));
     let (one, two) = join(one.serve(), two.serve()).await;
     assert_ne!(one.address, two.address);
-    // They serve the same office: who signs up with one is known to the other.
+    // Both serve the same database: a user of one can sign in at the other.
     let (access, _) = Client::of(&one).member("kim@snack.example").await;
     let (status, profile) = Client::of(&two).get(&access, "/auth/users/profile").await;
     assert_eq!((status, &profile["email"]), (200, &json!("kim@snack.example")));
@@ -85,7 +85,7 @@ async fn healthcheck_tells_a_server_that_is_ready_from_one_that_is_not() {
     let check = |address: &str| Run::bare(&["healthcheck"]).set("HTTP_ADDR", address);
     assert_eq!(check(&server.address).end().await.expect_success(), "");
     let port = server.address.rsplit_once(':').expect("a port").1;
-    // What a server listens on when it listens everywhere is no address to ask at.
+    // The unspecified address that a server listens on is not an address to connect to.
     check(&format!("0.0.0.0:{port}")).end().await.expect_success();
 
     server.signal("-INT");
@@ -93,7 +93,7 @@ async fn healthcheck_tells_a_server_that_is_ready_from_one_that_is_not() {
     assert_eq!(server.wait().await.0, Some(0));
     check(&address).end().await.expect_failure();
 
-    // Somebody is there, and says that they are not ready.
+    // This server listens, and is not ready.
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address").to_string();
     let unready = async {
@@ -112,7 +112,7 @@ async fn healthcheck_tells_a_server_that_is_ready_from_one_that_is_not() {
 async fn a_server_that_is_told_to_stop_answers_what_it_has_begun_and_takes_nothing_new() {
     let database = database::create().await;
     let server = Run::on(&database, &["serve"]).serve().await;
-    // Half a request is under way.
+    // Half of a request has been sent.
     let body = json!({"email": "slow@snack.example", "password": PASSWORD, "name": "김간식"}).to_string();
     let head = format!(
         "POST /auth/sign-up HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
@@ -122,7 +122,7 @@ async fn a_server_that_is_told_to_stop_answers_what_it_has_begun_and_takes_nothi
     let (first, rest) = body.split_at(10);
     stream.write_all(head.as_bytes()).await.expect("a head");
     stream.write_all(first.as_bytes()).await.expect("half a body");
-    // One that came after it has been answered: the server has seen the half.
+    // A later request has been answered, so the server has received the half.
     assert_eq!(Client::of(&server).get("", "/health/ready").await.0, 200);
 
     server.signal("-TERM");
@@ -172,7 +172,7 @@ async fn every_log_line_is_json_with_the_request_id_and_without_any_secret() {
     let change = json!({"current_password": PASSWORD, "new_password": "the next secret"});
     let request = client.http.put(client.url("/auth/users/password"));
     assert_eq!(Client::send(request.bearer_auth(&access).json(&change)).await.0, 204);
-    // In places where they do not belong, too.
+    // Also in places where they do not belong.
     let path = format!("/nothing?token={access}&password={PASSWORD}");
     assert_eq!(client.get(&access, &path).await.0, 404);
     assert_eq!(client.post(&access, "/auth/logout", json!({"refresh": successor})).await.0, 204);
@@ -183,7 +183,7 @@ async fn every_log_line_is_json_with_the_request_id_and_without_any_secret() {
     let url = sqlx::ConnectOptions::to_url_lossy(&database);
     let mut secrets = vec![PASSWORD, "a wrong secret", "the next secret", SECRET, "$argon2", "Bearer "];
     for token in [&access, &refresh, &successor] {
-        // The parts of a token that are its own: the body and the signature.
+        // The parts of a token that identify it: the claims and the signature.
         secrets.extend(token.split('.').skip(1));
     }
     secrets.extend(url.password());

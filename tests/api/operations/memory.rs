@@ -1,4 +1,4 @@
-//! What sign-ins leave in the memory of a server.
+//! Memory that sign-ins leave behind.
 
 use std::thread::available_parallelism;
 
@@ -13,14 +13,14 @@ use crate::support::{
 
 const MIB: usize = 1024 * 1024;
 
-/// The memory of the server's process that is in RAM, in bytes.
+/// Resident memory of the server's process, in bytes.
 fn resident(server: &Server) -> usize {
     let status = std::fs::read_to_string(format!("/proc/{}/status", server.pid())).expect("a process");
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("VmRSS");
     line.trim().trim_end_matches(" kB").parse::<usize>().expect("a number") * 1024
 }
 
-/// A server on which a test may sign in as often as it likes.
+/// A server without a limit of sign-ins.
 async fn serve() -> Server {
     let run = Run::on(&database::create().await, &["serve"]);
     ["LIMIT_SIGN_IN_ACCOUNT", "LIMIT_SIGN_IN_ADDRESS"]

@@ -1,4 +1,4 @@
-//! The binary: commands, start and stop, memory, containers.
+//! The binary: commands, start and stop, memory, and its containers.
 
 pub mod commands;
 mod deployment;

@@ -1,4 +1,4 @@
-//! Orders: asking for snacks, and looking at what was asked for.
+//! Creating and reading orders.
 
 use std::io::Cursor;
 
@@ -14,7 +14,7 @@ use crate::support::{
     test_app::{TestApp, TestUser},
 };
 
-/// A snack with everything that a snack can have.
+/// Creates a snack with all of its fields.
 async fn pictured(app: &TestApp, user: &TestUser, name: &str) -> Value {
     let mut png = Cursor::new(Vec::new());
     image::RgbImage::new(4, 4).write_to(&mut png, image::ImageFormat::Png).expect("a picture");
@@ -188,7 +188,7 @@ async fn a_request_that_breaks_a_rule_orders_nothing() {
     for table in ["SELECT count(*) FROM orders", "SELECT count(*) FROM order_history"] {
         assert_eq!(count(app.db(), table).await, 0);
     }
-    // The snack of all those requests is still free, and its uid is read in any case.
+    // No request has ordered the snack, and its uid is accepted in any form.
     app.order(&member, &[&upper]).await;
 }
 
@@ -244,7 +244,7 @@ async fn allowed_transitions_follow_from_the_status() {
     ];
     for (status, allowed) in table {
         let order = order_with_status(&app, &admin, status).await;
-        // The status alone decides, not who asks.
+        // The status alone decides, not the user.
         for user in [&admin, &member] {
             let order = app.get(user, &format!("/orders/{order}")).await.expect(200);
             assert_eq!(order["status"], status);
@@ -272,7 +272,7 @@ async fn the_history_tells_every_step_with_the_arrival_time_as_it_then_stood() {
         let body = json!({"status": status, "estimated_arrival_time": arrival});
         app.put(admin, &path, body).await.expect(200);
     }
-    // Neither an edit nor a refusal is a step.
+    // Neither an edit nor an error adds to the history.
     app.put(&first, &path, json!({"status": "canceled"})).await.expect_error(409, "invalid_transition");
 
     let history = app.get(&app.member().await, &format!("/orders/{order}/history")).await.expect(200);
@@ -327,7 +327,7 @@ async fn what_is_wrong_with_a_call_on_an_order_is_told_in_the_order_of_the_contr
     let stale = |request: reqwest::RequestBuilder| request.header("if-match", "\"stale\"");
     let nobody = Uuid::new_v4().to_string();
     let table = [
-        // The request before the order, the order before its owner, the owner before the tag, the tag before the rules.
+        // Order of checks: request, existence, owner, entity tag, rules.
         (edit(&nobody).bearer_auth(&other.access).json(&json!({})), 400),
         (edit(&nobody).bearer_auth(&other.access).json(&wanted(&[("unknown", 1)])), 400),
         (stale(edit(&nobody)).bearer_auth(&other.access).json(&edited), 404),
@@ -338,7 +338,7 @@ async fn what_is_wrong_with_a_call_on_an_order_is_told_in_the_order_of_the_contr
     for (request, status) in table {
         app.send(request).await.expect(status);
     }
-    // A role that the call needs comes before everything but the sign-in.
+    // The required role is checked before everything but the token.
     for path in [format!("/orders/{nobody}/status"), format!("/order/{nobody}/")] {
         let request = app.request(Method::PUT, &path).bearer_auth(&member.access).body("{");
         app.send(request).await.expect_error(403, "permission_denied");

@@ -1,4 +1,4 @@
-//! Editing orders, and the entity tags that keep two editors from overwriting each other.
+//! Editing orders, and the entity tags that protect concurrent editors.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -17,7 +17,7 @@ async fn show(app: &TestApp, user: &TestUser, order: &str) -> Body {
     app.get(user, &format!("/orders/{order}")).await.expect(200)
 }
 
-/// What is in the order: name, quantity and price of one.
+/// Name, quantity and price of each line.
 fn contents(order: &Value) -> Vec<(&str, i64, &str)> {
     let purchases = order["purchases"].as_array().expect("purchases");
     purchases
@@ -57,10 +57,10 @@ async fn an_edit_replaces_the_snacks_and_keeps_the_price_of_those_that_stay() {
     let history = app.get(&member, &format!("/orders/{order}/history")).await.expect(200);
     assert_eq!(history.rows().len(), 1, "an edit is no transition");
 
-    // What was taken out is free, what was put in is not.
+    // A removed snack is free, and an added one is not.
     app.order(&other, &[&goes]).await;
     app.post(&other, "/orders", wanted(&[(&comes, 1)])).await.expect_error(409, "snack_already_requested");
-    // A snack that left and comes back comes at its price of today.
+    // A snack that was removed and added again has its present price.
     edit(&app, &member, &order, &[(&comes, 1)]).await.expect(200);
     let back = edit(&app, &member, &order, &[(&stays, 1)]).await.expect(200);
     assert_eq!(contents(&back), [("새우깡", 1, "9000")]);
@@ -129,12 +129,12 @@ async fn an_edit_that_breaks_a_rule_leaves_the_order_as_it_was() {
         assert_eq!(error.expect_error(status, code).error_fields(), [field]);
         assert_eq!(show(&app, &owner, &order).await, before);
     }
-    // Open orders of a snack go on when it becomes unavailable: it may stay, in any number.
+    // An unavailable snack may stay in its order, in any quantity.
     make("unavailable", snack.clone()).await;
     edit(&app, &owner, &order, &[(&snack, 4)]).await.expect(200);
 }
 
-/// A change of an order under a condition.
+/// A change of an order with an If-Match.
 async fn change_if(app: &TestApp, user: &TestUser, endpoint: (Method, String, Value), tags: &[&str]) -> Response {
     let (method, path, body) = endpoint;
     let mut request = app.request(method, &path).bearer_auth(&user.access).json(&body);
@@ -179,7 +179,7 @@ async fn a_change_under_a_condition_that_no_longer_holds_is_refused() {
     let weak = format!("W/{second}");
     change_if(&app, &admin, to(Method::PATCH, "approved"), &[&weak]).await.expect(200);
     let third = tag().await;
-    // The condition is judged before the rules.
+    // The condition is checked before the rules.
     change_if(&app, &admin, to(Method::PUT, "created"), &[&second]).await.expect_error(412, "precondition_failed");
     change_if(&app, &admin, edit(), &[&second]).await.expect_error(412, "precondition_failed");
     change_if(&app, &admin, edit(), &[&third]).await.expect_error(409, "order_not_editable");

@@ -1,4 +1,4 @@
-//! Idempotency keys: a request sent again gets the first answer again and orders nothing.
+//! Idempotency keys: a repeated request gets the first response and creates no second order.
 
 use futures_util::future::join_all;
 use reqwest::Method;
@@ -12,7 +12,7 @@ use crate::support::{
 
 const ORDERS: &str = "SELECT count(*) FROM orders";
 
-/// Orders with a key; the body to the letter.
+/// Sends an order with a key, and the body as it is written.
 async fn order_at(app: &TestApp, user: &TestUser, path: &str, key: &str, body: &str) -> Response {
     let request = app.request(Method::POST, path).bearer_auth(&user.access);
     let request = request.header("content-type", "application/json").header("idempotency-key", key);
@@ -23,7 +23,7 @@ async fn order(app: &TestApp, user: &TestUser, key: &str, body: &str) -> Respons
     order_at(app, user, "/orders", key, body).await
 }
 
-/// All that an answer says of its order.
+/// The parts of a response that describe its order.
 fn told(response: &Response) -> (u16, String, String) {
     let location = response.header("location").to_owned();
     (response.status.as_u16(), location, response.text.clone())
@@ -42,7 +42,7 @@ async fn a_request_sent_again_gets_the_first_answer_to_the_letter() {
     assert_eq!(told(&again), told(&first));
     assert_eq!(again.header("content-type"), first.header("content-type"));
 
-    // Whatever happens to the order and its snack, the answer is the first one.
+    // The response stays the first one, whatever happens to the order and its snack.
     let uid = first.body["uid"].as_str().expect("a uid");
     app.put(&member, &format!("/orders/{uid}"), wanted(&[(&snack, 9)])).await.expect(200);
     assert_eq!(told(&order(&app, &member, "key", &body).await), told(&first));
@@ -89,7 +89,7 @@ async fn bodies_are_compared_as_json_values() {
     for body in other {
         order(&app, &member, "key", &body).await.expect_error(409, "idempotency_key_reused");
     }
-    // The refusals took nothing from the key.
+    // The rejected requests did not use the key.
     assert_eq!(told(&order(&app, &member, "key", &body).await), told(&first));
     assert_eq!(count(app.db(), ORDERS).await, 1);
 }
@@ -109,7 +109,7 @@ async fn a_key_is_its_users_own_and_read_to_the_letter() {
     for (user, key, body, first) in responses {
         assert_eq!(told(&order(&app, user, key, body).await), first);
     }
-    // The same body of another user's is that user's own request.
+    // The same key of another user is independent.
     order(&app, &two, "another", &bodies[0]).await.expect_error(409, "snack_already_requested");
 }
 
@@ -193,7 +193,7 @@ async fn a_key_lasts_a_day() {
     order(&app, &member, "key", &another).await.expect_error(409, "idempotency_key_reused");
 
     age("24 hours 1 second").await;
-    // The same body is a new request now, and meets the order that the first one made.
+    // The same body is a new request now, and conflicts with the first order.
     order(&app, &member, "key", &body).await.expect_error(409, "snack_already_requested");
     let second = order(&app, &member, "key", &another).await;
     assert_eq!(second.status, 201, "{}", second.text);
@@ -217,7 +217,7 @@ async fn keys_outlive_the_server_and_redis() {
     let first = told(&order(&app, &member, "key", &body).await);
     let mut settings = app.state.config.clone();
     app.stop().await;
-    // Another prefix is a Redis that has lost all it held.
+    // Another prefix stands for a Redis that has lost its data.
     settings.redis_prefix = format!("test:{}:", uuid::Uuid::new_v4());
     let app = TestApp::with(|config| *config = settings).await;
     assert_eq!(told(&order(&app, &member, "key", &body).await), first);
@@ -276,7 +276,7 @@ async fn a_key_of_the_release_before_stands_for_its_body_still() {
     let body = wanted(&[(&snack, 1)]).to_string();
     let first = order(&app, &member, "key", &body).await;
     assert_eq!(first.status, 201);
-    // It kept the body itself.
+    // The record does not contain the body.
     sqlx::query("UPDATE idempotency_keys SET request_digest = NULL, request = $1::jsonb")
         .bind(&body)
         .execute(app.db())

@@ -1,4 +1,4 @@
-//! Lists of orders: filters, orderings, and walks through the pages while orders are being added.
+//! Lists of orders: filters, orderings, and pages while orders are being added.
 
 use std::collections::HashSet;
 
@@ -89,7 +89,7 @@ async fn orders_are_sorted_as_asked_and_backwards() {
     let table = [
         ("created_at", pick(&[5, 4, 3, 2, 1, 0, 6])),
         ("status", pick(&[0, 6, 1, 2, 3, 4, 5])),
-        // Those without one, among themselves, in the order in which they came.
+        // Orders without an arrival time, in the order of their creation.
         ("estimated_arrival_time", pick(&[3, 4, 2, 0, 1, 5, 6])),
     ];
     for (ordering, mut expected) in table {
@@ -142,7 +142,7 @@ async fn what_a_list_does_not_offer_is_a_400() {
     ]
     .map(str::to_owned)
     .into();
-    // One made under another ordering, also under the reverse of its own.
+    // A cursor of another ordering, and of the reverse of the same one.
     queries.push(format!("cursor={cursor}"));
     queries.push(format!("cursor={cursor}&ordering=-status"));
     queries.push(format!("cursor={}&ordering=status", &cursor[1..]));
@@ -189,7 +189,7 @@ async fn a_walk_while_orders_are_added_skips_and_repeats_none_that_stood_before(
     for number in 0..13 {
         let status = FLOW[number % FLOW.len()];
         let order = order_with_status(&app, &admin, status).await;
-        // Many at one instant: the tie has to be broken for a page to end within it.
+        // Many orders at one instant, so that a page ends within a tie.
         created_at(&app, &order, &format!("2024-01-0{}T03:00:00Z", number / 6 + 1)).await;
         before.push(order);
     }
@@ -202,7 +202,7 @@ async fn a_walk_while_orders_are_added_skips_and_repeats_none_that_stood_before(
                 let order = app.post(&admin, "/orders", wanted(&[(&snack, 1)])).await.expect(201);
                 advance_order(&app, &admin, &order.uid(), statuses.next().expect("a status")).await;
             });
-            // Walks forwards see what is added on the way; the first two pages of the old ones are enough to end it.
+            // An ascending walk also returns the orders that are added meanwhile, so two pages of old ones are enough.
             let walked: Vec<Value> = walked.await;
             let seen = texts(&walked, "uid");
             assert_eq!(seen.len(), seen.iter().collect::<HashSet<_>>().len(), "{path} repeats");

@@ -1,5 +1,5 @@
-//! Orders at the same moment: whatever happens at once, a snack is in one open order, a step is taken by one admin, and the
-//! history tells what happened.
+//! Concurrent orders: a snack is in one open order at most, a transition is made by one admin, and the history is
+//! complete.
 
 use futures_util::future::{join, join_all, join3};
 use sqlx::{Connection, PgConnection};
@@ -10,7 +10,7 @@ use crate::support::{
     test_app::TestApp,
 };
 
-/// Holds the rows against the rules, whatever was won and lost before.
+/// Checks the rows against the rules, independently of the responses.
 async fn assert_sound(app: &TestApp) {
     let doubled = "SELECT count(*) FROM (
         SELECT snack_id FROM purchases JOIN orders ON orders.id = order_id
@@ -21,7 +21,7 @@ async fn assert_sound(app: &TestApp) {
     assert_eq!(count(app.db(), stale).await, 0, "a purchase blocks and its order does not");
     let empty = "SELECT count(*) FROM orders WHERE NOT EXISTS (SELECT FROM purchases WHERE order_id = orders.id)";
     assert_eq!(count(app.db(), empty).await, 0, "an order is empty");
-    // Every history is a chain from nothing to the status that stands.
+    // Every history is a chain from the first status to the present one.
     let broken = "SELECT count(*) FROM (
         SELECT order_id, from_status, to_status,
             lag(to_status) OVER way AS before, lead(to_status) OVER way AS next, orders.status
@@ -33,7 +33,7 @@ async fn assert_sound(app: &TestApp) {
     assert_eq!(count(app.db(), untold).await, 0, "an order has no history");
 }
 
-/// Splits answers into those with a 2xx and the rest, which are all 409 with `code`.
+/// Splits responses into the successful ones and the others, which are all 409 with `code`.
 #[track_caller]
 fn won(responses: Vec<Response>, code: &str) -> usize {
     let (won, lost): (Vec<_>, Vec<_>) = responses.into_iter().partition(|response| response.status.is_success());
@@ -71,8 +71,8 @@ async fn orders_that_overlap_in_opposite_order_never_wait_for_each_other_in_a_ci
     let lines: Vec<(&str, i64)> = snacks.iter().map(|uid| (uid.as_str(), 1)).collect();
     let backwards: Vec<_> = lines.iter().rev().copied().collect();
     for _ in 0..10 {
-        // Both get half-way, to a snack that somebody else lets go of at last: whoever took them from the other end holds
-        // by now what the other needs next.
+        // Both transactions wait for a snack that a third one locks. If they locked snacks in opposite orders, each
+        // would by now hold the snack that the other needs next.
         let middle = uncommitted_order(&app, &member, &snacks[4], 1).await;
         let forth = app.post(&member, "/orders", wanted(&lines));
         let back = replica.post(&member, "/orders", wanted(&backwards));
@@ -86,7 +86,8 @@ async fn orders_that_overlap_in_opposite_order_never_wait_for_each_other_in_a_ci
         advance_order(&app, &admin, &order.expect("a winner"), "canceled").await;
     }
     assert_sound(&app).await;
-    // Postgres breaks circles, after a second each: there must have been none. A connection tells of them when it ends.
+    // Postgres resolves a deadlock after a second. There must be none. A connection reports its statistics when it
+    // ends.
     let database = app.state.config.database.clone();
     replica.stop().await;
     app.stop().await;
@@ -114,7 +115,7 @@ async fn of_two_admins_who_take_the_same_step_at_once_one_does() {
         let order = app.order(&one, &[&snack]).await;
         let (a, b) = join(app.set_status(&one, &order, first), replica.set_status(&two, &order, second)).await;
         if [first, second] == ["approved", "canceled"] && a.status == 200 && b.status == 200 {
-            // One after the other: approved first, then given up.
+            // One after the other: approved first, then canceled.
             let shown = app.get(&one, &format!("/orders/{order}")).await.expect(200);
             assert_eq!(shown["status"], "canceled");
             continue;
@@ -156,7 +157,7 @@ async fn an_edit_and_an_approval_at_once_come_one_after_the_other() {
             refused += 1;
             &before
         };
-        // What the admin was shown is what was approved, and it stays.
+        // The approved version is the one that the admin saw, and it stays.
         assert_eq!(approved["purchases"][0]["snack"]["uid"], *holds);
         assert_eq!(app.get(&member, &path).await.expect(200), approved);
     }
@@ -173,7 +174,7 @@ async fn two_orders_that_swap_their_snacks_at_once_end_in_one_order_each() {
     let a = format!("/orders/{}", app.order(&member, &[&left]).await);
     let b = format!("/orders/{}", app.order(&member, &[&right]).await);
     for _ in 0..4 {
-        // Each wants what the other has and may give up: none can be served before the other has let go.
+        // Each edit needs the snack that the other order holds, so neither can succeed first.
         let (to_right, to_left) = (wanted(&[(&right, 1)]), wanted(&[(&left, 1)]));
         let (one, two) = join(app.put(&member, &a, to_right), replica.put(&member, &b, to_left)).await;
         assert_eq!(won(vec![one, two], "snack_already_requested"), 0);
@@ -182,7 +183,7 @@ async fn two_orders_that_swap_their_snacks_at_once_end_in_one_order_each() {
             assert_eq!(order["purchases"][0]["snack"]["uid"], *snack);
         }
     }
-    // Both reach for a third: one gets it and frees its own, which the other may take afterwards.
+    // Both add a third snack: one succeeds and frees its own, which the other may add afterwards.
     let third = app.snack(&member, "포카칩").await;
     let both = [&a, &b].map(|path| app.put(&member, path, wanted(&[(&third, 1)])));
     assert_eq!(won(join_all(both).await, "snack_already_requested"), 1);
@@ -202,7 +203,7 @@ async fn an_order_made_while_another_is_canceled_waits_for_it_or_is_refused() {
         canceled.expect(200);
         let next = again.iter().find_map(|response| response.body["uid"].as_str().map(str::to_owned));
         assert!(won(again, "snack_already_requested") <= 1);
-        // Once it is canceled the snack is free for certain.
+        // After the cancellation the snack is free.
         open = match next {
             Some(next) => next,
             None => app.order(&member, &[&snack]).await,

@@ -1,4 +1,4 @@
-//! The way of an order: every status against every other, arrival times, and the guard against hated snacks.
+//! Status transitions: every status to every other, arrival times, and the rule against hated snacks.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -16,7 +16,7 @@ async fn change(app: &TestApp, user: &TestUser, order: &str, body: Value) -> Res
     app.put(user, &format!("/orders/{order}/status"), body).await
 }
 
-/// Whether the state machine of the server has the step.
+/// Whether the server's state machine has the transition.
 fn flows(from: &str, to: &str) -> bool {
     let status = |name: &str| -> OrderStatus { serde_json::from_value(json!(name)).expect("a status") };
     status(from).transition(status(to)).is_ok()
@@ -46,7 +46,7 @@ async fn an_order_goes_where_the_flow_goes_and_nowhere_else() {
                 assert_eq!(response.expect(200), after);
                 assert_eq!(after["status"], to);
             } else {
-                // The refusal names both.
+                // The error names both statuses.
                 let detail = response.expect_error(409, "invalid_transition")["detail"].to_string();
                 assert!(detail.contains(from) && detail.contains(to), "{detail}");
                 assert_eq!(after, before);
@@ -72,7 +72,7 @@ async fn the_database_has_the_same_flow_whoever_writes_to_it() {
             .bind(to)
             .execute(app.db())
             .await;
-            // Writing the status that stands is no step.
+            // Setting the present status is not a transition.
             if from == to || flows(from, to) {
                 assert_eq!(written.expect("a step of the flow").rows_affected(), 1, "{from} to {to}");
             } else {
@@ -131,7 +131,7 @@ async fn a_change_of_status_that_cannot_be_read_or_is_incomplete_is_a_400() {
         at(json!("")),
         at(json!(1_700_000_000)),
         at(json!("+12030-01-09T03:00:00Z")),
-        // Within the four digits of a year where it was written, beyond them in UTC.
+        // The year has four digits in its own offset, and more or fewer in UTC.
         at(json!("9999-12-31T23:30:00-01:00")),
         at(json!("0000-01-01T00:30:00+01:00")),
     ];
@@ -146,7 +146,7 @@ async fn a_change_of_status_that_cannot_be_read_or_is_incomplete_is_a_400() {
     for missing in [json!({"status": "ordered"}), at(Value::Null)] {
         change(&app, &admin, &order, missing).await.expect_error(400, "estimated_arrival_time_required");
     }
-    // A readable one is needed even where it is ignored.
+    // A readable time is required even where it is ignored.
     let body = json!({"status": "canceled", "estimated_arrival_time": "tomorrow"});
     change(&app, &admin, &order, body).await.expect_error(400, "invalid_request");
     let order = app.get(&admin, &format!("/orders/{order}")).await.expect(200);
@@ -164,7 +164,7 @@ async fn ordered_and_shipping_need_an_arrival_time_of_their_own() {
             if flows(from, to) {
                 response.expect_error(400, "estimated_arrival_time_required");
             } else {
-                // An impossible step is told before a missing time.
+                // An impossible transition is reported before a missing time.
                 response.expect_error(409, "invalid_transition");
             }
             let shown = app.get(&admin, &format!("/orders/{order}")).await.expect(200);
@@ -179,7 +179,7 @@ async fn an_arrival_time_is_an_instant_and_the_other_steps_keep_it() {
     let admin = app.admin().await;
     let order = order_with_status(&app, &admin, "created").await;
     let (early, late) = (json!("2001-02-03T04:05:06Z"), json!("2030-01-08T23:00:00.250Z"));
-    // What is sent, and what stands afterwards: a past one is allowed, an offset is converted.
+    // Sent and stored: a past time is allowed, an offset is converted.
     let steps = [
         ("approved", json!(ARRIVAL), Value::Null),
         ("ordered", json!("2001-02-03T13:05:06+09:00"), early),
@@ -218,14 +218,14 @@ async fn an_order_with_a_hated_snack_is_neither_approved_nor_ordered() {
         advance_order(&app, &admin, &order, before).await;
         react(&one, &liked, "like").await;
         react(&one, &hated, "hate").await;
-        // Nothing has been flushed: the columns and the trailing statistics know of no hate.
+        // Nothing has been flushed: the columns and the statistics lag behind.
         let trailing = count(app.db(), "SELECT sum(hate_reaction_count) FROM snacks").await;
         assert_eq!(trailing, 0);
         let error = app.set_status(&admin, &order, to).await.expect_error(409, "hated_snack");
         assert_eq!(error.error_fields(), ["snacks[1].uid"]);
         let shown = app.get(&admin, &format!("/orders/{order}")).await.expect(200);
         assert_eq!(shown["status"], before);
-        // It can still be given up, and as many likes as hates are enough.
+        // It can still be canceled, and as many likes as hates are enough.
         react(&two, &hated, "like").await;
         app.set_status(&admin, &order, to).await.expect(200);
         for (user, snack) in [(&one, &liked), (&one, &hated), (&two, &hated)] {

@@ -1,4 +1,4 @@
-//! Reactions share statements: one that cannot be written spoils nothing for the others.
+//! Batches of reactions: one that cannot be written does not affect the others of its statement.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::support::test_app::{TestApp, TestUser};
 
-/// How soon a reaction is answered that nothing is in the way of, on a busy machine.
+/// Time within which an unblocked reaction gets its response on a busy machine.
 const SOON: Duration = Duration::from_millis(1500);
 
 fn path(snack: &str) -> String {
@@ -153,7 +153,7 @@ async fn a_lock_that_goes_in_time_is_waited_for() {
     let mut lock = connection.begin().await.expect("a transaction");
     sqlx::query("SELECT FROM snacks FOR UPDATE").execute(&mut *lock).await.expect("a lock");
     let is_waited_for = async {
-        // Until the reaction has left its batch and waits by itself.
+        // Until the reaction has left its batch and waits alone.
         let has_left = async {
             while app.state.locked_reactions.available_permits() == 4 {
                 tokio::task::yield_now().await;

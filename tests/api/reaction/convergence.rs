@@ -1,5 +1,5 @@
-//! The promise about reactions: whatever is killed, cut off, wiped or tampered with, once traffic stops, Redis, the
-//! statistics columns and the rows agree within two reconcile intervals.
+//! Convergence of reactions: after kills, lost connections, deleted or changed data, Redis, the statistics columns and
+//! the rows agree within two reconcile intervals once traffic stops.
 
 use std::{
     sync::atomic::{AtomicBool, Ordering},
@@ -24,7 +24,8 @@ async fn react(app: &TestApp, user: &TestUser, snack: &str, kind: &str) {
     app.post(user, &path, json!({"type": kind})).await.expect(200);
 }
 
-/// What a server leaves behind that is killed between its commit and its INCR: the row is there, Redis was told nothing.
+/// The state that a server leaves when it is killed between its commit and its INCR: the row exists and Redis does not
+/// count it.
 async fn killed_after_commit(app: &TestApp, user: &TestUser, snack: &str, kind: ReactionType) {
     let uid: Uuid = snack.parse().expect("a uid");
     app.write_reaction(uid, user.id, Some(kind)).await.expect("a row");
@@ -34,7 +35,7 @@ async fn sql(app: &TestApp, statement: &'static str) {
     sqlx::raw_sql(statement).execute(app.db()).await.expect(statement);
 }
 
-/// Three rated snacks, converged, and one that nobody has rated.
+/// Three rated snacks with equal counts everywhere, and one that is unrated.
 async fn shelf(app: &TestApp) -> (Vec<TestUser>, [String; 3], CounterProbe) {
     let users = app.users(4).await;
     let mut snacks = [const { String::new() }; 3];
@@ -87,7 +88,7 @@ async fn a_crowd_on_two_servers_with_flushes_in_between_is_counted_to_the_last_o
     };
     Box::pin(join(crowd, join(flushes, reconciles))).await;
     probe.converge(&app).await;
-    // Everybody ended with a hate, and of sixteen four took back the first, and four more the first two.
+    // Everybody ended with a hate. Of sixteen, four took back the first, and four more the first two.
     let entries = probe.entries(&app).await;
     let rows = snacks.iter().map(|snack| entries[snack].rows);
     assert!(rows.eq([(0, 8), (0, 12), (0, 16)]));
@@ -98,7 +99,7 @@ async fn no_change_is_lost_that_commits_while_a_flush_is_counting() {
     let app = TestApp::start().await;
     let (users, snacks, probe) = shelf(&app).await;
     killed_after_commit(&app, &users[0], &snacks[0], Like).await;
-    // Holds up the flush at the snack that it is about to count.
+    // Blocks the flush at the snack that it is about to count.
     let mut lock = app.db().begin().await.expect("a transaction");
     sqlx::query("SELECT FROM snacks WHERE uid = $1::uuid FOR NO KEY UPDATE")
         .bind(&snacks[0])
@@ -111,12 +112,12 @@ async fn no_change_is_lost_that_commits_while_a_flush_is_counting() {
         lock.rollback().await.expect("the lock's end");
     };
     join(app.flush(), meanwhile).await;
-    // No reconcile: the flush alone owes the columns.
+    // No reconcile: the flush alone has to update the columns.
     app.flush().await;
     probe.assert_equal(&app).await;
 }
 
-/// Returns once somebody waits for a lock in the test's database.
+/// Waits until a transaction waits for a lock in the test's database.
 async fn wait_for_a_waiter(app: &TestApp) {
     let deadline = Instant::now() + Duration::from_secs(8);
     let waits =
@@ -137,7 +138,7 @@ async fn a_change_that_commits_after_the_flush_is_left_to_the_next() {
         .execute(&mut *open)
         .await
         .expect("a row that nobody sees yet");
-    // Later changes, of the same snack too, are flushed past it.
+    // Later changes, also of the same snack, are flushed meanwhile.
     killed_after_commit(&app, &users[1], &snacks[0], Like).await;
     killed_after_commit(&app, &users[1], &snacks[1], Hate).await;
     assert_eq!(app.flush().await, 2);
@@ -157,11 +158,11 @@ async fn a_server_killed_between_commit_and_incr_leaves_nothing_wrong() {
     killed_after_commit(&app, &users[1], &snacks[1], Like).await;
     let uid: Uuid = snacks[1].parse().expect("a uid");
     app.write_reaction(uid, users[1].id, None).await.expect("a cancel");
-    // The others go on before anybody notices.
+    // The others go on before the difference is found.
     react(&app, &users[2], &snacks[0], "like").await;
     app.flush().await;
     probe.assert_equal(&app).await;
-    // Killed between the columns' commit and the SET: only the reconcile can tell.
+    // Killed between the commit of the columns and the SET: only the reconcile finds it.
     react(&app, &users[3], &snacks[0], "like").await;
     let before = probe.save().await;
     app.flush().await;
@@ -180,7 +181,7 @@ async fn a_late_incr_is_not_counted_twice() {
     app.flush().await;
     assert_eq!(counters.shift(&[Shift { snack: uid, epoch: before.epoch, change }]).await, [None]);
     probe.assert_equal(&app).await;
-    // Nor does one make a counter where there is none, whole or in part.
+    // A late INCR does not create a missing counter either.
     let now = app.stored(uid).await.expect("counters");
     assert!(now.epoch > before.epoch);
     for name in ["like_count", "hate_count", "epoch"] {
@@ -200,7 +201,7 @@ async fn a_late_flush_does_not_overwrite_a_later_one() {
     let (users, snacks, probe) = shelf(&app).await;
     let snack: Uuid = snacks[0].parse().expect("a uid");
     let old = app.stored(snack).await.expect("counters");
-    // A second server counts and writes while the first, which has counted already, is slow.
+    // A second server counts and writes while the first one, which has counted already, is slow.
     killed_after_commit(&app, &users[0], &snacks[0], Like).await;
     app.flush().await;
     for epoch in [old.epoch, old.epoch + 1] {
@@ -225,7 +226,7 @@ async fn a_change_of_a_broken_counter_leaves_those_beside_it_right() {
         });
     }
     probe.spoil(&snacks[1], "like_count").await;
-    // Counted together: the first is counted before the second fails, and nobody can tell which were.
+    // Counted in one pipeline: the first is counted before the second fails, and the server cannot tell which were.
     assert_eq!(app.state.counters.shift(&shifts).await, [None; 3]);
     for (uid, snack) in uids.iter().zip(&snacks) {
         assert_eq!(app.stored(*uid).await, None, "what may lack a change is not believed");
@@ -241,7 +242,7 @@ async fn a_change_of_a_broken_counter_leaves_those_beside_it_right() {
 async fn a_flush_ends_though_reactions_go_on() {
     let app = TestApp::start().await;
     let (users, snacks, probe) = shelf(&app).await;
-    // Somebody has always reacted again by the time that the flush looks.
+    // There is always a new reaction when the flush looks.
     sqlx::raw_sql(
         "CREATE FUNCTION go_on() RETURNS trigger LANGUAGE plpgsql AS $$
          BEGIN INSERT INTO reaction_dirty (snack_id) SELECT min(id) FROM snacks; RETURN NULL; END $$;
@@ -262,7 +263,7 @@ async fn a_redis_that_lost_all_it_held_is_filled_again() {
     let (users, snacks, probe) = shelf(&app).await;
     react(&app, &users[0], &snacks[0], "like").await;
     probe.wipe().await;
-    // In the middle: answers stay right, with the row counted already and with those to come.
+    // In the middle: responses stay correct, with the present row counted and the later ones to come.
     let path = format!("/snacks/{}", snacks[0]);
     assert_eq!(app.get(&users[0], &path).await.expect(200)["like_reaction_count"], 4);
     let body = json!({"type": "like"});
@@ -291,7 +292,7 @@ async fn whatever_single_keys_hold_is_put_right() {
             probe.set(&snacks[0], name, value).await;
             probe.converge(&app).await;
         }
-        // All of one name at once, and traffic that meets what it finds.
+        // All keys of one name at once, and traffic that reads them.
         for (snack, value) in snacks.iter().zip(["junk", "", "999"]) {
             probe.set(snack, name, value).await;
             killed_after_commit(&app, &users[1], snack, Hate).await;
@@ -318,7 +319,7 @@ async fn a_redis_that_came_back_with_older_values_is_brought_up_to_date() {
     for past in &pasts {
         probe.restore(past).await;
         probe.converge(&app).await;
-        // And with traffic before anybody notices, which must be told the right counts all the same.
+        // Also with traffic before the difference is found, whose responses must be correct.
         probe.restore(past).await;
         let path = format!("/snacks/{}/reaction", snacks[0]);
         let gone = app.delete(&users[0], &path).await.expect(200);
@@ -336,14 +337,14 @@ async fn a_redis_that_came_back_with_older_values_is_brought_up_to_date() {
 async fn a_database_restored_from_a_backup_overrules_what_redis_remembers() {
     let app = TestApp::start().await;
     let (users, snacks, probe) = shelf(&app).await;
-    // Redis has seen epochs and counts that Postgres, back in time, has yet to hand out.
+    // Redis holds epochs and counts that the restored Postgres has not reached yet.
     for (snack, epoch) in snacks.iter().zip(["100000", "4000", "500000"]) {
         probe.set(snack, "epoch", epoch).await;
         probe.set(snack, "like_count", "77").await;
     }
     probe.set(&snacks[2], "hate_count", "junk").await;
     probe.converge(&app).await;
-    // What comes after is counted as ever.
+    // Later reactions are counted as usual.
     react(&app, &users[0], &snacks[2], "like").await;
     app.flush().await;
     probe.assert_equal(&app).await;
@@ -380,7 +381,7 @@ async fn statistics_columns_changed_by_hand_are_put_right() {
         probe.wipe().await;
         probe.converge(&app).await;
     }
-    // Rows changed by hand are changes like any other.
+    // Rows that are changed by hand count like any others.
     sql(&app, "DELETE FROM snack_reactions WHERE type = 'hate'").await;
     sql(&app, "UPDATE snack_reactions SET type = 'hate' WHERE user_id % 2 = 0").await;
     app.flush().await;
@@ -420,7 +421,7 @@ async fn a_server_that_stops_flushes_once_more_after_the_last_answer() {
         .map(|user| {
             let path = format!("/snacks/{}/reaction", snacks[2]);
             let request = app.request(reqwest::Method::POST, &path);
-            // Some are answered, some find the door closed.
+            // Some get a response, some find the listener closed.
             tokio::spawn(request.bearer_auth(&user.access).json(&json!({"type": "like"})).send())
         })
         .collect();
@@ -440,7 +441,7 @@ async fn a_server_that_starts_makes_up_for_the_one_that_was_killed() {
     killed_after_commit(&app, &users[0], &snacks[0], Like).await;
     probe.set(&snacks[1], "like_count", "0").await;
     let next = app.replica().await;
-    // Its first rounds come of themselves; a request to stop is heard only between them, and the server waits for their end.
+    // The first intervals run by themselves. The task stops only between them, and the server waits for it.
     next.get(&users[0], "/snacks").await.expect(200);
     let deadline = Instant::now() + Duration::from_secs(15);
     loop {

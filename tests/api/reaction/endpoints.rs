@@ -1,4 +1,4 @@
-//! Liking and hating: what each call answers, and that everybody has one reaction at the most.
+//! Responses of the reaction endpoints, and the rule of one reaction for each user.
 
 use futures_util::future::{join, join_all};
 use reqwest::Method;
@@ -20,7 +20,7 @@ async fn cancel(app: &TestApp, user: &TestUser, snack: &str) -> Response {
     app.delete(user, &format!("/snacks/{snack}/reaction")).await
 }
 
-/// The likes, the hates and the ratio of an answer or a snack.
+/// Likes, hates and ratio of a response or a snack.
 fn figures(body: &Value) -> (i64, i64, f64) {
     let count = |name: &str| body[name].as_i64().expect("a count");
     let ratio = body["like_ratio"].as_f64().expect("a ratio");
@@ -49,7 +49,7 @@ async fn a_reaction_is_left_changed_over_and_taken_back() {
         (&two, None, (0, 0, 1.0)),
         (&one, Some("hate"), (0, 1, 0.0)),
     ];
-    // Once with every step counted in Postgres, once with counters in Redis, once with a flush after each.
+    // Once counted in Postgres, once with counters in Redis, once with a flush after each step.
     for round in 0..3 {
         for (user, step, expected) in steps {
             let body = match step {
@@ -198,7 +198,7 @@ async fn every_answer_of_many_at_once_counts_its_own_reaction() {
     let app = TestApp::start().await;
     let users = app.users(30).await;
     let uid = app.snack(&users[0], "새우깡").await;
-    // First without counters in Redis, then with.
+    // First without counters in Redis, then with them.
     for kind in ["like", "hate"] {
         let responses = join_all(users.iter().map(|user| react(&app, user, &uid, kind))).await;
         let mut highest = 0;
@@ -296,7 +296,7 @@ async fn two_flushes_at_once_count_every_snack_once() {
             react(&app, &member, &uid, "like").await.expect(200);
         }
         let (here, there) = join(app.flush(), replica.flush()).await;
-        // Whoever finds the other at it leaves it to the other.
+        // A concurrent flush leaves the work to the one that runs.
         assert_eq!(here + there, 4, "{here} and {there}");
     }
     CounterProbe::open(&app).await.converge(&app).await;

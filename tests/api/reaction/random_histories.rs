@@ -1,5 +1,5 @@
-//! Random histories of reactions and mishaps against a model: whatever came to pass, every call is told what the model
-//! says, and in the end Redis, columns and rows agree with it.
+//! Random histories of reactions and failures against a model: every response is the model's, and in the end Redis,
+//! columns and rows agree with it.
 
 use proptest::{
     prelude::*,
@@ -18,15 +18,15 @@ const PEOPLE: usize = 3;
 
 #[derive(Clone, Copy, Debug)]
 enum Step {
-    /// Somebody reacts, or cancels.
+    /// A user reacts, or cancels.
     Endpoint(usize, Option<ReactionType>),
-    /// The same as a server does it that is killed before it tells Redis.
+    /// The same by a server that is killed before it updates Redis.
     Killed(usize, ReactionType),
     Flush,
     Reconcile,
     Wipe,
     Save,
-    /// Redis comes back with what it held at the last save.
+    /// Redis comes back with the values of the last save.
     Restore,
     Delete(&'static str),
     Set(&'static str, &'static str),
@@ -59,7 +59,7 @@ const fn spelled(reaction: Option<ReactionType>) -> Option<&'static str> {
     }
 }
 
-/// What everybody thinks of the one snack.
+/// The reactions of all users to the one snack.
 #[derive(Default)]
 struct Model([Option<ReactionType>; PEOPLE]);
 
@@ -70,7 +70,7 @@ impl Model {
         (likes.expect("few"), hates.expect("few"))
     }
 
-    /// Does what was asked for and returns the status that answers it.
+    /// Applies a step and returns the expected status.
     fn take(&mut self, user: usize, reaction: Option<ReactionType>) -> u16 {
         let before = std::mem::replace(&mut self.0[user], reaction);
         match (before == reaction, reaction) {
@@ -92,7 +92,7 @@ async fn play(app: &TestApp, users: &[TestUser], probe: &CounterProbe, history: 
     let (path, snack) = (format!("/snacks/{uid}/reaction"), uid.parse().expect("a uid"));
     let mut model = Model::default();
     let mut saved = probe.save().await;
-    // Redis may be told too little by one who was killed, until the flush; or false by one who meddles, until the reconcile.
+    // After a kill Redis lags until the flush, and after tampering it is wrong until the reconcile.
     let (mut trails, mut lies) = (false, false);
     for step in history {
         match *step {
@@ -128,7 +128,7 @@ async fn play(app: &TestApp, users: &[TestUser], probe: &CounterProbe, history: 
             Step::Save => saved = probe.save().await,
             Step::Restore => {
                 probe.restore(&saved).await;
-                // Of this epoch, but without the INCRs that came after: the flush makes up for them.
+                // Values of this epoch without the later INCRs, which the flush makes up for.
                 trails = true;
             }
             Step::Delete(name) => probe.delete(&uid, name).await,
@@ -145,7 +145,7 @@ async fn play(app: &TestApp, users: &[TestUser], probe: &CounterProbe, history: 
     probe.converge(app).await;
     let entries = probe.entries(app).await;
     prop_assert_eq!(entries[&uid].rows, model.counts());
-    // The next history has the shelf to itself; what is left to flush of this one is of a snack that has gone.
+    // The next history uses another snack, so what is left to flush of this one does not matter.
     sqlx::query("DELETE FROM snacks").execute(app.db()).await.expect("an empty shelf");
     Ok(())
 }

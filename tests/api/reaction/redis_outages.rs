@@ -1,4 +1,4 @@
-//! Redis really out of reach: a process of the test's own that is killed, hangs, or comes back empty.
+//! Redis out of reach: a process of the test's own that is killed, stopped, or restarted empty.
 
 use std::{
     net::TcpListener,
@@ -18,14 +18,14 @@ use crate::support::{
     test_app::{TestApp, TestUser},
 };
 
-/// A redis-server on a port of its own, killed with the test.
+/// A redis-server on a port of its own, killed on drop.
 struct Redis {
     port: u16,
     process: Option<Child>,
 }
 
 impl Redis {
-    /// One that has yet to be started.
+    /// A port without a process.
     fn absent() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let port = listener.local_addr().expect("an address").port();
@@ -38,7 +38,7 @@ impl Redis {
         redis
     }
 
-    /// Starts it, empty, and waits until it listens.
+    /// Starts the process without data, and waits until it listens.
     async fn launch(&mut self) {
         let port = self.port.to_string();
         let process = Command::new("redis-server")
@@ -61,7 +61,8 @@ impl Redis {
         }
     }
 
-    /// STOP: it keeps its connections and answers nothing; CONT: it goes on, and does what it was told meanwhile.
+    /// Sends STOP, after which connections stay open without responses, or CONT, after which pending commands are
+    /// executed.
     fn signal(&self, signal: &str) {
         let process = self.process.as_ref().expect("a process").id().to_string();
         let status = Command::new("kill").args([format!("-{signal}"), process]).status();
@@ -80,7 +81,7 @@ impl Drop for Redis {
     }
 }
 
-/// Has everybody like a snack, hate it, and look at it, and fails unless every figure is right. Returns how long it took.
+/// Each user likes the snack, hates it and reads it. Fails unless every count is correct, and returns the duration.
 async fn react_by_turns(app: &TestApp, users: &[TestUser], snack: &str) -> Duration {
     let path = format!("/snacks/{snack}");
     let before = app.get(&users[0], &path).await.expect(200);
@@ -111,7 +112,7 @@ async fn without_redis_reactions_work_and_after_it_is_back_empty_the_counters_he
 
     redis.kill();
     react_by_turns(&app, &users[5..], &uid).await;
-    // The statistics go on: lists and their order need no Redis.
+    // Statistics go on: lists and their orderings need no Redis.
     app.flush().await;
     let listed = app.get(&users[0], "/snacks").await.expect(200);
     assert_eq!(listed.column("hate_reaction_count"), [json!(20)]);
@@ -138,7 +139,7 @@ async fn a_redis_that_hangs_costs_the_requests_next_to_nothing_and_its_late_comm
     CounterProbe::open(&app).await.converge(&app).await;
 
     redis.signal("STOP");
-    // 30 people make 120 calls; 150 ms each, were everyone to wait for Redis, would be 18 s.
+    // 30 users send 120 requests. Waiting 150 ms for Redis each time would take 18 s.
     let took = react_by_turns(&app, &users[1..], &uid).await;
     assert!(took < Duration::from_secs(9), "{took:?}");
     app.flush().await;
@@ -157,7 +158,7 @@ async fn a_reaction_that_redis_hangs_in_is_counted_once() {
     probe.converge(&app).await;
     let snack = uid.parse().expect("a uid");
     for user in &users {
-        // The epoch is read, the row committed, and the INCR sent to a Redis that will do it only later.
+        // The epoch is read, the row is committed, and Redis executes the INCR later.
         let before = app.stored(snack).await.expect("counters");
         let like = snack_server::reaction::ReactionType::Like;
         let change = app.write_reaction(snack, user.id, Some(like)).await.expect("a row");
@@ -180,7 +181,7 @@ async fn a_server_starts_without_redis_and_finds_it_later() {
     app.flush().await;
     redis.launch().await;
     CounterProbe::open(&app).await.converge(&app).await;
-    // A stop without Redis flushes the columns all the same.
+    // A shutdown without Redis still flushes the columns.
     app.delete(&member, &format!("/snacks/{uid}/reaction")).await.expect(200);
     let survivor = app.replica().await;
     redis.kill();

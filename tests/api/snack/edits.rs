@@ -1,4 +1,4 @@
-//! Changing snacks: who may, what follows from it, and taking them off the menu.
+//! Editing snacks: permissions, consequences, and availability.
 
 use chrono::{DateTime, Utc};
 use futures_util::future::join_all;
@@ -101,7 +101,7 @@ async fn what_is_wrong_with_an_edit_is_told_in_the_order_of_the_contract() {
         (json!({"price": "1.5", "currency": "JPY"}), vec!["price"]),
         (json!({"price": 1_000_000_000_000_u64}), vec!["price"]),
     ];
-    // The request comes before the resource, and before whose it is.
+    // The request is checked before the existence and the owner of the snack.
     for (body, error_fields) in wrong {
         for (user, path) in [(&owner, path.as_str()), (&other, path.as_str()), (&other, UNKNOWN)] {
             let response = app.patch(user, path, body.clone()).await;
@@ -110,7 +110,7 @@ async fn what_is_wrong_with_an_edit_is_told_in_the_order_of_the_contract() {
     }
     app.patch(&other, UNKNOWN, json!({"name": "감자깡"})).await.expect_error(404, "not_found");
     app.patch(&other, "/snacks/x", json!({})).await.expect_error(404, "not_found");
-    // Whose it is comes before the rules of the business.
+    // The owner is checked before the business rules.
     app.patch(&other, &path, json!({"name": "감자깡"})).await.expect_error(403, "permission_denied");
     app.patch(&owner, &path, json!({"name": " 감자깡"})).await.expect_error(409, "snack_name_taken");
     app.patch(&owner, &path, json!({"name": "  새우깡 "})).await.expect(200);
@@ -120,7 +120,7 @@ async fn what_is_wrong_with_an_edit_is_told_in_the_order_of_the_contract() {
 async fn a_price_fits_the_currency_that_results() {
     let app = TestApp::start().await;
     let owner = app.member().await;
-    // What stands, what is sent, and what comes of it.
+    // Present price, request, and result.
     let table = [
         (("USD", "3.99"), json!({"currency": "KRW"}), None),
         (("USD", "3.00"), json!({"currency": "KRW"}), Some(("KRW", "3"))),
@@ -176,7 +176,7 @@ async fn only_admins_decide_what_can_be_ordered() {
     let uid = app.snack(&owner, "새우깡").await;
     let path = format!("/snacks/{uid}/status");
     app.put(&owner, &path, json!({"status": "unavailable"})).await.expect_error(403, "permission_denied");
-    // The role comes before the request, the request before the resource.
+    // The role is checked before the request, and the request before the snack.
     app.put(&owner, &path, json!({"status": "gone"})).await.expect_error(403, "permission_denied");
     for (body, code) in [
         (json!({"status": "gone"}), "invalid_request"),

@@ -1,4 +1,4 @@
-//! Hostile uploads: what each forgery is answered, what is left of it, and that none of them costs the server its memory.
+//! Hostile uploads: the response to each forged image, what is stored of it, and the memory it takes.
 
 use std::collections::BTreeSet;
 
@@ -22,10 +22,10 @@ use crate::{
 };
 
 const BOUNDARY: &str = "a-boundary-that-is-in-none-of-the-files";
-/// How many MiB the files may cost the server at the most, whatever is in them.
+/// Limit for the growth of the server's memory, in MiB.
 const ROOM: u64 = 64;
 
-/// A form that registers a snack, its file name as it is: a client library would make it harmless.
+/// A form that registers a snack, with the file name as it is. A client library would sanitise it.
 fn form(name: &str, forgery: &ForgedImage) -> Vec<u8> {
     let text = |field: &str, value: &str| {
         format!("--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"{field}\"\r\n\r\n{value}\r\n").into_bytes()
@@ -51,7 +51,7 @@ async fn snacks(app: &TestApp) -> i64 {
     sqlx::query_scalar("SELECT count(*) FROM snacks").fetch_one(app.db()).await.expect("a count")
 }
 
-/// The kinds of a PNG's chunks.
+/// The chunk types of a PNG.
 fn chunks(png: &[u8]) -> Vec<String> {
     let (mut rest, mut kinds) = (&png[8..], Vec::new());
     while let Some((length, more)) = rest.split_first_chunk::<4>() {
@@ -73,7 +73,7 @@ fn markers(jpeg: &[u8]) -> Vec<u8> {
     markers
 }
 
-/// What is wrong with a picture as it is served, if anything is.
+/// The defect of an image as it is served, if it has one.
 fn blemish(path: &str, bytes: &[u8], side: u32) -> Option<String> {
     let name = path.strip_prefix("/media/").unwrap_or_default();
     let (stem, extension) = name.split_once('.').unwrap_or_default();
@@ -134,7 +134,7 @@ async fn every_forgery_is_answered_as_it_should_be_and_leaves_a_plain_picture_or
     assert_eq!((distinct.len(), forged_images::ALL.len()), (170, 170));
 }
 
-/// A figure of a process as the kernel tells it, in MiB.
+/// A memory figure of the process from the kernel, in MiB.
 pub fn memory(server: &Server, figure: &str) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", server.pid())).expect("a process");
     let line = status.lines().find_map(|line| line.strip_prefix(figure)).expect("the figure");
@@ -174,7 +174,7 @@ async fn no_forgery_takes_the_servers_memory() {
     });
     let responses: Vec<_> = stream::iter(posts).buffer_unordered(3).collect().await;
 
-    // The largest step up tells about where to look.
+    // The largest increase shows the file to look at.
     let peaks = std::iter::once(before).chain(responses.iter().map(|(_, _, peak)| *peak));
     let steps = peaks.zip(&responses).map(|(before, (forgery, _, peak))| (peak.saturating_sub(before), &forgery.what));
     let (step, what) = steps.max().expect("an answer");
@@ -184,7 +184,7 @@ async fn no_forgery_takes_the_servers_memory() {
         "the server's memory peaked at {after} MiB, {} more than with one photograph; {step} of them at about {what:?}",
         after - before
     );
-    // It did look at them.
+    // The files were processed.
     let unlike: Vec<_> = responses.iter().filter(|(forgery, status, _)| forgery.status != *status).collect();
     assert!(
         unlike.is_empty(),
@@ -193,7 +193,7 @@ async fn no_forgery_takes_the_servers_memory() {
     );
 }
 
-/// One blow to a run of bytes.
+/// One corruption of a sequence of bytes.
 #[derive(Clone, Debug)]
 enum Blow {
     Set(Index, u8),
@@ -217,7 +217,7 @@ fn blows() -> impl Strategy<Value = Vec<Blow>> {
     prop::collection::vec(blow, 1..4)
 }
 
-/// `bytes` after the blows; those meant for the beginning, where the headers are, fall within the first hundred bytes.
+/// `bytes` after the corruptions. Those of the header fall within the first hundred bytes.
 fn struck(bytes: &[u8], blows: &[Blow], at_the_beginning: bool) -> Vec<u8> {
     let mut bytes = bytes.to_vec();
     for blow in blows {
@@ -244,7 +244,7 @@ fn struck(bytes: &[u8], blows: &[Blow], at_the_beginning: bool) -> Vec<u8> {
     bytes
 }
 
-/// Posts forms that `cases` makes and holds every answer to the statuses of a form: taken, or refused for what it is.
+/// Posts generated forms. Every response has one of the statuses that a form can get.
 fn every_answer_is_a_forms<S: Strategy<Value: Clone>>(
     cases: u32,
     strategy: &S,
@@ -264,7 +264,7 @@ fn every_answer_is_a_forms<S: Strategy<Value: Clone>>(
             let request = app.request(Method::POST, "/snacks").bearer_auth(&member.access);
             let request = request.header(header::CONTENT_TYPE, content_type()).body(body);
             let response = runtime.block_on(app.send(request));
-            // A name or a field that was struck may be the name of another snack.
+            // A corrupted name may be the name of another snack.
             let status = response.status.as_u16();
             prop_assert!([201, 400, 409, 413, 415].contains(&status), "{}: {}", status, response.text);
             if status == 201 && !response.body["image"].is_null() {

@@ -1,4 +1,4 @@
-//! Colours of a picture with an ICC profile: what is stored looks as the picture did.
+//! Colours of images with an ICC profile: the stored image looks like the uploaded one.
 
 use std::io::Cursor;
 
@@ -13,7 +13,7 @@ use crate::{
     support::test_app::{TestApp, TestUser},
 };
 
-/// Made with Pillow, whose profiles are Little CMS's.
+/// Made with Pillow, whose profiles come from Little CMS.
 const SRGB: &[u8] = include_bytes!("files/srgb.icc");
 /// Made with Pillow.
 const CMYK: &[u8] = include_bytes!("files/cmyk.jpg");
@@ -52,7 +52,7 @@ fn encoded(profile: &ColorProfile) -> Vec<u8> {
     profile.encode().expect("a profile")
 }
 
-/// Posts a file and returns a pixel of the picture and of the thumbnail that are stored.
+/// Posts a file, and returns a pixel of the stored image and of its thumbnail.
 async fn posted(app: &TestApp, user: &TestUser, file: Vec<u8>) -> [[u8; 4]; 2] {
     let name = uuid::Uuid::new_v4().to_string();
     let snack = app.post_form(user, "/snacks", form(&name, file)).await.expect(201);
@@ -68,7 +68,7 @@ fn close(pixels: [[u8; 4]; 2], expected: [u8; 3], what: &str) {
     }
 }
 
-// The expected values are computed from the primaries and the transfer curves, clipped to what sRGB has.
+// The expected values are computed from the primaries and the transfer curves, and clipped to sRGB.
 
 #[tokio::test]
 async fn a_display_p3_photograph_looks_as_it_did() {
@@ -88,7 +88,7 @@ async fn a_display_p3_photograph_looks_as_it_did() {
     for format in FORMATS {
         for (is, mut becomes) in table {
             if let (Format::Jpeg, [235, 60, 40]) = (format, is) {
-                // Of this a JPEG holds 235, 60, 39.
+                // A JPEG stores this as 235, 60, 39.
                 becomes = [255, 29, 8];
             }
             let pixels = posted(&app, &member, tagged(&plain(is), format, Some(&profile))).await;
@@ -132,7 +132,7 @@ async fn what_shines_through_keeps_its_opacity() {
 async fn an_srgb_picture_is_stored_as_one_without_a_profile() {
     let app = TestApp::start().await;
     let member = app.member().await;
-    // Every shade of each colour, and mixtures.
+    // Every shade of each channel, and mixtures.
     let shades: DynamicImage = RgbImage::from_fn(256, 64, |x, y| {
         let (x, y) = (x.to_le_bytes()[0], y.to_le_bytes()[0]);
         image::Rgb([x, x.wrapping_mul(3).wrapping_add(y), y * 4])
@@ -166,10 +166,10 @@ async fn grey_goes_by_its_own_curve() {
             let pixels = posted(&app, &member, tagged(&grey(is), format, Some(&gamma))).await;
             close(pixels, [becomes; 3], &format!("{format:?} of {is}"));
         }
-        // A profile for colours says of grey what it says of equal colours.
+        // A colour profile maps grey like equal channels.
         let pixels = posted(&app, &member, tagged(&grey(128), format, Some(&p3))).await;
         close(pixels, [128; 3], &format!("{format:?} with Display P3"));
-        // One for grey says nothing of colours.
+        // A grey profile does not apply to colours.
         let pixels = posted(&app, &member, tagged(&plain([200, 120, 80]), format, Some(&gamma))).await;
         close(pixels, [200, 120, 80], &format!("{format:?} in colours with a profile for grey"));
     }
@@ -204,7 +204,7 @@ async fn a_profile_that_is_broken_or_for_other_channels_counts_as_none() {
     ];
     for (what, profile) in profiles {
         for format in FORMATS {
-            // A JPEG takes no more than 255 segments, and the encoder as much as it can write.
+            // A JPEG holds at most 255 segments, and the encoder writes as many.
             let pixels = posted(&app, &member, tagged(&plain([200, 120, 80]), format, Some(&profile))).await;
             close(pixels, [200, 120, 80], &format!("{format:?} with a profile {what}"));
         }

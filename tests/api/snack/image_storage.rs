@@ -1,4 +1,4 @@
-//! The store of pictures: a full disk, files that nothing names, and what is on the disk when a picture has been accepted.
+//! Storage of images: a full disk, files without a snack, and durability before the response.
 
 use std::{
     collections::BTreeSet,
@@ -27,11 +27,11 @@ use crate::{
 const TIMEOUT: Duration = Duration::from_mins(1);
 const DAY: Duration = Duration::from_hours(24);
 
-/// A file system in memory that ends with the test.
+/// A file system in memory that is unmounted on drop.
 struct Disk(PathBuf);
 
 impl Disk {
-    /// One of so many KiB; none where the user may not mount any.
+    /// A file system of this size, or none without the right to mount.
     fn of(kibibytes: u32) -> Option<Self> {
         let folder = folder();
         std::fs::create_dir(&folder).expect("a folder");
@@ -59,7 +59,7 @@ async fn a_full_disk_keeps_neither_picture_nor_thumbnail_of_what_was_refused() {
     })
     .await;
     let member = app.member().await;
-    // The picture and its thumbnail weigh about the same: of some the first fits and the second does not, of others neither.
+    // The image and its thumbnail have about the same size: of some uploads only the first fits, of others neither.
     let mut statuses = BTreeSet::new();
     for side in [150, 200, 230, 250, 270, 290, 310, 319] {
         let file = encoded(&picture(side, side), ImageFormat::Jpeg);
@@ -78,13 +78,13 @@ async fn a_full_disk_keeps_neither_picture_nor_thumbnail_of_what_was_refused() {
         assert!(stored(&app).is_empty(), "a picture of {side} pixels left {:?}", stored(&app));
     }
     assert_eq!(statuses, BTreeSet::from([201, 503]), "the sizes do not straddle the disk's");
-    // There is room again for what fits.
+    // What fits is stored again.
     let small = encoded(&picture(20, 20), ImageFormat::Png);
     let snack = app.post_form(&member, "/snacks", form("작은 사진", small)).await.expect(201);
     seen(&app, &snack).await;
 }
 
-/// Makes a file of this age in the store.
+/// Creates a file of this age in the store.
 fn leave(folder: &Path, name: &str, age: Duration) {
     let path = folder.join(name);
     std::fs::write(&path, "left over").expect("a file");
@@ -153,7 +153,7 @@ async fn what_no_snack_names_is_gone_after_a_day_and_nothing_else_is() {
 
     // A little later those are a day old as well.
     assert_eq!(sweep(Utc::now() + Duration::from_mins(2)).await, fresh.len());
-    // What a snack has stays, however old; what it no longer has does not.
+    // A file that a snack names stays at any age. One that it no longer names is removed.
     assert_eq!(sweep(Utc::now() + 400 * DAY).await, 0);
     sqlx::query("UPDATE snacks SET image = NULL, thumbnail = NULL").execute(app.db()).await.expect("an update");
     assert_eq!(sweep(Utc::now()).await, kept.len());
@@ -185,7 +185,7 @@ async fn a_server_sweeps_by_itself_when_it_is_elected() {
 
     let folder = app.state.config.media_url.to_file_path().expect("a folder");
     leave(&folder, &format!("{}.jpg", Uuid::new_v4()), 2 * DAY);
-    // It cleans as soon as it has started.
+    // The server sweeps as soon as it has started.
     let _replica = app.replica().await;
     let swept = async {
         while !stored(&app).is_empty() {
@@ -210,7 +210,7 @@ async fn a_picture_is_on_the_disk_before_its_snack_is_answered() {
         eprintln!("skipped: strace is not installed");
         return;
     };
-    // It says on standard error that it is attached.
+    // strace reports on standard error that it is attached.
     let mut said = std::io::BufReader::new(tracer.stderr.take().expect("standard error"));
     let mut line = String::new();
     std::io::BufRead::read_line(&mut said, &mut line).expect("a line");
@@ -232,6 +232,6 @@ async fn a_picture_is_on_the_disk_before_its_snack_is_answered() {
     let files = before.lines().filter(starts).filter(|line| line.contains(".jpg")).count();
     let folders = before.lines().filter(starts).filter(|line| !line.contains(".jpg")).count();
     let done = before.lines().filter(|line| line.contains("fsync") && line.ends_with("= 0")).count();
-    // The picture and its thumbnail, and each time the folder.
+    // The image and its thumbnail, and the folder after each.
     assert_eq!((files, folders, done), (2, 2, 4), "{log}");
 }

@@ -1,4 +1,4 @@
-//! Pictures: what is taken, what is refused, what remains of an upload, and how it is served.
+//! Images: accepted and rejected files, what is stored of them, and how they are served.
 
 use std::io::Cursor;
 
@@ -20,7 +20,7 @@ use crate::support::{
     test_app::{TestApp, TestUser},
 };
 
-/// A picture that compresses badly enough to be cut in half: red on the left, noise on the right.
+/// An image that compresses badly, so that it can be cut in half: red on the left, noise on the right.
 pub fn picture(width: u32, height: u32) -> DynamicImage {
     let mut rng = fastrand::Rng::with_seed(7);
     let pixels = RgbImage::from_fn(width, height, |x, _| {
@@ -39,7 +39,7 @@ fn png(width: u32, height: u32) -> Vec<u8> {
     encoded(&picture(width, height), ImageFormat::Png)
 }
 
-/// A chunk of a PNG with a right checksum.
+/// A PNG chunk with a correct checksum.
 pub fn chunk(kind: [u8; 4], data: &[u8]) -> Vec<u8> {
     let body = [&kind, data].concat();
     let crc = body.iter().fold(u32::MAX, |crc, byte| {
@@ -49,14 +49,14 @@ pub fn chunk(kind: [u8; 4], data: &[u8]) -> Vec<u8> {
     [&length.to_be_bytes()[..], &body, &(!crc).to_be_bytes()].concat()
 }
 
-/// A PNG of a few bytes that says it is this large.
+/// A PNG of a few bytes whose header declares this size.
 pub fn declares(width: u32, height: u32) -> Vec<u8> {
     let header = [&width.to_be_bytes()[..], &height.to_be_bytes(), &[8, 2, 0, 0, 0]].concat();
     let data = [0x78, 0x9c, 0x63, 0x60, 0x18, 0x05, 0xa3, 0x00];
     [&b"\x89PNG\r\n\x1a\n"[..], &chunk(*b"IHDR", &header), &chunk(*b"IDAT", &data), &chunk(*b"IEND", &[])].concat()
 }
 
-/// A JPEG with a segment of metadata behind its first marker.
+/// A JPEG with a metadata segment after its first marker.
 pub fn with_segment(jpeg: &[u8], marker: u8, data: &[u8]) -> Vec<u8> {
     let length = u16::try_from(data.len() + 2).expect("a short segment").to_be_bytes();
     [&jpeg[..2], &[0xff, marker], &length, data, &jpeg[2..]].concat()
@@ -86,7 +86,7 @@ pub fn stored(app: &TestApp) -> Vec<String> {
     names
 }
 
-/// A served picture: its headers and its bytes.
+/// Headers and bytes of a served image.
 async fn fetch(app: &TestApp, path: &Value) -> (HeaderMap, Vec<u8>) {
     let response = app.request(Method::GET, path.as_str().expect("a path")).send().await.expect("an answer");
     assert_eq!(response.status(), 200, "{path}");
@@ -98,13 +98,13 @@ pub fn decoded(bytes: &[u8]) -> DynamicImage {
     reader.decode().expect("a picture")
 }
 
-/// The picture and the thumbnail of a snack, decoded.
+/// The image and the thumbnail of a snack, decoded.
 pub async fn seen(app: &TestApp, snack: &Body) -> (DynamicImage, DynamicImage) {
     let (image, thumbnail) = (fetch(app, &snack["image"]).await.1, fetch(app, &snack["thumbnail"]).await.1);
     (decoded(&image), decoded(&thumbnail))
 }
 
-/// Sends a request line as it is, which no URL library would, and returns the answer's status.
+/// Sends a request line that a URL library would normalise, and returns the status.
 async fn raw_get(app: &TestApp, target: &str) -> u16 {
     let mut stream = TcpStream::connect(app.url.trim_start_matches("http://")).await.expect("a connection");
     let request = format!("GET {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
@@ -215,7 +215,7 @@ async fn a_photograph_is_turned_upright() {
     let app = TestApp::start().await;
     let member = app.member().await;
     let jpeg = encoded(&picture(640, 320), ImageFormat::Jpeg);
-    // Orientation 6: what is on the left belongs on top.
+    // Orientation 6: the left side belongs on top.
     let exif = b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0";
     let snack = app.post_form(&member, "/snacks", form("세로", with_segment(&jpeg, 0xe1, exif))).await.expect(201);
     let (image, thumbnail) = seen(&app, &snack).await;
@@ -369,7 +369,7 @@ async fn a_picture_is_added_replaced_and_taken_away_and_the_old_one_is_really_go
     gone(&first).await;
     assert_eq!(stored(&app).len(), 2);
 
-    // Another edit, and a form whose file input was left empty, leave the picture alone.
+    // Another edit, and a form with an empty file input, keep the image.
     let kept = app.patch(&owner, &path, json!({"desc": "그대로"})).await.expect(200);
     assert_eq!((&kept["image"], &kept["thumbnail"]), (&second["image"], &second["thumbnail"]));
     let untouched = Form::new().text("desc", "빈 칸").part("image", Part::bytes(Vec::new()).file_name(""));

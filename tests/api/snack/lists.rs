@@ -1,4 +1,4 @@
-//! The list of snacks: orderings, filters, pages.
+//! The list of snacks: orderings, filters and pages.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use futures_util::future::join;
@@ -13,7 +13,7 @@ use crate::support::{
 const ORDERINGS: [&str; 6] =
     ["like_ratio", "like_reaction_count", "hate_reaction_count", "name", "price", "created_at"];
 
-/// The path of a list: `query` are pairs, to be escaped.
+/// The path of a list with an encoded query.
 fn list(query: &[(&str, &str)]) -> String {
     let mut url = url::Url::parse("http://x/snacks").expect("a URL");
     url.query_pairs_mut().extend_pairs(query);
@@ -26,7 +26,7 @@ async fn names(app: &TestApp, user: &TestUser, query: &[(&str, &str)]) -> Vec<St
     names.iter().map(|name| name.as_str().expect("a name").to_owned()).collect()
 }
 
-/// Snacks with these likes and hates, registered in this order and counted.
+/// Registers snacks with these likes and hates, in this order, and counts them.
 async fn rated(app: &TestApp, user: &TestUser, snacks: &[(&str, i32, i32)]) {
     for (name, likes, hates) in snacks {
         let uid = app.snack(user, name).await;
@@ -99,7 +99,7 @@ async fn the_best_liked_come_first_and_the_unrated_stand_between_the_liked_and_t
 async fn every_ordering_has_its_reverse() {
     let app = TestApp::start().await;
     let member = app.member().await;
-    // Registered in the order of their numbers; likes, hates and prices run other ways, names by code points.
+    // Registered in the order of their numbers. Likes, hates, prices and names have other orders.
     let snacks = [
         ("1 다", 2, 9, "30"),
         ("B 가", 9, 2, "4"),
@@ -257,7 +257,7 @@ async fn a_page_has_twenty_rows_unless_told_otherwise() {
     }
 }
 
-/// Walks a list to its end, doing something before each further page.
+/// Reads a list page by page, and runs `between` before each further page.
 async fn walk(app: &TestApp, user: &TestUser, query: &[(&str, &str)], between: impl AsyncFn()) -> Vec<Value> {
     let mut seen = Vec::new();
     let mut page: Body = app.get(user, &list(query)).await.expect(200);
@@ -276,7 +276,7 @@ async fn walk(app: &TestApp, user: &TestUser, query: &[(&str, &str)], between: i
 async fn a_walk_skips_and_repeats_nothing_while_snacks_are_being_added() {
     let app = TestApp::start().await;
     let member = app.member().await;
-    // Many ties: every ordering has to break them to be total.
+    // Many ties, which every ordering has to break.
     for at in 0..11 {
         let uid = app.snack(&member, &format!("간식 {at:02}")).await;
         app.add_reactions(&uid, at % 2, at % 3 / 2).await;
@@ -314,7 +314,7 @@ async fn my_reaction_is_the_viewers_own() {
     app.post(&critic, &format!("{path}/reaction"), json!({"type": "hate"})).await.expect(200);
     for (viewer, expected) in [(&fan, json!("like")), (&critic, json!("hate")), (&other, Value::Null)] {
         assert_eq!(app.get(viewer, &path).await.expect(200)["my_reaction"], expected);
-        // Rows, not counters: the list knows it before any flush.
+        // The list reads rows, so it needs no flush.
         assert_eq!(app.get(viewer, "/snacks").await.expect(200).column("my_reaction"), [expected]);
     }
     let edited = app.patch(&fan, &path, json!({"desc": "손이 가요"})).await.expect(200);

@@ -1,4 +1,4 @@
-//! Registering snacks: what a snack may be, and that its name is what identifies it.
+//! Registering snacks: validation of the fields, and the uniqueness of names.
 
 use chrono::{DateTime, Utc};
 use futures_util::future::join_all;
@@ -75,7 +75,7 @@ async fn a_form_registers_what_json_does() {
     assert_eq!(problem.expect_error(400, "validation_failed").error_fields(), ["name", "price", "url"]);
     let twice = Form::new().text("name", "ㄱ").text("name", "ㄴ").text("price", "1");
     app.post_form(&member, "/snacks", twice).await.expect_error(400, "invalid_request");
-    // What is not known is passed over, as it is in JSON, also when it is there twice.
+    // Unknown fields are ignored as in JSON, also when they are repeated.
     let unknown = Form::new().text("name", "ㄱ").text("tag", "ㄱ").text("tag", "ㄴ").text("price", "1");
     app.post_form(&member, "/snacks", unknown).await.expect(201);
     let currency = Form::new().text("name", "ㄱ").text("price", "1").text("currency", "EUR");
@@ -223,7 +223,7 @@ async fn what_cannot_be_read_is_an_invalid_request() {
     assert!(app.get(&member, "/snacks").await.expect(200).rows().is_empty());
 }
 
-/// One name as different people and devices type it.
+/// Spellings of one name on different devices.
 const SPELLINGS: [&str; 6] = [
     "Café 새우깡",
     "Cafe\u{301} \u{1109}\u{1162}\u{110b}\u{116e}\u{1101}\u{1161}\u{11bc}",
@@ -268,7 +268,7 @@ async fn characters_that_nobody_sees_make_no_other_name() {
             "{c:?}"
         );
     }
-    // A search passes over them too.
+    // A search ignores them too.
     for search in ["%EC%83%88%C2%AD%EC%9A%B0", "%E2%80%8B%EC%9A%B0%EA%B9%A1"] {
         let found = app.get(&member, &format!("/snacks?search={search}")).await.expect(200);
         assert_eq!(found.column("name"), ["새우깡"]);
@@ -279,7 +279,7 @@ async fn characters_that_nobody_sees_make_no_other_name() {
 async fn what_makes_an_emoji_another_one_stays() {
     let app = TestApp::start().await;
     let member = app.member().await;
-    // Each of them is a name of its own.
+    // Each of them is a different name.
     for name in [
         "👨‍👩‍👧",
         "👨👩👧",
@@ -342,7 +342,7 @@ async fn a_url_is_one_address_and_stored_as_a_parser_writes_it() {
     {
         let edited = app.patch(&member, &path, json!({"url": typed})).await.expect(200);
         assert_eq!(edited["url"], stored);
-        // What was answered can be sent back.
+        // The stored value can be sent back.
         assert_eq!(app.patch(&member, &path, json!({"url": stored})).await.expect(200)["url"], stored);
         let body = json!({"name": format!("간식 {number}"), "price": 1, "url": typed});
         assert_eq!(app.post(&member, "/snacks", body).await.expect(201)["url"], stored);

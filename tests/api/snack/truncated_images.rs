@@ -1,4 +1,4 @@
-//! Files that end too early, and what a refused picture is told.
+//! Truncated files, and the messages of rejected images.
 
 use image::ImageFormat;
 use proptest::{
@@ -16,19 +16,19 @@ use crate::{
     support::test_app::{TestApp, TestUser},
 };
 
-/// Made with Pillow: several scans, and a thumbnail in the EXIF that has an end marker of its own.
+/// Made with Pillow: several scans, and a thumbnail in the EXIF data with an end marker of its own.
 const PROGRESSIVE: &[u8] = include_bytes!("files/progressive-with-thumbnail.jpg");
 /// Made with Pillow: restart markers among the pixels.
 const RESTARTS: &[u8] = include_bytes!("files/restarts.jpg");
-/// Made with Pillow: lossy, with EXIF behind the pixels.
+/// Made with Pillow: lossy, with EXIF data after the pixels.
 const LOSSY: &[u8] = include_bytes!("files/lossy.webp");
 
-/// Files that are complete, each with nothing behind its end.
+/// Complete files with nothing after their end.
 fn complete() -> Vec<(&'static str, ImageFormat, Vec<u8>)> {
     let jpeg = encoded(&picture(60, 40), ImageFormat::Jpeg);
-    // A segment whose data end like an image, as thumbnails do, and like a whole small picture.
+    // A segment whose data ends like an image, as thumbnails do, and like a complete small image.
     let nested = with_segment(&jpeg, 0xe1, &[b"Exif\0\0", &jpeg[..]].concat());
-    // Fill bytes in front of a marker are allowed.
+    // Fill bytes before a marker are allowed.
     let filled = [&jpeg[..2], &[0xff; 3], &jpeg[2..]].concat();
     vec![
         ("a JPEG with a JPEG in its EXIF", ImageFormat::Jpeg, nested),
@@ -52,7 +52,7 @@ fn a_file_is_complete_at_its_last_byte_and_not_before() {
             assert!(!is_complete(format, &file[..cut]), "{what}, cut to {cut} of {} bytes", file.len());
         }
         assert!(is_complete(format, &file), "{what}");
-        // What stands behind the end does not matter, not even another beginning.
+        // Data after the end does not matter, not even the start of another image.
         assert!(is_complete(format, &[&file, &b"behind"[..]].concat()), "{what}, with more behind");
         assert!(is_complete(format, &[&file[..], &file[..file.len() / 2]].concat()), "{what}, and half of it again");
     }
@@ -65,7 +65,7 @@ fn no_bytes_make_the_search_for_the_end_panic() {
     let config = Config { cases: 2_000, failure_persistence: None, ..Config::default() };
     TestRunner::new(config)
         .run(&strategy, |(format, bytes)| {
-            // Whatever the answer, it does not change with what is cut off behind the end.
+            // The result does not change with what is cut off after the end.
             let whole = is_complete(formats[format], &bytes);
             let longer = is_complete(formats[format], &[&bytes[..], b"more"].concat());
             prop_assert!(!whole || longer);
@@ -79,7 +79,7 @@ async fn english(app: &TestApp, user: &TestUser, name: &str, file: Vec<u8>) -> R
     app.send(request.multipart(form(name, file))).await
 }
 
-/// Holds a refusal to what it says in both languages, in its detail and at the field.
+/// Checks the message of an error in both languages, in its detail and at the field.
 async fn is_told(app: &TestApp, user: &TestUser, file: Vec<u8>, expected: (u16, &str, &str), says: (&str, &str)) {
     let (status, code, rule) = expected;
     let korean = app.post_form(user, "/snacks", form("사진", file.clone())).await.expect_error(status, code);
@@ -109,7 +109,7 @@ fn a_picture_that_was_cut_off_anywhere_is_refused() {
     TestRunner::new(config)
         .run(&(0..files.len(), any::<Index>()), |(which, cut)| {
             let (what, _, file) = &files[which];
-            // Beyond the first bytes, which make it a file of its format.
+            // After the first bytes, which determine the format.
             let cut = 16 + cut.index(file.len() - 16);
             let response = runtime.block_on(app.post_form(&member, "/snacks", form("잘림", file[..cut].to_vec())));
             prop_assert_eq!(response.status.as_u16(), 415, "{} cut to {}: {}", what, cut, response.text);
@@ -149,7 +149,7 @@ async fn a_refusal_says_which_limit_was_passed_and_which_kinds_are_taken() {
     let mut heavy = encoded(&picture(8, 8), ImageFormat::Png);
     heavy.resize(5 * 1024 * 1024 + 1, 0);
     is_told(&app, &member, heavy.clone(), bytes, says).await;
-    // Larger than the whole form may be.
+    // Larger than a whole form may be.
     heavy.resize(8 * 1024 * 1024, 0);
     is_told(&app, &member, heavy.clone(), bytes, says).await;
     let edit = patch_form(&app, &member, &path, heavy).await.expect_error(413, "payload_too_large");
@@ -159,7 +159,7 @@ async fn a_refusal_says_which_limit_was_passed_and_which_kinds_are_taken() {
     let says = ("PNG, JPEG, WebP, GIF 사진만 올릴 수 있습니다.", "Choose a PNG, JPEG, WebP or GIF picture.");
     is_told(&app, &member, b"<svg xmlns='http://www.w3.org/2000/svg'/>".to_vec(), kind, says).await;
 
-    // A form's text has a limit of its own, which is not the picture's.
+    // The text fields of a form have a limit of their own.
     for (field, length) in [("desc", 70_000), ("desc", 7_000_000), ("name", 70_000)] {
         let fields = reqwest::multipart::Form::new().text("price", "1").text(field, "x".repeat(length));
         let response = app.post_form(&member, "/snacks", fields).await.expect_error(413, "payload_too_large");

@@ -1,4 +1,4 @@
-//! Uploads at once: slow ones hold up nobody else's, and together they take a bounded part of the memory.
+//! Concurrent uploads: slow ones do not delay other users, and their memory is bounded.
 
 use std::{
     sync::atomic::{AtomicU32, Ordering},
@@ -24,17 +24,17 @@ use crate::{
 
 const TIMEOUT: Duration = Duration::from_secs(20);
 const MIB: usize = 1024 * 1024;
-/// How many MiB uploads may cost the server, however many there are.
+/// Limit for the growth of the server's memory by uploads, in MiB.
 const ROOM: u64 = 128;
 
-/// A form that arrives in pieces.
+/// A form that is sent in pieces.
 struct SlowUpload {
     stream: TcpStream,
     rest: Vec<u8>,
 }
 
 impl SlowUpload {
-    /// Sends the headers of a form with this file and asks to be told when the body is wanted.
+    /// Sends the headers of a form with this file and `Expect: 100-continue`.
     async fn start(address: &str, user: &TestUser, file: &[u8]) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(1);
         let name = format!("느린 사진 {}", NEXT.fetch_add(1, Ordering::Relaxed));
@@ -55,7 +55,7 @@ impl SlowUpload {
         Self { stream, rest }
     }
 
-    /// The status of what the server says next, with its headers.
+    /// Reads the head of the next response, and returns its status and text.
     async fn read_head(&mut self) -> (u16, String) {
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
@@ -71,19 +71,18 @@ impl SlowUpload {
         assert_eq!(status, 100, "{head}");
     }
 
-    /// Sends so much of the body.
+    /// Sends the next `bytes` of the body.
     async fn send(&mut self, bytes: usize) {
         let now: Vec<u8> = self.rest.drain(..bytes.min(self.rest.len())).collect();
         self.stream.write_all(&now).await.expect("a part of the body");
     }
 
-    /// Sends what is left, and returns the answer's status.
+    /// Sends the rest, and returns the status of the response.
     async fn finish(mut self) -> u16 {
         self.send(usize::MAX).await;
         self.read_head().await.0
     }
 
-    /// Whether the server has said nothing since.
     fn is_unanswered(&self) -> bool {
         let mut byte = [0];
         matches!(self.stream.try_read(&mut byte), Err(error) if error.kind() == std::io::ErrorKind::WouldBlock)
@@ -115,7 +114,7 @@ async fn slow_uploads_hold_up_nobody_elses() {
         let name = format!("{count} langsame");
         app.post_form(somebody, "/snacks", form(&name, file.clone())).await.expect(201);
         assert!(uploads.iter().all(SlowUpload::is_unanswered), "it waited for {count} slow ones");
-        // None of them was given up for it either.
+        // None of them was aborted for it either.
         for upload in uploads {
             assert_eq!(timeout(TIMEOUT, upload.finish()).await.expect("an answer"), 201);
         }
@@ -141,7 +140,7 @@ async fn a_third_upload_of_one_user_waits_for_their_own_and_a_crowd_of_them_is_t
     third.wait_until_read().await;
     assert_eq!(third.finish().await, 201);
 
-    // One is under way. Of forty more one is read, fourteen wait, and the others are told at once.
+    // One upload is running. Of forty more, one is read, fourteen wait, and the others are rejected at once.
     let crowd = join_all((0..40).map(|_| SlowUpload::start(address(&app), hasty, &file))).await;
     let mut crowd: FuturesUnordered<_> = crowd
         .into_iter()
@@ -167,14 +166,14 @@ async fn a_third_upload_of_one_user_waits_for_their_own_and_a_crowd_of_them_is_t
     assert_eq!(refused.headers[RETRY_AFTER], "1");
     refused.expect_error(429, "too_many_requests");
     app.post_form(somebody, "/snacks", form("남의 다른 사진", file.clone())).await.expect(201);
-    // When they have gone, nothing is left of them.
+    // After they have disconnected, their places are free.
     drop((crowd, kept, second));
     let again =
         async { while app.post_form(hasty, "/snacks", form("다시 하나", file.clone())).await.status != 201 {} };
     timeout(TIMEOUT, again).await.expect("a place");
 }
 
-/// A server of its own process, and people who are signed in there.
+/// A server process, and users who are signed in there.
 async fn process(users: i32) -> (TestApp, Server, Vec<TestUser>) {
     let app = TestApp::start().await;
     let users = app.users(users).await;
@@ -186,7 +185,7 @@ fn client() -> reqwest::Client {
     reqwest::Client::builder().no_proxy().timeout(Duration::from_mins(2)).build().expect("a client")
 }
 
-/// The answer to an upload. One that is refused while it is being sent may find its connection reset, and is sent again.
+/// Posts an upload. A response may be lost when the connection is reset while sending, so such a request is repeated.
 async fn post(http: &reqwest::Client, server: &Server, user: &TestUser, file: Vec<u8>) -> reqwest::Response {
     let asking = async {
         loop {
@@ -214,14 +213,14 @@ async fn uploads_take_a_bounded_part_of_the_memory_and_past_it_are_told_to_come_
     assert_eq!(post(&http, &server, &users[0], large.clone()).await.status(), 201);
     let before = memory(&server, "VmHWM");
 
-    // Twenty fast ones at once: those that wait too long for their turn are told to come back.
+    // Twenty fast uploads at once: those that wait too long are rejected with 503.
     let (fast, slow) = users.split_at(20);
     let responses = join_all(fast.iter().map(|user| post(&http, &server, user, large.clone()))).await;
     assert!(responses.iter().all(|response| [201, 503].contains(&response.status().as_u16())), "{responses:?}");
     assert!(responses.iter().any(|response| response.status() == 201));
     let after_fast = memory(&server, "VmHWM");
 
-    // Nine slow ones with all but the last bytes of 5 MiB take most of the budget; each holds what it has sent.
+    // Nine slow uploads hold 45 of 48 MiB: they have sent all of 5 MiB but the last bytes.
     let file = [&large[..], &vec![0; 5 * MIB - large.len()]].concat();
     let mut uploads = join_all(slow[..9].iter().map(|user| SlowUpload::start(&server.address, user, &file))).await;
     join_all(uploads.iter_mut().map(async |upload| {
@@ -229,7 +228,8 @@ async fn uploads_take_a_bounded_part_of_the_memory_and_past_it_are_told_to_come_
         upload.send(5 * MIB - 1000).await;
     }))
     .await;
-    // An upload that competes with bytes that are still to be read could win and have a slow one refused in its place.
+    // Without this the next upload could take bytes of the budget that a slow one is still to be charged for, and the
+    // slow one would be rejected.
     server.has_read_all().await;
     let refused = post(&http, &server, &fast[0], vec![0; 5 * MIB]).await;
     assert_eq!(refused.status(), 503);
@@ -267,7 +267,7 @@ async fn pictures_that_take_long_to_decode_hold_up_only_their_sender() {
         while !is_decoding() {
             tokio::task::yield_now().await;
         }
-        // Some of them, one after the other, so that the second file has its chance to be in the way.
+        // Several, one after the other, so that the second file could delay one of them.
         for _ in 0..3 {
             assert_eq!(post(&http, &server, &users[1], small()).await.status(), 201);
         }

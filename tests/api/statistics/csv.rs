@@ -1,4 +1,4 @@
-//! Statistics as CSV: all rows of a period, for spreadsheets, which show Korean and run nothing.
+//! Statistics as CSV: all rows of a period, for spreadsheets, with Korean text and without formulas.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -142,7 +142,7 @@ async fn the_filters_and_orderings_of_the_json_apply() {
     let canceled = cells(&app, &member, "/statistics/snacks?include_canceled=true&ordering=-name").await;
     let names: Vec<&str> = canceled[1..].iter().map(|row| row[1].as_str()).collect();
     assert_eq!(names, ["간식 2", "간식 1", "간식 0"]);
-    // What is wrong is a problem, whatever was asked for.
+    // Errors are problem documents whatever the Accept header says.
     for query in ["/statistics/orders?status=lost", "/statistics/snacks?ordering=x", "/statistics/summary?from=x"] {
         get_as(&app, &member, query, "text/csv").await.expect_error(400, "invalid_request");
     }
@@ -153,9 +153,9 @@ async fn all_rows_of_the_period_are_in_the_file_whatever_the_limit() {
     const ORDERS: i64 = 1203;
     let app = TestApp::start().await;
     let member = app.member().await;
-    // More snacks than the file is read in at once as well.
+    // More snacks than the server reads in one batch.
     let snacks = insert_snacks(&app, 1203).await;
-    // All at one instant: a page ends within a tie.
+    // All at one instant, so that a page ends within a tie.
     let at = instant("2024-01-04T03:00:00Z");
     let seeds: Vec<OrderFixture> = snacks
         .iter()
@@ -194,7 +194,7 @@ async fn all_rows_of_the_period_are_in_the_file_whatever_the_limit() {
 async fn no_cell_is_a_formula() {
     let app = TestApp::start().await;
     let admin = app.admin().await;
-    // The last four are how a Korean keyboard writes the first four; a spreadsheet runs them all the same.
+    // The last four are the full-width forms of the first four, which a spreadsheet runs as well.
     let names =
         ["=1+1", "+82", "-1", "@SUM(A1)", "=HYPERLINK(\"x\",\"y\")", "＝1+1", "＋82", "－1", "＠SUM(A1)", "﹦1", "−2"];
     for name in names {
@@ -216,7 +216,7 @@ async fn no_cell_is_a_formula() {
     for row in orders.iter().chain(&snacks) {
         assert!(row.iter().all(|cell| !cell.starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠'])), "{row:?}");
     }
-    // Such names were taken once.
+    // Earlier releases accepted such names.
     for (name, cell) in [("\tx", "'\tx"), ("\r=1", "'\r=1"), ("\n=1", "'\n=1"), (" \u{200b}=1", "' \u{200b}=1")] {
         sqlx::query("UPDATE users SET name = $2 WHERE id = $1")
             .bind(admin.id)
@@ -227,7 +227,7 @@ async fn no_cell_is_a_formula() {
         let orders = cells(&app, &admin, "/statistics/orders?user=me").await;
         assert_eq!(orders[1][3], cell);
     }
-    // JSON is for programs, which get the names as they are.
+    // JSON is for programs, which get the names unchanged.
     let shown = app.get(&admin, "/statistics/snacks?ordering=quantity").await.expect(200);
     assert_eq!(shown["results"][0]["snack"]["name"], names[0]);
 }

@@ -1,4 +1,4 @@
-//! The sums of past days against a plain recount, while orders are made, canceled, edited, moved and deleted.
+//! The daily rollup against a plain recount, while orders are created, canceled, edited, moved and deleted.
 
 use chrono::{Days, NaiveDate, Utc};
 use chrono_tz::Tz;
@@ -18,10 +18,10 @@ use crate::support::{
 };
 
 const ZONE: Tz = Tz::Asia__Seoul;
-/// The days that orders are made on: these before today, and today.
+/// Orders are created today and on this many days before.
 const DAYS: u64 = 20;
 
-/// Each changes something at random; some fail on purpose of the schema, which changes nothing.
+/// Random changes. Some violate a constraint on purpose and change nothing.
 const CHANGES: [&str; 7] = [
     "WITH o AS (INSERT INTO orders (user_id, created_at)
                 SELECT id, now() - random() * interval '20 days' FROM users LIMIT 1 RETURNING id)
@@ -38,12 +38,12 @@ const CHANGES: [&str; 7] = [
     "DELETE FROM orders WHERE id IN (SELECT id FROM orders ORDER BY random() LIMIT 1)",
 ];
 
-/// One change, committed but for one in four.
+/// Makes one change and commits three of four.
 async fn change(db: &PgPool, at: usize) {
     let mut tx = db.begin().await.expect("a transaction");
     let changed = sqlx::query(CHANGES[at % CHANGES.len()]).execute(&mut *tx).await;
     if changed.is_ok() && at % 4 != 3 {
-        // A deadlock with a neighbour may end it here: then nothing has changed.
+        // A deadlock may end the change here, in which case nothing has changed.
         let _ = tx.commit().await;
     }
 }
@@ -64,7 +64,7 @@ fn range() -> DateRange {
     DateRange { from: Some(today - Days::new(DAYS + 2)), to: Some(today + Days::new(1)) }
 }
 
-/// What the server says of every day, and what there is: orders, snacks, and each currency's amount.
+/// The server's sums of every day, and the recount: orders, snacks, and the amount of each currency.
 async fn both(connection: &mut PgConnection, zone: Tz, canceled: bool) -> (Vec<Value>, Vec<Value>) {
     let said = summary(connection, range(), Unit::Day, zone, canceled).await.expect("a summary");
     let said = serde_json::to_value(said).expect("JSON");
@@ -106,7 +106,7 @@ async fn sums_equal_a_recount_at_every_moment_of_concurrent_changes() {
             let db = app.db().clone();
             tokio::spawn(async move {
                 for at in 0..250 {
-                    // Numbers of which every change meets every remainder of four.
+                    // Numbers with which every change meets every remainder of four.
                     change(&db, at * 5 + writer).await;
                 }
             })
@@ -151,7 +151,7 @@ async fn what_has_settled_is_read_and_what_is_wrong_in_it_heals() {
     let (said, there) = both(&mut connection, ZONE, false).await;
     assert_eq!(said, there);
 
-    // The hand of a stranger in a past day: it is seen, since nothing says that the day has changed.
+    // A change by hand in a past day is found, although the day was not marked as changed.
     sqlx::query("UPDATE order_days SET order_count = order_count + 1").execute(app.db()).await.expect("an update");
     let (said, there) = both(&mut connection, ZONE, false).await;
     assert_ne!(said, there);

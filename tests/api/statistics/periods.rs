@@ -1,4 +1,5 @@
-//! Periods: which orders a day, a week, a month and a year hold, in the office's zone, for every call that takes them.
+//! Periods: the orders of a day, a week, a month and a year in the configured time zone, for every endpoint that takes
+//! one.
 
 use chrono::{Days, NaiveDate, TimeDelta};
 
@@ -7,7 +8,7 @@ use crate::support::{
     test_app::{TestApp, TestUser},
 };
 
-/// Plants an order of a snack of its own, called by its letter, at each of the instants.
+/// Inserts an order of a snack of its own, named by its letter, at each of the instants.
 async fn lettered(app: &TestApp, user: &TestUser, instants: &[(&str, &str)]) {
     let mut seeds = Vec::new();
     for (letter, at) in instants {
@@ -17,7 +18,7 @@ async fn lettered(app: &TestApp, user: &TestUser, instants: &[(&str, &str)]) {
     insert_orders(app.db(), user, &seeds).await;
 }
 
-/// The letters of the orders in a period, in which every call has to agree.
+/// The letters of the orders in a period. All endpoints have to agree on them.
 async fn letters(app: &TestApp, user: &TestUser, query: &str) -> String {
     let mut found = Vec::new();
     for list in ["/orders", "/statistics/orders"] {
@@ -98,10 +99,10 @@ async fn a_period_begins_and_ends_at_midnight_in_seoul() {
 #[tokio::test]
 async fn a_day_lasts_as_long_as_the_clocks_of_its_zone_say() {
     let table = [
-        // The zone, a day, and the first instants of it and of the day after.
+        // The zone, a day, and the first instants of it and of the next day.
         ("America/New_York", "2024-03-10", "2024-03-10T05:00:00Z", "2024-03-11T04:00:00Z"),
         ("America/New_York", "2024-11-03", "2024-11-03T04:00:00Z", "2024-11-04T05:00:00Z"),
-        // Midnight itself is skipped, comes at the end of an hour told twice, or comes twice.
+        // Midnight is skipped, comes at the end of a repeated hour, or comes twice.
         ("Africa/Cairo", "2024-04-26", "2024-04-25T22:00:00Z", "2024-04-26T21:00:00Z"),
         ("Africa/Cairo", "2024-10-31", "2024-10-30T21:00:00Z", "2024-10-31T22:00:00Z"),
         ("America/Havana", "2024-11-03", "2024-11-03T04:00:00Z", "2024-11-04T05:00:00Z"),
@@ -173,7 +174,7 @@ async fn a_query_that_names_no_period_is_a_400_everywhere() {
         for query in queries {
             app.get(&member, &format!("{endpoint}?{query}")).await.expect_error(400, "invalid_request");
         }
-        // The farthest that can be asked for is answered, as is a week that only some months have.
+        // The extremes of the parameters succeed, and so does a week that only some months have.
         for query in
             ["year=1", "year=9999", "from=9999-12-31&to=9999-12-31", "to=0001-01-01", "year=2024&month=2&week=5"]
         {

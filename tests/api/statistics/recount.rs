@@ -1,5 +1,5 @@
-//! Statistics against a plain recount: a few hundred orders, many of them at the edge of a day, and ranges and units at
-//! random.
+//! Statistics against a plain recount: a few hundred orders, many of them at the edge of a day, with random ranges and
+//! units.
 
 use std::collections::HashMap;
 
@@ -19,7 +19,7 @@ fn day(text: &str) -> NaiveDate {
     text.parse().expect("a date")
 }
 
-/// A line of an order: which of the snacks, how many, and at which price.
+/// A line of an order: the index of its snack, the quantity and the price.
 fn any_line(snack: String) -> impl Strategy<Value = LineFixture> {
     let price = prop_oneof![
         (1..90_000_i64).prop_map(|won| ("KRW", won * 100)),
@@ -34,7 +34,7 @@ fn any_line(snack: String) -> impl Strategy<Value = LineFixture> {
     })
 }
 
-/// An order of some of `snacks`, within fourteen months, half of them within a microsecond of a midnight in Seoul.
+/// An order of some of `snacks` within fourteen months. Half of them are within a microsecond of a midnight in Seoul.
 fn any_order(snacks: Vec<String>) -> impl Strategy<Value = OrderFixture> {
     let count = snacks.len();
     let lines = prop::sample::subsequence(snacks, 1..=count)
@@ -48,7 +48,7 @@ fn any_order(snacks: Vec<String>) -> impl Strategy<Value = OrderFixture> {
     })
 }
 
-/// A period: how it is asked for, and its days.
+/// A period: its query, and its days.
 #[derive(Clone, Debug)]
 struct Ask {
     query: String,
@@ -75,7 +75,7 @@ fn any_ask() -> impl Strategy<Value = Ask> {
             let year = |month, last| NaiveDate::from_ymd_opt(day.year(), month, last).expect("a date");
             between(day.format("year=%Y").to_string(), year(1, 1), year(12, 31))
         }),
-        // The week of any day, found by walking to its Thursday.
+        // The week of any day is the week of its Thursday.
         any_day().prop_map(move |day| {
             let thursday = thursday_of(day);
             let query = format!("{}&week={}", thursday.format("year=%Y&month=%m"), week_number(thursday));
@@ -89,7 +89,7 @@ fn thursday_of(day: NaiveDate) -> NaiveDate {
     monday.expect("a Monday") + Days::new(3)
 }
 
-/// Which Thursday of its month it is, from 1.
+/// The number of the Thursday in its month, from 1.
 fn week_number(thursday: NaiveDate) -> usize {
     let month = thursday.with_day(1).expect("a first").iter_days();
     month.take_while(|day| *day <= thursday).filter(|day| day.weekday() == Weekday::Thu).count()
@@ -198,7 +198,7 @@ async fn summaries_are_what_a_plain_recount_gives() {
         let unit = if unit.is_empty() { "month" } else { unit };
         let asked = day_of(Utc::now());
         let response = setup.app.get(&setup.member, &path).await;
-        // The clock may strike midnight in between.
+        // The day may change in between.
         let todays = [asked, day_of(Utc::now())];
         let expected = todays.map(|today| recount(&setup.seeds, &ask, unit, canceled, today));
         if expected.iter().any(Option::is_none) {
@@ -232,7 +232,7 @@ async fn sums_by_snack_are_what_a_plain_recount_gives() {
                 json!({"uid": snack, "order_count": lines.len(), "quantity": quantity, "amounts": amounts(&lines)});
             expected.push((at, sums));
         }
-        // Most first; of two alike the one that was registered last.
+        // Largest first, and of two equal ones the one that was registered last.
         expected.sort_by_key(|(at, sums)| std::cmp::Reverse((sums["quantity"].as_i64(), *at)));
         let path = format!("/statistics/snacks?{query}");
         let rows = walk(&setup.app, &setup.member, &path, 4, async || {}).await;

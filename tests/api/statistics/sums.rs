@@ -1,4 +1,4 @@
-//! Statistics: what was ordered of each snack, and the series of sums.
+//! Statistics: the sums of each snack, and the series of sums.
 
 use chrono::{Days, NaiveDate, Utc};
 use chrono_tz::Asia::Seoul;
@@ -76,10 +76,10 @@ async fn canceled_orders_count_only_when_asked_for() {
         assert_eq!(orders.rows().len(), months.len(), "{query}");
         let summary = app.get(&member, &format!("/statistics/summary?to=2024-02-29&{query}")).await.expect(200);
         assert_eq!(summary.column("order_count"), months, "{query}");
-        // An open end is the first day that has something to count.
+        // An open end is the first day that has an order to count.
         assert_eq!(summary["from"], first_day, "{query}");
     }
-    // A filter does not bring them back, and `GET /orders` has them always.
+    // A status filter does not include them, and `GET /orders` always does.
     for (path, rows) in [
         ("/statistics/orders?status=canceled", 0),
         ("/statistics/orders?status=canceled&include_canceled=true", 1),
@@ -177,14 +177,14 @@ async fn a_walk_through_the_sums_shows_them_as_they_stood_when_it_began() {
     let app = TestApp::start().await;
     let member = app.member().await;
     let mut snacks = ranked(&app, &member).await;
-    // One that nobody had ordered.
+    // A snack without orders.
     snacks.push(app.snack(&member, "새우깡").await);
     for ordering in ["quantity", "-quantity", "order_count", "-order_count", "name", "-name"] {
         let path = format!("/statistics/snacks?year=2024&ordering={ordering}");
         let before = app.get(&member, &path).await.expect(200);
         let mut turn = 0;
         let walked = walk(&app, &member, &path, 2, async || {
-            // Enough to carry any of them over all the others.
+            // Enough to move any of them past all the others.
             let at = instant("2024-01-05T03:00:00Z");
             turn += 1;
             let seeds: Vec<OrderFixture> = snacks.iter().map(|snack| shipped_order(at, snack, 100 * turn)).collect();

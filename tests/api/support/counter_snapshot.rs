@@ -1,4 +1,4 @@
-//! What Redis, the statistics columns and the rows say of every snack, side by side.
+//! The counts of every snack in Redis, in the statistics columns and in the rows.
 
 use std::{
     collections::BTreeMap,
@@ -19,17 +19,17 @@ pub struct CounterSnapshot {
     pub rows: Counts,
     pub columns: Counts,
     pub redis: Option<Counts>,
-    /// Of the columns, and of Redis.
+    /// Epochs of the columns and of Redis.
     pub epochs: (i64, Option<i64>),
 }
 
-/// The Redis of a test, spoken to as an operator would: by the keys of the contract.
+/// Access to the Redis keys of one test, by their documented names.
 pub struct CounterProbe {
     redis: MultiplexedConnection,
     prefix: String,
 }
 
-/// The key of one of a snack's counters, after the prefix.
+/// The key of one of a snack's counters, without the prefix.
 pub fn key(snack: &str, name: &str) -> String {
     format!("snack:{{{snack}}}:{name}")
 }
@@ -49,7 +49,7 @@ impl CounterProbe {
 
     pub async fn get(&self, snack: &str, name: &str) -> Option<String> {
         let key = format!("{}{}", self.prefix, key(snack, name));
-        // Unlike GET it says nil of what is no string.
+        // Unlike GET, MGET returns nil for a value of another type.
         let values: [Option<String>; 1] =
             redis::cmd("MGET").arg(key).query_async(&mut self.redis()).await.expect("MGET");
         values.into_iter().flatten().next()
@@ -65,14 +65,14 @@ impl CounterProbe {
         self.redis().del(key).await.expect("DEL")
     }
 
-    /// Puts a list where a counter belongs.
+    /// Replaces a counter by a list.
     pub async fn spoil(&self, snack: &str, name: &str) {
         self.delete(snack, name).await;
         let key = format!("{}{}", self.prefix, key(snack, name));
         self.redis().rpush(key, "spoilt").await.expect("RPUSH")
     }
 
-    /// Every key of this test, without the prefix, and its seconds to live (-1: for ever).
+    /// Every key of this test without the prefix, and its seconds to live (-1: no expiry).
     pub async fn keys(&self) -> BTreeMap<String, i64> {
         let names: Vec<String> = self.redis().keys(format!("{}*", self.prefix)).await.expect("KEYS");
         let mut lives = BTreeMap::new();
@@ -83,7 +83,7 @@ impl CounterProbe {
         lives
     }
 
-    /// All that Redis holds for this test.
+    /// All values in Redis of this test.
     pub async fn save(&self) -> BTreeMap<String, String> {
         let mut saved = BTreeMap::new();
         for name in self.keys().await.into_keys() {
@@ -93,14 +93,14 @@ impl CounterProbe {
         saved
     }
 
-    /// Has Redis lose all it holds for this test.
+    /// Deletes all keys of this test.
     pub async fn wipe(&self) {
         for name in self.keys().await.into_keys() {
             let _: () = self.redis().del(format!("{}{name}", self.prefix)).await.expect("DEL");
         }
     }
 
-    /// Takes Redis back to what [`CounterProbe::save`] saw.
+    /// Restores the values that [`CounterProbe::save`] returned.
     pub async fn restore(&self, saved: &BTreeMap<String, String>) {
         self.wipe().await;
         for (name, value) in saved {
@@ -108,7 +108,7 @@ impl CounterProbe {
         }
     }
 
-    /// What each of the three says of every snack.
+    /// The counts of every snack.
     pub async fn entries(&self, app: &TestApp) -> BTreeMap<String, CounterSnapshot> {
         let rows: Vec<(Uuid, i64, i64, i64, i64, i64)> = sqlx::query_as(
             "SELECT uid, count(*) FILTER (WHERE type = 'like'), count(*) FILTER (WHERE type = 'hate'),
@@ -134,7 +134,7 @@ impl CounterProbe {
         entries
     }
 
-    /// Fails unless the three agree about every snack. One that nobody has ever rated needs no counters.
+    /// Fails unless the three agree about every snack. A snack that was never rated needs no counters.
     pub async fn assert_equal(&self, app: &TestApp) {
         for (snack, entry) in self.entries(app).await {
             assert_eq!(entry.columns, entry.rows, "columns and rows of {snack}: {entry:?}");
@@ -143,7 +143,7 @@ impl CounterProbe {
         }
     }
 
-    /// The promise: traffic has stopped, every part is reachable, and after two reconcile intervals all three agree.
+    /// Checks that the three agree after two reconciliations, once traffic has stopped and every store is reachable.
     pub async fn converge(&self, app: &TestApp) {
         for _ in 0..2 {
             reconcile(app).await;
@@ -152,8 +152,8 @@ impl CounterProbe {
     }
 }
 
-/// One reconcile that Redis took part in: while the server does not reach it, or gives it the pause that follows a failure,
-/// a round does not count.
+/// Runs one reconciliation that reaches Redis. One without Redis, or during the pause that follows a failure, does not
+/// count.
 pub async fn reconcile(app: &TestApp) {
     let deadline = Instant::now() + Duration::from_secs(15);
     loop {

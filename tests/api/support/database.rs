@@ -49,7 +49,7 @@ pub async fn create_empty() -> PgConnectOptions {
     server.database(&name)
 }
 
-/// Starts a proxy before Postgres, and returns it with `database` as it is reached through it.
+/// Starts a proxy before Postgres, and returns it with the options that lead through it to `database`.
 pub async fn through_proxy(database: &PgConnectOptions) -> (Proxy, PgConnectOptions) {
     let proxy = Proxy::start(0, format!("{}:{}", database.get_host(), database.get_port())).await;
     let proxied = database.clone().host("127.0.0.1").port(proxy.port);

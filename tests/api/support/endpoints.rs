@@ -1,5 +1,5 @@
-//! Every call that the document has, for tests that hold all of them to one rule, and bytes sent as they are, for requests
-//! that no client library would make.
+//! Every endpoint of the OpenAPI document, for tests that check one rule on all of them, and raw requests that client
+//! libraries cannot send.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -10,11 +10,11 @@ use tokio::{
 
 use crate::support::test_app::TestApp;
 
-/// A uid and an id that nobody has.
+/// A uid and an id that do not exist.
 pub const NO_UID: &str = "7c9e6679-7425-40de-944b-e07fc1f90ae7";
 const NO_ID: &str = "987654321";
 
-/// One call of the document.
+/// One endpoint of the OpenAPI document.
 #[derive(Clone, Debug)]
 pub struct Endpoint {
     pub method: Method,
@@ -23,21 +23,21 @@ pub struct Endpoint {
     pub operation: Value,
 }
 
-/// Whom a call is for.
+/// Users that an endpoint is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
     /// With or without a token.
     Anybody,
-    /// Whoever has signed in; nothing of anybody else's comes to harm by it.
+    /// Everybody who has signed in. The endpoint changes nothing that belongs to other users.
     Members,
-    /// Whoever has signed in, and it touches only what is theirs: there is no way to name anybody else's.
+    /// Everybody who has signed in, for what is their own. The request cannot name anything else.
     Oneself,
-    /// Whoever the resource belongs to, and admins.
+    /// The owner of the resource, and admins.
     OwnerAndAdmins,
     Admins,
 }
 
-/// Every call of the document.
+/// Every endpoint of the OpenAPI document.
 pub async fn endpoints(app: &TestApp) -> Vec<Endpoint> {
     let document = app.send(app.request(Method::GET, "/openapi.json")).await.expect(200);
     let mut endpoints = Vec::new();
@@ -55,17 +55,16 @@ pub async fn endpoints(app: &TestApp) -> Vec<Endpoint> {
 }
 
 impl Endpoint {
-    /// `GET /orders/{uid}`.
     pub fn name(&self) -> String {
         format!("{} {}", self.method, self.path)
     }
 
-    /// Whether the document asks for a token.
     pub fn needs_token(&self) -> bool {
         self.operation["security"] != json!([])
     }
 
-    /// Whom the contract has it for. A call that is not in here fails the tests that hold all of them to a rule.
+    /// The users that the API contract has it for. An endpoint that is missing here fails the tests that check all of
+    /// them.
     pub fn access(&self) -> Access {
         match self.name().as_str() {
             "GET /health/live"
@@ -122,12 +121,12 @@ impl Endpoint {
         }
     }
 
-    /// The path of something that does not exist.
+    /// The path of a resource that does not exist.
     pub fn missing_path(&self) -> String {
         self.with(if self.path.contains("{id}") { NO_ID } else { NO_UID })
     }
 
-    /// The names of the query's parameters.
+    /// Names of the query parameters.
     pub fn query(&self) -> Vec<&str> {
         let parameters = self.operation["parameters"].as_array().into_iter().flatten();
         parameters
@@ -137,7 +136,7 @@ impl Endpoint {
     }
 }
 
-/// A body that the call would take, with `snack` where it orders one.
+/// A valid body for the endpoint, with `snack` where it orders one.
 pub fn valid_body(name: &str, snack: &str) -> Value {
     match name {
         "POST /auth/sign-up" => json!({"email": "new@snack.example", "password": "korea-snack-9", "name": "김간식"}),
@@ -162,7 +161,7 @@ pub fn valid_body(name: &str, snack: &str) -> Value {
     }
 }
 
-/// Sends `request` as it is and returns the answer as it comes. The server may answer before it has read everything.
+/// Sends `request` as it is and returns the response as text. The server may respond before it has read everything.
 pub async fn send_bytes(app: &TestApp, request: Vec<u8>) -> String {
     let address = app.url.strip_prefix("http://").expect("an address");
     let (mut reader, mut writer) = TcpStream::connect(address).await.expect("a connection").into_split();
@@ -171,7 +170,7 @@ pub async fn send_bytes(app: &TestApp, request: Vec<u8>) -> String {
         writer
     });
     let mut response = Vec::new();
-    // Whatever came before the connection was reset is the answer.
+    // What arrived before a reset of the connection is the response.
     let _ = reader.read_to_end(&mut response).await;
     writing.abort();
     String::from_utf8_lossy(&response).into_owned()

@@ -1,5 +1,5 @@
-//! What tests of orders and statistics begin with: requests, orders brought to a status, and orders of any day, which no
-//! request can make.
+//! Fixtures of orders and statistics: request bodies, orders in a status, and orders of any day, which no request can
+//! create.
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
@@ -11,16 +11,16 @@ use crate::support::{
     test_app::{TestApp, TestUser},
 };
 
-/// The statuses in the order of the flow.
+/// Statuses in the order of the flow.
 pub const FLOW: [&str; 6] = ["created", "approved", "ordered", "shipping", "completed", "canceled"];
 
-/// The body of a request for so many of each of the snacks.
+/// The body of an order of these snacks and quantities.
 pub fn wanted(lines: &[(&str, i64)]) -> Value {
     let lines: Vec<Value> = lines.iter().map(|(uid, quantity)| json!({"uid": uid, "quantity": quantity})).collect();
     json!({"snacks": lines})
 }
 
-/// Moves a created order to `status`, one step after the other.
+/// Moves a created order to `status` step by step.
 pub async fn advance_order(app: &TestApp, admin: &TestUser, order: &str, status: &str) {
     let steps: &[&str] = match status {
         "created" => &[],
@@ -32,7 +32,7 @@ pub async fn advance_order(app: &TestApp, admin: &TestUser, order: &str, status:
     }
 }
 
-/// An order of a new snack in `status`.
+/// Creates an order of a new snack and moves it to `status`.
 pub async fn order_with_status(app: &TestApp, admin: &TestUser, status: &str) -> String {
     let snack = app.snack(admin, &format!("간식 {}", uuid::Uuid::new_v4())).await;
     let order = app.order(admin, &[&snack]).await;
@@ -40,13 +40,13 @@ pub async fn order_with_status(app: &TestApp, admin: &TestUser, status: &str) ->
     order
 }
 
-/// Registers a snack at a price and returns its uid.
+/// Registers a snack with a price and returns its uid.
 pub async fn snack_with_price(app: &TestApp, user: &TestUser, name: &str, currency: &str, price: &str) -> String {
     let body = json!({"name": name, "currency": currency, "price": price});
     app.post(user, "/snacks", body).await.expect(201).uid()
 }
 
-/// Puts so many snacks of 100 won straight into the database and returns their uids in the order of their rows.
+/// Inserts `count` snacks of 100 won into the database and returns their uids in the order of their rows.
 pub async fn insert_snacks(app: &TestApp, count: i32) -> Vec<String> {
     sqlx::query_scalar(
         "INSERT INTO snacks (name, name_key, price) SELECT 'n' || n, 'n' || n, 100 FROM generate_series(1, $1) AS n
@@ -58,7 +58,7 @@ pub async fn insert_snacks(app: &TestApp, count: i32) -> Vec<String> {
     .expect("snacks")
 }
 
-/// Every page of a list, `limit` rows at a time; `between` runs before each page but the first.
+/// Every page of a list, `limit` rows at a time. `between` runs before each page but the first.
 pub async fn walk(
     app: &TestApp,
     user: &TestUser,
@@ -83,17 +83,15 @@ pub async fn walk(
     panic!("{path} does not end");
 }
 
-/// The values of `key` in `rows` as texts.
 pub fn texts<'a>(rows: &'a [Value], key: &str) -> Vec<&'a str> {
     rows.iter().map(|row| row[key].as_str().expect("a text")).collect()
 }
 
-/// Counts what a query counts.
 pub async fn count(db: &PgPool, sql: &'static str) -> i64 {
     sqlx::query_scalar(sql).fetch_one(db).await.expect("a number")
 }
 
-/// Orders as the server does, in a transaction that the caller ends.
+/// Creates an order as the server does, in a transaction that the caller ends.
 pub async fn uncommitted_order(
     app: &TestApp,
     user: &TestUser,
@@ -107,7 +105,7 @@ pub async fn uncommitted_order(
     tx
 }
 
-/// Returns once so many of the server's transactions wait for others.
+/// Waits until `transactions` transactions of the server wait for a lock.
 pub async fn wait_for_blocked(app: &TestApp, transactions: i64) {
     let waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted
         AND pid IN (SELECT pid FROM pg_stat_activity WHERE datname = current_database())";
@@ -119,7 +117,7 @@ pub async fn wait_for_blocked(app: &TestApp, transactions: i64) {
     panic!("nobody waits");
 }
 
-/// Moves the moment at which an order was created.
+/// Changes the time at which an order was created.
 pub async fn created_at(app: &TestApp, order: &str, instant: &str) {
     let moved = sqlx::query("UPDATE orders SET created_at = $2::text::timestamptz WHERE uid = $1::text::uuid")
         .bind(order)
@@ -130,7 +128,7 @@ pub async fn created_at(app: &TestApp, order: &str, instant: &str) {
     assert_eq!(moved.rows_affected(), 1);
 }
 
-/// One line of an order that is put straight into the database.
+/// One line of an order that is inserted into the database.
 #[derive(Clone, Debug)]
 pub struct LineFixture {
     /// The snack's uid.
@@ -141,7 +139,7 @@ pub struct LineFixture {
     pub cents: i64,
 }
 
-/// An order that is put straight into the database: shipped, or canceled, so that it keeps nobody from ordering.
+/// An order that is inserted into the database: shipped or canceled, so that it does not block other orders.
 #[derive(Clone, Debug)]
 pub struct OrderFixture {
     pub created_at: DateTime<Utc>,
@@ -155,12 +153,11 @@ pub fn shipped_order(created_at: DateTime<Utc>, snack: &str, quantity: i32) -> O
     OrderFixture { created_at, is_canceled: false, lines: vec![line] }
 }
 
-/// An instant as tests write it.
 pub fn instant(text: &str) -> DateTime<Utc> {
     text.parse().expect("an instant")
 }
 
-/// The sums of `lines` as answers show them, counted by hand.
+/// The sums of `lines` as responses show them.
 pub fn amounts<'a>(lines: &(impl IntoIterator<Item = &'a LineFixture> + Clone)) -> Value {
     let sum = |currency: &str| {
         let lines = lines.clone().into_iter().filter(|line| line.currency == currency);
@@ -177,7 +174,7 @@ pub fn amounts<'a>(lines: &(impl IntoIterator<Item = &'a LineFixture> + Clone)) 
     shown.collect()
 }
 
-/// Writes `seeds` as orders of `user`, along the same flow as the server does.
+/// Inserts `orders` as orders of `user`, through the same statuses as the server.
 pub async fn insert_orders(db: &PgPool, user: &TestUser, seeds: &[OrderFixture]) {
     let mut tx = db.begin().await.expect("a transaction");
     let instants: Vec<_> = seeds.iter().map(|seed| seed.created_at).collect();

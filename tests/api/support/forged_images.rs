@@ -1,4 +1,4 @@
-//! Files that mean no good, each made here byte by byte: bombs, polyglots, fragments and what is no picture at all.
+//! Malicious uploads, each built byte by byte: decompression bombs, polyglots, fragments and files that are no images.
 
 use std::sync::LazyLock;
 
@@ -6,7 +6,7 @@ use image::{DynamicImage, ImageFormat, RgbImage, RgbaImage};
 
 use crate::snack::images::{chunk, declares, encoded, picture, with_segment};
 
-/// A file and what comes of posting it.
+/// A file and the status of its upload.
 pub struct ForgedImage {
     pub what: String,
     pub bytes: Vec<u8>,
@@ -15,7 +15,7 @@ pub struct ForgedImage {
     pub status: u16,
 }
 
-/// What is hidden in the files and must not come out again.
+/// Payloads that are hidden in the files and must not be served.
 pub const PAYLOADS: &[&[u8]] = &[
     b"<script",
     b"<html",
@@ -36,7 +36,7 @@ const PNG: &[u8] = b"\x89PNG\r\n\x1a\n";
 /// Beyond the signature and IHDR.
 const AFTER_HEADER: usize = 8 + 25;
 
-/// Every forgery there is.
+/// Every forged image.
 pub static ALL: LazyLock<Vec<ForgedImage>> = LazyLock::new(|| {
     let tables = [png_bombs(), gif_bombs(), jpeg_bombs(), webp_bombs(), polyglots(), fragments(), flips(), strangers()];
     let named = tables.into_iter().flatten().map(|(what, status, bytes)| ForgedImage {
@@ -54,7 +54,7 @@ fn table<const N: usize>(rows: [(&str, u16, Vec<u8>); N]) -> Table {
     rows.into_iter().map(|(what, status, bytes)| (what.to_owned(), status, bytes)).collect()
 }
 
-/// A zlib stream of `count` zeros, thirteen bits for every 258 of them.
+/// A zlib stream of `count` zeros, with thirteen bits for every 258 of them.
 fn zeros(count: u64) -> Vec<u8> {
     let mut bytes = vec![0x78, 0x01];
     let (mut bits, mut held) = (0_u32, 0);
@@ -67,7 +67,7 @@ fn zeros(count: u64) -> Vec<u8> {
             held -= 8;
         }
     };
-    // The last block, with the fixed codes; codes go in from their highest bit.
+    // The last block, with the fixed codes. Codes are written from their highest bit.
     push(0b011, 3);
     let literals = 1 + (count - 1) % 258;
     for _ in 0..literals {
@@ -90,12 +90,12 @@ fn header(width: u32, height: u32, depth: u8, colour: u8, interlaced: u8) -> Vec
     chunk(*b"IHDR", &data)
 }
 
-/// A PNG of these chunks and nothing else.
+/// A PNG of these chunks only.
 fn png_of(chunks: &[Vec<u8>]) -> Vec<u8> {
     [PNG, &chunks.concat(), &chunk(*b"IEND", &[])].concat()
 }
 
-/// A black PNG, complete to the last pixel.
+/// A complete black PNG.
 fn black(width: u32, height: u32, depth: u8, colour: u8) -> Vec<u8> {
     let channels = match colour {
         2 => 3,
@@ -111,7 +111,7 @@ fn tiny() -> Vec<u8> {
     encoded(&picture(8, 8), ImageFormat::Png)
 }
 
-/// A small PNG with something between its header and its pixels.
+/// A small PNG with `data` between its header and its pixels.
 fn png_with(kind: [u8; 4], data: &[u8]) -> Vec<u8> {
     let png = tiny();
     [&png[..AFTER_HEADER], &chunk(kind, data), &png[AFTER_HEADER..]].concat()
@@ -122,7 +122,7 @@ fn png_bombs() -> Table {
     let palette = [
         header(4000, 4000, 8, 3, 1),
         chunk(*b"PLTE", &[0, 0, 0]),
-        // An interlaced picture has more rows; what is too much is not read.
+        // An interlaced image has more rows, and surplus data is not read.
         chunk(*b"IDAT", &megabytes(17)),
     ];
     let frame = |number: u32, side: u32| {
@@ -188,7 +188,7 @@ fn png_bombs() -> Table {
     ])
 }
 
-/// A GIF whose screen is this large, with frames of one pixel.
+/// A GIF with a screen of this size and frames of one pixel.
 pub fn gif(width: u16, height: u16, frames: usize) -> Vec<u8> {
     let screen =
         [&b"GIF89a"[..], &width.to_le_bytes(), &height.to_le_bytes(), &[0x80, 0, 0, 0, 0, 0, 0xff, 0xff, 0xff]];
@@ -220,7 +220,7 @@ fn gif_bombs() -> Table {
     ])
 }
 
-/// Where the sides of a baseline JPEG stand.
+/// A baseline JPEG with other side lengths in its header.
 fn with_sides(mut jpeg: Vec<u8>, width: u16, height: u16) -> Vec<u8> {
     let at = jpeg.windows(2).position(|two| two == [0xff, 0xc0]).expect("a frame header") + 5;
     jpeg[at..at + 2].copy_from_slice(&height.to_be_bytes());
@@ -228,7 +228,7 @@ fn with_sides(mut jpeg: Vec<u8>, width: u16, height: u16) -> Vec<u8> {
     jpeg
 }
 
-/// A progressive JPEG of 2,000 by 2,000, each of whose scans goes over all of it in a few bytes.
+/// A progressive JPEG of 2,000 by 2,000, each of whose scans covers all of it in a few bytes.
 pub fn scans(count: usize) -> Vec<u8> {
     let mut jpeg = vec![0xff, 0xd8, 0xff, 0xdb, 0, 67, 0];
     jpeg.extend([1; 64]);
@@ -250,7 +250,7 @@ pub fn scans(count: usize) -> Vec<u8> {
 fn jpeg_bombs() -> Table {
     let jpeg = || encoded(&picture(60, 40), ImageFormat::Jpeg);
     let comments = (0..75).fold(jpeg(), |jpeg, _| with_segment(&jpeg, 0xfe, &vec![b'a'; 65_000]));
-    // The directory that follows the first one is the first one.
+    // A directory whose next directory is itself.
     let loops = b"Exif\0\0MM\0*\0\0\0\x08\0\0\0\0\0\x08";
     let entries = b"Exif\0\0MM\0*\0\0\0\x08\xff\xff\x01\x12\0\x03\xff\xff\xff\xff\xff\xff\xff\xff";
     let profile = [&b"ICC_PROFILE\0\x01\xff"[..], &vec![0; 60_000]].concat();
@@ -278,7 +278,7 @@ fn riff(chunks: &[(&[u8; 4], Vec<u8>)]) -> Vec<u8> {
     [&b"RIFF"[..], &length(&body), &body].concat()
 }
 
-/// The lossless pixels of a WebP of one pixel or more.
+/// The lossless pixels of a WebP image with `side` by `side` pixels.
 fn lossless(side: u32) -> Vec<u8> {
     let file = encoded(&DynamicImage::ImageRgba8(RgbaImage::new(side, side)), ImageFormat::WebP);
     file[20..].to_vec()
@@ -288,7 +288,7 @@ fn three_bytes(number: u32) -> Vec<u8> {
     number.to_le_bytes()[..3].to_vec()
 }
 
-/// The extended header of a WebP whose sides are one more than these.
+/// The extended header of a WebP image. Its sides are stored minus one.
 fn canvas(flags: u8, width: u32, height: u32) -> Vec<u8> {
     [vec![flags, 0, 0, 0], three_bytes(width), three_bytes(height)].concat()
 }
@@ -318,7 +318,7 @@ fn webp_bombs() -> Table {
     long_chunk[16..20].copy_from_slice(&[0xff; 4]);
     table([
         ("WebP of 16,383 by 16,383 without loss", 413, riff(&[(b"VP8L", vec![0x2f, 0xfe, 0xbf, 0xff, 0x0f, 0, 0, 0])])),
-        // The largest side wraps around to none at all.
+        // The largest side wraps around to zero.
         ("WebP of 16,384 by 16,384 without loss", 415, riff(&[(b"VP8L", vec![0x2f, 0xff, 0xff, 0xff, 0x0f, 0, 0, 0])])),
         ("WebP of 16,383 by 16,383 with loss", 413, riff(&[(b"VP8 ", lossy([0xff, 0x3f, 0xff, 0x3f]))])),
         ("WebP without sides", 415, riff(&[(b"VP8 ", lossy([0; 4]))])),
@@ -354,16 +354,16 @@ fn webp_bombs() -> Table {
     ])
 }
 
-/// Files that are pictures, and something else as well.
+/// Files that are images and something else as well.
 fn polyglots() -> Table {
     let jpeg = encoded(&picture(60, 40), ImageFormat::Jpeg);
     let gif = encoded(&picture(60, 40), ImageFormat::Gif);
     let zip = [&b"PK\x03\x04\x0a\0\0\0\0\0"[..], b"../../etc/passwd", PHP, b"PK\x05\x06", &[0; 18]].concat();
-    // To a script engine the screen's width is the beginning of a comment that another comment ends.
+    // A script engine reads the width of the screen as the start of a comment that another comment ends.
     let comment = b"\x21\xfe\x0e*/=1;alert(1);\0";
     let script = self::gif(u16::from_le_bytes(*b"/*"), 1, 1);
     let script = [&script[..19], comment, &script[19..]].concat();
-    // Code spelled in the colours of the pixels: a JPEG keeps them only roughly.
+    // Code spelled in the colours of the pixels, which a JPEG keeps only roughly.
     let pixels = RgbImage::from_fn(13, 4, |x, y| {
         let at = usize::try_from(3 * (y * 13 + x)).expect("a pixel");
         image::Rgb(std::array::from_fn(|channel| PHP[(at + channel) % PHP.len()]))
@@ -424,7 +424,7 @@ fn flips() -> Table {
     ])
 }
 
-/// What is no picture, or one of another format.
+/// Files that are no images, or images of another format.
 fn strangers() -> Table {
     let svg = b"<svg xmlns='http://www.w3.org/2000/svg'><rect width='8' height='8'/></svg>";
     let xxe = b"<?xml version='1.0'?><!DOCTYPE svg [<!ENTITY x SYSTEM 'file:///etc/passwd'>]><svg>&x;</svg>";
@@ -472,7 +472,7 @@ fn strangers() -> Table {
     ])
 }
 
-/// A sound picture under names that want to be somewhere else, or something else.
+/// A valid image under file names that try to escape the folder or to set another type.
 fn file_names() -> Vec<ForgedImage> {
     let long = vec![b'a'; 6_000];
     let rows: &[(&str, u16, &[u8])] = &[

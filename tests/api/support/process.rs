@@ -1,4 +1,4 @@
-//! The real binary as a process of its own, with no more of an environment than a test gives it.
+//! The binary as a process of its own, with only the environment that a test gives it.
 
 use std::{
     io::{BufRead, BufReader, Write},
@@ -13,12 +13,12 @@ use sqlx::{ConnectOptions, postgres::PgConnectOptions};
 use tokio::{task::spawn_blocking, time::timeout};
 use uuid::Uuid;
 
-/// What signs the tokens of these processes.
+/// Key of the tokens of these processes.
 pub const SECRET: &str = "a secret of the processes, 32 bytes or more";
-/// How long a process may take for whatever a test waits for: the demo data's pictures take a slow machine its time.
+/// Time that a process may take for anything a test waits for. Drawing the demo pictures is slow on a busy machine.
 const TIMEOUT: Duration = Duration::from_mins(5);
 
-/// The command line and the environment of one run.
+/// Command line and environment of one run.
 #[derive(Clone, Debug)]
 pub struct Run {
     program: PathBuf,
@@ -29,7 +29,7 @@ pub struct Run {
 }
 
 impl Run {
-    /// The binary with `arguments` and not a single variable.
+    /// The binary with `arguments` and an empty environment.
     pub fn bare(arguments: &[&str]) -> Self {
         Self {
             program: PathBuf::from(env!("CARGO_BIN_EXE_snack-server")),
@@ -40,7 +40,7 @@ impl Run {
         }
     }
 
-    /// The binary with sound settings on `database`, and a folder for pictures of its own.
+    /// The binary with valid settings for `database` and a media folder of its own.
     pub fn on(database: &PgConnectOptions, arguments: &[&str]) -> Self {
         Self::bare(arguments)
             .set("DATABASE_URL", database.to_url_lossy().as_str())
@@ -52,7 +52,7 @@ impl Run {
             .set("LOG_FORMAT", "json")
     }
 
-    /// With one variable more, or another value of one.
+    /// Sets or replaces a variable.
     pub fn set(mut self, name: &str, value: &str) -> Self {
         self = self.unset(name);
         self.variables.push((name.to_owned(), value.to_owned()));
@@ -64,13 +64,13 @@ impl Run {
         self
     }
 
-    /// With `input` on standard input.
+    /// Passes `input` on standard input.
     pub fn with_stdin(mut self, input: &str) -> Self {
         input.clone_into(&mut self.input);
         self
     }
 
-    /// The binary under another name: as a link, or as a copy where that is on another disk.
+    /// Runs the binary under another name: a link, or a copy on another file system.
     pub fn with_program(mut self, name: PathBuf) -> Self {
         std::fs::hard_link(&self.program, &name)
             .or_else(|_| std::fs::copy(&self.program, &name).map(drop))
@@ -79,13 +79,12 @@ impl Run {
         self
     }
 
-    /// In a working folder of its own.
+    /// Runs in this working directory.
     pub fn in_folder(mut self, folder: PathBuf) -> Self {
         self.folder = folder;
         self
     }
 
-    /// The value of a variable.
     pub fn get(&self, name: &str) -> &str {
         let found = self.variables.iter().find(|(other, _)| other == name);
         &found.expect("a variable").1
@@ -108,7 +107,7 @@ impl Run {
     pub async fn end(&self) -> Ended {
         let mut child = Guard(self.spawn());
         let mut stdin: ChildStdin = child.0.stdin.take().expect("standard input");
-        // Nobody may be reading: a process that needs no input is free to end before.
+        // The process may end without reading its input.
         let _ = stdin.write_all(self.input.as_bytes());
         drop(stdin);
         let pid = child.0.id();
@@ -129,7 +128,7 @@ impl Run {
         }
     }
 
-    /// Starts a server and waits until it says that it serves.
+    /// Starts a server and waits until it logs that it serves.
     pub async fn serve(&self) -> Server {
         let mut child = Guard(self.spawn());
         let lines = Arc::new(Mutex::new(Vec::new()));
@@ -165,7 +164,7 @@ fn read_whole(child: &mut Child) -> Output {
     Output { status: child.wait().expect("an end"), stdout: reader.join().expect("standard output"), stderr }
 }
 
-/// A folder of a test's own, not yet made.
+/// The path of a temporary folder, which does not exist yet.
 pub fn folder() -> PathBuf {
     std::env::temp_dir().join(format!("snack-{}", Uuid::new_v4()))
 }
@@ -188,7 +187,7 @@ fn kill(signal: &str, pid: u32) {
     assert!(killed.expect("kill").success());
 }
 
-/// A process that does not outlive its test.
+/// A process that is killed on drop.
 struct Guard(Child);
 
 impl Drop for Guard {
@@ -198,7 +197,7 @@ impl Drop for Guard {
     }
 }
 
-/// How a run ended.
+/// Exit code and output of a run.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Ended {
     pub code: Option<i32>,
@@ -207,14 +206,14 @@ pub struct Ended {
 }
 
 impl Ended {
-    /// What it said, all being well.
+    /// Standard output of a successful run.
     #[track_caller]
     pub fn expect_success(self) -> String {
         assert_eq!((self.code, self.stderr.as_str()), (Some(0), ""));
         self.stdout
     }
 
-    /// The one line in which it said what is wrong.
+    /// The only line on standard error of a failed run.
     #[track_caller]
     pub fn expect_failure(self) -> String {
         assert!(self.code.is_some_and(|code| code != 0), "{self:?}");
@@ -225,9 +224,9 @@ impl Ended {
     }
 }
 
-/// A server that runs.
+/// A running server.
 pub struct Server {
-    /// Where it listens: `127.0.0.1:12345`.
+    /// Address that it listens on: `127.0.0.1:12345`.
     pub address: String,
     child: Guard,
     lines: Arc<Mutex<Vec<String>>>,
@@ -235,21 +234,19 @@ pub struct Server {
 }
 
 impl Server {
-    /// The process's number.
     pub fn pid(&self) -> u32 {
         self.child.0.id()
     }
 
-    /// The memory that it holds at this moment, in MiB.
+    /// Resident memory in MiB.
     pub fn resident(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("the process");
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a figure");
         line.trim().trim_end_matches(" kB").parse::<u64>().expect("kibibytes") / 1024
     }
 
-    /// Waits until the server has read every byte that clients have sent to it.
-    ///
-    /// A write returns as soon as the bytes are in the kernel's buffers, which hold megabytes.
+    /// Waits until the server has read every byte that clients have sent to it. A write returns as soon as the bytes
+    /// are in the kernel's buffers, which hold megabytes.
     pub async fn has_read_all(&self) {
         let (_, port) = self.address.rsplit_once(':').expect("a port");
         let port = format!(":{:04X}", port.parse::<u16>().expect("a number"));
@@ -261,12 +258,12 @@ impl Server {
         timeout(TIMEOUT, reading).await.expect("a server that reads");
     }
 
-    /// Tells it to stop, and goes on at once.
+    /// Sends a signal, and does not wait.
     pub fn signal(&self, signal: &str) {
         kill(signal, self.pid());
     }
 
-    /// Waits until the server has said `message`.
+    /// Waits until the server has logged `message`.
     pub async fn wait_for_log(&self, message: &str) {
         let waiting = async {
             while !self.lines.lock().expect("the lines").iter().any(|line| line.contains(message)) {
@@ -276,7 +273,7 @@ impl Server {
         timeout(TIMEOUT, waiting).await.expect(message);
     }
 
-    /// Waits for its end: the exit code, the lines on standard error, and what came on standard output.
+    /// Waits for its end, and returns the exit code, the lines on standard error, and standard output.
     pub async fn wait(self) -> (Option<i32>, Vec<String>, String) {
         let Self { mut child, lines, reader, .. } = self;
         let waiting = spawn_blocking(move || {

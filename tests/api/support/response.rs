@@ -8,13 +8,13 @@ use snack_server::app;
 
 static DOCUMENT: LazyLock<Value> = LazyLock::new(|| serde_json::to_value(app::document()).expect("a document"));
 
-/// An answer, read whole.
+/// A response with its whole body.
 #[derive(Debug)]
 pub struct Response {
     pub status: StatusCode,
     pub headers: HeaderMap,
     pub text: String,
-    /// The body as JSON; null when it is none.
+    /// The body as JSON, or null.
     pub body: Value,
     endpoint: String,
 }
@@ -30,14 +30,14 @@ impl Response {
         response
     }
 
-    /// The body of an answer that has this status.
+    /// The body of a response with this status.
     #[track_caller]
     pub fn expect(self, status: u16) -> Body {
         assert_eq!(self.status.as_u16(), status, "{}: {}", self.endpoint, self.text);
         Body(self.body)
     }
 
-    /// The body of a refusal with this status and code, which is a complete problem.
+    /// The body of an error with this status and code, which is a complete problem document.
     #[track_caller]
     pub fn expect_error(self, status: u16, code: &str) -> Body {
         assert_eq!(
@@ -57,12 +57,12 @@ impl Response {
         Body(self.body)
     }
 
-    /// A header as text, empty when there is none.
+    /// A header as text, empty when it is absent.
     pub fn header(&self, name: &str) -> &str {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 
-    /// Fails when the document does not have this answer for a call that it has.
+    /// Fails when the OpenAPI document lacks this response for an endpoint that it has.
     fn assert_documented(&self, method: &Method, path: &str) {
         let trimmed = if path.len() > 1 { path.trim_end_matches('/') } else { path };
         let matches = |template: &str| {
@@ -71,7 +71,7 @@ impl Response {
                 && template.iter().zip(&path).all(|(part, given)| part.starts_with('{') || part == given)
         };
         let paths = DOCUMENT["paths"].as_object().expect("paths");
-        // The literal path before the one with a parameter: /auth/users/profile before /auth/users/{id}.
+        // A literal path matches before one with a parameter: /auth/users/profile before /auth/users/{id}.
         let Some((_, item)) = paths.get_key_value(trimmed).or_else(|| paths.iter().find(|(path, _)| matches(path)))
         else {
             return;
@@ -95,7 +95,7 @@ impl Response {
     }
 }
 
-/// The body of an answer.
+/// The body of a response.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Body(pub Value);
 
@@ -108,7 +108,6 @@ impl std::ops::Deref for Body {
 }
 
 impl Body {
-    /// The `uid` in it.
     #[track_caller]
     pub fn uid(&self) -> String {
         self["uid"].as_str().expect("a uid").to_owned()
@@ -120,13 +119,13 @@ impl Body {
         self["results"].as_array().expect("results")
     }
 
-    /// What `key` is in every row of a list.
+    /// The values of `key` in all rows of a list.
     #[track_caller]
     pub fn column(&self, key: &str) -> Vec<Value> {
         self.rows().iter().map(|row| row[key].clone()).collect()
     }
 
-    /// The fields that a `validation_failed` blames, sorted.
+    /// The fields that a `validation_failed` names, sorted.
     #[track_caller]
     pub fn error_fields(&self) -> Vec<&str> {
         let mut fields: Vec<_> =

@@ -1,7 +1,5 @@
-//! A server under test and the verbs that tests speak in.
-//!
-//! Every answer is held against the OpenAPI document: a status or a code that the document does not have for the call fails
-//! the test that met it.
+//! A server under test, and one method for each kind of request. Every response is checked against the OpenAPI
+//! document.
 
 use std::{
     sync::atomic::{AtomicU32, Ordering},
@@ -29,20 +27,20 @@ use super::{
     response::Response,
 };
 
-/// The password of everybody in these tests.
+/// The password of all users.
 pub const PASSWORD: &str = "korea-snack-9";
 
-/// A server with a database and a Redis prefix of its own. The interval tasks sleep: tests call their steps.
+/// A server with a database and a Redis prefix of its own. Its interval tasks do not run: tests call their steps.
 pub struct TestApp {
-    /// Where it listens: `http://127.0.0.1:12345`.
+    /// Base URL: `http://127.0.0.1:12345`.
     pub url: String,
-    /// What its handlers share, for looking behind the scenes.
+    /// The application state, for checks past HTTP.
     pub state: AppState,
     client: reqwest::Client,
     server: JoinHandle<()>,
 }
 
-/// Somebody who has signed in.
+/// A user who has signed in.
 #[derive(Clone, Debug)]
 pub struct TestUser {
     pub id: i64,
@@ -51,7 +49,7 @@ pub struct TestUser {
     pub refresh: String,
 }
 
-/// Settings for a server of a test's own.
+/// Settings for a server of one test.
 pub fn settings(database: PgConnectOptions) -> Config {
     let variables = [
         ("DATABASE_URL", environment("DATABASE_URL")),
@@ -60,7 +58,7 @@ pub fn settings(database: PgConnectOptions) -> Config {
         ("JWT_SECRET", TestApp::SECRET.to_owned()),
         ("HTTP_ADDR", "127.0.0.1:0".to_owned()),
         ("MEDIA_URL", format!("file://{}", std::env::temp_dir().join(format!("snack-{}", Uuid::new_v4())).display())),
-        // Everybody in these tests shares one address.
+        // All users share one address.
         ("LIMIT_SIGN_IN_ADDRESS", "100000/1s".to_owned()),
         ("LIMIT_SIGN_UP_ADDRESS", "100000/1s".to_owned()),
         ("LIMIT_SIGN_IN_ACCOUNT", "100000/1s".to_owned()),
@@ -78,27 +76,27 @@ pub fn settings(database: PgConnectOptions) -> Config {
 }
 
 impl TestApp {
-    /// What signs the tokens of these servers.
+    /// Key of the tokens of these servers.
     pub const SECRET: &str = "a secret of the tests, 32 bytes or more";
 
-    /// A server with the settings of the tests.
+    /// Starts a server with the default settings of tests.
     pub async fn start() -> Self {
         Self::with(|_| {}).await
     }
 
-    /// A server with other settings.
+    /// Starts a server with changed settings.
     pub async fn with(change: impl FnOnce(&mut Config)) -> Self {
         let mut config = settings(database::create().await);
         change(&mut config);
         Self::serve(config).await
     }
 
-    /// Another server on the same database, Redis and pictures.
+    /// Starts another server on the same database, Redis and media folder.
     pub async fn replica(&self) -> Self {
         Self::serve(self.state.config.clone()).await
     }
 
-    /// A server with exactly these settings.
+    /// Starts a server with exactly these settings.
     pub async fn serve(config: Config) -> Self {
         let pool = app::connect(&config.database).await.expect("Postgres");
         let state = app::state(config, pool).expect("state");
@@ -116,18 +114,17 @@ impl TestApp {
         Self { url, state, client, server }
     }
 
-    /// Stops the server in order and waits until it has.
+    /// Stops the server gracefully and waits for its end.
     pub async fn stop(self) {
         self.state.stop.cancel();
         self.server.await.expect("the server's end");
     }
 
-    /// The database, for looking behind the scenes.
     pub fn db(&self) -> &PgPool {
         &self.state.db
     }
 
-    /// Writes a reaction's row as a server does that dies before it tells Redis.
+    /// Writes the row of a reaction without telling Redis, like a server that is killed in between.
     pub async fn write_reaction(&self, snack: Uuid, user: i64, reaction: Option<ReactionType>) -> store::Outcome {
         let written = store::write(self.db(), &[Wish { snack, user, reaction }], store::SINGLE_LOCK_TIMEOUT)
             .await
@@ -135,17 +132,17 @@ impl TestApp {
         written.into_iter().next().expect("an outcome")
     }
 
-    /// What Redis holds of a snack.
+    /// The counters of a snack in Redis.
     pub async fn stored(&self, snack: Uuid) -> Option<Stored> {
         self.state.counters.believed(&[snack]).await.pop().flatten()
     }
 
-    /// One step of the interval task.
+    /// Runs the flush step of the interval task.
     pub async fn flush(&self) -> usize {
         flush::flush(self.db(), &self.state.counters).await.expect("a flush")
     }
 
-    /// The other step of the interval task.
+    /// Runs the reconcile step of the interval task.
     pub async fn reconcile(&self) -> usize {
         flush::reconcile(&self.state).await.expect("a reconcile").healed
     }
@@ -155,7 +152,7 @@ impl TestApp {
         self.client.request(method, format!("{}{path}", self.url))
     }
 
-    /// Sends a request, reads the answer, and holds it against the document.
+    /// Sends a request, reads the response, and checks it against the OpenAPI document.
     pub async fn send(&self, request: RequestBuilder) -> Response {
         let request = request.build().expect("a request");
         let (method, path) = (request.method().clone(), request.url().path().to_owned());
@@ -187,12 +184,12 @@ impl TestApp {
         self.send(self.request(Method::POST, path).bearer_auth(&user.access).multipart(form)).await
     }
 
-    /// Posts as nobody.
+    /// Posts without a token.
     pub async fn post_open(&self, path: &str, body: Value) -> Response {
         self.send(self.request(Method::POST, path).json(&body)).await
     }
 
-    /// Signs somebody up and in.
+    /// Signs up a member and signs them in.
     pub async fn member(&self) -> TestUser {
         static NEXT: AtomicU32 = AtomicU32::new(1);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
@@ -202,7 +199,7 @@ impl TestApp {
         self.sign_in(user["id"].as_i64().expect("an id"), &email).await
     }
 
-    /// A member who has been made an admin.
+    /// Creates a member and makes them an admin.
     pub async fn admin(&self) -> TestUser {
         let admin = self.member().await;
         sqlx::query("UPDATE users SET member_type = 'admin' WHERE id = $1")
@@ -214,7 +211,7 @@ impl TestApp {
         admin
     }
 
-    /// Signs in with everybody's password.
+    /// Signs in with the password of all users.
     pub async fn sign_in(&self, id: i64, email: &str) -> TestUser {
         let tokens = self.post_open("/auth/token", json!({"username": email, "password": PASSWORD})).await.expect(200);
         TestUser {
@@ -225,7 +222,7 @@ impl TestApp {
         }
     }
 
-    /// `count` members at once, signed in without the cost of their passwords.
+    /// Creates `count` members and their access tokens without hashing passwords.
     pub async fn users(&self, count: i32) -> Vec<TestUser> {
         let rows: Vec<(i64, String)> = sqlx::query_as(
             "INSERT INTO users (email, email_key, name, name_key, password_hash)
@@ -247,7 +244,7 @@ impl TestApp {
             .collect()
     }
 
-    /// Has `likes` and `hates` more people react to a snack: rows in Postgres, which nothing has counted yet.
+    /// Adds `likes` and `hates` reactions of new users to a snack, as rows in Postgres that are not counted yet.
     pub async fn add_reactions(&self, snack: &str, likes: i32, hates: i32) {
         let ids: Vec<i64> = self.users(likes + hates).await.iter().map(|person| person.id).collect();
         sqlx::query(
@@ -274,7 +271,7 @@ impl TestApp {
         self.post(user, "/orders", json!({"snacks": lines})).await.expect(201).uid()
     }
 
-    /// Moves an order along its flow, with an arrival time where it is needed.
+    /// Changes the status of an order, with an arrival time where one is needed.
     pub async fn set_status(&self, admin: &TestUser, order: &str, status: &str) -> Response {
         let body = json!({"status": status, "estimated_arrival_time": "2030-01-09T03:00:00Z"});
         self.put(admin, &format!("/orders/{order}/status"), body).await

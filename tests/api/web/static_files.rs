@@ -1,4 +1,4 @@
-//! The web app as the server hands it out: a small build of the tests' own stands for the real one.
+//! The web app as the server serves it, with a small build in place of the real one.
 
 use std::path::Path;
 
@@ -16,7 +16,7 @@ const SCRIPT: &str = "console.log('the script, as it is written')";
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; \
     font-src 'self'; connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// Puts a build into `folder`, as Vite and scripts/compress.mjs leave it.
+/// Writes a build into `folder` as Vite and scripts/compress.mjs do.
 fn build(folder: &Path) {
     std::fs::create_dir_all(folder.join("assets")).expect("a folder");
     for (name, text) in [
@@ -150,7 +150,7 @@ async fn without_a_build_every_address_of_the_app_says_where_the_documents_are()
     }
 }
 
-/// How often a server says at its start that there is no app, and what it shows at `/app/`.
+/// Number of warnings at the start that there is no app, and the response of `/app/`.
 async fn started(run: &Run) -> (usize, String) {
     let server = run.serve().await;
     let page = reqwest::get(format!("http://{}/app/", server.address)).await.expect("an answer");
