@@ -67,8 +67,8 @@ async fn a_refused_sign_in_has_an_entry_whether_the_account_exists_or_not() {
     let app = TestApp::start().await;
     let (admin, kim) = (app.admin().await, app.member().await);
     for email in [kim.email.as_str(), "nobody@snack.example"] {
-        let guess = json!({"username": email, "password": "a-guess-that-is-wrong"});
-        app.post_open("/auth/token", guess).await.expect_error(401, "invalid_credentials");
+        let sign_in_as = json!({"username": email, "password": "a-guess-that-is-wrong"});
+        app.post_open("/auth/token", sign_in_as).await.expect_error(401, "invalid_credentials");
     }
     let page = app.get(&admin, "/audit?action=sign_in&limit=2").await.expect(200);
     assert_eq!(page.column("subject"), ["nobody@snack.example", kim.email.as_str()]);
@@ -82,8 +82,8 @@ async fn a_refused_sign_in_has_an_entry_whether_the_account_exists_or_not() {
 async fn a_stranger_cannot_fill_the_log_with_one_long_email() {
     let app = TestApp::start().await;
     let admin = app.admin().await;
-    let guess = json!({"username": "김".repeat(20_000), "password": "a-guess-that-is-wrong"});
-    app.post_open("/auth/token", guess).await.expect_error(401, "invalid_credentials");
+    let sign_in_as = json!({"username": "김".repeat(20_000), "password": "a-guess-that-is-wrong"});
+    app.post_open("/auth/token", sign_in_as).await.expect_error(401, "invalid_credentials");
     assert_eq!(entries(&app, &admin, "&action=sign_in").await[0].1, "(not an email)");
 }
 
@@ -118,9 +118,10 @@ async fn the_log_is_an_admins_list_like_any_other() {
     let (admin, kim) = (app.admin().await, app.member().await);
     app.get(&kim, "/audit").await.expect_error(403, "permission_denied");
     app.send(app.request(Method::GET, "/audit")).await.expect_error(401, "not_authenticated");
-    for wrong in ["action=theft", "actor=kim", "from=2024-1-1", "cursor=x", "limit=0", "from=2024-02-02&to=2024-02-01"]
+    for failed_sign_in in
+        ["action=theft", "actor=kim", "from=2024-1-1", "cursor=x", "limit=0", "from=2024-02-02&to=2024-02-01"]
     {
-        app.get(&admin, &format!("/audit?{wrong}")).await.expect_error(400, "invalid_request");
+        app.get(&admin, &format!("/audit?{failed_sign_in}")).await.expect_error(400, "invalid_request");
     }
     assert_eq!(entries(&app, &admin, "&to=2020-01-01").await, []);
     assert_eq!(entries(&app, &admin, "&actor=999999").await, []);
@@ -154,10 +155,10 @@ async fn who_is_turned_away_by_the_limits_is_logged_but_fills_no_table() {
     server.signal("-TERM");
     let (_, lines, _) = server.wait().await;
     let logged = |outcome: &str| {
-        let fits = |line: &&String| {
+        let valid = |line: &&String| {
             ["audit", "sign_in", "kim@snack.example", "127.0.0.1", outcome].iter().all(|part| line.contains(part))
         };
-        lines.iter().filter(fits).count()
+        lines.iter().filter(valid).count()
     };
     assert_eq!((logged("invalid_credentials"), logged("too_many_requests")), (1, 2), "{lines:#?}");
     assert!(lines.iter().all(|line| !line.contains("a-secret-guess-7")));
@@ -184,8 +185,8 @@ async fn what_is_typed_as_the_user_name_is_kept_only_where_it_is_an_email() {
         (admin.email.as_str(), admin.email.as_str()),
     ];
     for (typed, kept) in table {
-        let guess = json!({"username": typed, "password": "a-guess-that-is-wrong"});
-        app.post_open("/auth/token", guess).await.expect_error(401, "invalid_credentials");
+        let sign_in_as = json!({"username": typed, "password": "a-guess-that-is-wrong"});
+        app.post_open("/auth/token", sign_in_as).await.expect_error(401, "invalid_credentials");
         assert_eq!(
             entries(&app, &admin, "&action=sign_in").await[0],
             entry("sign_in", kept, "invalid_credentials"),
@@ -212,7 +213,7 @@ async fn a_password_in_the_user_names_place_is_in_no_log_line() {
 }
 
 /// Makes every insert into the log fail, or restores it.
-async fn break_the_log(app: &TestApp, broken: bool) {
+async fn set_log_broken(app: &TestApp, broken: bool) {
     let sql = if broken {
         "CREATE FUNCTION refuse_entries() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no entries'; END $$;
          CREATE TRIGGER refuse_entries BEFORE INSERT ON audit_log FOR EACH ROW EXECUTE FUNCTION refuse_entries()"
@@ -228,7 +229,7 @@ async fn what_cannot_be_entered_in_the_log_is_not_done() {
     let (admin, kim) = (app.admin().await, app.member().await);
     let snack = app.snack(&kim, "새우깡").await;
     let order = app.order(&kim, &[&snack]).await;
-    let pair = app.post_open("/auth/token/refresh", json!({"refresh": kim.refresh})).await.expect(200);
+    let token_pair = app.post_open("/auth/token/refresh", json!({"refresh": kim.refresh})).await.expect(200);
     let state = async || -> Vec<String> {
         let mut rows = Vec::new();
         for table in ["users", "sign_ins", "refresh_tokens", "snacks", "orders", "order_history", "audit_log"] {
@@ -239,19 +240,19 @@ async fn what_cannot_be_entered_in_the_log_is_not_done() {
     };
     let before = state().await;
 
-    break_the_log(&app, true).await;
+    set_log_broken(&app, true).await;
     let new = json!({"email": "lee@snack.example", "password": PASSWORD, "name": "이과자"});
     let right = json!({"username": kim.email, "password": PASSWORD});
-    let wrong = json!({"username": kim.email, "password": "a-guess-that-is-wrong"});
+    let failed_sign_in = json!({"username": kim.email, "password": "a-guess-that-is-wrong"});
     let change = json!({"current_password": PASSWORD, "new_password": "another-snack-10"});
-    let wrong_change = json!({"current_password": "a-guess-that-is-wrong", "new_password": "another-snack-10"});
+    let failed_change = json!({"current_password": "a-guess-that-is-wrong", "new_password": "another-snack-10"});
     let responses = [
         app.post_open("/auth/sign-up", new.clone()).await,
         app.post_open("/auth/token", right.clone()).await,
-        app.post_open("/auth/token", wrong).await,
+        app.post_open("/auth/token", failed_sign_in).await,
         app.post_open("/auth/token/refresh", json!({"refresh": kim.refresh})).await,
         app.put(&kim, "/auth/users/password", change).await,
-        app.put(&kim, "/auth/users/password", wrong_change).await,
+        app.put(&kim, "/auth/users/password", failed_change).await,
         app.put(&admin, &format!("/auth/users/{}", kim.id), json!({"member_type": "admin"})).await,
         app.delete(&kim, "/auth/users/resign").await,
         app.patch(&kim, &format!("/snacks/{snack}"), json!({"desc": "고소해요"})).await,
@@ -261,12 +262,12 @@ async fn what_cannot_be_entered_in_the_log_is_not_done() {
     for response in responses {
         response.expect_error(500, "internal_error");
     }
-    break_the_log(&app, false).await;
+    set_log_broken(&app, false).await;
     assert_eq!(state().await, before);
 
     app.post_open("/auth/sign-up", new).await.expect(201);
     app.post_open("/auth/token", right).await.expect(200);
-    app.post_open("/auth/token/refresh", json!({"refresh": pair["refresh"]})).await.expect(200);
+    app.post_open("/auth/token/refresh", json!({"refresh": token_pair["refresh"]})).await.expect(200);
 }
 
 #[tokio::test]

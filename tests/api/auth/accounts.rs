@@ -172,10 +172,10 @@ async fn a_name_is_what_is_seen_of_it() {
 async fn every_field_of_a_sign_up_keeps_its_rule() {
     let app = TestApp::start().await;
     let long = "가".repeat(51);
-    let padded = format!("   {}   ", email_of(254));
+    let with_spaces = format!("   {}   ", email_of(254));
     let table = [
         ("email", json!(email_of(254)), None),
-        ("email", json!(padded.replacen('l', "m", 1)), None),
+        ("email", json!(with_spaces.replacen('l', "m", 1)), None),
         ("email", json!(email_of(255)), Some("too_long")),
         ("email", json!(""), Some("required")),
         ("email", json!("   "), Some("blank")),
@@ -222,12 +222,12 @@ async fn every_field_of_a_sign_up_keeps_its_rule() {
 #[tokio::test]
 async fn all_broken_fields_are_told_at_once_and_before_a_taken_email() {
     let app = TestApp::start().await;
-    let taken = app.member().await;
+    let duplicate = app.member().await;
     for body in [json!({}), json!({"email": "nobody", "password": "short", "name": " "})] {
         let problem = app.post_open("/auth/sign-up", body).await.expect_error(400, "validation_failed");
         assert_eq!(problem.error_fields(), ["email", "name", "password"]);
     }
-    let body = json!({"email": taken.email, "password": "short", "name": "김간식"});
+    let body = json!({"email": duplicate.email, "password": "short", "name": "김간식"});
     let problem = app.post_open("/auth/sign-up", body).await.expect_error(400, "validation_failed");
     assert_eq!(problem.error_fields(), ["password"]);
 }
@@ -247,10 +247,10 @@ async fn a_field_of_another_type_cannot_be_read() {
 #[tokio::test]
 async fn the_email_of_somebody_who_resigned_is_never_handed_out_again() {
     let app = TestApp::start().await;
-    let gone = app.member().await;
-    app.delete(&gone, "/auth/users/resign").await.expect(204);
-    sign_up(&app, &gone.email).await.expect_error(409, "email_resigned");
-    sign_up(&app, &format!(" {} ", gone.email.to_uppercase())).await.expect_error(409, "email_resigned");
+    let resigned_user = app.member().await;
+    app.delete(&resigned_user, "/auth/users/resign").await.expect(204);
+    sign_up(&app, &resigned_user.email).await.expect_error(409, "email_resigned");
+    sign_up(&app, &format!(" {} ", resigned_user.email.to_uppercase())).await.expect_error(409, "email_resigned");
 }
 
 #[tokio::test]
@@ -259,9 +259,10 @@ async fn of_many_sign_ups_with_one_email_at_once_one_wins() {
     let replica = app.replica().await;
     let emails = ["kim@snack.example", "KIM@snack.example", " kim@SNACK.example "];
     let tries = (0..18).map(|number| sign_up(if number % 2 == 0 { &app } else { &replica }, emails[number % 3]));
-    let (won, lost): (Vec<_>, Vec<_>) = join_all(tries).await.into_iter().partition(|response| response.status == 201);
-    assert_eq!((won.len(), lost.len()), (1, 17));
-    for response in lost {
+    let (successes, failures): (Vec<_>, Vec<_>) =
+        join_all(tries).await.into_iter().partition(|response| response.status == 201);
+    assert_eq!((successes.len(), failures.len()), (1, 17));
+    for response in failures {
         response.expect_error(409, "email_taken");
     }
 }
@@ -291,69 +292,69 @@ async fn signing_in_is_noted_in_the_profile() {
     let still = app.get(&member, "/auth/users/profile").await.expect(200);
     assert_eq!(still["last_login"], first);
     app.sign_in(member.id, &member.email).await;
-    let later = app.get(&member, "/auth/users/profile").await.expect(200);
-    assert!(later["last_login"].as_str() > first.as_str());
+    let next_login = app.get(&member, "/auth/users/profile").await.expect(200);
+    assert!(next_login["last_login"].as_str() > first.as_str());
 }
 
 #[tokio::test]
 async fn an_unknown_email_a_wrong_password_and_a_resigned_member_are_told_alike() {
     let app = TestApp::start().await;
-    let (member, gone) = (app.member().await, app.member().await);
-    app.delete(&gone, "/auth/users/resign").await.expect(204);
-    let mut told = Vec::new();
+    let (member, resigned_user) = (app.member().await, app.member().await);
+    app.delete(&resigned_user, "/auth/users/resign").await.expect(204);
+    let mut error_names = Vec::new();
     for (email, password) in [
         ("nobody@snack.example", PASSWORD),
         ("no email at all", PASSWORD),
         (&member.email, "not the password"),
         (&member.email, &format!("{PASSWORD} ")),
-        (&gone.email, PASSWORD),
-        (&gone.email, "not the password"),
+        (&resigned_user.email, PASSWORD),
+        (&resigned_user.email, "not the password"),
     ] {
         let response = sign_in(&app, email, password).await;
         let mut headers = response.headers.clone();
         for changing in ["x-request-id", "date"] {
             headers.remove(changing);
         }
-        told.push((response.expect_error(401, "invalid_credentials"), headers));
+        error_names.push((response.expect_error(401, "invalid_credentials"), headers));
     }
-    for other in &told[1..] {
-        assert_eq!(other, &told[0]);
+    for other in &error_names[1..] {
+        assert_eq!(other, &error_names[0]);
     }
 }
 
 #[tokio::test]
 async fn an_unknown_email_costs_what_a_wrong_password_costs() {
     let app = TestApp::start().await;
-    let (member, gone) = (app.member().await, app.member().await);
-    app.delete(&gone, "/auth/users/resign").await.expect(204);
+    let (member, resigned_user) = (app.member().await, app.member().await);
+    app.delete(&resigned_user, "/auth/users/resign").await.expect(204);
     // The fastest of several attempts: load slows some of them down, but a hash that is left out speeds all of them up.
-    let emails = [member.email.as_str(), "nobody@snack.example", &gone.email];
-    let mut least = [Duration::MAX; 3];
+    let emails = [member.email.as_str(), "nobody@snack.example", &resigned_user.email];
+    let mut fastest = [Duration::MAX; 3];
     for _ in 0..40 {
-        for (email, least) in emails.iter().zip(&mut least) {
-            let begun = Instant::now();
+        for (email, fastest) in emails.iter().zip(&mut fastest) {
+            let started = Instant::now();
             sign_in(&app, email, "not the password").await.expect_error(401, "invalid_credentials");
-            *least = begun.elapsed().min(*least);
+            *fastest = started.elapsed().min(*fastest);
         }
-        if least[1] * 2 > least[0] && least[2] * 2 > least[0] {
+        if fastest[1] * 2 > fastest[0] && fastest[2] * 2 > fastest[0] {
             return;
         }
     }
-    panic!("{least:?}");
+    panic!("{fastest:?}");
 }
 
 #[tokio::test]
 async fn a_new_password_ends_every_refresh_token_but_no_access_token() {
     let app = TestApp::start().await;
-    let (member, bystander) = (app.member().await, app.member().await);
-    let elsewhere = app.sign_in(member.id, &member.email).await;
+    let (member, other_user) = (app.member().await, app.member().await);
+    let other_session = app.sign_in(member.id, &member.email).await;
     change_password(&app, &member, PASSWORD, "새로운비밀번호1").await.expect(204);
 
-    for device in [&member, &elsewhere] {
+    for device in [&member, &other_session] {
         refresh(&app, device).await.expect_error(401, "invalid_token");
         app.get(device, "/auth/users/profile").await.expect(200);
     }
-    refresh(&app, &bystander).await.expect(200);
+    refresh(&app, &other_user).await.expect(200);
     sign_in(&app, &member.email, PASSWORD).await.expect_error(401, "invalid_credentials");
     let again = sign_in(&app, &member.email, "새로운비밀번호1").await.expect(200);
     app.post_open("/auth/token/refresh", json!({"refresh": again["refresh"]})).await.expect(200);
@@ -405,10 +406,10 @@ async fn of_two_password_changes_at_once_one_wins() {
     let member = app.member().await;
     let changes = ["the first new one", "the second new one"].map(|new| change_password(&app, &member, PASSWORD, new));
     let responses = join_all(changes).await;
-    let won = responses.iter().position(|response| response.status == 204).expect("a winner");
+    let successes = responses.iter().position(|response| response.status == 204).expect("a winner");
     let [first, second]: [Response; 2] = responses.try_into().expect("two answers");
-    let lost = if won == 0 { second } else { first };
-    assert_eq!(lost.expect_error(400, "validation_failed").error_fields(), ["current_password"]);
+    let failures = if successes == 0 { second } else { first };
+    assert_eq!(failures.expect_error(400, "validation_failed").error_fields(), ["current_password"]);
 }
 
 #[tokio::test]
@@ -419,20 +420,20 @@ async fn no_sign_in_with_the_old_password_outlives_the_change() {
         let changed = AtomicBool::new(false);
         // Sign-ins run all the time, so that some have read the old password and still verify it when the new one is
         // set.
-        let trying = (0..6).map(async |_| {
-            let mut won = Vec::new();
+        let sign_ins = (0..6).map(async |_| {
+            let mut successes = Vec::new();
             while !changed.load(Ordering::Relaxed) {
                 let response = sign_in(&app, &member.email, PASSWORD).await;
-                won.extend((response.status == 200).then(|| response.body["refresh"].clone()));
+                successes.extend((response.status == 200).then(|| response.body["refresh"].clone()));
             }
-            won
+            successes
         });
         let changing = async {
             change_password(&app, &member, PASSWORD, "korea-snack-10").await.expect(204);
             changed.store(true, Ordering::Relaxed);
         };
-        let (won, ()) = join(join_all(trying), changing).await;
-        for token in won.into_iter().flatten() {
+        let (successes, ()) = join(join_all(sign_ins), changing).await;
+        for token in successes.into_iter().flatten() {
             app.post_open("/auth/token/refresh", json!({"refresh": token})).await.expect_error(401, "invalid_token");
         }
     }

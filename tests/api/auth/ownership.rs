@@ -41,15 +41,15 @@ async fn digest(app: &TestApp, whose: Option<&[i64]>) -> String {
 }
 
 /// A snack of `owner` that they like and have ordered, a second snack that can be ordered, and a user to promote.
-struct Ground {
+struct Resources {
     snack: String,
     order: String,
     free: String,
     user: i64,
 }
 
-impl Ground {
-    async fn lay(app: &TestApp, owner: &TestUser, name: &str) -> Self {
+impl Resources {
+    async fn create(app: &TestApp, owner: &TestUser, name: &str) -> Self {
         let snack = app.snack(owner, &format!("{name} 하나")).await;
         let order = app.order(owner, &[&snack]).await;
         let free = app.snack(owner, &format!("{name} 둘")).await;
@@ -128,41 +128,41 @@ impl Setup {
 async fn what_is_for_others_is_refused_to_a_stranger_and_nothing_has_changed() {
     let setup = Setup::new().await;
     let Setup { app, admin, owner, stranger } = &setup;
-    let mut refused = 0;
+    let mut rejected = 0;
     for endpoint in setup.endpoints(&[Access::OwnerAndAdmins, Access::Admins]).await {
         let name = endpoint.name();
-        let ground = Ground::lay(app, owner, &name).await;
-        let body = ground.body(&endpoint);
+        let resources = Resources::create(app, owner, &name).await;
+        let body = resources.body(&endpoint);
         let before = digest(app, None).await;
         // Owning the resource does not replace the admin role.
         let strangers: &[&TestUser] =
             if endpoint.access() == Access::Admins { &[stranger, owner] } else { &[stranger] };
         for user in strangers {
-            ground.send(app, &endpoint, Some(user), body.as_ref()).await.expect_error(403, "permission_denied");
+            resources.send(app, &endpoint, Some(user), body.as_ref()).await.expect_error(403, "permission_denied");
             assert_eq!(digest(app, None).await, before, "{name}");
-            refused += 1;
+            rejected += 1;
         }
         // The same request succeeds for the permitted user, so it was valid.
-        let rightful: &TestUser = if endpoint.access() == Access::Admins { admin } else { owner };
-        ground.send(app, &endpoint, Some(rightful), body.as_ref()).await.expect(200);
+        let permitted: &TestUser = if endpoint.access() == Access::Admins { admin } else { owner };
+        resources.send(app, &endpoint, Some(permitted), body.as_ref()).await.expect(200);
         assert_eq!(digest(app, None).await == before, endpoint.method == Method::GET, "{name}");
     }
-    assert_eq!(refused, 20);
+    assert_eq!(rejected, 20);
 }
 
 /// `body` with every field that could name another user or ask for more rights. A sign-in with two user names is
 /// rejected.
-fn greedy(body: Option<Value>, victim: &TestUser) -> Option<Value> {
+fn with_foreign_fields(body: Option<Value>, victim: &TestUser) -> Option<Value> {
     let mut body = body?;
     let is_sign_in = body.get("username").is_some();
-    let grasp = json!({
+    let foreign = json!({
         "id": victim.id, "user_id": victim.id, "user": {"id": victim.id}, "owner": victim.id, "actor": victim.id,
         "registered_by": {"id": victim.id}, "email": victim.email, "member_type": "admin", "is_deleted": false,
         "is_admin": true, "status": "completed", "uid": "0191e3a0-0000-7000-8000-000000000000",
         "like_reaction_count": 1000, "blocks": false,
     });
     for (name, value) in
-        grasp.as_object().expect("an object").iter().filter(|(name, _)| !is_sign_in || *name != "email")
+        foreign.as_object().expect("an object").iter().filter(|(name, _)| !is_sign_in || *name != "email")
     {
         let fields = body.as_object_mut().expect("an object");
         fields.entry(name.clone()).or_insert_with(|| value.clone());
@@ -174,19 +174,19 @@ fn greedy(body: Option<Value>, victim: &TestUser) -> Option<Value> {
 async fn what_anybody_may_do_is_done_to_nobody_elses_and_makes_nobody_more_than_they_are() {
     let setup = Setup::new().await;
     let Setup { app, admin, owner, .. } = &setup;
-    let mut done = 0;
+    let mut checked = 0;
     for endpoint in setup.endpoints(&[Access::Anybody, Access::Members, Access::Oneself]).await {
         let name = endpoint.name();
-        let ground = Ground::lay(app, owner, &name).await;
+        let resources = Resources::create(app, owner, &name).await;
         // One stranger for each endpoint, because some endpoints end a session or an account.
         let stranger = app.member().await;
-        let others = [admin.id, owner.id, ground.user, setup.stranger.id];
+        let others = [admin.id, owner.id, resources.user, setup.stranger.id];
         let before = digest(app, Some(&others)).await;
         let user = (endpoint.access() != Access::Anybody).then_some(&stranger);
-        let body = greedy(ground.body(&endpoint), owner);
-        let greedy_path =
+        let body = with_foreign_fields(resources.body(&endpoint), owner);
+        let with_foreign_query =
             Endpoint { path: format!("{}?user_id={}&id={}", endpoint.path, owner.id, owner.id), ..endpoint.clone() };
-        let response = ground.send(app, &greedy_path, user, body.as_ref()).await;
+        let response = resources.send(app, &with_foreign_query, user, body.as_ref()).await;
         match name.as_str() {
             // There is no picture of that name, no such account or token, and no reaction of the stranger's own.
             "GET /media/{path}" => assert_eq!(response.status, 404, "{name}"),
@@ -195,21 +195,21 @@ async fn what_anybody_may_do_is_done_to_nobody_elses_and_makes_nobody_more_than_
             _ => assert!(response.status.is_success(), "{name}: {} {}", response.status, response.text),
         }
         assert_eq!(digest(app, Some(&others)).await, before, "{name}");
-        done += 1;
+        checked += 1;
     }
-    assert_eq!(done, 28);
+    assert_eq!(checked, 28);
     let admins: Vec<i64> = sqlx::query_scalar("SELECT id FROM users WHERE member_type = 'admin'")
         .fetch_all(app.db())
         .await
         .expect("the admins");
     assert_eq!(admins, [admin.id]);
     // What strangers registered and ordered belongs to them, not to the user they named, and has the initial status.
-    let begun = "SELECT count(*) FROM snacks WHERE name LIKE 'POST %' AND registered_by <> $1
+    let registered = "SELECT count(*) FROM snacks WHERE name LIKE 'POST %' AND registered_by <> $1
         AND like_reaction_count = 0 AND status = 'available'";
-    let begun: i64 = sqlx::query_scalar(begun).bind(owner.id).fetch_one(app.db()).await.expect("a count");
+    let registered: i64 = sqlx::query_scalar(registered).bind(owner.id).fetch_one(app.db()).await.expect("a count");
     let orders = "SELECT count(*) FROM orders WHERE user_id <> $1 AND status = 'created'";
     let orders: i64 = sqlx::query_scalar(orders).bind(owner.id).fetch_one(app.db()).await.expect("a count");
-    assert_eq!((begun, orders), (1, 2));
+    assert_eq!((registered, orders), (1, 2));
     // The owner's password is unchanged.
     app.sign_in(owner.id, &owner.email).await;
 }
@@ -217,23 +217,23 @@ async fn what_anybody_may_do_is_done_to_nobody_elses_and_makes_nobody_more_than_
 #[tokio::test]
 async fn a_slash_a_case_or_another_method_is_no_way_around_a_refusal() {
     let Setup { app, owner, stranger, .. } = &Setup::new().await;
-    let ground = Ground::lay(app, owner, "새우깡").await;
+    let resources = Resources::create(app, owner, "새우깡").await;
     let before = digest(app, None).await;
     for endpoint in endpoints(app)
         .await
         .iter()
         .filter(|endpoint| matches!(endpoint.access(), Access::OwnerAndAdmins | Access::Admins))
     {
-        let path = ground.path(endpoint);
-        let body = ground.body(endpoint);
+        let path = resources.path(endpoint);
+        let body = resources.body(endpoint);
         let upper = path.to_uppercase();
-        let hexed = path.replacen("/s", "/%73", 1).replacen("/a", "/%61", 1);
+        let percent_encoded = path.replacen("/s", "/%73", 1).replacen("/a", "/%61", 1);
         for (method, path) in [
             (endpoint.method.clone(), format!("{path}/")),
             (endpoint.method.clone(), format!("{path}//")),
             (endpoint.method.clone(), format!("{path}/.")),
             (endpoint.method.clone(), upper),
-            (endpoint.method.clone(), hexed),
+            (endpoint.method.clone(), percent_encoded),
             (Method::POST, path.clone()),
             (Method::HEAD, path.clone()),
             (Method::DELETE, path),

@@ -173,32 +173,32 @@ async fn a_hash_of_other_costs_works() {
 #[tokio::test]
 async fn a_password_in_another_form_costs_the_same_whether_there_is_an_account_or_not() {
     let app = TestApp::start().await;
-    let (member, gone) = (app.member().await, app.member().await);
+    let (member, resigned_user) = (app.member().await, app.member().await);
     let typed = decomposed(TYPED);
-    for person in [&member, &gone] {
+    for person in [&member, &resigned_user] {
         store_hash(&app, person, TYPED, Params::DEFAULT).await;
     }
-    app.delete(&gone, "/auth/users/resign").await.expect(204);
-    let wrong = decomposed("꼬깔콘과 새우깡 사랑");
+    app.delete(&resigned_user, "/auth/users/resign").await.expect(204);
+    let failed = decomposed("꼬깔콘과 새우깡 사랑");
     // The fastest of several attempts: load slows some of them down, but leaving out one of two hashes speeds all of
     // them up by two fifths.
-    let tries = [
-        (member.email.as_str(), wrong.as_str()),
-        ("nobody@snack.example", wrong.as_str()),
-        (gone.email.as_str(), wrong.as_str()),
-        (gone.email.as_str(), typed.as_str()),
+    let attempts = [
+        (member.email.as_str(), failed.as_str()),
+        ("nobody@snack.example", failed.as_str()),
+        (resigned_user.email.as_str(), failed.as_str()),
+        (resigned_user.email.as_str(), typed.as_str()),
     ];
-    let mut least = [Duration::MAX; 4];
+    let mut fastest = [Duration::MAX; 4];
     for _ in 0..100 {
-        for ((email, password), least) in tries.iter().zip(&mut least) {
-            let begun = Instant::now();
+        for ((email, password), fastest) in attempts.iter().zip(&mut fastest) {
+            let started = Instant::now();
             sign_in(&app, email, password).await.expect_error(401, "invalid_credentials");
-            *least = begun.elapsed().min(*least);
+            *fastest = started.elapsed().min(*fastest);
         }
-        let (shortest, longest) = (least.iter().min().expect("one"), least.iter().max().expect("one"));
+        let (shortest, longest) = (fastest.iter().min().expect("one"), fastest.iter().max().expect("one"));
         if *shortest * 3 > *longest * 2 {
             return;
         }
     }
-    panic!("{least:?}");
+    panic!("{fastest:?}");
 }

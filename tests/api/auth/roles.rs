@@ -37,9 +37,9 @@ async fn is_admin(app: &TestApp, user: &TestUser) -> u16 {
 }
 
 /// Repeats `GET /checks/is_admin` until its status is `status`.
-async fn until(app: &TestApp, user: &TestUser, status: u16) {
-    let asking = async { while is_admin(app, user).await != status {} };
-    timeout(Duration::from_secs(5), asking)
+async fn wait_for_status(app: &TestApp, user: &TestUser, status: u16) {
+    let polling = async { while is_admin(app, user).await != status {} };
+    timeout(Duration::from_secs(5), polling)
         .await
         .unwrap_or_else(|_| panic!("the standing did not become a {status} in time"));
 }
@@ -90,10 +90,10 @@ async fn a_type_that_is_missing_or_unknown_and_a_user_that_is_not_there_are_refu
 #[tokio::test]
 async fn the_type_of_somebody_who_resigned_stays() {
     let app = TestApp::start().await;
-    let (admin, gone) = (app.admin().await, app.member().await);
-    resign(&app, &gone).await.expect(204);
+    let (admin, resigned_user) = (app.admin().await, app.member().await);
+    resign(&app, &resigned_user).await.expect(204);
     for member_type in ["admin", "member"] {
-        set_type(&app, &admin, gone.id, member_type).await.expect_error(409, "user_resigned");
+        set_type(&app, &admin, resigned_user.id, member_type).await.expect_error(409, "user_resigned");
     }
 }
 
@@ -120,11 +120,11 @@ async fn the_only_active_admin_can_neither_step_down_nor_resign() {
 async fn who_resigns_is_refused_from_then_on_and_their_row_stays() {
     let app = TestApp::start().await;
     let (admin, member) = (app.admin().await, app.member().await);
-    let elsewhere = app.sign_in(member.id, &member.email).await;
+    let other_server = app.sign_in(member.id, &member.email).await;
     // The request puts the user into the server's cache.
     app.get(&member, "/auth/users/profile").await.expect(200);
     resign(&app, &member).await.expect(204);
-    for device in [&member, &elsewhere] {
+    for device in [&member, &other_server] {
         app.get(device, "/auth/users/profile").await.expect_error(401, "invalid_token");
         app.post_open("/auth/token/refresh", json!({"refresh": device.refresh}))
             .await
@@ -144,10 +144,10 @@ async fn of_admins_who_all_resign_at_once_one_stays() {
         for _ in 0..3 {
             admins.push(app.admin().await);
         }
-        let tries = admins.iter().zip([&app, &replica, &app]).map(|(admin, server)| resign(server, admin));
-        let (gone, stayed): (Vec<_>, Vec<_>) =
-            join_all(tries).await.into_iter().partition(|response| response.status == 204);
-        assert_eq!((gone.len(), active_admins(&app).await), (2, 1));
+        let attempts = admins.iter().zip([&app, &replica, &app]).map(|(admin, server)| resign(server, admin));
+        let (resigned_user, stayed): (Vec<_>, Vec<_>) =
+            join_all(attempts).await.into_iter().partition(|response| response.status == 204);
+        assert_eq!((resigned_user.len(), active_admins(&app).await), (2, 1));
         for response in stayed {
             response.expect_error(409, "last_admin");
         }
@@ -194,8 +194,8 @@ async fn a_changed_type_is_in_force_with_the_very_next_request() {
     for _ in 0..10 {
         for (member_type, status) in [("admin", 200), ("member", 403)] {
             // The member sends requests throughout.
-            let asking = join_all((0..8).map(|_| is_admin(&app, &member)));
-            let (changed, _) = join(set_type(&app, &admin, member.id, member_type), asking).await;
+            let polling = join_all((0..8).map(|_| is_admin(&app, &member)));
+            let (changed, _) = join(set_type(&app, &admin, member.id, member_type), polling).await;
             changed.expect(200);
             assert_eq!(is_admin(&app, &member).await, status);
         }
@@ -224,10 +224,10 @@ async fn a_replica_learns_of_a_changed_type_and_of_a_resignation() {
     assert_eq!(is_admin(&replica, &member).await, 403);
     for (member_type, status) in [("admin", 200), ("member", 403), ("admin", 200)] {
         set_type(&app, &admin, member.id, member_type).await.expect(200);
-        until(&replica, &member, status).await;
+        wait_for_status(&replica, &member, status).await;
     }
     resign(&app, &member).await.expect(204);
-    until(&replica, &member, 401).await;
+    wait_for_status(&replica, &member, 401).await;
 }
 
 #[tokio::test]
@@ -236,7 +236,7 @@ async fn a_change_by_sql_reaches_servers_that_remember_otherwise() {
     let member = app.member().await;
     for (member_type, status) in [("admin", 200), ("member", 403)].repeat(5) {
         set_by_sql(&app, member.id, member_type).await;
-        until(&app, &member, status).await;
+        wait_for_status(&app, &member, status).await;
         // The server does not return to the earlier type.
         for _ in 0..5 {
             assert_eq!(is_admin(&app, &member).await, status);
@@ -299,11 +299,11 @@ async fn a_server_that_lost_the_channel_does_not_trust_its_memory() {
         .await
         .expect("a terminated listener");
         set_by_sql(&app, member.id, member_type).await;
-        until(&app, &member, status).await;
+        wait_for_status(&app, &member, status).await;
         // After listening again the server receives changes as before.
         set_by_sql(&app, member.id, "admin").await;
-        until(&app, &member, 200).await;
+        wait_for_status(&app, &member, 200).await;
         set_by_sql(&app, member.id, "member").await;
-        until(&app, &member, 403).await;
+        wait_for_status(&app, &member, 403).await;
     }
 }

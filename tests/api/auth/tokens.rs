@@ -125,8 +125,8 @@ async fn a_spent_token_gets_another_pair_of_the_same_sign_in_within_the_grace() 
 #[tokio::test]
 async fn a_spent_token_after_the_grace_ends_its_sign_in_and_no_other() {
     let app = TestApp::with(|config| config.refresh_token_grace = Duration::from_mins(10)).await;
-    let (member, bystander) = (app.member().await, app.member().await);
-    let elsewhere = app.sign_in(member.id, &member.email).await;
+    let (member, other_user) = (app.member().await, app.member().await);
+    let other_session = app.sign_in(member.id, &member.email).await;
     let successor = exchange(&app, &member.refresh).await;
     let within_the_grace = exchange(&app, &member.refresh).await;
     spent_earlier(&app, &member.refresh, 601.0).await;
@@ -136,8 +136,8 @@ async fn a_spent_token_after_the_grace_ends_its_sign_in_and_no_other() {
     refresh(&app, &within_the_grace).await.expect_error(401, "invalid_token");
     // Access tokens stay valid until they expire, and so do other sessions.
     bearer(&app, &member.access).await.expect(200);
-    exchange(&app, &elsewhere.refresh).await;
-    exchange(&app, &bystander.refresh).await;
+    exchange(&app, &other_session.refresh).await;
+    exchange(&app, &other_user.refresh).await;
 }
 
 #[tokio::test]
@@ -157,15 +157,15 @@ async fn of_parallel_refreshes_without_a_grace_one_gets_a_pair() {
     let replica = app.replica().await;
     for _ in 0..5 {
         let member = app.member().await;
-        let tries = (0..10).map(|number| refresh(if number % 2 == 0 { &app } else { &replica }, &member.refresh));
-        let (won, lost): (Vec<_>, Vec<_>) =
-            join_all(tries).await.into_iter().partition(|response| response.status == 200);
-        assert_eq!(won.len(), 1);
-        for response in lost {
+        let attempts = (0..10).map(|number| refresh(if number % 2 == 0 { &app } else { &replica }, &member.refresh));
+        let (successes, failures): (Vec<_>, Vec<_>) =
+            join_all(attempts).await.into_iter().partition(|response| response.status == 200);
+        assert_eq!(successes.len(), 1);
+        for response in failures {
             response.expect_error(401, "invalid_token");
         }
         // The other uses count as theft, so the session has ended.
-        let successor = won[0].body["refresh"].as_str().expect("a token");
+        let successor = successes[0].body["refresh"].as_str().expect("a token");
         refresh(&app, successor).await.expect_error(401, "invalid_token");
     }
 }
@@ -174,8 +174,8 @@ async fn of_parallel_refreshes_without_a_grace_one_gets_a_pair() {
 async fn two_tabs_that_refresh_at_once_both_go_on() {
     let app = TestApp::start().await;
     let member = app.member().await;
-    let tries = (0..6).map(|_| refresh(&app, &member.refresh));
-    for response in join_all(tries).await {
+    let attempts = (0..6).map(|_| refresh(&app, &member.refresh));
+    for response in join_all(attempts).await {
         let pair = response.expect(200);
         exchange(&app, pair["refresh"].as_str().expect("a token")).await;
     }
@@ -208,12 +208,13 @@ async fn of_fifty_uses_of_one_token_at_once_six_get_a_pair() {
     let replica = app.replica().await;
     let member = app.member().await;
     let uses = (0..50).map(|number| refresh(if number % 2 == 0 { &app } else { &replica }, &member.refresh));
-    let (won, lost): (Vec<_>, Vec<_>) = join_all(uses).await.into_iter().partition(|response| response.status == 200);
-    assert_eq!((won.len(), lost.len()), (6, 44));
-    for response in lost {
+    let (successes, failures): (Vec<_>, Vec<_>) =
+        join_all(uses).await.into_iter().partition(|response| response.status == 200);
+    assert_eq!((successes.len(), failures.len()), (6, 44));
+    for response in failures {
         response.expect_error(401, "invalid_token");
     }
-    for response in won {
+    for response in successes {
         exchange(&app, response.body["refresh"].as_str().expect("a token")).await;
     }
 }
@@ -235,12 +236,12 @@ async fn without_rotation_a_refresh_token_stays_good_until_it_is_signed_out() {
 async fn signing_out_ends_one_sign_in_and_leaves_access_tokens_alone() {
     let app = TestApp::start().await;
     let member = app.member().await;
-    let elsewhere = app.sign_in(member.id, &member.email).await;
+    let other_session = app.sign_in(member.id, &member.email).await;
     let successor = exchange(&app, &member.refresh).await;
     sign_out(&app, &successor).await;
     refresh(&app, &successor).await.expect_error(401, "invalid_token");
     bearer(&app, &member.access).await.expect(200);
-    exchange(&app, &elsewhere.refresh).await;
+    exchange(&app, &other_session.refresh).await;
     // Repeating it is no error, and neither is an unknown token.
     sign_out(&app, &successor).await;
     sign_out(&app, "nonsense").await;
@@ -361,8 +362,8 @@ async fn a_hostile_bearer_token_is_refused() {
         response.expect_error(401, "invalid_token");
     }
     // The same claims are accepted when they are signed correctly, so the others failed because of their defect.
-    let sound = sign(&read(&member.access).1, Algorithm::HS256, secret);
-    bearer(&app, &sound).await.expect(200);
+    let valid = sign(&read(&member.access).1, Algorithm::HS256, secret);
+    bearer(&app, &valid).await.expect(200);
 }
 
 #[tokio::test]
@@ -387,30 +388,30 @@ async fn a_hostile_refresh_token_is_refused_and_ends_nothing() {
 async fn an_authorization_header_that_holds_no_bearer_token_is_a_401() {
     let app = TestApp::start().await;
     let TestUser { access, .. } = app.member().await;
-    let ask = async |value: &[u8]| {
+    let send_as = async |value: &[u8]| {
         let value = header::HeaderValue::from_bytes(value).expect("a header value");
         app.send(app.request(Method::GET, "/checks/is_authenticated").header(header::AUTHORIZATION, value)).await
     };
     for value in ["", "Bearer", "Bearer ", "Basic a2ltOnNuYWNr", &access, "Bearer\u{a0}x", "Token x"] {
-        let response = ask(value.as_bytes()).await;
+        let response = send_as(value.as_bytes()).await;
         let code = response.body["code"].as_str().expect("a code").to_owned();
         assert!(["not_authenticated", "invalid_token"].contains(&code.as_str()), "{value}: {code}");
         response.expect_error(401, &code);
     }
-    ask(b"Bearer \xff\xfe").await.expect_error(401, "invalid_token");
+    send_as(b"Bearer \xff\xfe").await.expect_error(401, "invalid_token");
     // The scheme is case-insensitive.
-    ask(format!("bearer {access}").as_bytes()).await.expect(200);
+    send_as(format!("bearer {access}").as_bytes()).await.expect(200);
 }
 
 #[tokio::test]
 async fn expired_tokens_are_cleaned_away_with_the_sign_ins_that_are_left_without_any() {
     let app = TestApp::start().await;
-    let (gone, half, live) = (app.member().await, app.member().await, app.member().await);
+    let (deleted_user, half, live) = (app.member().await, app.member().await, app.member().await);
     // A session with an expired and a valid token.
     app.post_open("/auth/token/refresh", json!({"refresh": half.refresh})).await.expect(200);
     let expire = "UPDATE refresh_tokens SET expires_at = now() - interval '1 s' FROM sign_ins
         WHERE sign_ins.id = sign_in_id AND (user_id = $1 OR (user_id = $2 AND used_at IS NOT NULL))";
-    sqlx::query(expire).bind(gone.id).bind(half.id).execute(app.db()).await.expect("an update");
+    sqlx::query(expire).bind(deleted_user.id).bind(half.id).execute(app.db()).await.expect("an update");
 
     operations::remove_expired(app.db()).await.expect("a cleaning");
 

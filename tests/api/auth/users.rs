@@ -30,14 +30,14 @@ async fn users(app: &TestApp) -> TestUser {
     admin
 }
 
-async fn set(app: &TestApp, email: &str, what: &str) {
+async fn update(app: &TestApp, email: &str, what: &str) {
     let sql = sqlx::AssertSqlSafe(format!("UPDATE users SET {what} WHERE email = $1"));
     let changed = sqlx::query(sql).bind(email).execute(app.db()).await.expect("an update");
     assert_eq!(changed.rows_affected(), 1);
 }
 
 /// The emails in `GET /auth/users` with `query`, from all pages.
-async fn walk(app: &TestApp, admin: &TestUser, query: &str, limit: usize) -> Vec<String> {
+async fn list_emails(app: &TestApp, admin: &TestUser, query: &str, limit: usize) -> Vec<String> {
     let mut emails = Vec::new();
     let mut cursor = String::new();
     loop {
@@ -82,7 +82,7 @@ async fn a_search_finds_parts_of_emails_and_names_whatever_their_case_and_form()
         for form in [(*search).to_owned(), search.nfd().collect()] {
             let query: String =
                 url::form_urlencoded::Serializer::new(String::new()).append_pair("search", &form).finish();
-            let mut found = walk(&app, &admin, &query, 100).await;
+            let mut found = list_emails(&app, &admin, &query, 100).await;
             let mut expected = expected.to_vec();
             found.sort();
             expected.sort_unstable();
@@ -95,9 +95,9 @@ async fn a_search_finds_parts_of_emails_and_names_whatever_their_case_and_form()
 async fn filters_tell_members_from_admins_and_those_who_left_from_those_who_did_not() {
     let app = TestApp::start().await;
     let admin = users(&app).await;
-    set(&app, "Kim@one.example", "member_type = 'admin'").await;
-    set(&app, "lee@ONE.example", "is_deleted = true").await;
-    set(&app, "zoe@three.example", "member_type = 'admin', is_deleted = true").await;
+    update(&app, "Kim@one.example", "member_type = 'admin'").await;
+    update(&app, "lee@ONE.example", "is_deleted = true").await;
+    update(&app, "zoe@three.example", "member_type = 'admin', is_deleted = true").await;
     let table: &[(&str, &[&str])] = &[
         ("member_type=admin", &["Kim@one.example", "zoe@three.example", &admin.email]),
         ("is_deleted=true", &["lee@ONE.example", "zoe@three.example"]),
@@ -107,7 +107,7 @@ async fn filters_tell_members_from_admins_and_those_who_left_from_those_who_did_
         ("search=o&is_deleted=true", &["lee@ONE.example", "zoe@three.example"]),
     ];
     for (query, expected) in table {
-        let mut found = walk(&app, &admin, query, 100).await;
+        let mut found = list_emails(&app, &admin, query, 100).await;
         let mut expected = expected.to_vec();
         found.sort();
         expected.sort_unstable();
@@ -115,7 +115,7 @@ async fn filters_tell_members_from_admins_and_those_who_left_from_those_who_did_
     }
     // Without filters everybody is listed, resigned users too. An empty value filters nothing.
     for query in ["", "member_type=&is_deleted=&search=&ordering="] {
-        assert_eq!(walk(&app, &admin, query, 100).await.len(), PEOPLE.len() + 1, "{query}");
+        assert_eq!(list_emails(&app, &admin, query, 100).await.len(), PEOPLE.len() + 1, "{query}");
     }
 }
 
@@ -136,15 +136,19 @@ async fn every_ordering_is_total_and_its_reverse_is_the_reverse() {
         let mut expected: Vec<_> =
             expected.iter().map(|row| row["email"].as_str().expect("an email").to_owned()).collect();
         for (query, limit) in [(ordering.to_owned(), 100), (ordering.to_owned(), 3), (ordering.to_owned(), 1)] {
-            assert_eq!(walk(&app, &admin, &format!("ordering={query}"), limit).await, expected, "{query}");
+            assert_eq!(list_emails(&app, &admin, &format!("ordering={query}"), limit).await, expected, "{query}");
         }
         expected.reverse();
         for limit in [100, 3] {
-            assert_eq!(walk(&app, &admin, &format!("ordering=-{ordering}"), limit).await, expected, "-{ordering}");
+            assert_eq!(
+                list_emails(&app, &admin, &format!("ordering=-{ordering}"), limit).await,
+                expected,
+                "-{ordering}"
+            );
         }
     }
-    let default = walk(&app, &admin, "", 100).await;
-    assert_eq!(default, walk(&app, &admin, "ordering=date_joined", 100).await);
+    let default = list_emails(&app, &admin, "", 100).await;
+    assert_eq!(default, list_emails(&app, &admin, "ordering=date_joined", 100).await);
 }
 
 #[tokio::test]
@@ -152,7 +156,7 @@ async fn a_walk_skips_none_and_repeats_none_while_others_sign_up() {
     let app = TestApp::start().await;
     let admin = users(&app).await;
     for ordering in ["date_joined", "-date_joined", "name", "-name", "email", "-email"] {
-        let before = walk(&app, &admin, &format!("ordering={ordering}"), 100).await;
+        let before = list_emails(&app, &admin, &format!("ordering={ordering}"), 100).await;
         let mut seen = Vec::new();
         let mut cursor = String::new();
         for page in 0.. {

@@ -81,7 +81,7 @@ async fn rows_of_the_last_release_are_found_by_the_present_rules() {
 
     let app = TestApp::serve(setup(&database)).await;
     // The keys are rewritten after the server has begun to serve.
-    let kim = app.sign_in(1, "kim@xn--3e0b707e.kr").await;
+    let first_user = app.sign_in(1, "kim@xn--3e0b707e.kr").await;
     let expected = [
         ("Kim@xn--3e0b707e.kr", "kim@xn--3e0b707e.kr"),
         ("lee@Example.com", "lee@example.com"),
@@ -100,8 +100,8 @@ async fn rows_of_the_last_release_are_found_by_the_present_rules() {
     app.post_open("/auth/sign-up", body).await.expect_error(409, "email_taken");
 
     assert_eq!(name_keys(app.db()).await, ["새우깡", "oreo", "\u{200b}"]);
-    app.post(&kim, "/snacks", json!({"name": "새우깡", "price": 1})).await.expect_error(409, "snack_name_taken");
-    let found = app.get(&kim, "/snacks?search=%EC%83%88%EC%9A%B0%EA%B9%A1").await.expect(200);
+    app.post(&first_user, "/snacks", json!({"name": "새우깡", "price": 1})).await.expect_error(409, "snack_name_taken");
+    let found = app.get(&first_user, "/snacks?search=%EC%83%88%EC%9A%B0%EA%B9%A1").await.expect(200);
     assert_eq!(found.column("name"), ["새우\u{ad}깡"]);
     // A value that the present rules reject stays as it is.
     assert_eq!(found.column("url"), ["https:old.example/a b"]);

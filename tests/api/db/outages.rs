@@ -79,7 +79,7 @@ impl Setup {
     }
 
     /// Sends a request, and returns the response and its duration.
-    async fn make(
+    async fn send(
         &self,
         (method, path, user, body): (Method, String, Option<&TestUser>, Value),
     ) -> (Response, Duration) {
@@ -90,8 +90,8 @@ impl Setup {
         if !body.is_null() {
             request = request.json(&body);
         }
-        let begun = Instant::now();
-        (self.app.send(request).await, begun.elapsed())
+        let started = Instant::now();
+        (self.app.send(request).await, started.elapsed())
     }
 
     async fn ready(&self) -> u16 {
@@ -100,36 +100,36 @@ impl Setup {
     }
 
     /// Waits until the server reaches Postgres again.
-    async fn recovered(&self) {
-        let asking = async { while self.ready().await != 200 {} };
-        timeout(Duration::from_secs(10), asking).await.expect("a server that is ready again");
+    async fn wait_until_ready(&self) {
+        let polling = async { while self.ready().await != 200 {} };
+        timeout(Duration::from_secs(10), polling).await.expect("a server that is ready again");
     }
 
     /// Breaks the connections to Postgres right after they have been used.
-    async fn survive(&self, mode: Mode) {
+    async fn check_outage(&self, mode: Mode) {
         assert_eq!(self.ready().await, 200);
-        let warm = (0..8).map(|_| self.app.get(&self.member, "/snacks"));
-        join_all(warm).await;
+        let warm_up = (0..8).map(|_| self.app.get(&self.member, "/snacks"));
+        join_all(warm_up).await;
         self.proxy.set_mode(mode);
 
         for round in 0..2 {
-            for (response, took) in join_all(self.endpoints().into_iter().map(|endpoint| self.make(endpoint))).await {
+            for (response, took) in join_all(self.endpoints().into_iter().map(|endpoint| self.send(endpoint))).await {
                 assert!(took < Duration::from_secs(3), "{mode:?} {round}: {took:?} {response:?}");
                 assert!(!response.header("retry-after").is_empty());
                 response.expect_error(503, "unavailable");
             }
         }
         // Endpoints that need no Postgres go on, and so does the rejection of requests without a token.
-        let ask = async |path: &str| self.app.send(self.app.request(Method::GET, path)).await;
-        ask("/health/live").await.expect(200);
-        ask("/openapi.json").await.expect(200);
-        ask("/metrics").await.expect(200);
-        ask("/nothing").await.expect_error(404, "not_found");
-        ask("/orders").await.expect_error(401, "not_authenticated");
+        let get_open = async |path: &str| self.app.send(self.app.request(Method::GET, path)).await;
+        get_open("/health/live").await.expect(200);
+        get_open("/openapi.json").await.expect(200);
+        get_open("/metrics").await.expect(200);
+        get_open("/nothing").await.expect_error(404, "not_found");
+        get_open("/orders").await.expect_error(401, "not_authenticated");
 
         self.proxy.set_mode(Mode::Pass);
         self.proxy.reap();
-        self.recovered().await;
+        self.wait_until_ready().await;
         // The failed requests have changed nothing, and everything works as before.
         let order = self.app.get(&self.member, &format!("/orders/{}", self.order)).await.expect(200);
         assert_eq!((&order["status"], order["purchases"].as_array().map(Vec::len)), (&json!("created"), Some(1)));
@@ -145,17 +145,17 @@ impl Setup {
 
 #[tokio::test]
 async fn a_postgres_that_refuses_is_a_503_in_time_and_over_when_it_is_back() {
-    Setup::new().await.survive(Mode::Refuse).await;
+    Setup::new().await.check_outage(Mode::Refuse).await;
 }
 
 #[tokio::test]
 async fn a_postgres_that_hangs_up_is_a_503_in_time_and_over_when_it_is_back() {
-    Setup::new().await.survive(Mode::Reset).await;
+    Setup::new().await.check_outage(Mode::Reset).await;
 }
 
 #[tokio::test]
 async fn a_postgres_that_falls_silent_is_a_503_in_time_and_over_when_it_is_back() {
-    Setup::new().await.survive(Mode::BlackHole).await;
+    Setup::new().await.check_outage(Mode::BlackHole).await;
 }
 
 #[tokio::test]
@@ -174,7 +174,7 @@ async fn requests_under_way_when_postgres_goes_are_answered_or_told_503() {
             response.expect_error(503, "unavailable");
         }
         setup.proxy.set_mode(Mode::Pass);
-        setup.recovered().await;
+        setup.wait_until_ready().await;
     }
 }
 
@@ -185,14 +185,14 @@ async fn a_change_of_role_during_an_outage_is_known_when_it_is_over() {
     app.get(&setup.member, "/checks/is_admin").await.expect_error(403, "permission_denied");
     setup.proxy.set_mode(Mode::Refuse);
     // The change is made past the proxy.
-    let direct = sqlx::PgPool::connect_with(setup.database.clone()).await.expect("Postgres");
+    let pool = sqlx::PgPool::connect_with(setup.database.clone()).await.expect("Postgres");
     sqlx::query("UPDATE users SET member_type = 'admin' WHERE id = $1")
         .bind(setup.member.id)
-        .execute(&direct)
+        .execute(&pool)
         .await
         .expect("an update");
     setup.proxy.set_mode(Mode::Pass);
-    setup.recovered().await;
+    setup.wait_until_ready().await;
     app.get(&setup.member, "/checks/is_admin").await.expect(200);
 }
 

@@ -16,7 +16,7 @@ async fn run(app: &TestApp, sql: String) {
 }
 
 /// Makes the pool open every connection anew, as a failover does.
-async fn cut(app: &TestApp) {
+async fn reconnect(app: &TestApp) {
     let sql = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
                WHERE datname = current_database() AND pid <> pg_backend_pid() AND application_name = 'snack-server'";
     run(app, sql.to_owned()).await;
@@ -31,9 +31,9 @@ async fn ready(app: &TestApp) -> u16 {
     app.send(app.request(Method::GET, "/health/ready")).await.status.as_u16()
 }
 
-async fn becomes(app: &TestApp, status: u16) {
-    let asking = async { while ready(app).await != status {} };
-    timeout(Duration::from_secs(10), asking).await.expect("another readiness");
+async fn wait_until_ready(app: &TestApp, status: u16) {
+    let polling = async { while ready(app).await != status {} };
+    timeout(Duration::from_secs(10), polling).await.expect("another readiness");
 }
 
 /// One write of each noun.
@@ -57,8 +57,8 @@ async fn a_read_only_postgres_is_a_503_for_writes_and_not_ready_and_over_when_it
     let snack = app.snack(&member, "새우깡").await;
     assert_eq!(ready(&app).await, 200);
     set_read_only(&app, "on").await;
-    cut(&app).await;
-    becomes(&app, 503).await;
+    reconnect(&app).await;
+    wait_until_ready(&app, 503).await;
     for response in writes(&app, &member, &snack).await {
         assert!(!response.header("retry-after").is_empty(), "{response:?}");
         response.expect_error(503, "unavailable");
@@ -68,7 +68,7 @@ async fn a_read_only_postgres_is_a_503_for_writes_and_not_ready_and_over_when_it
 
     // Connections that were opened meanwhile stay read-only until they are closed.
     set_read_only(&app, "off").await;
-    becomes(&app, 200).await;
+    wait_until_ready(&app, 200).await;
     for _ in 0..20 {
         app.get(&member, "/snacks").await.expect(200);
         let response = app.patch(&member, "/auth/users/profile", json!({"name": "김과자"})).await;

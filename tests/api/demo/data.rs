@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// The rows of every table, ordered by their content.
-async fn everything(database: &PgConnectOptions) -> Vec<(String, String)> {
+async fn dump(database: &PgConnectOptions) -> Vec<(String, String)> {
     let mut connection = PgConnection::connect_with(database).await.expect("Postgres");
     let mut rows = Vec::new();
     for table in ["users", "snacks", "snack_reactions", "orders", "purchases", "order_history"] {
@@ -29,28 +29,28 @@ async fn everything(database: &PgConnectOptions) -> Vec<(String, String)> {
 async fn demo_data_fills_an_empty_database_once() {
     let database = database::create_empty().await;
     let run = Run::on(&database, &["demo-data"]);
-    let said = run.end().await.expect_success();
+    let output = run.end().await.expect_success();
     let media = run.get("MEDIA_URL").to_owned();
     let pictures = || std::fs::read_dir(media.trim_start_matches("file://")).expect("a folder").count();
-    let (before, drawn) = (everything(&database).await, pictures());
+    let (before, drawn) = (dump(&database).await, pictures());
 
     let again = run.end().await.expect_success();
-    assert_ne!(again, said);
-    assert_eq!((everything(&database).await, pictures()), (before, drawn));
+    assert_ne!(again, output);
+    assert_eq!((dump(&database).await, pictures()), (before, drawn));
 
     let app = TestApp::with(|config| {
         config.database = database.clone();
         config.media_url = media.parse().expect("a URL");
     })
     .await;
-    let mut words = said.split_whitespace();
+    let mut words = output.split_whitespace();
     let mut credentials = HashSet::new();
     while let Some(word) = words.next() {
         if word.contains('@') {
             credentials.insert((word, words.next().expect("a password")));
         }
     }
-    assert_eq!(credentials.len(), 2, "{said}");
+    assert_eq!(credentials.len(), 2, "{output}");
     let mut types = Vec::new();
     for (email, password) in credentials {
         let tokens = app.post_open("/auth/token", json!({"username": email, "password": password})).await.expect(200);
@@ -101,7 +101,7 @@ async fn demo_data_leaves_a_database_alone_that_others_use_unless_it_is_forced()
     let snack = app.get(&member, &format!("/snacks/{own}")).await.expect(200);
     assert_eq!((&snack["price"], &snack["registered_by"]["id"]), (&json!("1500"), &json!(member.id)));
     app.sign_in(member.id, &member.email).await;
-    let after = everything(&database).await;
+    let after = dump(&database).await;
     Run::on(&database, &["demo-data", "--force"]).end().await.expect_success();
-    assert_eq!(everything(&database).await, after);
+    assert_eq!(dump(&database).await, after);
 }

@@ -87,8 +87,8 @@ async fn no_body_takes_much_more_memory_than_it_weighs() {
     for (path, body, expected) in bodies {
         assert!(body.len() > LIMIT - 64 && body.len() <= LIMIT);
         let responses = join_all((0..30).map(|_| setup.post(path, body.clone()))).await;
-        let grown = setup.server.resident().saturating_sub(before);
-        assert!(grown < ROOM, "the server grew by {grown} MiB with {path} {}", &body[..60]);
+        let growth = setup.server.resident().saturating_sub(before);
+        assert!(growth < ROOM, "the server grew by {growth} MiB with {path} {}", &body[..60]);
         let first = responses.iter().find(|(status, _)| *status != 409).expect("an answer that tells");
         assert_eq!(first.0, expected, "{path} {} {}", &body[..60], first.1);
     }
@@ -104,22 +104,22 @@ async fn bodies_that_never_end_share_a_budget_and_others_are_served() {
     let json = format!("POST /orders HTTP/1.1\r\nContent-Type: application/json\r\n{head}\r\n");
     let form = format!("POST /snacks HTTP/1.1\r\nContent-Type: multipart/form-data; boundary=b\r\n{head}\r\n--b\r\n");
     let unfinished = format!("{form}Content-Disposition: form-data; name=\"image\"; filename=\"a.png\"\r\n\r\n");
-    let mut open = Vec::new();
+    let mut connection = Vec::new();
     for (begin, weight) in [(json, 60 * 1024), (unfinished, 4 * 1024 * 1024)] {
         for _ in 0..6 {
-            let crowd = (0..50).map(|_| async {
+            let senders = (0..50).map(|_| async {
                 let mut stream = TcpStream::connect(&server.address).await.expect("a connection");
                 let body = [begin.as_bytes(), &vec![b' '; weight]].concat();
                 // The server may reject it before it has read all of it.
                 let _ = timeout(Duration::from_secs(1), stream.write_all(&body)).await;
                 stream
             });
-            open.extend(join_all(crowd).await);
+            connection.extend(join_all(senders).await);
             peak = peak.max(server.resident());
         }
     }
     assert!(peak - before < ROOM, "the server grew by {} MiB", peak - before);
-    drop(open);
+    drop(connection);
     // The budget is free again.
     let served = async {
         let name = |number: usize| json!({"name": format!("간식 {number}"), "price": 100}).to_string();
@@ -142,8 +142,8 @@ async fn past_the_budget_a_body_is_refused_with_a_503() {
     let budget = from_fn_with_state(BodyBudget::new(1000), middleware::count_request_bytes);
     let server = tokio::spawn(serve(listener, app::router(&app.state).layer(budget), limits, stop.clone()));
     let http = reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0).build().expect("a client");
-    let becomes = async |expected: u16| {
-        let asking = async {
+    let wait_for_status = async |expected: u16| {
+        let polling = async {
             loop {
                 let request = http.post(format!("http://{address}/auth/logout"));
                 let request = request.header("content-type", "application/json").body(" ".repeat(500));
@@ -153,16 +153,16 @@ async fn past_the_budget_a_body_is_refused_with_a_503() {
                 }
             }
         };
-        timeout(TIMEOUT, asking).await.expect("another status")
+        timeout(TIMEOUT, polling).await.expect("another status")
     };
-    becomes(400).await;
+    wait_for_status(400).await;
     let mut unfinished = TcpStream::connect(address).await.expect("a connection");
     let head =
         "POST /auth/logout HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 2000\r\n\r\n";
     unfinished.write_all(&[head.as_bytes(), &[b' '; 900]].concat()).await.expect("half a request");
-    assert_eq!(becomes(503).await.headers()["retry-after"], "1");
+    assert_eq!(wait_for_status(503).await.headers()["retry-after"], "1");
     drop(unfinished);
-    becomes(400).await;
+    wait_for_status(400).await;
     stop.cancel();
     server.await.expect("a server that ends");
 }

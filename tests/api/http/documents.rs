@@ -320,18 +320,18 @@ async fn a_document_is_sent_again_only_to_those_who_do_not_have_it() {
         assert_eq!((first.status.as_u16(), first.header("cache-control")), (200, "no-cache"), "{path}");
         let tag = first.header("etag").to_owned();
         assert!(tag.len() > 2 && tag.starts_with('"') && tag.ends_with('"'), "{path}: {tag}");
-        let ask = async |tag: &str| {
+        let get_open = async |tag: &str| {
             let request = app.request(Method::GET, path).header(header::IF_NONE_MATCH, tag);
             app.send(request).await
         };
         for known in [tag.clone(), format!("W/{tag}"), format!("\"other\", {tag}"), "*".to_owned()] {
-            let response = ask(&known).await;
+            let response = get_open(&known).await;
             assert_eq!((response.status.as_u16(), response.text.as_str()), (304, ""), "{path} {known}");
             for name in ["etag", "cache-control", "content-security-policy"] {
                 assert_eq!(response.header(name), first.header(name), "{path} {known} {name}");
             }
         }
-        let response = ask("\"other\"").await;
+        let response = get_open("\"other\"").await;
         assert_eq!((response.status.as_u16(), response.text), (200, first.text), "{path}");
         assert!(tags.insert(tag), "{path} has another's tag");
     }
@@ -379,8 +379,8 @@ async fn the_walkthrough_of_the_readme_runs_as_printed() {
     let mut bash = Command::new("bash");
     bash.args(["-euo", "pipefail", "-c", &walkthrough(&app.url)]).current_dir(&folder);
     let output = tokio::task::spawn_blocking(move || bash.output().expect("bash")).await.expect("its end");
-    let said = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
+    let stdout_text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{stdout_text}\n{}", String::from_utf8_lossy(&output.stderr));
     for sign in [
         r#""like_reaction_count":1"#,
         r#""status":"completed""#,
@@ -388,6 +388,6 @@ async fn the_walkthrough_of_the_readme_runs_as_printed() {
         r#""snack_quantity":3"#,
         ",1,3,KRW,4500",
     ] {
-        assert!(said.contains(sign), "{sign} is missing in:\n{said}");
+        assert!(stdout_text.contains(sign), "{sign} is missing in:\n{stdout_text}");
     }
 }

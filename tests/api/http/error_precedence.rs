@@ -18,13 +18,13 @@ async fn a_member_is_refused_what_admins_do_before_the_request_is_looked_at() {
             continue;
         }
         let path = format!("{}?limit=0&ordering=x&year=x", endpoint.with("%FF"));
-        let ask = |user: &TestUser| app.request(endpoint.method.clone(), &path).bearer_auth(&user.access);
-        let response = app.send(ask(&member)).await;
+        let send = |user: &TestUser| app.request(endpoint.method.clone(), &path).bearer_auth(&user.access);
+        let response = app.send(send(&member)).await;
         assert_eq!(response.status == 403, endpoint.access() == Access::Admins, "{}", endpoint.name());
         if endpoint.access() == Access::Admins {
             response.expect_error(403, "permission_denied");
         }
-        let response = app.send(ask(&admin)).await;
+        let response = app.send(send(&admin)).await;
         assert!(![401, 403].contains(&response.status.as_u16()), "{}", endpoint.name());
     }
 }
@@ -68,7 +68,7 @@ impl Setup {
 async fn a_bad_request_is_told_before_that_there_is_nothing() {
     let Setup { app, admin, .. } = Setup::new().await;
     for uid in [NO_UID, "nonsense", "%FF"] {
-        let broken = [
+        let invalid = [
             (Method::PATCH, format!("/snacks/{uid}"), json!({"name": " "})),
             (Method::PUT, format!("/snacks/{uid}/status"), json!({})),
             (Method::PUT, format!("/orders/{uid}"), json!({"snacks": []})),
@@ -76,7 +76,7 @@ async fn a_bad_request_is_told_before_that_there_is_nothing() {
             (Method::PUT, format!("/order/{uid}"), json!({})),
             (Method::PUT, format!("/auth/users/{uid}"), json!({})),
         ];
-        for (method, path, body) in broken {
+        for (method, path, body) in invalid {
             let request = |body: &Value| app.request(method.clone(), &path).bearer_auth(&admin.access).json(body);
             app.send(request(&body)).await.expect_error(400, "validation_failed");
             app.send(request(&json!([]))).await.expect_error(400, "invalid_request");

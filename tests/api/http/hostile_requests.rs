@@ -28,7 +28,7 @@ fn orderings() -> impl Iterator<Item = (&'static str, String)> {
 }
 
 /// Enough rows for a second page of every list. Returns the admin, who sees them all.
-async fn stock(app: &TestApp) -> TestUser {
+async fn fill(app: &TestApp) -> TestUser {
     let admin = app.admin().await;
     app.member().await;
     for name in ["새우깡", "초코파이", "양파링"] {
@@ -49,14 +49,14 @@ async fn cursor_of(app: &TestApp, admin: &TestUser, list: &str, ordering: &str) 
 
 /// The response, whose status is one of `statuses` and no 5xx.
 #[track_caller]
-fn is_one_of(statuses: &[u16], response: &Response, what: &str) {
+fn assert_status(statuses: &[u16], response: &Response, what: &str) {
     assert!(statuses.contains(&response.status.as_u16()), "{what}: {} {}", response.status, response.text);
 }
 
 #[tokio::test]
 async fn a_limit_is_a_number_from_1_to_100() {
     let app = TestApp::start().await;
-    let admin = stock(&app).await;
+    let admin = fill(&app).await;
     for (list, _) in LISTS {
         for limit in ["0", "101", "x", "-1", "1.5", "65537", "99999999999999999999", "%00", "%FF", "1&limit=2"] {
             app.get(&admin, &format!("{list}?limit={limit}")).await.expect_error(400, "invalid_request");
@@ -85,7 +85,7 @@ async fn twenty_rows_come_when_no_limit_is_given() {
 #[tokio::test]
 async fn a_cursor_that_was_never_handed_out_is_refused() {
     let app = TestApp::start().await;
-    let admin = stock(&app).await;
+    let admin = fill(&app).await;
     let encode = |value: Value| URL_SAFE_NO_PAD.encode(value.to_string());
     for (list, _) in LISTS {
         for cursor in [
@@ -108,7 +108,7 @@ async fn a_cursor_that_was_never_handed_out_is_refused() {
 #[tokio::test]
 async fn a_cursor_goes_on_under_its_own_list_and_ordering_only() {
     let app = TestApp::start().await;
-    let admin = stock(&app).await;
+    let admin = fill(&app).await;
     for (made_for, made_under) in orderings() {
         let cursor = cursor_of(&app, &admin, made_for, &made_under).await;
         for (list, ordering) in orderings() {
@@ -129,7 +129,7 @@ async fn a_cursor_goes_on_under_its_own_list_and_ordering_only() {
 #[tokio::test]
 async fn a_cursor_with_forged_keys_is_read_or_refused() {
     let app = TestApp::start().await;
-    let admin = stock(&app).await;
+    let admin = fill(&app).await;
     let values = [
         "",
         "x",
@@ -153,30 +153,30 @@ async fn a_cursor_with_forged_keys_is_read_or_refused() {
     ];
     for (list, ordering) in orderings() {
         let cursor = cursor_of(&app, &admin, list, &ordering).await;
-        let honest: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(cursor).expect("base64url")).expect("JSON");
-        let keys = honest["k"].as_array().expect("keys").len();
-        let ask = async |forged: &Value| {
+        let genuine: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(cursor).expect("base64url")).expect("JSON");
+        let keys = genuine["k"].as_array().expect("keys").len();
+        let get_as = async |forged: &Value| {
             let cursor = URL_SAFE_NO_PAD.encode(forged.to_string());
             let response = app.get(&admin, &format!("{list}?ordering={ordering}&cursor={cursor}")).await;
-            is_one_of(&[200, 400], &response, &format!("{list} {ordering} {forged}"));
+            assert_status(&[200, 400], &response, &format!("{list} {ordering} {forged}"));
             response
         };
         for at in 0..keys {
             for value in values {
-                let mut forged = honest.clone();
+                let mut forged = genuine.clone();
                 forged["k"][at] = json!(value);
-                ask(&forged).await;
+                get_as(&forged).await;
             }
         }
         for horizon in [json!(-1), json!(i64::MAX), json!(null)] {
-            let mut forged = honest.clone();
+            let mut forged = genuine.clone();
             forged["n"] = horizon;
-            ask(&forged).await;
+            get_as(&forged).await;
         }
         for count in [0, keys - 1, keys + 1] {
-            let mut forged = honest.clone();
+            let mut forged = genuine.clone();
             forged["k"] = (0..count).map(|_| "1").collect();
-            ask(&forged).await.expect_error(400, "invalid_request");
+            get_as(&forged).await.expect_error(400, "invalid_request");
         }
     }
 }
@@ -184,12 +184,12 @@ async fn a_cursor_with_forged_keys_is_read_or_refused() {
 #[tokio::test]
 async fn an_empty_query_value_counts_as_absent() {
     let app = TestApp::start().await;
-    let admin = stock(&app).await;
+    let admin = fill(&app).await;
     for endpoint in endpoints(&app).await.iter().filter(|endpoint| !endpoint.query().is_empty()) {
         let plain = app.get(&admin, &endpoint.path).await.expect(200);
-        let empty: Vec<_> = endpoint.query().iter().map(|name| format!("{name}=")).collect();
-        let bare = endpoint.query().join("&");
-        for query in [empty.join("&"), bare, "&&".to_owned()] {
+        let without_value: Vec<_> = endpoint.query().iter().map(|name| format!("{name}=")).collect();
+        let without_query = endpoint.query().join("&");
+        for query in [without_value.join("&"), without_query, "&&".to_owned()] {
             let response = app.get(&admin, &format!("{}?{query}", endpoint.path)).await;
             assert_eq!(response.expect(200), plain, "{} {query}", endpoint.name());
         }
@@ -199,7 +199,7 @@ async fn an_empty_query_value_counts_as_absent() {
 #[tokio::test]
 async fn an_absurd_query_is_read_or_refused() {
     let app = TestApp::start().await;
-    let admin = stock(&app).await;
+    let admin = fill(&app).await;
     let long = "9".repeat(3_000);
     let values = [
         "0",
@@ -232,7 +232,7 @@ async fn an_absurd_query_is_read_or_refused() {
             for value in values {
                 for query in [format!("{name}={value}"), format!("year=2024&month=1&{name}={value}")] {
                     let response = app.get(&admin, &format!("{}?{query}", endpoint.path)).await;
-                    is_one_of(&[200, 400], &response, &format!("{} {query}", endpoint.name()));
+                    assert_status(&[200, 400], &response, &format!("{} {query}", endpoint.name()));
                 }
             }
         }
@@ -300,11 +300,11 @@ async fn a_nul_or_half_a_character_in_a_text_is_refused() {
     let snack = app.snack(&admin, "새우깡").await;
     let mut fields = 0;
     for endpoint in endpoints(&app).await.iter().filter(|endpoint| endpoint.takes_body()) {
-        let sound = valid_body(&endpoint.name(), &snack);
-        for field in texts(&sound) {
+        let valid = valid_body(&endpoint.name(), &snack);
+        for field in texts(&valid) {
             fields += 1;
             let with = |text: &str| {
-                let mut body = sound.clone();
+                let mut body = valid.clone();
                 *body.pointer_mut(&field).expect("the field") = json!("TEXT");
                 body.to_string().replace("TEXT", text)
             };
@@ -317,15 +317,15 @@ async fn a_nul_or_half_a_character_in_a_text_is_refused() {
             // A password may hold any character, and a token with a NUL is unknown.
             let response = send_text(&app, &admin, endpoint, with("12345678\\u0000@snack.example")).await;
             match (endpoint.name().as_str(), field.as_str()) {
-                ("POST /auth/sign-up", "/password") => is_one_of(&[201], &response, &what),
+                ("POST /auth/sign-up", "/password") => assert_status(&[201], &response, &what),
                 ("POST /auth/token", "/password") | ("POST /auth/token/refresh", _) => {
-                    is_one_of(&[401], &response, &what);
+                    assert_status(&[401], &response, &what);
                 }
                 ("POST /auth/logout", _) | ("PUT /auth/users/password", "/new_password") => {
-                    is_one_of(&[204], &response, &what);
+                    assert_status(&[204], &response, &what);
                 }
-                ("POST /auth/token", _) => is_one_of(&[400, 401], &response, &what),
-                _ => is_one_of(&[400], &response, &what),
+                ("POST /auth/token", _) => assert_status(&[400, 401], &response, &what),
+                _ => assert_status(&[400], &response, &what),
             }
         }
     }
@@ -360,7 +360,7 @@ async fn absurd_numbers_in_a_body_are_refused() {
                 .bearer_auth(&admin.access)
                 .header(header::CONTENT_TYPE, "application/json")
                 .body(body);
-            is_one_of(&[400], &app.send(request).await, &format!("{path} {number}"));
+            assert_status(&[400], &app.send(request).await, &format!("{path} {number}"));
         }
     }
 }
@@ -378,7 +378,7 @@ async fn a_body_nested_without_end_harms_nobody() {
         }
         let unknown = body.to_string().replacen('{', &format!("{{\"deep\": {deep}, "), 1);
         let response = send_text(&app, &admin, endpoint, unknown).await;
-        is_one_of(&[400, 404], &response, &endpoint.name());
+        assert_status(&[400, 404], &response, &endpoint.name());
         let known = body.to_string().replacen("\"\"", &deep, 1);
         let response = send_text(&app, &admin, endpoint, known).await;
         assert_eq!(response.status, 400, "{}", endpoint.name());
@@ -405,7 +405,7 @@ async fn absurd_headers_are_read_or_refused() {
                 .header(&name, value.clone())
                 .json(&json!({"status": "completed"}));
             // No `created` order can be completed.
-            is_one_of(&[400, 409, 412], &app.send(request).await, &format!("{name} {value:?}"));
+            assert_status(&[400, 409, 412], &app.send(request).await, &format!("{name} {value:?}"));
         }
     }
 }

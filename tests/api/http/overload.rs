@@ -39,7 +39,7 @@ async fn status(server: &Server, path: &str) -> (u16, Option<String>) {
 }
 
 /// Repeats a request until its status is `expected`.
-async fn becomes(server: &Server, path: &str, expected: u16) -> Option<String> {
+async fn wait_for_status(server: &Server, path: &str, expected: u16) -> Option<String> {
     let since = Instant::now();
     loop {
         let (status, retry_after) = status(server, path).await;
@@ -53,20 +53,20 @@ async fn becomes(server: &Server, path: &str, expected: u16) -> Option<String> {
 #[tokio::test]
 async fn past_what_the_server_can_carry_a_request_is_told_to_come_back() {
     let server = start().await;
-    let half =
+    let half_request =
         b"POST /auth/logout HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n{";
-    let crowd = join_all((0..2048).map(|_| async {
+    let senders = join_all((0..2048).map(|_| async {
         let mut stream = TcpStream::connect(&server.address).await.expect("a connection");
-        stream.write_all(half).await.expect("half a request");
+        stream.write_all(half_request).await.expect("half a request");
         stream
     }));
-    let crowd = crowd.await;
-    assert_eq!(becomes(&server, "/snacks", 503).await.as_deref(), Some("1"));
+    let senders = senders.await;
+    assert_eq!(wait_for_status(&server, "/snacks", 503).await.as_deref(), Some("1"));
     // Health checks and metrics pass.
     assert_eq!(status(&server, "/health/ready").await.0, 200);
     assert_eq!(status(&server, "/metrics").await.0, 200);
-    drop(crowd);
-    becomes(&server, "/snacks", 401).await;
+    drop(senders);
+    wait_for_status(&server, "/snacks", 401).await;
 }
 
 #[tokio::test]
@@ -76,7 +76,7 @@ async fn past_the_cap_a_connection_waits_at_the_door() {
     let address = listener.local_addr().expect("an address");
     let stop = CancellationToken::new();
     let server = tokio::spawn(listener::serve(listener, app::router(&app.state), limits(3, 3), stop.clone()));
-    let ask = async || {
+    let open = async || {
         let mut stream = TcpStream::connect(address).await.expect("a connection");
         stream.write_all(b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n").await.expect("a request");
         stream
@@ -85,14 +85,14 @@ async fn past_the_cap_a_connection_waits_at_the_door() {
         let mut status = [0; 12];
         stream.read_exact(&mut status).await.map(|_| status)
     };
-    let mut crowd = [ask().await, ask().await, ask().await];
-    for stream in &mut crowd {
+    let mut senders = [open().await, open().await, open().await];
+    for stream in &mut senders {
         assert_eq!(&status(stream).await.expect("an answer"), b"HTTP/1.1 200");
     }
-    let mut late = ask().await;
+    let mut late = open().await;
     let early = timeout(Duration::from_millis(300), status(&mut late)).await;
     assert!(early.is_err(), "answered past the cap: {early:?}");
-    drop(crowd);
+    drop(senders);
     assert_eq!(&status(&mut late).await.expect("a place"), b"HTTP/1.1 200");
     drop(late);
     stop.cancel();
@@ -113,17 +113,17 @@ async fn a_panic_in_a_handler_is_a_500_for_that_caller_alone() {
     let router = app::surround(paths, &app.state);
     let server = tokio::spawn(listener::serve(listener, router, limits(100, 100), stop.clone()));
     let http = reqwest::Client::builder().no_proxy().build().expect("a client");
-    let ask = async |method, path: &str| {
+    let open = async |method, path: &str| {
         let response = http.request(method, format!("{url}{path}")).send().await.expect("an answer");
         (response.status().as_u16(), response.text().await.expect("a text"))
     };
     for method in [reqwest::Method::GET, reqwest::Method::POST] {
-        let (status, text) = ask(method, "/fails").await;
+        let (status, text) = open(method, "/fails").await;
         assert_eq!(status, 500);
         let problem: serde_json::Value = serde_json::from_str(&text).expect("a problem");
         assert_eq!(problem["code"], "internal_error");
         assert!(!text.contains("on purpose"), "{text}");
-        assert_eq!(ask(reqwest::Method::GET, "/works").await, (200, "works".to_owned()));
+        assert_eq!(open(reqwest::Method::GET, "/works").await, (200, "works".to_owned()));
     }
     stop.cancel();
     server.await.expect("a server that ends");

@@ -35,13 +35,13 @@ fn is_limited(response: Response) {
 #[tokio::test]
 async fn an_account_is_closed_to_guesses_and_to_the_right_password_alike_after_so_many() {
     let app = TestApp::with(|config| config.limit_sign_in_account = rate(3)).await;
-    let (kim, lee) = (app.member().await, app.member().await);
+    let (first_account, second_account) = (app.member().await, app.member().await);
     for _ in 0..3 {
-        try_to_sign_in(&app, &kim.email, "wrong-password", "").await.expect_error(401, "invalid_credentials");
+        try_to_sign_in(&app, &first_account.email, "wrong-password", "").await.expect_error(401, "invalid_credentials");
     }
-    is_limited(try_to_sign_in(&app, &kim.email, "wrong-password", "").await);
-    is_limited(try_to_sign_in(&app, &format!(" {} ", kim.email.to_uppercase()), PASSWORD, "").await);
-    try_to_sign_in(&app, &lee.email, PASSWORD, "").await.expect(200);
+    is_limited(try_to_sign_in(&app, &first_account.email, "wrong-password", "").await);
+    is_limited(try_to_sign_in(&app, &format!(" {} ", first_account.email.to_uppercase()), PASSWORD, "").await);
+    try_to_sign_in(&app, &second_account.email, PASSWORD, "").await.expect(200);
     // An unknown account is limited like a known one, so that the limit discloses nothing.
     for _ in 0..3 {
         try_to_sign_in(&app, "nobody@snack.example", "wrong-password", "")
@@ -58,32 +58,32 @@ async fn a_success_is_free() {
         config.limit_sign_in_address = rate(2);
     })
     .await;
-    let kim = app.member().await;
+    let first_account = app.member().await;
     for _ in 0..5 {
-        try_to_sign_in(&app, &kim.email, PASSWORD, "").await.expect(200);
+        try_to_sign_in(&app, &first_account.email, PASSWORD, "").await.expect(200);
     }
 }
 
 #[tokio::test]
 async fn guesses_at_once_do_not_pass_before_the_first_has_failed() {
     let app = TestApp::with(|config| config.limit_sign_in_account = rate(3)).await;
-    let kim = app.member().await;
-    let guesses = (0..12).map(|_| try_to_sign_in(&app, &kim.email, "wrong-password", ""));
-    let (guessed, limited): (Vec<_>, Vec<_>) =
-        join_all(guesses).await.into_iter().partition(|response| response.status == 401);
-    assert_eq!((guessed.len(), limited.len()), (3, 9));
+    let first_account = app.member().await;
+    let attempts = (0..12).map(|_| try_to_sign_in(&app, &first_account.email, "wrong-password", ""));
+    let (attempt, limited): (Vec<_>, Vec<_>) =
+        join_all(attempts).await.into_iter().partition(|response| response.status == 401);
+    assert_eq!((attempt.len(), limited.len()), (3, 9));
     limited.into_iter().for_each(is_limited);
 }
 
 #[tokio::test]
 async fn an_address_that_guesses_is_closed_whatever_it_claims_to_forward() {
     let app = TestApp::with(|config| config.limit_sign_in_address = rate(3)).await;
-    let kim = app.member().await;
+    let first_account = app.member().await;
     for number in 0..3 {
         let (email, forwarded) = (format!("nobody{number}@snack.example"), format!("203.0.113.{number}"));
         try_to_sign_in(&app, &email, "x", &forwarded).await.expect_error(401, "invalid_credentials");
     }
-    is_limited(try_to_sign_in(&app, &kim.email, PASSWORD, "198.51.100.7").await);
+    is_limited(try_to_sign_in(&app, &first_account.email, PASSWORD, "198.51.100.7").await);
 }
 
 #[tokio::test]
@@ -93,12 +93,12 @@ async fn behind_a_trusted_proxy_each_client_has_tries_of_its_own() {
         config.trusted_proxies = vec!["127.0.0.0/8".parse().expect("a network")];
     })
     .await;
-    let guess = |forwarded: &'static str| try_to_sign_in(&app, "nobody@snack.example", "x", forwarded);
-    guess("203.0.113.1").await.expect_error(401, "invalid_credentials");
-    is_limited(guess("203.0.113.1").await);
+    let failed_sign_in = |forwarded: &'static str| try_to_sign_in(&app, "nobody@snack.example", "x", forwarded);
+    failed_sign_in("203.0.113.1").await.expect_error(401, "invalid_credentials");
+    is_limited(failed_sign_in("203.0.113.1").await);
     // Addresses that the client sent before the proxy's are ignored.
-    is_limited(guess("198.51.100.9, 203.0.113.1").await);
-    guess("203.0.113.2").await.expect_error(401, "invalid_credentials");
+    is_limited(failed_sign_in("198.51.100.9, 203.0.113.1").await);
+    failed_sign_in("203.0.113.2").await.expect_error(401, "invalid_credentials");
 }
 
 #[tokio::test]
@@ -116,7 +116,7 @@ async fn an_address_signs_up_so_many_and_no_more() {
 }
 
 /// Trusts the tests' address as a proxy, so that the forwarded address is the client's.
-fn behind_a_proxy(config: &mut Config) {
+fn trust_proxy(config: &mut Config) {
     config.trusted_proxies = vec!["127.0.0.0/8".parse().expect("a network")];
 }
 
@@ -124,33 +124,34 @@ fn behind_a_proxy(config: &mut Config) {
 async fn a_strangers_guesses_do_not_lock_the_owner_out() {
     let app = TestApp::with(|config| {
         config.limit_sign_in_account = rate(3);
-        behind_a_proxy(config);
+        trust_proxy(config);
     })
     .await;
-    let kim = app.member().await;
+    let first_account = app.member().await;
     for _ in 0..3 {
-        let guess = try_to_sign_in(&app, &kim.email, "wrong-password", "203.0.113.1").await;
-        guess.expect_error(401, "invalid_credentials");
+        let failed_sign_in = try_to_sign_in(&app, &first_account.email, "wrong-password", "203.0.113.1").await;
+        failed_sign_in.expect_error(401, "invalid_credentials");
     }
-    is_limited(try_to_sign_in(&app, &kim.email, PASSWORD, "203.0.113.1").await);
-    try_to_sign_in(&app, &kim.email, PASSWORD, "198.51.100.7").await.expect(200);
+    is_limited(try_to_sign_in(&app, &first_account.email, PASSWORD, "203.0.113.1").await);
+    try_to_sign_in(&app, &first_account.email, PASSWORD, "198.51.100.7").await.expect(200);
 }
 
 #[tokio::test]
 async fn guesses_from_everywhere_meet_ten_times_the_limit_of_an_account() {
     let app = TestApp::with(|config| {
         config.limit_sign_in_account = rate(2);
-        behind_a_proxy(config);
+        trust_proxy(config);
     })
     .await;
-    let (kim, lee) = (app.member().await, app.member().await);
+    let (first_account, second_account) = (app.member().await, app.member().await);
     for number in 0..20 {
-        let guess = try_to_sign_in(&app, &kim.email, "wrong-password", &format!("203.0.113.{}", number / 2)).await;
-        guess.expect_error(401, "invalid_credentials");
+        let failed_sign_in =
+            try_to_sign_in(&app, &first_account.email, "wrong-password", &format!("203.0.113.{}", number / 2)).await;
+        failed_sign_in.expect_error(401, "invalid_credentials");
     }
-    is_limited(try_to_sign_in(&app, &kim.email, "wrong-password", "203.0.113.99").await);
-    is_limited(try_to_sign_in(&app, &kim.email, PASSWORD, "203.0.113.98").await);
-    try_to_sign_in(&app, &lee.email, PASSWORD, "203.0.113.99").await.expect(200);
+    is_limited(try_to_sign_in(&app, &first_account.email, "wrong-password", "203.0.113.99").await);
+    is_limited(try_to_sign_in(&app, &first_account.email, PASSWORD, "203.0.113.98").await);
+    try_to_sign_in(&app, &second_account.email, PASSWORD, "203.0.113.99").await.expect(200);
 }
 
 async fn change_password(app: &TestApp, user: &TestUser, current: &str, new: &str) -> Response {
@@ -160,34 +161,37 @@ async fn change_password(app: &TestApp, user: &TestUser, current: &str, new: &st
 #[tokio::test]
 async fn wrong_current_passwords_are_failed_sign_ins_and_stand_in_the_audit_log() {
     let app = TestApp::with(|config| config.limit_sign_in_account = rate(3)).await;
-    let (admin, kim, lee) = (app.admin().await, app.member().await, app.member().await);
-    change_password(&app, &kim, "a-guess-1", "korea-snack-10").await.expect_error(400, "validation_failed");
-    try_to_sign_in(&app, &kim.email, "a-guess-2", "").await.expect_error(401, "invalid_credentials");
-    change_password(&app, &kim, "a-guess-3", "korea-snack-10").await.expect_error(400, "validation_failed");
-    is_limited(change_password(&app, &kim, PASSWORD, "korea-snack-10").await);
-    is_limited(try_to_sign_in(&app, &kim.email, PASSWORD, "").await);
+    let (admin, first_account, second_account) = (app.admin().await, app.member().await, app.member().await);
+    change_password(&app, &first_account, "a-guess-1", "korea-snack-10").await.expect_error(400, "validation_failed");
+    try_to_sign_in(&app, &first_account.email, "a-guess-2", "").await.expect_error(401, "invalid_credentials");
+    change_password(&app, &first_account, "a-guess-3", "korea-snack-10").await.expect_error(400, "validation_failed");
+    is_limited(change_password(&app, &first_account, PASSWORD, "korea-snack-10").await);
+    is_limited(try_to_sign_in(&app, &first_account.email, PASSWORD, "").await);
 
-    let entries = app.get(&admin, &format!("/audit?action=password_change&actor={}", kim.id)).await.expect(200);
+    let entries =
+        app.get(&admin, &format!("/audit?action=password_change&actor={}", first_account.id)).await.expect(200);
     assert_eq!(entries.column("outcome"), ["wrong_password", "wrong_password"]);
-    assert_eq!(entries.column("subject"), [kim.id.to_string(), kim.id.to_string()]);
+    assert_eq!(entries.column("subject"), [first_account.id.to_string(), first_account.id.to_string()]);
     assert!(!entries.to_string().contains("a-guess"));
 
     // A change that succeeds, or whose new password is rejected, is not counted.
     for number in 10..15 {
         let (current, new) = (format!("korea-snack-{}", number - 1), format!("korea-snack-{number}"));
-        change_password(&app, &lee, &current, &lee.email).await.expect_error(400, "validation_failed");
-        change_password(&app, &lee, &current, &new).await.expect(204);
+        change_password(&app, &second_account, &current, &second_account.email)
+            .await
+            .expect_error(400, "validation_failed");
+        change_password(&app, &second_account, &current, &new).await.expect(204);
     }
 }
 
 #[tokio::test]
 async fn wrong_current_passwords_at_once_do_not_all_pass() {
     let app = TestApp::with(|config| config.limit_sign_in_account = rate(3)).await;
-    let kim = app.member().await;
-    let guesses = (0..12).map(|_| change_password(&app, &kim, "wrong-password", "korea-snack-10"));
-    let (guessed, limited): (Vec<_>, Vec<_>) =
-        join_all(guesses).await.into_iter().partition(|response| response.status == 400);
-    assert_eq!((guessed.len(), limited.len()), (3, 9));
+    let first_account = app.member().await;
+    let attempts = (0..12).map(|_| change_password(&app, &first_account, "wrong-password", "korea-snack-10"));
+    let (attempt, limited): (Vec<_>, Vec<_>) =
+        join_all(attempts).await.into_iter().partition(|response| response.status == 400);
+    assert_eq!((attempt.len(), limited.len()), (3, 9));
     limited.into_iter().for_each(is_limited);
 }
 
@@ -195,21 +199,21 @@ async fn wrong_current_passwords_at_once_do_not_all_pass() {
 async fn a_user_name_longer_than_any_email_is_refused_at_once_and_counts_for_its_address() {
     let app = TestApp::with(|config| {
         config.limit_sign_in_address = rate(20);
-        behind_a_proxy(config);
+        trust_proxy(config);
     })
     .await;
     let (long, longest) = (format!("{}@snack.example", "k".repeat(241)), format!("{}@snack.example", "k".repeat(240)));
     assert_eq!((long.len(), longest.len()), (255, 254));
-    let mut least = [Duration::MAX; 2];
+    let mut fastest = [Duration::MAX; 2];
     for number in 0..20 {
-        for (email, least) in [&long, &longest].iter().zip(&mut least) {
-            let begun = Instant::now();
+        for (email, fastest) in [&long, &longest].iter().zip(&mut fastest) {
+            let started = Instant::now();
             let response = try_to_sign_in(&app, email, PASSWORD, &format!("203.0.113.{}", number / 10)).await;
             response.expect_error(401, "invalid_credentials");
-            *least = begun.elapsed().min(*least);
+            *fastest = started.elapsed().min(*fastest);
         }
     }
-    assert!(least[0] * 4 < least[1], "{least:?}");
+    assert!(fastest[0] * 4 < fastest[1], "{fastest:?}");
     is_limited(try_to_sign_in(&app, &long, PASSWORD, "203.0.113.0").await);
 }
 
@@ -232,32 +236,34 @@ fn operations_that_change() -> Vec<(Method, String)> {
 #[tokio::test]
 async fn a_user_changes_so_much_and_no_more_but_reads_on() {
     let app = TestApp::with(|config| config.limit_writes_user = rate(3)).await;
-    let (kim, lee) = (app.member().await, app.member().await);
-    app.snack(&kim, "새우깡").await;
-    app.post(&kim, "/snacks", json!({})).await.expect_error(400, "validation_failed");
-    app.put(&kim, "/snacks/1/status", json!({"status": "unavailable"})).await.expect_error(403, "permission_denied");
+    let (first_account, second_account) = (app.member().await, app.member().await);
+    app.snack(&first_account, "새우깡").await;
+    app.post(&first_account, "/snacks", json!({})).await.expect_error(400, "validation_failed");
+    app.put(&first_account, "/snacks/1/status", json!({"status": "unavailable"}))
+        .await
+        .expect_error(403, "permission_denied");
     let operations = operations_that_change();
     assert!(operations.len() >= 12, "{operations:?}");
     for (method, path) in operations {
-        is_limited(app.send(app.request(method, &path).bearer_auth(&kim.access)).await);
+        is_limited(app.send(app.request(method, &path).bearer_auth(&first_account.access)).await);
     }
     for path in ["/snacks", "/auth/users/profile", "/checks/is_authenticated"] {
-        app.get(&kim, path).await.expect(200);
+        app.get(&first_account, path).await.expect(200);
     }
     app.send(app.request(Method::POST, "/snacks").bearer_auth("nonsense")).await.expect_error(401, "invalid_token");
-    app.snack(&lee, "꼬깔콘").await;
+    app.snack(&second_account, "꼬깔콘").await;
 }
 
 #[tokio::test]
 async fn changes_at_once_do_not_all_pass() {
     let app = TestApp::with(|config| config.limit_writes_user = rate(5)).await;
-    let kim = app.member().await;
+    let first_account = app.member().await;
     let changes = (0..30).map(|number| {
         let body = json!({"name": format!("과자 {number}"), "price": "1500"});
-        app.post(&kim, "/snacks", body)
+        app.post(&first_account, "/snacks", body)
     });
-    let (made, limited): (Vec<_>, Vec<_>) =
+    let (done, limited): (Vec<_>, Vec<_>) =
         join_all(changes).await.into_iter().partition(|response| response.status == 201);
-    assert_eq!((made.len(), limited.len()), (5, 25));
+    assert_eq!((done.len(), limited.len()), (5, 25));
     limited.into_iter().for_each(is_limited);
 }

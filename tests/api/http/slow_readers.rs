@@ -31,7 +31,7 @@ fn requests(path: &str, count: usize) -> Vec<u8> {
 }
 
 /// A connection with so many requests on it, of which nothing is read.
-async fn ask(address: &str, path: &str) -> Option<TcpStream> {
+async fn pipeline(address: &str, path: &str) -> Option<TcpStream> {
     let mut stream = TcpStream::connect(address).await.ok()?;
     // The server stops reading before it has all of them.
     let _ = timeout(Duration::from_millis(200), stream.write_all(&requests(path, PIPELINED))).await;
@@ -60,7 +60,7 @@ async fn a_connection_whose_client_does_not_read_is_closed_and_one_that_reads_sl
 
     let mut reader = TcpStream::connect(&address).await.expect("a connection");
     reader.write_all(&requests("/openapi.json", 20)).await.expect("requests");
-    let mut idle = ask(&address, "/openapi.json").await.expect("a connection");
+    let mut idle = pipeline(&address, "/openapi.json").await.expect("a connection");
     // Reads a little at a time, for longer than the deadline in total.
     let mut read = 0;
     let mut bytes = vec![0; length / 8];
@@ -76,8 +76,8 @@ async fn a_connection_whose_client_does_not_read_is_closed_and_one_that_reads_sl
             count => read += count,
         }
     }
-    let got = read_to_the_end(&mut idle).await;
-    assert!(got < PIPELINED * length, "all of it was kept for a client that did not read");
+    let received = read_to_the_end(&mut idle).await;
+    assert!(received < PIPELINED * length, "all of it was kept for a client that did not read");
     drop((reader, idle));
     stop.cancel();
     server.await.expect("a server that ends");
@@ -87,7 +87,7 @@ async fn a_connection_whose_client_does_not_read_is_closed_and_one_that_reads_sl
 async fn past_its_share_an_address_gets_no_connection_and_others_do() {
     let database = database::create().await;
     let server = Run::on(&database, &["serve"]).set("LIMIT_CONNECTIONS_ADDRESS", "5").serve().await;
-    let ask = async |from: &str| {
+    let pipeline = async |from: &str| {
         let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
         socket.bind(format!("{from}:0").parse().expect("an address")).expect("a port");
         let mut stream = socket.connect(server.address.parse().expect("an address")).await.expect("a connection");
@@ -99,14 +99,14 @@ async fn past_its_share_an_address_gets_no_connection_and_others_do() {
     };
     let mut open = Vec::new();
     for _ in 0..5 {
-        let (answered, stream) = ask("127.0.0.1").await;
+        let (answered, stream) = pipeline("127.0.0.1").await;
         assert!(answered);
         open.push(stream);
     }
-    assert!(!ask("127.0.0.1").await.0, "a sixth connection of an address that may have five");
-    assert!(ask("127.0.0.2").await.0, "another address");
+    assert!(!pipeline("127.0.0.1").await.0, "a sixth connection of an address that may have five");
+    assert!(pipeline("127.0.0.2").await.0, "another address");
     drop(open);
-    let freed = async { while !ask("127.0.0.1").await.0 {} };
+    let freed = async { while !pipeline("127.0.0.1").await.0 {} };
     timeout(TIMEOUT, freed).await.expect("a connection after the others have been closed");
 }
 
@@ -131,7 +131,7 @@ async fn large_pages_that_nobody_reads_share_a_budget() {
     }
     let before = server.resident();
     let page = format!("GET /snacks?limit=100 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {access}\r\n\r\n");
-    let ask = async || {
+    let pipeline = async || {
         let mut stream = TcpStream::connect(&server.address).await.expect("a connection");
         stream.write_all(page.as_bytes()).await.expect("a request");
         let mut status = [0; 12];
@@ -139,18 +139,18 @@ async fn large_pages_that_nobody_reads_share_a_budget() {
         (status == *b"HTTP/1.1 503", stream)
     };
     let mut open = Vec::new();
-    let mut refused = 0;
+    let mut rejected = 0;
     // 150 MiB in total.
     for _ in 0..100 {
-        let (is_refused, stream) = ask().await;
-        refused += usize::from(is_refused);
+        let (is_rejected, stream) = pipeline().await;
+        rejected += usize::from(is_rejected);
         open.push(stream);
     }
-    let grown = server.resident().saturating_sub(before);
-    assert!(grown < 128, "the server grew by {grown} MiB");
-    assert!(refused > 0, "all of them were kept for clients that did not read");
+    let increase = server.resident().saturating_sub(before);
+    assert!(increase < 128, "the server grew by {increase} MiB");
+    assert!(rejected > 0, "all of them were kept for clients that did not read");
     drop(open);
-    let served = async { while ask().await.0 {} };
+    let served = async { while pipeline().await.0 {} };
     timeout(TIMEOUT, served).await.expect("room again");
 }
 
@@ -160,7 +160,7 @@ async fn growth(server: &Server, path: &str, connections: usize) -> u64 {
     let mut peak = before;
     let mut open = Vec::new();
     for _ in 0..connections / 50 {
-        open.extend(join_all((0..50).map(|_| ask(&server.address, path))).await);
+        open.extend(join_all((0..50).map(|_| pipeline(&server.address, path))).await);
         peak = peak.max(server.resident());
     }
     peak - before
@@ -172,10 +172,10 @@ async fn clients_that_do_not_read_take_little_memory_and_keep_nobody_out() {
     let database = database::create().await;
     let server = Run::on(&database, &["serve"]).serve().await;
     // The limit of connections from one address.
-    let grown = growth(&server, "/openapi.json", 500).await;
-    assert!(grown < 128, "the server grew by {grown} MiB");
-    let elsewhere = std::net::IpAddr::from([127, 0, 0, 9]);
-    let http = reqwest::Client::builder().no_proxy().local_address(elsewhere).build().expect("a client");
+    let increase = growth(&server, "/openapi.json", 500).await;
+    assert!(increase < 128, "the server grew by {increase} MiB");
+    let other_address = std::net::IpAddr::from([127, 0, 0, 9]);
+    let http = reqwest::Client::builder().no_proxy().local_address(other_address).build().expect("a client");
     let asked = http.get(format!("http://{}/health/ready", server.address)).send();
     let response = timeout(Duration::from_secs(5), asked).await.expect("an answer in time").expect("an answer");
     assert_eq!(response.status(), 200);

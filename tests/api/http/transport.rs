@@ -55,7 +55,7 @@ async fn a_broken_field_is_told_by_name_code_and_message() {
 #[tokio::test]
 async fn people_are_told_in_korean_unless_they_prefer_english() {
     let app = TestApp::start().await;
-    let ask = async |language: Option<&str>| {
+    let get_in = async |language: Option<&str>| {
         let request = app.request(Method::POST, "/auth/sign-up").json(&json!({}));
         let request = match language {
             Some(language) => request.header(header::ACCEPT_LANGUAGE, language),
@@ -63,7 +63,7 @@ async fn people_are_told_in_korean_unless_they_prefer_english() {
         };
         app.send(request).await.expect_error(400, "validation_failed")
     };
-    let korean = ask(None).await;
+    let korean = get_in(None).await;
     assert_eq!(korean["detail"], "입력한 값을 확인해 주세요.");
     assert_eq!(korean["errors"][0]["message"], "필수 항목입니다.");
     for language in [
@@ -76,13 +76,13 @@ async fn people_are_told_in_korean_unless_they_prefer_english() {
         "nonsense;;q=",
         "한국어",
     ] {
-        assert_eq!(ask(Some(language)).await, korean, "{language}");
+        assert_eq!(get_in(Some(language)).await, korean, "{language}");
     }
-    let english = ask(Some("en")).await;
+    let english = get_in(Some("en")).await;
     assert!(english.0.to_string().is_ascii(), "{english:?}");
     assert_eq!(english["code"], korean["code"]);
     for language in ["en-US,en;q=0.9,ko;q=0.8", "EN-gb", "fr, en;q=0.5", "ko;q=0.1, en;q=0.2"] {
-        assert_eq!(ask(Some(language)).await, english, "{language}");
+        assert_eq!(get_in(Some(language)).await, english, "{language}");
     }
     // Errors of the framework are translated as well.
     let unknown = app.request(Method::GET, "/nothing").header(header::ACCEPT_LANGUAGE, "en");
@@ -92,7 +92,7 @@ async fn people_are_told_in_korean_unless_they_prefer_english() {
 #[tokio::test]
 async fn a_request_id_is_kept_when_it_is_sane_and_made_when_it_is_not() {
     let app = TestApp::start().await;
-    let ask = async |path: &str, id: &[u8]| {
+    let get_in = async |path: &str, id: &[u8]| {
         let id = header::HeaderValue::from_bytes(id).expect("a header value");
         let response = app.send(app.request(Method::GET, path).header("X-Request-Id", id)).await;
         response.header("x-request-id").to_owned()
@@ -100,15 +100,15 @@ async fn a_request_id_is_kept_when_it_is_sane_and_made_when_it_is_not() {
     let longest = "x".repeat(128);
     for path in ["/health/live", "/nothing", "/orders", "/media/nothing.jpg"] {
         for id in ["7", "a-b_c.d/e~!", &longest] {
-            assert_eq!(ask(path, id.as_bytes()).await, id, "{path}");
+            assert_eq!(get_in(path, id.as_bytes()).await, id, "{path}");
         }
         let too_long = "x".repeat(129);
         for id in ["", "two words", "tab\there", "한글", &too_long] {
-            let made = ask(path, id.as_bytes()).await;
+            let made = get_in(path, id.as_bytes()).await;
             assert!(made != id && made.parse::<uuid::Uuid>().is_ok(), "{path} {id:?}: {made:?}");
         }
     }
-    assert_ne!(ask("/health/live", b"").await, ask("/health/live", b"").await);
+    assert_ne!(get_in("/health/live", b"").await, get_in("/health/live", b"").await);
 }
 
 #[tokio::test]
@@ -128,12 +128,12 @@ async fn every_path_works_with_and_without_a_slash_at_its_end() {
             _ => endpoint.missing_path(),
         };
         // Changes are requested without a token or a body: the error shows that the endpoint was found.
-        let ask = async |path: String| {
+        let get_in = async |path: String| {
             let request = app.request(endpoint.method.clone(), &path);
             let request = if reads { request.bearer_auth(&admin.access) } else { request };
             app.send(request).await
         };
-        let (plain, slashed) = (ask(path.clone()).await, ask(format!("{path}/")).await);
+        let (plain, slashed) = (get_in(path.clone()).await, get_in(format!("{path}/")).await);
         assert_eq!(plain.status, slashed.status, "{}", endpoint.name());
         if reads {
             assert_eq!(plain.status, 200, "{}", endpoint.name());
@@ -486,7 +486,7 @@ async fn without_a_list_no_other_origin_may_read_anything() {
 #[tokio::test]
 async fn requests_of_many_clients_at_once_keep_their_own_ids_and_languages() {
     let app = TestApp::start().await;
-    let asks = (0..60).map(|number| {
+    let requests = (0..60).map(|number| {
         let language = if number % 2 == 0 { "ko" } else { "en" };
         let request = app
             .request(Method::GET, "/orders")
@@ -494,7 +494,7 @@ async fn requests_of_many_clients_at_once_keep_their_own_ids_and_languages() {
             .header(header::ACCEPT_LANGUAGE, language);
         async { app.send(request).await }
     });
-    for (number, response) in join_all(asks).await.into_iter().enumerate() {
+    for (number, response) in join_all(requests).await.into_iter().enumerate() {
         assert_eq!(response.header("x-request-id"), number.to_string());
         let detail = response.expect_error(401, "not_authenticated")["detail"].clone();
         assert_eq!(detail, Value::from(if number % 2 == 0 { "로그인이 필요합니다." } else { "Sign in first." }));

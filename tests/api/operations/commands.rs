@@ -205,8 +205,8 @@ async fn create_admin_makes_an_admin_of_a_member_who_keeps_name_and_password() {
         .await
         .expect_success();
     // The running server is notified.
-    let asking = async { while app.get(&member, "/checks/is_admin").await.status != 200 {} };
-    tokio::time::timeout(std::time::Duration::from_secs(5), asking).await.expect("an admin");
+    let polling = async { while app.get(&member, "/checks/is_admin").await.status != 200 {} };
+    tokio::time::timeout(std::time::Duration::from_secs(5), polling).await.expect("an admin");
     app.sign_in(member.id, &member.email).await;
     let mut after = app.get(&member, "/auth/users/profile").await.expect(200).0;
     after["member_type"] = json!("member");
@@ -218,9 +218,13 @@ async fn create_admin_makes_an_admin_of_a_member_who_keeps_name_and_password() {
 async fn create_admin_refuses_whom_it_cannot_make_one() {
     let app = TestApp::start().await;
     let database = app.state.config.database.clone();
-    let gone = app.member().await;
-    app.delete(&gone, "/auth/users/resign").await.expect(204);
-    let line = create_admin(&database, &gone.email).set("SNACK_ADMIN_PASSWORD", PASSWORD).end().await.expect_failure();
+    let resigned_user = app.member().await;
+    app.delete(&resigned_user, "/auth/users/resign").await.expect(204);
+    let line = create_admin(&database, &resigned_user.email)
+        .set("SNACK_ADMIN_PASSWORD", PASSWORD)
+        .end()
+        .await
+        .expect_failure();
     assert!(line.contains("resigned"), "{line}");
 
     let new = create_admin(&database, "boss@snack.example");

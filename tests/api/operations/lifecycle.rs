@@ -96,7 +96,7 @@ async fn healthcheck_tells_a_server_that_is_ready_from_one_that_is_not() {
     // This server listens, and is not ready.
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address").to_string();
-    let unready = async {
+    let not_ready = async {
         let (mut stream, _) = listener.accept().await.expect("a connection");
         let mut request = [0; 1024];
         let read = stream.read(&mut request).await.expect("a request");
@@ -104,7 +104,7 @@ async fn healthcheck_tells_a_server_that_is_ready_from_one_that_is_not() {
         let response = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
         stream.write_all(response).await.expect("an answer");
     };
-    let (ended, ()) = join(check(&address).end(), unready).await;
+    let (ended, ()) = join(check(&address).end(), not_ready).await;
     ended.expect_failure();
 }
 

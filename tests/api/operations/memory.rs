@@ -48,9 +48,9 @@ async fn hashing_keeps_one_buffer_for_each_core() {
     for status in join_all((0..60).map(|_| post(&client, &server, "/auth/token", &body))).await {
         assert_eq!(status, 200);
     }
-    let grown = resident(&server).saturating_sub(before);
+    let growth = resident(&server).saturating_sub(before);
     let allowed = available_parallelism().map_or(1, usize::from) * 19 * MIB + 32 * MIB;
-    assert!(grown < allowed, "{} MiB and {} MiB more, {} MiB are allowed", before / MIB, grown / MIB, allowed / MIB);
+    assert!(growth < allowed, "{} MiB and {} MiB more, {} MiB are allowed", before / MIB, growth / MIB, allowed / MIB);
 }
 
 #[tokio::test]
@@ -61,6 +61,6 @@ async fn user_names_leave_nothing_however_long_and_many_they_are() {
         let body = json!({"username": format!("{number:0>60000}"), "password": PASSWORD});
         assert_eq!(post(&client, &server, "/auth/token", &body).await, 401);
     }
-    let grown = resident(&server).saturating_sub(before);
-    assert!(grown < 24 * MIB, "{} MiB and {} MiB more", before / MIB, grown / MIB);
+    let growth = resident(&server).saturating_sub(before);
+    assert!(growth < 24 * MIB, "{} MiB and {} MiB more", before / MIB, growth / MIB);
 }

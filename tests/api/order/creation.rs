@@ -15,7 +15,7 @@ use crate::support::{
 };
 
 /// Creates a snack with all of its fields.
-async fn pictured(app: &TestApp, user: &TestUser, name: &str) -> Value {
+async fn snack_with_image(app: &TestApp, user: &TestUser, name: &str) -> Value {
     let mut png = Cursor::new(Vec::new());
     image::RgbImage::new(4, 4).write_to(&mut png, image::ImageFormat::Png).expect("a picture");
     let form = Form::new()
@@ -31,8 +31,8 @@ async fn pictured(app: &TestApp, user: &TestUser, name: &str) -> Value {
 async fn an_order_shows_what_was_asked_for_in_the_order_in_which_it_was_asked_for() {
     let app = TestApp::start().await;
     let member = app.member().await;
-    let pictured = pictured(&app, &member, "새우깡").await;
-    let krw = pictured["uid"].as_str().expect("a uid");
+    let snack_with_image = snack_with_image(&app, &member, "새우깡").await;
+    let krw = snack_with_image["uid"].as_str().expect("a uid");
     let usd = snack_with_price(&app, &member, "Pringles", "USD", "3.9").await;
     let jpy = snack_with_price(&app, &member, "포키", "JPY", "210").await;
     let more_krw = snack_with_price(&app, &member, "꼬깔콘", "KRW", "1700").await;
@@ -53,7 +53,7 @@ async fn an_order_shows_what_was_asked_for_in_the_order_in_which_it_was_asked_fo
             "purchases": [
                 {"snack": plain(&jpy, "포키"), "quantity": 7, "unit_price": "210", "currency": "JPY", "amount": "1470"},
                 {"snack": {"uid": krw, "name": "새우깡", "url": "https://shop.example/1", "desc": "짭짤한 맛",
-                    "image": pictured["image"], "thumbnail": pictured["thumbnail"]},
+                    "image": snack_with_image["image"], "thumbnail": snack_with_image["thumbnail"]},
                  "quantity": 2, "unit_price": "1500", "currency": "KRW", "amount": "3000"},
                 {"snack": plain(&usd, "Pringles"), "quantity": 1000, "unit_price": "3.90", "currency": "USD", "amount": "3900.00"},
                 {"snack": plain(&more_krw, "꼬깔콘"), "quantity": 3, "unit_price": "1700", "currency": "KRW", "amount": "5100"},
@@ -69,7 +69,7 @@ async fn an_order_shows_what_was_asked_for_in_the_order_in_which_it_was_asked_fo
             "updated_at": order["updated_at"],
         })
     );
-    assert!(pictured["image"].as_str().is_some_and(|path| path.starts_with("/media/")));
+    assert!(snack_with_image["image"].as_str().is_some_and(|path| path.starts_with("/media/")));
     for key in ["created_at", "updated_at"] {
         let instant = order[key].as_str().expect("an instant");
         assert!(instant.ends_with('Z'), "{instant}");
@@ -196,10 +196,10 @@ async fn a_request_that_breaks_a_rule_orders_nothing() {
 async fn one_snack_of_an_open_order_refuses_the_whole_request() {
     let app = TestApp::start().await;
     let (owner, other) = (app.member().await, app.member().await);
-    let (taken, free) = (app.snack(&owner, "새우깡").await, app.snack(&owner, "꼬깔콘").await);
-    app.order(&owner, &[&taken]).await;
+    let (in_open_order, free) = (app.snack(&owner, "새우깡").await, app.snack(&owner, "꼬깔콘").await);
+    app.order(&owner, &[&in_open_order]).await;
     for user in [&owner, &other] {
-        let error = app.post(user, "/orders", wanted(&[(&free, 1), (&taken, 1)])).await;
+        let error = app.post(user, "/orders", wanted(&[(&free, 1), (&in_open_order, 1)])).await;
         let error = error.expect_error(409, "snack_already_requested");
         assert_eq!(error.error_fields(), ["snacks[1].uid"]);
     }
@@ -276,8 +276,8 @@ async fn the_history_tells_every_step_with_the_arrival_time_as_it_then_stood() {
     app.put(&first, &path, json!({"status": "canceled"})).await.expect_error(409, "invalid_transition");
 
     let history = app.get(&app.member().await, &format!("/orders/{order}/history")).await.expect(200);
-    let mut told = history.rows().clone();
-    let at: Vec<_> = told.iter_mut().map(|row| row["at"].take()).collect();
+    let mut error_names = history.rows().clone();
+    let at: Vec<_> = error_names.iter_mut().map(|row| row["at"].take()).collect();
     assert!(at.is_sorted_by(|a, b| a.as_str() < b.as_str()), "{at:?}");
     assert!(at.iter().all(|at| at.as_str().is_some_and(|instant| instant.ends_with('Z'))));
     let mut expected = Vec::new();
@@ -292,7 +292,7 @@ async fn the_history_tells_every_step_with_the_arrival_time_as_it_then_stood() {
         expected.push(json!({"from": from, "to": to, "actor": {"id": user.id, "name": name},
             "estimated_arrival_time": arrival, "at": null}));
     }
-    assert_eq!(told, expected);
+    assert_eq!(error_names, expected);
     assert_eq!(history.0.as_object().map(serde_json::Map::len), Some(1));
 }
 

@@ -36,16 +36,16 @@ fn contents(order: &Value) -> Vec<(&str, i64, &str)> {
 async fn an_edit_replaces_the_snacks_and_keeps_the_price_of_those_that_stay() {
     let app = TestApp::start().await;
     let (member, other) = (app.member().await, app.member().await);
-    let stays = app.snack(&member, "새우깡").await;
-    let goes = app.snack(&member, "꼬깔콘").await;
-    let comes = app.snack(&member, "포카칩").await;
-    let order = app.order(&member, &[&stays, &goes]).await;
+    let kept = app.snack(&member, "새우깡").await;
+    let removed = app.snack(&member, "꼬깔콘").await;
+    let added = app.snack(&member, "포카칩").await;
+    let order = app.order(&member, &[&kept, &removed]).await;
     let before = show(&app, &member, &order).await;
-    for snack in [&stays, &comes] {
+    for snack in [&kept, &added] {
         app.patch(&member, &format!("/snacks/{snack}"), json!({"price": 9000})).await.expect(200);
     }
 
-    let edited = edit(&app, &member, &order, &[(&comes, 2), (&stays, 5)]).await.expect(200);
+    let edited = edit(&app, &member, &order, &[(&added, 2), (&kept, 5)]).await.expect(200);
     assert_eq!(contents(&edited), [("포카칩", 2, "9000"), ("새우깡", 5, "1500")]);
     assert_eq!(edited["amounts"], json!([{"currency": "KRW", "amount": "25500"}]));
     assert_eq!(edited, show(&app, &other, &order).await);
@@ -58,11 +58,11 @@ async fn an_edit_replaces_the_snacks_and_keeps_the_price_of_those_that_stay() {
     assert_eq!(history.rows().len(), 1, "an edit is no transition");
 
     // A removed snack is free, and an added one is not.
-    app.order(&other, &[&goes]).await;
-    app.post(&other, "/orders", wanted(&[(&comes, 1)])).await.expect_error(409, "snack_already_requested");
+    app.order(&other, &[&removed]).await;
+    app.post(&other, "/orders", wanted(&[(&added, 1)])).await.expect_error(409, "snack_already_requested");
     // A snack that was removed and added again has its present price.
-    edit(&app, &member, &order, &[(&comes, 1)]).await.expect(200);
-    let back = edit(&app, &member, &order, &[(&stays, 1)]).await.expect(200);
+    edit(&app, &member, &order, &[(&added, 1)]).await.expect(200);
+    let back = edit(&app, &member, &order, &[(&kept, 1)]).await.expect(200);
     assert_eq!(contents(&back), [("새우깡", 1, "9000")]);
 }
 
@@ -105,14 +105,14 @@ async fn an_edit_that_breaks_a_rule_leaves_the_order_as_it_was() {
     let app = TestApp::start().await;
     let (owner, other, admin) = (app.member().await, app.member().await, app.admin().await);
     let snack = app.snack(&owner, "새우깡").await;
-    let (taken, gone) = (app.snack(&owner, "꼬깔콘").await, app.snack(&owner, "포카칩").await);
+    let (in_open_order, canceled) = (app.snack(&owner, "꼬깔콘").await, app.snack(&owner, "포카칩").await);
     let order = app.order(&owner, &[&snack]).await;
-    app.order(&other, &[&taken]).await;
-    let make = |status: &'static str, snack: String| {
+    app.order(&other, &[&in_open_order]).await;
+    let create = |status: &'static str, snack: String| {
         let (app, admin) = (&app, &admin);
         async move { app.put(admin, &format!("/snacks/{snack}/status"), json!({"status": status})).await.expect(200) }
     };
-    make("unavailable", gone.clone()).await;
+    create("unavailable", canceled.clone()).await;
     let before = show(&app, &owner, &order).await;
     let upper = snack.to_uppercase();
     let table: [(Value, u16, &str, &str); 7] = [
@@ -121,8 +121,8 @@ async fn an_edit_that_breaks_a_rule_leaves_the_order_as_it_was() {
         (wanted(&[(&snack, 1001)]), 400, "validation_failed", "snacks[0].quantity"),
         (wanted(&[(&snack, 1), ("없음", 1)]), 400, "unknown_snack", "snacks[1].uid"),
         (wanted(&[(&snack, 1), (&upper, 1)]), 400, "duplicate_snack", "snacks[1].uid"),
-        (wanted(&[(&snack, 4), (&gone, 1)]), 409, "snack_unavailable", "snacks[1].uid"),
-        (wanted(&[(&snack, 4), (&taken, 1)]), 409, "snack_already_requested", "snacks[1].uid"),
+        (wanted(&[(&snack, 4), (&canceled, 1)]), 409, "snack_unavailable", "snacks[1].uid"),
+        (wanted(&[(&snack, 4), (&in_open_order, 1)]), 409, "snack_already_requested", "snacks[1].uid"),
     ];
     for (body, status, code, field) in table {
         let error = app.put(&owner, &format!("/orders/{order}"), body).await;
@@ -130,7 +130,7 @@ async fn an_edit_that_breaks_a_rule_leaves_the_order_as_it_was() {
         assert_eq!(show(&app, &owner, &order).await, before);
     }
     // An unavailable snack may stay in its order, in any quantity.
-    make("unavailable", snack.clone()).await;
+    create("unavailable", snack.clone()).await;
     edit(&app, &owner, &order, &[(&snack, 4)]).await.expect(200);
 }
 
@@ -209,11 +209,12 @@ async fn of_many_edits_under_one_tag_at_once_one_is_taken() {
         async move { (quantity, change_if(app, member, endpoint, &[tag]).await) }
     });
     let responses = futures_util::future::join_all(edits).await;
-    let (won, lost): (Vec<_>, Vec<_>) = responses.into_iter().partition(|(_, response)| response.status == 200);
-    assert_eq!((won.len(), lost.len()), (1, 9));
-    for (_, response) in lost {
+    let (successes, failures): (Vec<_>, Vec<_>) =
+        responses.into_iter().partition(|(_, response)| response.status == 200);
+    assert_eq!((successes.len(), failures.len()), (1, 9));
+    for (_, response) in failures {
         response.expect_error(412, "precondition_failed");
     }
     let order = app.get(&member, &path).await.expect(200);
-    assert_eq!(order["purchases"][0]["quantity"], won[0].0);
+    assert_eq!(order["purchases"][0]["quantity"], successes[0].0);
 }

@@ -197,14 +197,14 @@ async fn a_walk_while_orders_are_added_skips_and_repeats_none_that_stood_before(
         for sign in ["", "-"] {
             let path = format!("/orders?ordering={sign}{ordering}");
             let mut statuses = FLOW.into_iter().cycle();
-            let walked = walk(&app, &admin, &path, 2, async || {
+            let listed = walk(&app, &admin, &path, 2, async || {
                 let snack = app.snack(&admin, &format!("{ordering} {}", uuid::Uuid::new_v4())).await;
                 let order = app.post(&admin, "/orders", wanted(&[(&snack, 1)])).await.expect(201);
                 advance_order(&app, &admin, &order.uid(), statuses.next().expect("a status")).await;
             });
             // An ascending walk also returns the orders that are added meanwhile, so two pages of old ones are enough.
-            let walked: Vec<Value> = walked.await;
-            let seen = texts(&walked, "uid");
+            let listed: Vec<Value> = listed.await;
+            let seen = texts(&listed, "uid");
             assert_eq!(seen.len(), seen.iter().collect::<HashSet<_>>().len(), "{path} repeats");
             let old: HashSet<&str> = seen.iter().copied().filter(|uid| before.iter().any(|old| old == uid)).collect();
             assert_eq!(old.len(), before.len(), "{path} skips");

@@ -11,11 +11,11 @@ use crate::support::{
 };
 
 /// Checks the rows against the rules, independently of the responses.
-async fn assert_sound(app: &TestApp) {
-    let doubled = "SELECT count(*) FROM (
+async fn assert_consistent(app: &TestApp) {
+    let duplicates = "SELECT count(*) FROM (
         SELECT snack_id FROM purchases JOIN orders ON orders.id = order_id
         WHERE orders.status IN ('created', 'approved', 'ordered') GROUP BY snack_id HAVING count(*) > 1) AS doubled";
-    assert_eq!(count(app.db(), doubled).await, 0, "a snack is in two open orders");
+    assert_eq!(count(app.db(), duplicates).await, 0, "a snack is in two open orders");
     let stale = "SELECT count(*) FROM purchases JOIN orders ON orders.id = order_id
         WHERE purchases.blocks <> (orders.status IN ('created', 'approved', 'ordered'))";
     assert_eq!(count(app.db(), stale).await, 0, "a purchase blocks and its order does not");
@@ -29,18 +29,20 @@ async fn assert_sound(app: &TestApp) {
         WINDOW way AS (PARTITION BY order_id ORDER BY order_history.id)) AS step
         WHERE from_status IS DISTINCT FROM before OR (next IS NULL AND to_status <> status)";
     assert_eq!(count(app.db(), broken).await, 0, "a history is no chain");
-    let untold = "SELECT count(*) FROM orders WHERE NOT EXISTS (SELECT FROM order_history WHERE order_id = orders.id)";
-    assert_eq!(count(app.db(), untold).await, 0, "an order has no history");
+    let unrecorded =
+        "SELECT count(*) FROM orders WHERE NOT EXISTS (SELECT FROM order_history WHERE order_id = orders.id)";
+    assert_eq!(count(app.db(), unrecorded).await, 0, "an order has no history");
 }
 
 /// Splits responses into the successful ones and the others, which are all 409 with `code`.
 #[track_caller]
-fn won(responses: Vec<Response>, code: &str) -> usize {
-    let (won, lost): (Vec<_>, Vec<_>) = responses.into_iter().partition(|response| response.status.is_success());
-    for response in lost {
+fn successes(responses: Vec<Response>, code: &str) -> usize {
+    let (successes, failures): (Vec<_>, Vec<_>) =
+        responses.into_iter().partition(|response| response.status.is_success());
+    for response in failures {
         response.expect_error(409, code);
     }
-    won.len()
+    successes.len()
 }
 
 #[tokio::test]
@@ -50,16 +52,16 @@ async fn of_twenty_orders_for_one_snack_at_once_one_wins() {
     let (one, two) = (app.member().await, app.member().await);
     for round in 0..5 {
         let snack = app.snack(&one, &format!("새우깡 {round}")).await;
-        let tries = (0..20).map(|number| {
+        let attempts = (0..20).map(|number| {
             let server = if number % 2 == 0 { &app } else { &replica };
             let user = if number % 3 == 0 { &one } else { &two };
             server.post(user, "/orders", wanted(&[(&snack, 1)]))
         });
-        assert_eq!(won(join_all(tries).await, "snack_already_requested"), 1);
+        assert_eq!(successes(join_all(attempts).await, "snack_already_requested"), 1);
     }
     assert_eq!(count(app.db(), "SELECT count(*) FROM orders").await, 5);
     assert_eq!(count(app.db(), "SELECT count(*) FROM order_history").await, 5);
-    assert_sound(&app).await;
+    assert_consistent(&app).await;
 }
 
 #[tokio::test]
@@ -74,18 +76,19 @@ async fn orders_that_overlap_in_opposite_order_never_wait_for_each_other_in_a_ci
         // Both transactions wait for a snack that a third one locks. If they locked snacks in opposite orders, each
         // would by now hold the snack that the other needs next.
         let middle = uncommitted_order(&app, &member, &snacks[4], 1).await;
-        let forth = app.post(&member, "/orders", wanted(&lines));
+        let forwards = app.post(&member, "/orders", wanted(&lines));
         let back = replica.post(&member, "/orders", wanted(&backwards));
-        let let_go = async {
+        let release = async {
             wait_for_blocked(&app, 2).await;
             middle.rollback().await.expect("a rollback");
         };
-        let (forth, back, ()) = join3(forth, back, let_go).await;
-        let order = [&forth, &back].into_iter().find_map(|response| response.body["uid"].as_str().map(str::to_owned));
-        assert_eq!(won(vec![forth, back], "snack_already_requested"), 1);
+        let (forwards, back, ()) = join3(forwards, back, release).await;
+        let order =
+            [&forwards, &back].into_iter().find_map(|response| response.body["uid"].as_str().map(str::to_owned));
+        assert_eq!(successes(vec![forwards, back], "snack_already_requested"), 1);
         advance_order(&app, &admin, &order.expect("a winner"), "canceled").await;
     }
-    assert_sound(&app).await;
+    assert_consistent(&app).await;
     // Postgres resolves a deadlock after a second. There must be none. A connection reports its statistics when it
     // ends.
     let database = app.state.config.database.clone();
@@ -116,24 +119,24 @@ async fn of_two_admins_who_take_the_same_step_at_once_one_does() {
         let (a, b) = join(app.set_status(&one, &order, first), replica.set_status(&two, &order, second)).await;
         if [first, second] == ["approved", "canceled"] && a.status == 200 && b.status == 200 {
             // One after the other: approved first, then canceled.
-            let shown = app.get(&one, &format!("/orders/{order}")).await.expect(200);
-            assert_eq!(shown["status"], "canceled");
+            let version = app.get(&one, &format!("/orders/{order}")).await.expect(200);
+            assert_eq!(version["status"], "canceled");
             continue;
         }
-        assert_eq!(won(vec![a, b], "invalid_transition"), 1);
+        assert_eq!(successes(vec![a, b], "invalid_transition"), 1);
     }
     let snack = app.snack(&one, "꼬깔콘").await;
     let order = app.order(&one, &[&snack]).await;
     for step in &FLOW[1..5] {
-        let tries = (0..10).map(|number| {
+        let attempts = (0..10).map(|number| {
             let server = if number % 2 == 0 { &app } else { &replica };
             server.set_status(if number % 3 == 0 { &one } else { &two }, &order, step)
         });
-        assert_eq!(won(join_all(tries).await, "invalid_transition"), 1, "{step}");
+        assert_eq!(successes(join_all(attempts).await, "invalid_transition"), 1, "{step}");
     }
     let history = app.get(&one, &format!("/orders/{order}/history")).await.expect(200);
     assert_eq!(history.column("to"), FLOW[..5]);
-    assert_sound(&app).await;
+    assert_consistent(&app).await;
 }
 
 #[tokio::test]
@@ -162,7 +165,7 @@ async fn an_edit_and_an_approval_at_once_come_one_after_the_other() {
         assert_eq!(app.get(&member, &path).await.expect(200), approved);
     }
     assert_eq!(edited + refused, 15);
-    assert_sound(&app).await;
+    assert_consistent(&app).await;
 }
 
 #[tokio::test]
@@ -170,15 +173,15 @@ async fn two_orders_that_swap_their_snacks_at_once_end_in_one_order_each() {
     let app = TestApp::start().await;
     let replica = app.replica().await;
     let member = app.member().await;
-    let (left, right) = (app.snack(&member, "새우깡").await, app.snack(&member, "꼬깔콘").await);
-    let a = format!("/orders/{}", app.order(&member, &[&left]).await);
-    let b = format!("/orders/{}", app.order(&member, &[&right]).await);
+    let (left_order, right_order) = (app.snack(&member, "새우깡").await, app.snack(&member, "꼬깔콘").await);
+    let a = format!("/orders/{}", app.order(&member, &[&left_order]).await);
+    let b = format!("/orders/{}", app.order(&member, &[&right_order]).await);
     for _ in 0..4 {
         // Each edit needs the snack that the other order holds, so neither can succeed first.
-        let (to_right, to_left) = (wanted(&[(&right, 1)]), wanted(&[(&left, 1)]));
+        let (to_right, to_left) = (wanted(&[(&right_order, 1)]), wanted(&[(&left_order, 1)]));
         let (one, two) = join(app.put(&member, &a, to_right), replica.put(&member, &b, to_left)).await;
-        assert_eq!(won(vec![one, two], "snack_already_requested"), 0);
-        for (path, snack) in [(&a, &left), (&b, &right)] {
+        assert_eq!(successes(vec![one, two], "snack_already_requested"), 0);
+        for (path, snack) in [(&a, &left_order), (&b, &right_order)] {
             let order = app.get(&member, path).await.expect(200);
             assert_eq!(order["purchases"][0]["snack"]["uid"], *snack);
         }
@@ -186,8 +189,8 @@ async fn two_orders_that_swap_their_snacks_at_once_end_in_one_order_each() {
     // Both add a third snack: one succeeds and frees its own, which the other may add afterwards.
     let third = app.snack(&member, "포카칩").await;
     let both = [&a, &b].map(|path| app.put(&member, path, wanted(&[(&third, 1)])));
-    assert_eq!(won(join_all(both).await, "snack_already_requested"), 1);
-    assert_sound(&app).await;
+    assert_eq!(successes(join_all(both).await, "snack_already_requested"), 1);
+    assert_consistent(&app).await;
 }
 
 #[tokio::test]
@@ -202,7 +205,7 @@ async fn an_order_made_while_another_is_canceled_waits_for_it_or_is_refused() {
         let (canceled, again) = join(app.set_status(&admin, &open, "canceled"), join_all(again)).await;
         canceled.expect(200);
         let next = again.iter().find_map(|response| response.body["uid"].as_str().map(str::to_owned));
-        assert!(won(again, "snack_already_requested") <= 1);
+        assert!(successes(again, "snack_already_requested") <= 1);
         // After the cancellation the snack is free.
         open = match next {
             Some(next) => next,
@@ -211,7 +214,7 @@ async fn an_order_made_while_another_is_canceled_waits_for_it_or_is_refused() {
     }
     let open_now = "SELECT count(*) FROM orders WHERE status = 'created'";
     assert_eq!(count(app.db(), open_now).await, 1);
-    assert_sound(&app).await;
+    assert_consistent(&app).await;
 }
 
 #[tokio::test]
@@ -227,7 +230,7 @@ async fn a_storm_of_orders_edits_and_steps_leaves_the_rows_sound() {
     let mut steps = 0;
     for round in 0..12_usize {
         let pick = |at: usize| (snacks[at % snacks.len()].as_str(), 1);
-        let tries = (0..6).map(|at| {
+        let attempts = (0..6).map(|at| {
             let server = if at % 2 == 0 { &app } else { &replica };
             server.post(&member, "/orders", wanted(&[pick(round + at), pick(round + at + 2)]))
         });
@@ -242,13 +245,13 @@ async fn a_storm_of_orders_edits_and_steps_leaves_the_rows_sound() {
             let status = FLOW[1 + (round + at) % 5];
             app.set_status(&admin, order, status)
         });
-        let (created, (edited, moved)) = join(join_all(tries), join(join_all(edits), join_all(steps_tried))).await;
+        let (created, (edited, moved)) = join(join_all(attempts), join(join_all(edits), join_all(steps_tried))).await;
         steps += moved.iter().filter(|response| response.status == 200).count();
         for response in created.iter().chain(&edited).chain(&moved) {
             assert!([200, 201, 409].contains(&response.status.as_u16()), "{}", response.text);
         }
         orders.extend(created.iter().filter_map(|response| response.body["uid"].as_str().map(str::to_owned)));
-        assert_sound(&app).await;
+        assert_consistent(&app).await;
     }
     assert!(!orders.is_empty() && steps > 0, "{} orders, {steps} steps", orders.len());
     assert_eq!(

@@ -17,7 +17,7 @@ async fn change(app: &TestApp, user: &TestUser, order: &str, body: Value) -> Res
 }
 
 /// Whether the server's state machine has the transition.
-fn flows(from: &str, to: &str) -> bool {
+fn is_transition(from: &str, to: &str) -> bool {
     let status = |name: &str| -> OrderStatus { serde_json::from_value(json!(name)).expect("a status") };
     status(from).transition(status(to)).is_ok()
 }
@@ -53,7 +53,7 @@ async fn an_order_goes_where_the_flow_goes_and_nowhere_else() {
                 let same = app.get(&admin, &format!("{path}/history")).await.expect(200);
                 assert_eq!(same, steps);
             }
-            assert_eq!(flows(from, to), STEPS.contains(&(from, to)), "{from} to {to}");
+            assert_eq!(is_transition(from, to), STEPS.contains(&(from, to)), "{from} to {to}");
         }
     }
 }
@@ -73,7 +73,7 @@ async fn the_database_has_the_same_flow_whoever_writes_to_it() {
             .execute(app.db())
             .await;
             // Setting the present status is not a transition.
-            if from == to || flows(from, to) {
+            if from == to || is_transition(from, to) {
                 assert_eq!(written.expect("a step of the flow").rows_affected(), 1, "{from} to {to}");
             } else {
                 let error = written.expect_err("no step of the flow");
@@ -161,7 +161,7 @@ async fn ordered_and_shipping_need_an_arrival_time_of_their_own() {
         for from in FLOW {
             let order = order_with_status(&app, &admin, from).await;
             let response = change(&app, &admin, &order, json!({"status": to})).await;
-            if flows(from, to) {
+            if is_transition(from, to) {
                 response.expect_error(400, "estimated_arrival_time_required");
             } else {
                 // An impossible transition is reported before a missing time.

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use crate::support::test_app::{TestApp, TestUser};
 
 /// Time within which an unblocked reaction gets its response on a busy machine.
-const SOON: Duration = Duration::from_millis(1500);
+const RESPONSE_TIME: Duration = Duration::from_millis(1500);
 
 fn path(snack: &str) -> String {
     format!("/snacks/{snack}/reaction")
@@ -30,9 +30,9 @@ async fn users(app: &TestApp, count: usize) -> Vec<TestUser> {
 async fn a_member_deleted_by_hand_is_signed_out_and_spoils_nobody_elses_reactions() {
     let app = TestApp::start().await;
     let others = users(&app, 6).await;
-    let gone = app.member().await;
+    let deleted_user = app.member().await;
     let snack = app.snack(&others[0], "새우깡").await;
-    app.get(&gone, "/auth/users/profile").await.expect(200);
+    app.get(&deleted_user, "/auth/users/profile").await.expect(200);
     let path = path(&snack);
     let react = async |person: &TestUser| {
         let mut responses = Vec::new();
@@ -44,9 +44,9 @@ async fn a_member_deleted_by_hand_is_signed_out_and_spoils_nobody_elses_reaction
     };
     let delete =
         sqlx::query("WITH entries AS (DELETE FROM audit_log WHERE actor_id = $1) DELETE FROM users WHERE id = $1")
-            .bind(gone.id)
+            .bind(deleted_user.id)
             .execute(app.db());
-    let (of_gone, of_others, deleted) = tokio::join!(react(&gone), join_all(others.iter().map(react)), delete);
+    let (of_gone, of_others, deleted) = tokio::join!(react(&deleted_user), join_all(others.iter().map(react)), delete);
     assert_eq!(deleted.expect("a deletion").rows_affected(), 1);
     for response in of_gone {
         assert!([200, 401].contains(&response.status.as_u16()), "{response:?}");
@@ -54,7 +54,7 @@ async fn a_member_deleted_by_hand_is_signed_out_and_spoils_nobody_elses_reaction
     for response in of_others.into_iter().flatten() {
         assert_eq!(response.status, 200, "{response:?}");
     }
-    app.get(&gone, "/auth/users/profile").await.expect_error(401, "invalid_token");
+    app.get(&deleted_user, "/auth/users/profile").await.expect_error(401, "invalid_token");
 }
 
 #[tokio::test]
@@ -67,8 +67,8 @@ async fn a_reaction_of_a_user_who_is_not_there_is_refused_and_the_others_of_its_
     let member = app.member().await;
     let snack: Uuid = app.snack(&member, "새우깡").await.parse().expect("a uid");
     let write_reaction = |user| Wish { snack, user, reaction: Some(ReactionType::Like) };
-    let wishes = [write_reaction(member.id + 1_000_000), write_reaction(member.id)];
-    let outcomes = write(app.db(), &wishes, SINGLE_LOCK_TIMEOUT).await.expect("a statement");
+    let commands = [write_reaction(member.id + 1_000_000), write_reaction(member.id)];
+    let outcomes = write(app.db(), &commands, SINGLE_LOCK_TIMEOUT).await.expect("a statement");
     let code = outcomes[0].as_ref().expect_err("a refusal").code;
     assert_eq!(code, snack_server::error::Code::InvalidToken);
     assert!(outcomes[1].is_ok(), "{outcomes:?}");
@@ -79,10 +79,10 @@ async fn a_statement_that_fails_for_one_reaction_is_tried_again_for_the_others()
     let app = TestApp::start().await;
     let others = users(&app, 8).await;
     let snack = app.snack(&others[0], "새우깡").await;
-    let bad = app.snack(&others[0], "고장").await;
+    let invalid = app.snack(&others[0], "고장").await;
     let sql = format!(
         "CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-             IF NEW.snack_id = (SELECT id FROM snacks WHERE uid = '{bad}') THEN RAISE 'on purpose'; END IF;
+             IF NEW.snack_id = (SELECT id FROM snacks WHERE uid = '{invalid}') THEN RAISE 'on purpose'; END IF;
              RETURN NEW;
          END $$;
          CREATE TRIGGER fail BEFORE INSERT ON snack_reactions FOR EACH ROW EXECUTE FUNCTION fail()"
@@ -90,7 +90,7 @@ async fn a_statement_that_fails_for_one_reaction_is_tried_again_for_the_others()
     sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(app.db()).await.expect("a trigger");
     for _ in 0..5 {
         let reactions = others.iter().enumerate().map(|(at, person)| {
-            let (app, path) = (&app, path(if at == 0 { &bad } else { &snack }));
+            let (app, path) = (&app, path(if at == 0 { &invalid } else { &snack }));
             async move { app.post(person, &path, json!({"type": "like"})).await }
         });
         for (at, response) in join_all(reactions).await.into_iter().enumerate() {
@@ -107,7 +107,7 @@ async fn a_statement_that_fails_for_one_reaction_is_tried_again_for_the_others()
 async fn a_row_that_somebody_locks_holds_up_its_own_reactions_only() {
     let app = TestApp::start().await;
     let others = users(&app, 8).await;
-    let free = app.snack(&others[0], "새우깡").await;
+    let unlocked = app.snack(&others[0], "새우깡").await;
     let locked = app.snack(&others[0], "꼬깔콘").await;
     let mut connection = sqlx::PgConnection::connect_with(&app.state.config.database).await.expect("Postgres");
     let mut lock = connection.begin().await.expect("a transaction");
@@ -122,18 +122,18 @@ async fn a_row_that_somebody_locks_holds_up_its_own_reactions_only() {
         (app.send(request).await, begun.elapsed())
     };
     for _ in 0..4 {
-        let held_up = others[..4].iter().map(|person| react(person, &locked, Method::POST));
-        let free_ones = others[4..].iter().map(|person| async {
-            let liked = react(person, &free, Method::POST).await;
-            let unliked = react(person, &free, Method::DELETE).await;
+        let blocked = others[..4].iter().map(|person| react(person, &locked, Method::POST));
+        let unlocked_reactions = others[4..].iter().map(|person| async {
+            let liked = react(person, &unlocked, Method::POST).await;
+            let unliked = react(person, &unlocked, Method::DELETE).await;
             [liked, unliked]
         });
-        let (held_up, free_ones) = tokio::join!(join_all(held_up), join_all(free_ones));
-        for (response, took) in free_ones.into_iter().flatten() {
+        let (blocked, unlocked_reactions) = tokio::join!(join_all(blocked), join_all(unlocked_reactions));
+        for (response, took) in unlocked_reactions.into_iter().flatten() {
             assert_eq!(response.status, 200, "{response:?}");
-            assert!(took < SOON, "a reaction to another snack took {took:?}");
+            assert!(took < RESPONSE_TIME, "a reaction to another snack took {took:?}");
         }
-        for (response, took) in held_up {
+        for (response, took) in blocked {
             assert!(!response.header("retry-after").is_empty());
             response.expect_error(503, "unavailable");
             assert!(took < Duration::from_secs(4), "told after {took:?}");
@@ -152,18 +152,18 @@ async fn a_lock_that_goes_in_time_is_waited_for() {
     let mut connection = sqlx::PgConnection::connect_with(&app.state.config.database).await.expect("Postgres");
     let mut lock = connection.begin().await.expect("a transaction");
     sqlx::query("SELECT FROM snacks FOR UPDATE").execute(&mut *lock).await.expect("a lock");
-    let is_waited_for = async {
+    let is_blocking = async {
         // Until the reaction has left its batch and waits alone.
-        let has_left = async {
+        let waits_alone = async {
             while app.state.locked_reactions.available_permits() == 4 {
                 tokio::task::yield_now().await;
             }
         };
-        timeout(Duration::from_secs(10), has_left).await.expect("a reaction that waits by itself");
+        timeout(Duration::from_secs(10), waits_alone).await.expect("a reaction that waits by itself");
         lock.rollback().await.expect("the end of the lock");
     };
     let path = path(&snack);
-    let (response, ()) = tokio::join!(app.post(&member, &path, json!({"type": "like"})), is_waited_for);
+    let (response, ()) = tokio::join!(app.post(&member, &path, json!({"type": "like"})), is_blocking);
     let response = response.expect(200);
     assert_eq!((&response["my_reaction"], &response["like_reaction_count"]), (&json!("like"), &json!(1)));
 }

@@ -36,7 +36,7 @@ async fn sql(app: &TestApp, statement: &'static str) {
 }
 
 /// Three rated snacks with equal counts everywhere, and one that is unrated.
-async fn shelf(app: &TestApp) -> (Vec<TestUser>, [String; 3], CounterProbe) {
+async fn rated_snacks(app: &TestApp) -> (Vec<TestUser>, [String; 3], CounterProbe) {
     let users = app.users(4).await;
     let mut snacks = [const { String::new() }; 3];
     for (at, snack) in snacks.iter_mut().enumerate() {
@@ -97,7 +97,7 @@ async fn a_crowd_on_two_servers_with_flushes_in_between_is_counted_to_the_last_o
 #[tokio::test]
 async fn no_change_is_lost_that_commits_while_a_flush_is_counting() {
     let app = TestApp::start().await;
-    let (users, snacks, probe) = shelf(&app).await;
+    let (users, snacks, probe) = rated_snacks(&app).await;
     killed_after_commit(&app, &users[0], &snacks[0], Like).await;
     // Blocks the flush at the snack that it is about to count.
     let mut lock = app.db().begin().await.expect("a transaction");
@@ -130,7 +130,7 @@ async fn wait_for_a_waiter(app: &TestApp) {
 #[tokio::test]
 async fn a_change_that_commits_after_the_flush_is_left_to_the_next() {
     let app = TestApp::start().await;
-    let (users, snacks, probe) = shelf(&app).await;
+    let (users, snacks, probe) = rated_snacks(&app).await;
     let mut open = app.db().begin().await.expect("a transaction");
     sqlx::query("INSERT INTO snack_reactions SELECT id, $1, 'like' FROM snacks WHERE uid = $2::uuid")
         .bind(users[0].id)
@@ -151,7 +151,7 @@ async fn a_change_that_commits_after_the_flush_is_left_to_the_next() {
 #[tokio::test]
 async fn a_server_killed_between_commit_and_incr_leaves_nothing_wrong() {
     let app = TestApp::start().await;
-    let (users, snacks, probe) = shelf(&app).await;
+    let (users, snacks, probe) = rated_snacks(&app).await;
     killed_after_commit(&app, &users[0], &snacks[0], Like).await;
     killed_after_commit(&app, &users[1], &snacks[0], Hate).await;
     killed_after_commit(&app, &users[1], &snacks[1], Hate).await;
@@ -173,7 +173,7 @@ async fn a_server_killed_between_commit_and_incr_leaves_nothing_wrong() {
 #[tokio::test]
 async fn a_late_incr_is_not_counted_twice() {
     let app = TestApp::start().await;
-    let (users, snacks, probe) = shelf(&app).await;
+    let (users, snacks, probe) = rated_snacks(&app).await;
     let uid: Uuid = snacks[0].parse().expect("a uid");
     let counters = &app.state.counters;
     let before = app.stored(uid).await.expect("counters");
@@ -198,7 +198,7 @@ async fn a_late_incr_is_not_counted_twice() {
 #[tokio::test]
 async fn a_late_flush_does_not_overwrite_a_later_one() {
     let app = TestApp::start().await;
-    let (users, snacks, probe) = shelf(&app).await;
+    let (users, snacks, probe) = rated_snacks(&app).await;
     let snack: Uuid = snacks[0].parse().expect("a uid");
     let old = app.stored(snack).await.expect("counters");
     // A second server counts and writes while the first one, which has counted already, is slow.
@@ -214,7 +214,7 @@ async fn a_late_flush_does_not_overwrite_a_later_one() {
 #[tokio::test]
 async fn a_change_of_a_broken_counter_leaves_those_beside_it_right() {
     let app = TestApp::start().await;
-    let (users, snacks, probe) = shelf(&app).await;
+    let (users, snacks, probe) = rated_snacks(&app).await;
     let uids: Vec<Uuid> = snacks.iter().map(|uid| uid.parse().expect("a uid")).collect();
     let mut shifts = Vec::new();
     for snack in uids.iter().copied() {
@@ -241,7 +241,7 @@ async fn a_change_of_a_broken_counter_leaves_those_beside_it_right() {
 #[tokio::test]
 async fn a_flush_ends_though_reactions_go_on() {
     let app = TestApp::start().await;
-    let (users, snacks, probe) = shelf(&app).await;
+    let (users, snacks, probe) = rated_snacks(&app).await;
     // There is always a new reaction when the flush looks.
     sqlx::raw_sql(
         "CREATE FUNCTION go_on() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -260,7 +260,7 @@ async fn a_flush_ends_though_reactions_go_on() {
 #[tokio::test]
 async fn a_redis_that_lost_all_it_held_is_filled_again() {
     let app = TestApp::start().await;
-    let (users, snacks, probe) = shelf(&app).await;
+    let (users, snacks, probe) = rated_snacks(&app).await;
     react(&app, &users[0], &snacks[0], "like").await;
     probe.wipe().await;
     // In the middle: responses stay correct, with the present row counted and the later ones to come.
@@ -280,7 +280,7 @@ async fn a_redis_that_lost_all_it_held_is_filled_again() {
 #[tokio::test]
 async fn whatever_single_keys_hold_is_put_right() {
     let app = TestApp::start().await;
-    let (users, snacks, probe) = shelf(&app).await;
+    let (users, snacks, probe) = rated_snacks(&app).await;
     let values =
         ["", "junk", "-5", "999", "3.5", "1e3", "0", "99999999999", "9999999999999999999999", "9007199254740993"];
     for name in ["like_count", "hate_count", "epoch"] {
@@ -307,24 +307,24 @@ async fn whatever_single_keys_hold_is_put_right() {
 #[tokio::test]
 async fn a_redis_that_came_back_with_older_values_is_brought_up_to_date() {
     let app = TestApp::start().await;
-    let (users, snacks, probe) = shelf(&app).await;
-    let mut pasts = vec![probe.save().await];
+    let (users, snacks, probe) = rated_snacks(&app).await;
+    let mut saved_states = vec![probe.save().await];
     for (user, kind) in users.iter().zip(["like", "hate", "hate", "like"]) {
         react(&app, user, &snacks[0], kind).await;
         // Between an INCR and its flush as well.
-        pasts.push(probe.save().await);
+        saved_states.push(probe.save().await);
         app.flush().await;
-        pasts.push(probe.save().await);
+        saved_states.push(probe.save().await);
     }
-    for past in &pasts {
+    for past in &saved_states {
         probe.restore(past).await;
         probe.converge(&app).await;
         // Also with traffic before the difference is found, whose responses must be correct.
         probe.restore(past).await;
         let path = format!("/snacks/{}/reaction", snacks[0]);
-        let gone = app.delete(&users[0], &path).await.expect(200);
+        let lost = app.delete(&users[0], &path).await.expect(200);
         let expected = probe.entries(&app).await[&snacks[0]].rows;
-        assert_eq!((gone["like_reaction_count"].as_i64(), gone["hate_reaction_count"].as_i64()), {
+        assert_eq!((lost["like_reaction_count"].as_i64(), lost["hate_reaction_count"].as_i64()), {
             let (likes, hates) = expected;
             (Some(likes), Some(hates))
         });
@@ -336,7 +336,7 @@ async fn a_redis_that_came_back_with_older_values_is_brought_up_to_date() {
 #[tokio::test]
 async fn a_database_restored_from_a_backup_overrules_what_redis_remembers() {
     let app = TestApp::start().await;
-    let (users, snacks, probe) = shelf(&app).await;
+    let (users, snacks, probe) = rated_snacks(&app).await;
     // Redis holds epochs and counts that the restored Postgres has not reached yet.
     for (snack, epoch) in snacks.iter().zip(["100000", "4000", "500000"]) {
         probe.set(snack, "epoch", epoch).await;
@@ -367,7 +367,7 @@ async fn a_snack_that_the_backup_has_unrated_forgets_what_redis_remembers() {
 #[tokio::test]
 async fn statistics_columns_changed_by_hand_are_put_right() {
     let app = TestApp::start().await;
-    let (users, snacks, probe) = shelf(&app).await;
+    let (users, snacks, probe) = rated_snacks(&app).await;
     let statements = [
         "UPDATE snacks SET like_reaction_count = 99 WHERE counter_epoch > 0",
         "UPDATE snacks SET hate_reaction_count = 0, like_reaction_count = 0 WHERE counter_epoch > 0",
@@ -394,15 +394,15 @@ async fn statistics_columns_changed_by_hand_are_put_right() {
 async fn a_snack_without_reactions_needs_no_counters_and_one_that_lost_them_keeps_zeros() {
     let app = TestApp::start().await;
     let users = app.users(1).await;
-    let (never, once) = (app.snack(&users[0], "새우깡").await, app.snack(&users[0], "감자깡").await);
-    react(&app, &users[0], &once, "like").await;
+    let (unrated, rated) = (app.snack(&users[0], "새우깡").await, app.snack(&users[0], "감자깡").await);
+    react(&app, &users[0], &rated, "like").await;
     app.flush().await;
-    app.delete(&users[0], &format!("/snacks/{once}/reaction")).await.expect(200);
+    app.delete(&users[0], &format!("/snacks/{rated}/reaction")).await.expect(200);
     let probe = CounterProbe::open(&app).await;
     probe.converge(&app).await;
     let entries = probe.entries(&app).await;
-    assert_eq!((entries[&never].redis, entries[&once].redis), (None, Some((0, 0))));
-    for uid in [never, once] {
+    assert_eq!((entries[&unrated].redis, entries[&rated].redis), (None, Some((0, 0))));
+    for uid in [unrated, rated] {
         let snack = app.get(&users[0], &format!("/snacks/{uid}")).await.expect(200);
         assert_eq!(snack["like_ratio"], 1.0);
     }
@@ -412,7 +412,7 @@ async fn a_snack_without_reactions_needs_no_counters_and_one_that_lost_them_keep
 async fn a_server_that_stops_flushes_once_more_after_the_last_answer() {
     let app = TestApp::start().await;
     let survivor = app.replica().await;
-    let (users, snacks, probe) = shelf(&app).await;
+    let (users, snacks, probe) = rated_snacks(&app).await;
     react(&app, &users[0], &snacks[0], "like").await;
     killed_after_commit(&app, &users[1], &snacks[1], Hate).await;
     let crowd = app.users(20).await;
@@ -437,7 +437,7 @@ async fn a_server_that_stops_flushes_once_more_after_the_last_answer() {
 #[tokio::test]
 async fn a_server_that_starts_makes_up_for_the_one_that_was_killed() {
     let app = TestApp::start().await;
-    let (users, snacks, probe) = shelf(&app).await;
+    let (users, snacks, probe) = rated_snacks(&app).await;
     killed_after_commit(&app, &users[0], &snacks[0], Like).await;
     probe.set(&snacks[1], "like_count", "0").await;
     let next = app.replica().await;

@@ -143,14 +143,14 @@ async fn of_fifty_equal_reactions_of_one_member_at_once_one_counts() {
     let member = app.member().await;
     let uid = app.snack(&member, "새우깡").await;
     for (kind, expected) in [("like", (1, 0, 1.0)), ("hate", (0, 1, 0.0))] {
-        let tries = (0..50).map(|at| react(if at % 2 == 0 { &app } else { &replica }, &member, &uid, kind));
-        let (won, lost): (Vec<_>, Vec<_>) =
-            join_all(tries).await.into_iter().partition(|response| response.status == 200);
-        assert_eq!((won.len(), lost.len()), (1, 49), "{kind}");
-        for response in won {
+        let attempts = (0..50).map(|at| react(if at % 2 == 0 { &app } else { &replica }, &member, &uid, kind));
+        let (successes, failures): (Vec<_>, Vec<_>) =
+            join_all(attempts).await.into_iter().partition(|response| response.status == 200);
+        assert_eq!((successes.len(), failures.len()), (1, 49), "{kind}");
+        for response in successes {
             assert_eq!(figures(&response.expect(200)), expected);
         }
-        for response in lost {
+        for response in failures {
             response.expect_error(409, "duplicate_reaction");
         }
         assert_eq!(rows(&app).await, [(member.id, kind.to_owned())]);
@@ -305,11 +305,11 @@ async fn two_flushes_at_once_count_every_snack_once() {
 #[tokio::test]
 async fn a_member_who_resigned_has_reacted_all_the_same() {
     let app = TestApp::start().await;
-    let (gone, other) = (app.member().await, app.member().await);
-    let uid = app.snack(&gone, "새우깡").await;
-    react(&app, &gone, &uid, "like").await.expect(200);
-    app.delete(&gone, "/auth/users/resign").await.expect(204);
-    react(&app, &gone, &uid, "hate").await.expect_error(401, "invalid_token");
+    let (deleted_snack, other) = (app.member().await, app.member().await);
+    let uid = app.snack(&deleted_snack, "새우깡").await;
+    react(&app, &deleted_snack, &uid, "like").await.expect(200);
+    app.delete(&deleted_snack, "/auth/users/resign").await.expect(204);
+    react(&app, &deleted_snack, &uid, "hate").await.expect_error(401, "invalid_token");
     let response = react(&app, &other, &uid, "hate").await.expect(200);
     assert_eq!(figures(&response), (1, 1, 1.0));
 }

@@ -86,14 +86,14 @@ fn counts(body: &Value) -> Counts {
     (likes.unwrap_or(-1), hates.unwrap_or(-1))
 }
 
-async fn play(app: &TestApp, users: &[TestUser], probe: &CounterProbe, history: &[Step]) -> TestCaseResult {
+async fn run(app: &TestApp, users: &[TestUser], probe: &CounterProbe, history: &[Step]) -> TestCaseResult {
     let name = uuid::Uuid::new_v4().to_string();
     let uid = app.snack(&users[0], &name).await;
     let (path, snack) = (format!("/snacks/{uid}/reaction"), uid.parse().expect("a uid"));
     let mut model = Model::default();
     let mut saved = probe.save().await;
     // After a kill Redis lags until the flush, and after tampering it is wrong until the reconcile.
-    let (mut trails, mut lies) = (false, false);
+    let (mut lags, mut is_wrong) = (false, false);
     for step in history {
         match *step {
             Step::Endpoint(user, reaction) => {
@@ -105,7 +105,7 @@ async fn play(app: &TestApp, users: &[TestUser], probe: &CounterProbe, history: 
                 prop_assert_eq!(response.status.as_u16(), expected, "{:?}", step);
                 if expected == 200 {
                     prop_assert_eq!(response.body["my_reaction"].as_str(), spelled(reaction));
-                    if !trails && !lies {
+                    if !lags && !is_wrong {
                         prop_assert_eq!(counts(&response.body), model.counts(), "{:?}", step);
                     }
                 }
@@ -114,30 +114,30 @@ async fn play(app: &TestApp, users: &[TestUser], probe: &CounterProbe, history: 
                 let expected = model.take(user, Some(reaction));
                 let outcome = app.write_reaction(snack, users[user].id, Some(reaction)).await;
                 prop_assert_eq!(outcome.is_ok(), expected == 200);
-                trails = true;
+                lags = true;
             }
             Step::Flush => {
                 app.flush().await;
-                trails = false;
+                lags = false;
             }
             Step::Reconcile => {
                 app.reconcile().await;
-                (trails, lies) = (false, false);
+                (lags, is_wrong) = (false, false);
             }
             Step::Wipe => probe.wipe().await,
             Step::Save => saved = probe.save().await,
             Step::Restore => {
                 probe.restore(&saved).await;
                 // Values of this epoch without the later INCRs, which the flush makes up for.
-                trails = true;
+                lags = true;
             }
             Step::Delete(name) => probe.delete(&uid, name).await,
             Step::Set(name, value) => {
                 probe.set(&uid, name, value).await;
-                lies = true;
+                is_wrong = true;
             }
         }
-        if !trails && !lies {
+        if !lags && !is_wrong {
             let seen = app.get(&users[0], &format!("/snacks/{uid}")).await;
             prop_assert_eq!(counts(&seen.body), model.counts(), "seen after {:?}", step);
         }
@@ -161,6 +161,6 @@ fn every_history_ends_where_its_model_does() {
     });
     let config = Config { cases: 40, max_shrink_iters: 300, failure_persistence: None, ..Config::default() };
     TestRunner::new(config)
-        .run(&steps(), |history| runtime.block_on(play(&app, &users, &probe, &history)))
+        .run(&steps(), |history| runtime.block_on(run(&app, &users, &probe, &history)))
         .unwrap_or_else(|failure| panic!("{failure}"));
 }

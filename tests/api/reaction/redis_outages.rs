@@ -82,11 +82,11 @@ impl Drop for Redis {
 }
 
 /// Each user likes the snack, hates it and reads it. Fails unless every count is correct, and returns the duration.
-async fn react_by_turns(app: &TestApp, users: &[TestUser], snack: &str) -> Duration {
+async fn react_in_turn(app: &TestApp, users: &[TestUser], snack: &str) -> Duration {
     let path = format!("/snacks/{snack}");
     let before = app.get(&users[0], &path).await.expect(200);
     let hates = before["hate_reaction_count"].as_i64().expect("a count");
-    let begin = Instant::now();
+    let started = Instant::now();
     for (at, user) in (1..).zip(users) {
         for (kind, expected) in [("like", [1, hates + at - 1]), ("hate", [0, hates + at])] {
             let body = json!({"type": kind});
@@ -98,7 +98,7 @@ async fn react_by_turns(app: &TestApp, users: &[TestUser], snack: &str) -> Durat
             }
         }
     }
-    begin.elapsed()
+    started.elapsed()
 }
 
 #[tokio::test]
@@ -107,11 +107,11 @@ async fn without_redis_reactions_work_and_after_it_is_back_empty_the_counters_he
     let app = redis.app().await;
     let users = app.users(20).await;
     let uid = app.snack(&users[0], "새우깡").await;
-    react_by_turns(&app, &users[..5], &uid).await;
+    react_in_turn(&app, &users[..5], &uid).await;
     CounterProbe::open(&app).await.converge(&app).await;
 
     redis.kill();
-    react_by_turns(&app, &users[5..], &uid).await;
+    react_in_turn(&app, &users[5..], &uid).await;
     // Statistics go on: lists and their orderings need no Redis.
     app.flush().await;
     let listed = app.get(&users[0], "/snacks").await.expect(200);
@@ -124,7 +124,7 @@ async fn without_redis_reactions_work_and_after_it_is_back_empty_the_counters_he
     assert!(probe.keys().await.is_empty());
     probe.converge(&app).await;
     let late = app.users(1).await;
-    react_by_turns(&app, &late, &uid).await;
+    react_in_turn(&app, &late, &uid).await;
     app.flush().await;
     probe.assert_equal(&app).await;
 }
@@ -135,12 +135,12 @@ async fn a_redis_that_hangs_costs_the_requests_next_to_nothing_and_its_late_comm
     let app = redis.app().await;
     let users = app.users(31).await;
     let uid = app.snack(&users[0], "새우깡").await;
-    react_by_turns(&app, &users[..1], &uid).await;
+    react_in_turn(&app, &users[..1], &uid).await;
     CounterProbe::open(&app).await.converge(&app).await;
 
     redis.signal("STOP");
     // 30 users send 120 requests. Waiting 150 ms for Redis each time would take 18 s.
-    let took = react_by_turns(&app, &users[1..], &uid).await;
+    let took = react_in_turn(&app, &users[1..], &uid).await;
     assert!(took < Duration::from_secs(9), "{took:?}");
     app.flush().await;
     redis.signal("CONT");
@@ -176,16 +176,16 @@ async fn a_server_starts_without_redis_and_finds_it_later() {
     let app = redis.app().await;
     let member = app.member().await;
     let uid = app.snack(&member, "새우깡").await;
-    react_by_turns(&app, std::slice::from_ref(&member), &uid).await;
+    react_in_turn(&app, std::slice::from_ref(&member), &uid).await;
     app.send(app.request(reqwest::Method::GET, "/health/ready")).await.expect(200);
     app.flush().await;
     redis.launch().await;
     CounterProbe::open(&app).await.converge(&app).await;
     // A shutdown without Redis still flushes the columns.
     app.delete(&member, &format!("/snacks/{uid}/reaction")).await.expect(200);
-    let survivor = app.replica().await;
+    let replica = app.replica().await;
     redis.kill();
     app.stop().await;
-    let list = survivor.get(&member, "/snacks").await.expect(200);
+    let list = replica.get(&member, "/snacks").await.expect(200);
     assert_eq!(list.column("hate_reaction_count"), [json!(0)]);
 }

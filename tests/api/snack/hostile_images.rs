@@ -23,7 +23,7 @@ use crate::{
 
 const BOUNDARY: &str = "a-boundary-that-is-in-none-of-the-files";
 /// Limit for the growth of the server's memory, in MiB.
-const ROOM: u64 = 64;
+const MEMORY_LIMIT: u64 = 64;
 
 /// A form that registers a snack, with the file name as it is. A client library would sanitise it.
 fn form(name: &str, forgery: &ForgedImage) -> Vec<u8> {
@@ -74,7 +74,7 @@ fn markers(jpeg: &[u8]) -> Vec<u8> {
 }
 
 /// The defect of an image as it is served, if it has one.
-fn blemish(path: &str, bytes: &[u8], side: u32) -> Option<String> {
+fn defect(path: &str, bytes: &[u8], side: u32) -> Option<String> {
     let name = path.strip_prefix("/media/").unwrap_or_default();
     let (stem, extension) = name.split_once('.').unwrap_or_default();
     let stem = if side < 1280 { stem.strip_suffix("-small").unwrap_or_default() } else { stem };
@@ -102,15 +102,15 @@ fn blemish(path: &str, bytes: &[u8], side: u32) -> Option<String> {
 async fn every_forgery_is_answered_as_it_should_be_and_leaves_a_plain_picture_or_nothing() {
     let app = TestApp::start().await;
     let member = app.member().await;
-    let (mut wrong, mut files, mut rows) = (Vec::new(), BTreeSet::new(), 0);
+    let (mut defects, mut files, mut rows) = (Vec::new(), BTreeSet::new(), 0);
     for (at, forgery) in forged_images::ALL.iter().enumerate() {
         let request = app.request(Method::POST, "/snacks").bearer_auth(&member.access);
         let body = form(&format!("위조 {at}"), forgery);
         let response = app.send(request.header(header::CONTENT_TYPE, content_type()).body(body)).await;
-        let mut blame = |reason: String| wrong.push(format!("{}: {reason}", forgery.what));
+        let mut note_defect = |reason: String| defects.push(format!("{}: {reason}", forgery.what));
         let status = response.status.as_u16();
         if status != forgery.status {
-            blame(format!("{status} and not {}: {}", forgery.status, response.text));
+            note_defect(format!("{status} and not {}: {}", forgery.status, response.text));
         }
         let (before, now) = (std::mem::replace(&mut files, stored(&app)), snacks(&app).await);
         if status == 201 {
@@ -121,15 +121,15 @@ async fn every_forgery_is_answered_as_it_should_be_and_leaves_a_plain_picture_or
                 let served = app.request(Method::GET, path).send().await.expect("an answer");
                 assert_eq!(served.status(), 200, "{}", forgery.what);
                 let bytes = served.bytes().await.expect("a picture");
-                if let Some(reason) = blemish(path, &bytes, side) {
-                    blame(format!("{field}: {reason}"));
+                if let Some(reason) = defect(path, &bytes, side) {
+                    note_defect(format!("{field}: {reason}"));
                 }
             }
         } else {
             assert_eq!((&files, now), (&before, rows), "{}", forgery.what);
         }
     }
-    assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), forged_images::ALL.len(), wrong.join("\n"));
+    assert!(defects.is_empty(), "{} of {}:\n{}", defects.len(), forged_images::ALL.len(), defects.join("\n"));
     let distinct: BTreeSet<_> = forged_images::ALL.iter().map(|forgery| (&forgery.bytes, &forgery.file_name)).collect();
     assert_eq!((distinct.len(), forged_images::ALL.len()), (170, 170));
 }
@@ -158,13 +158,13 @@ async fn no_forgery_takes_the_servers_memory() {
         let request = http.post(url("/snacks")).bearer_auth(access).header(header::CONTENT_TYPE, content_type());
         request.body(form(&name, forgery)).send().await.expect("an answer").status().as_u16()
     };
-    let sound = ForgedImage {
+    let valid = ForgedImage {
         what: "a photograph".to_owned(),
         bytes: encoded(&picture(640, 480), ImageFormat::Jpeg),
         file_name: b"cat.jpg".to_vec(),
         status: 201,
     };
-    assert_eq!(post("처음".to_owned(), &sound).await, 201);
+    assert_eq!(post("처음".to_owned(), &valid).await, 201);
     let before = memory(&server, "VmHWM");
 
     let (post, server) = (&post, &server);
@@ -180,22 +180,22 @@ async fn no_forgery_takes_the_servers_memory() {
     let (step, what) = steps.max().expect("an answer");
     let after = memory(server, "VmHWM");
     assert!(
-        after - before < ROOM,
+        after - before < MEMORY_LIMIT,
         "the server's memory peaked at {after} MiB, {} more than with one photograph; {step} of them at about {what:?}",
         after - before
     );
     // The files were processed.
-    let unlike: Vec<_> = responses.iter().filter(|(forgery, status, _)| forgery.status != *status).collect();
+    let differs: Vec<_> = responses.iter().filter(|(forgery, status, _)| forgery.status != *status).collect();
     assert!(
-        unlike.is_empty(),
+        differs.is_empty(),
         "{:?}",
-        unlike.iter().map(|(forgery, status, _)| (&forgery.what, status)).collect::<Vec<_>>()
+        differs.iter().map(|(forgery, status, _)| (&forgery.what, status)).collect::<Vec<_>>()
     );
 }
 
 /// One corruption of a sequence of bytes.
 #[derive(Clone, Debug)]
-enum Blow {
+enum Corruption {
     Set(Index, u8),
     Flip(Index, u8),
     Cut(Index),
@@ -204,23 +204,23 @@ enum Blow {
     Repeat(Index, Index),
 }
 
-fn blows() -> impl Strategy<Value = Vec<Blow>> {
+fn corruptions() -> impl Strategy<Value = Vec<Corruption>> {
     let at = any::<Index>;
-    let blow = prop_oneof![
-        4 => (at(), any::<u8>()).prop_map(|(at, byte)| Blow::Set(at, byte)),
-        4 => (at(), 0_u8..8).prop_map(|(at, bit)| Blow::Flip(at, bit)),
-        1 => at().prop_map(Blow::Cut),
-        1 => (at(), at()).prop_map(|(from, to)| Blow::Drop(from, to)),
-        1 => (at(), prop::collection::vec(any::<u8>(), 1..20)).prop_map(|(at, bytes)| Blow::Insert(at, bytes)),
-        1 => (at(), at()).prop_map(|(from, to)| Blow::Repeat(from, to)),
+    let corruption = prop_oneof![
+        4 => (at(), any::<u8>()).prop_map(|(at, byte)| Corruption::Set(at, byte)),
+        4 => (at(), 0_u8..8).prop_map(|(at, bit)| Corruption::Flip(at, bit)),
+        1 => at().prop_map(Corruption::Cut),
+        1 => (at(), at()).prop_map(|(from, to)| Corruption::Drop(from, to)),
+        1 => (at(), prop::collection::vec(any::<u8>(), 1..20)).prop_map(|(at, bytes)| Corruption::Insert(at, bytes)),
+        1 => (at(), at()).prop_map(|(from, to)| Corruption::Repeat(from, to)),
     ];
-    prop::collection::vec(blow, 1..4)
+    prop::collection::vec(corruption, 1..4)
 }
 
 /// `bytes` after the corruptions. Those of the header fall within the first hundred bytes.
-fn struck(bytes: &[u8], blows: &[Blow], at_the_beginning: bool) -> Vec<u8> {
+fn corrupted(bytes: &[u8], corruptions: &[Corruption], at_the_beginning: bool) -> Vec<u8> {
     let mut bytes = bytes.to_vec();
-    for blow in blows {
+    for corruption in corruptions {
         if bytes.is_empty() {
             break;
         }
@@ -229,13 +229,15 @@ fn struck(bytes: &[u8], blows: &[Blow], at_the_beginning: bool) -> Vec<u8> {
             let (a, b) = (a.index(within), b.index(within));
             a.min(b)..a.max(b)
         };
-        match blow {
-            Blow::Set(at, byte) => bytes[at.index(within)] = *byte,
-            Blow::Flip(at, bit) => bytes[at.index(within)] ^= 1 << bit,
-            Blow::Cut(at) => bytes.truncate(at.index(within)),
-            Blow::Drop(from, to) => drop(bytes.drain(span(from, to))),
-            Blow::Insert(at, more) => drop(bytes.splice(at.index(within)..at.index(within), more.iter().copied())),
-            Blow::Repeat(from, to) => {
+        match corruption {
+            Corruption::Set(at, byte) => bytes[at.index(within)] = *byte,
+            Corruption::Flip(at, bit) => bytes[at.index(within)] ^= 1 << bit,
+            Corruption::Cut(at) => bytes.truncate(at.index(within)),
+            Corruption::Drop(from, to) => drop(bytes.drain(span(from, to))),
+            Corruption::Insert(at, more) => {
+                drop(bytes.splice(at.index(within)..at.index(within), more.iter().copied()))
+            }
+            Corruption::Repeat(from, to) => {
                 let part = bytes[span(from, to)].to_vec();
                 bytes.extend(part);
             }
@@ -274,7 +276,7 @@ fn every_answer_is_a_forms<S: Strategy<Value: Clone>>(
                         let served = app.request(Method::GET, path).send().await.expect("an answer");
                         served.bytes().await.expect("a picture")
                     });
-                    prop_assert_eq!(blemish(path, &served, side), None);
+                    prop_assert_eq!(defect(path, &served, side), None);
                 }
             }
             Ok(())
@@ -296,9 +298,9 @@ fn a_picture_that_was_struck_is_taken_or_refused() {
         encoded(&picture(40, 30), ImageFormat::WebP),
         encoded(&picture(40, 30), ImageFormat::Gif),
     ];
-    let strategy = (0..pictures.len(), blows(), any::<bool>());
-    every_answer_is_a_forms(250, &strategy, |(which, blows, at_the_beginning), name| {
-        form(name, &file(struck(&pictures[which], &blows, at_the_beginning)))
+    let strategy = (0..pictures.len(), corruptions(), any::<bool>());
+    every_answer_is_a_forms(250, &strategy, |(which, corruptions, at_the_beginning), name| {
+        form(name, &file(corrupted(&pictures[which], &corruptions, at_the_beginning)))
     });
 }
 
@@ -314,10 +316,10 @@ fn bytes_that_were_never_a_picture_are_taken_or_refused() {
 #[test]
 fn a_form_that_was_struck_is_taken_or_refused() {
     let tiny = encoded(&picture(4, 3), ImageFormat::Png);
-    let strategy = (blows(), prop::collection::vec(any::<u8>(), 0..200), 0..4);
-    every_answer_is_a_forms(250, &strategy, |(blows, bytes, kind), name| match kind {
+    let strategy = (corruptions(), prop::collection::vec(any::<u8>(), 0..200), 0..4);
+    every_answer_is_a_forms(250, &strategy, |(corruptions, bytes, kind), name| match kind {
         0 => bytes,
         1 => [format!("--{BOUNDARY}\r\n").as_bytes(), &bytes].concat(),
-        _ => struck(&form(name, &file(tiny.clone())), &blows, false),
+        _ => corrupted(&form(name, &file(tiny.clone())), &corruptions, false),
     });
 }

@@ -120,9 +120,9 @@ async fn what_shines_through_keeps_its_opacity() {
     let app = TestApp::start().await;
     let member = app.member().await;
     let profile = encoded(&ColorProfile::new_display_p3());
-    let veil: DynamicImage = RgbaImage::from_pixel(400, 300, image::Rgba([200, 120, 80, 99])).into();
+    let translucent: DynamicImage = RgbaImage::from_pixel(400, 300, image::Rgba([200, 120, 80, 99])).into();
     for format in [Format::Png, Format::WebP] {
-        let pixels = posted(&app, &member, tagged(&veil, format, Some(&profile))).await;
+        let pixels = posted(&app, &member, tagged(&translucent, format, Some(&profile))).await;
         close(pixels, [213, 115, 70], &format!("{format:?}"));
         assert_eq!(pixels.map(|pixel| pixel[3]), [99, 99], "{format:?}");
     }
@@ -173,8 +173,8 @@ async fn grey_goes_by_its_own_curve() {
         let pixels = posted(&app, &member, tagged(&plain([200, 120, 80]), format, Some(&gamma))).await;
         close(pixels, [200, 120, 80], &format!("{format:?} in colours with a profile for grey"));
     }
-    let veil = image::GrayAlphaImage::from_pixel(400, 300, image::LumaA([128, 99]));
-    let pixels = posted(&app, &member, tagged(&veil.into(), Format::Png, Some(&gamma))).await;
+    let translucent = image::GrayAlphaImage::from_pixel(400, 300, image::LumaA([128, 99]));
+    let pixels = posted(&app, &member, tagged(&translucent.into(), Format::Png, Some(&gamma))).await;
     close(pixels, [146; 3], "grey that shines through");
     assert_eq!(pixels.map(|pixel| pixel[3]), [99, 99]);
 }

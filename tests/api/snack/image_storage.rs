@@ -85,13 +85,13 @@ async fn a_full_disk_keeps_neither_picture_nor_thumbnail_of_what_was_refused() {
 }
 
 /// Creates a file of this age in the store.
-fn leave(folder: &Path, name: &str, age: Duration) {
+fn create_file(folder: &Path, name: &str, age: Duration) {
     let path = folder.join(name);
     std::fs::write(&path, "left over").expect("a file");
-    grow_old(&path, age);
+    set_age(&path, age);
 }
 
-fn grow_old(path: &Path, age: Duration) {
+fn set_age(path: &Path, age: Duration) {
     let file = std::fs::File::options().write(true).open(path).expect("a file");
     file.set_modified(SystemTime::now() - age).expect("an age");
 }
@@ -105,47 +105,47 @@ async fn what_no_snack_names_is_gone_after_a_day_and_nothing_else_is() {
     let snack = app.post_form(&member, "/snacks", form("새우깡", file)).await.expect(201);
     let kept = stored(&app);
     for name in &kept {
-        grow_old(&folder.join(name), 30 * DAY);
+        set_age(&folder.join(name), 30 * DAY);
     }
 
     let (old, young) = (DAY + Duration::from_mins(1), Duration::from_mins(24 * 60 - 1));
-    let ours = || Uuid::new_v4().to_string();
+    let own_name = || Uuid::new_v4().to_string();
     let left_over = [
-        format!("{}.jpg", ours()),
-        format!("{}.png", ours()),
-        format!("{}-small.jpg", ours()),
-        format!("{}-small.png", ours()),
-        format!("{}.jpg#1", ours()),
-        format!("{}-small.png#12", ours()),
+        format!("{}.jpg", own_name()),
+        format!("{}.png", own_name()),
+        format!("{}-small.jpg", own_name()),
+        format!("{}-small.png", own_name()),
+        format!("{}.jpg#1", own_name()),
+        format!("{}-small.png#12", own_name()),
     ];
-    let strangers = [
+    let foreign_files = [
         "notes.txt".to_owned(),
         "notes.txt#1".to_owned(),
         "cat.jpg".to_owned(),
-        format!("{}.gif", ours()),
-        format!("{}.jpg.bak", ours()),
-        format!("{}.jpg#", ours()),
-        format!("{}.jpg#x", ours()),
-        format!("{}.jpg", ours().to_uppercase()),
-        format!("{}.jpg", ours().replace('-', "")),
-        format!("{}-large.jpg", ours()),
-        format!("copy-{}.jpg", ours()),
+        format!("{}.gif", own_name()),
+        format!("{}.jpg.bak", own_name()),
+        format!("{}.jpg#", own_name()),
+        format!("{}.jpg#x", own_name()),
+        format!("{}.jpg", own_name().to_uppercase()),
+        format!("{}.jpg", own_name().replace('-', "")),
+        format!("{}-large.jpg", own_name()),
+        format!("copy-{}.jpg", own_name()),
     ];
-    let fresh = [format!("{}.jpg", ours()), format!("{}-small.jpg", ours()), format!("{}.jpg#1", ours())];
-    for name in left_over.iter().chain(&strangers) {
-        leave(&folder, name, old);
+    let fresh = [format!("{}.jpg", own_name()), format!("{}-small.jpg", own_name()), format!("{}.jpg#1", own_name())];
+    for name in left_over.iter().chain(&foreign_files) {
+        create_file(&folder, name, old);
     }
     for name in &fresh {
-        leave(&folder, name, young);
+        create_file(&folder, name, young);
     }
-    std::fs::create_dir(folder.join(format!("{}.png", ours()))).expect("a folder");
+    std::fs::create_dir(folder.join(format!("{}.png", own_name()))).expect("a folder");
 
     let sweep = async |now| sweep::remove_unnamed(app.db(), &app.state.media, now).await.expect("a sweep");
     let before = stored(&app).len();
     assert_eq!(sweep(Utc::now()).await, left_over.len());
     let now = stored(&app);
     assert_eq!(now.len(), before - left_over.len());
-    for name in kept.iter().chain(&strangers).chain(&fresh) {
+    for name in kept.iter().chain(&foreign_files).chain(&fresh) {
         assert!(now.contains(name), "{name} is gone");
     }
     assert_eq!(sweep(Utc::now()).await, 0);
@@ -163,7 +163,7 @@ async fn what_no_snack_names_is_gone_after_a_day_and_nothing_else_is() {
 async fn a_database_without_users_names_nothing_and_sweeps_nothing() {
     let app = TestApp::start().await;
     let folder = app.state.config.media_url.to_file_path().expect("a folder");
-    leave(&folder, &format!("{}.jpg", Uuid::new_v4()), 2 * DAY);
+    create_file(&folder, &format!("{}.jpg", Uuid::new_v4()), 2 * DAY);
     let sweep = async || sweep::remove_unnamed(app.db(), &app.state.media, Utc::now()).await.expect("a sweep");
     assert_eq!(sweep().await, 0);
     assert_eq!(stored(&app).len(), 1);
@@ -184,15 +184,15 @@ async fn a_server_sweeps_by_itself_when_it_is_elected() {
     assert!(operations::remove_expired(app.db()).await.expect("a cleaning"));
 
     let folder = app.state.config.media_url.to_file_path().expect("a folder");
-    leave(&folder, &format!("{}.jpg", Uuid::new_v4()), 2 * DAY);
+    create_file(&folder, &format!("{}.jpg", Uuid::new_v4()), 2 * DAY);
     // The server sweeps as soon as it has started.
     let _replica = app.replica().await;
-    let swept = async {
+    let sweeping = async {
         while !stored(&app).is_empty() {
             tokio::task::yield_now().await;
         }
     };
-    timeout(TIMEOUT, swept).await.expect("a sweep");
+    timeout(TIMEOUT, sweeping).await.expect("a sweep");
 }
 
 #[tokio::test]
@@ -211,9 +211,9 @@ async fn a_picture_is_on_the_disk_before_its_snack_is_answered() {
         return;
     };
     // strace reports on standard error that it is attached.
-    let mut said = std::io::BufReader::new(tracer.stderr.take().expect("standard error"));
+    let mut stderr = std::io::BufReader::new(tracer.stderr.take().expect("standard error"));
     let mut line = String::new();
-    std::io::BufRead::read_line(&mut said, &mut line).expect("a line");
+    std::io::BufRead::read_line(&mut stderr, &mut line).expect("a line");
     if !line.contains("attached") {
         eprintln!("skipped: strace may not attach: {line}");
         return;

@@ -162,9 +162,9 @@ async fn a_thumbnail_fits_into_320_pixels_whatever_the_shape() {
 async fn a_picture_is_served_for_ever_and_as_nothing_but_a_picture() {
     let app = TestApp::start().await;
     let member = app.member().await;
-    let see_through = DynamicImage::ImageRgba8(RgbaImage::from_pixel(9, 9, image::Rgba([0, 0, 250, 99])));
+    let transparent = DynamicImage::ImageRgba8(RgbaImage::from_pixel(9, 9, image::Rgba([0, 0, 250, 99])));
     let opaque = encoded(&picture(30, 20), ImageFormat::Jpeg);
-    for file in [opaque, encoded(&see_through, ImageFormat::Png)] {
+    for file in [opaque, encoded(&transparent, ImageFormat::Png)] {
         let name = file.len().to_string();
         let snack = app.post_form(&member, "/snacks", form(&name, file)).await.expect(201);
         for path in [&snack["image"], &snack["thumbnail"]] {
@@ -344,8 +344,8 @@ async fn a_refused_request_leaves_no_picture_behind() {
     let open = app.request(Method::POST, "/snacks").multipart(form("문", png(8, 8)));
     app.send(open).await.expect_error(401, "not_authenticated");
 
-    let tries = (0..10).map(|_| app.post_form(&owner, "/snacks", form("하나뿐", png(8, 8))));
-    let responses = join_all(tries).await;
+    let attempts = (0..10).map(|_| app.post_form(&owner, "/snacks", form("하나뿐", png(8, 8))));
+    let responses = join_all(attempts).await;
     assert_eq!(responses.iter().filter(|response| response.status == 201).count(), 1);
     assert_eq!(stored(&app).len(), 2, "the winner's picture and thumbnail");
 }
@@ -360,18 +360,18 @@ async fn a_picture_is_added_replaced_and_taken_away_and_the_old_one_is_really_go
     let second = patch_form(&app, &admin, &path, png(50, 20)).await.expect(200);
     assert_eq!(seen(&app, &second).await.0.width(), 50);
     assert_ne!(first["image"], second["image"]);
-    let gone = async |snack: &Body| {
+    let removed = async |snack: &Body| {
         for path in [&snack["image"], &snack["thumbnail"]] {
             let path = path.as_str().expect("a path");
             app.send(app.request(Method::GET, path)).await.expect_error(404, "not_found");
         }
     };
-    gone(&first).await;
+    removed(&first).await;
     assert_eq!(stored(&app).len(), 2);
 
     // Another edit, and a form with an empty file input, keep the image.
-    let kept = app.patch(&owner, &path, json!({"desc": "그대로"})).await.expect(200);
-    assert_eq!((&kept["image"], &kept["thumbnail"]), (&second["image"], &second["thumbnail"]));
+    let unchanged = app.patch(&owner, &path, json!({"desc": "그대로"})).await.expect(200);
+    assert_eq!((&unchanged["image"], &unchanged["thumbnail"]), (&second["image"], &second["thumbnail"]));
     let untouched = Form::new().text("desc", "빈 칸").part("image", Part::bytes(Vec::new()).file_name(""));
     let request = app.request(Method::PATCH, &path).bearer_auth(&owner.access).multipart(untouched);
     assert_eq!(app.send(request).await.expect(200)["image"], second["image"]);
@@ -379,7 +379,7 @@ async fn a_picture_is_added_replaced_and_taken_away_and_the_old_one_is_really_go
 
     let bare = app.patch(&owner, &path, json!({"image": null})).await.expect(200);
     assert_eq!((&bare["image"], &bare["thumbnail"]), (&Value::Null, &Value::Null));
-    gone(&second).await;
+    removed(&second).await;
     assert!(stored(&app).is_empty());
 }
 

@@ -172,9 +172,9 @@ type Case<'a> = (&'a [(&'a str, &'a str)], &'a [&'a str]);
 async fn filters_of_status_and_uid_join_with_the_search() {
     let app = TestApp::start().await;
     let (member, admin) = (app.member().await, app.admin().await);
-    let (on, off) = (app.snack(&member, "새우깡").await, app.snack(&member, "새우탕").await);
+    let (available, unavailable) = (app.snack(&member, "새우깡").await, app.snack(&member, "새우탕").await);
     app.snack(&member, "초코파이").await;
-    app.put(&admin, &format!("/snacks/{off}/status"), json!({"status": "unavailable"})).await.expect(200);
+    app.put(&admin, &format!("/snacks/{unavailable}/status"), json!({"status": "unavailable"})).await.expect(200);
     let table: [Case; 12] = [
         (&[], &["초코파이", "새우깡"]),
         (&[("status", "available")], &["초코파이", "새우깡"]),
@@ -182,10 +182,10 @@ async fn filters_of_status_and_uid_join_with_the_search() {
         (&[("status", "unavailable")], &["새우탕"]),
         (&[("status", "all")], &["초코파이", "새우탕", "새우깡"]),
         (&[("status", "all"), ("search", "새우")], &["새우탕", "새우깡"]),
-        (&[("uid", &on)], &["새우깡"]),
-        (&[("uid", &off), ("status", "all")], &["새우탕"]),
-        (&[("uid", &on), ("status", "unavailable")], &[]),
-        (&[("uid", &on), ("search", "초코")], &[]),
+        (&[("uid", &available)], &["새우깡"]),
+        (&[("uid", &unavailable), ("status", "all")], &["새우탕"]),
+        (&[("uid", &available), ("status", "unavailable")], &[]),
+        (&[("uid", &available), ("search", "초코")], &[]),
         (&[("uid", "00000000-0000-4000-8000-000000000000")], &[]),
         (&[("uid", "")], &["초코파이", "새우깡"]),
     ];
@@ -258,7 +258,7 @@ async fn a_page_has_twenty_rows_unless_told_otherwise() {
 }
 
 /// Reads a list page by page, and runs `between` before each further page.
-async fn walk(app: &TestApp, user: &TestUser, query: &[(&str, &str)], between: impl AsyncFn()) -> Vec<Value> {
+async fn list_pages(app: &TestApp, user: &TestUser, query: &[(&str, &str)], between: impl AsyncFn()) -> Vec<Value> {
     let mut seen = Vec::new();
     let mut page: Body = app.get(user, &list(query)).await.expect(200);
     loop {
@@ -292,13 +292,13 @@ async fn a_walk_skips_and_repeats_nothing_while_snacks_are_being_added() {
     app.flush().await;
     for ordering in ORDERINGS.iter().flat_map(|name| [(*name).to_owned(), format!("-{name}")]) {
         let query = [("ordering", ordering.as_str()), ("limit", "5")];
-        let standing = walk(&app, &member, &[query[0]], async || {}).await;
+        let standing = list_pages(&app, &member, &[query[0]], async || {}).await;
         let adding = async {
             for _ in 0..3 {
                 add().await;
             }
         };
-        let (seen, ()) = join(walk(&app, &member, &query, &add), adding).await;
+        let (seen, ()) = join(list_pages(&app, &member, &query, &add), adding).await;
         let kept: Vec<_> = seen.into_iter().filter(|uid| standing.contains(uid)).collect();
         assert_eq!(kept, standing, "{ordering}: a snack that stood was skipped or came twice");
     }
@@ -307,17 +307,17 @@ async fn a_walk_skips_and_repeats_nothing_while_snacks_are_being_added() {
 #[tokio::test]
 async fn my_reaction_is_the_viewers_own() {
     let app = TestApp::start().await;
-    let (fan, critic, other) = (app.member().await, app.member().await, app.member().await);
-    let uid = app.snack(&fan, "새우깡").await;
+    let (liking_user, hating_user, other) = (app.member().await, app.member().await, app.member().await);
+    let uid = app.snack(&liking_user, "새우깡").await;
     let path = format!("/snacks/{uid}");
-    app.post(&fan, &format!("{path}/reaction"), json!({"type": "like"})).await.expect(200);
-    app.post(&critic, &format!("{path}/reaction"), json!({"type": "hate"})).await.expect(200);
-    for (viewer, expected) in [(&fan, json!("like")), (&critic, json!("hate")), (&other, Value::Null)] {
+    app.post(&liking_user, &format!("{path}/reaction"), json!({"type": "like"})).await.expect(200);
+    app.post(&hating_user, &format!("{path}/reaction"), json!({"type": "hate"})).await.expect(200);
+    for (viewer, expected) in [(&liking_user, json!("like")), (&hating_user, json!("hate")), (&other, Value::Null)] {
         assert_eq!(app.get(viewer, &path).await.expect(200)["my_reaction"], expected);
         // The list reads rows, so it needs no flush.
         assert_eq!(app.get(viewer, "/snacks").await.expect(200).column("my_reaction"), [expected]);
     }
-    let edited = app.patch(&fan, &path, json!({"desc": "손이 가요"})).await.expect(200);
+    let edited = app.patch(&liking_user, &path, json!({"desc": "손이 가요"})).await.expect(200);
     assert_eq!(edited["my_reaction"], "like");
 }
 

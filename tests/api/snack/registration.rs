@@ -307,9 +307,9 @@ async fn no_text_holds_control_characters_or_turns_its_direction() {
     let snack = app.post(&member, "/snacks", body.clone()).await.expect(201);
     assert_eq!(snack["desc"], body["desc"]);
     let path = format!("/snacks/{}", snack.uid());
-    let bad = "\u{1b}\0\u{7f}\u{85}\u{b}\u{202a}\u{202b}\u{202c}\u{202d}\u{202e}\u{2066}\u{2067}\u{2068}\u{2069}";
+    let invalid = "\u{1b}\0\u{7f}\u{85}\u{b}\u{202a}\u{202b}\u{202c}\u{202d}\u{202e}\u{2066}\u{2067}\u{2068}\u{2069}";
     let in_names = "\n\r\u{2028}\u{2029}";
-    let table = bad.chars().flat_map(|c| [("name", c), ("desc", c)]).chain(in_names.chars().map(|c| ("name", c)));
+    let table = invalid.chars().flat_map(|c| [("name", c), ("desc", c)]).chain(in_names.chars().map(|c| ("name", c)));
     for (field, c) in table {
         let mut body = json!({"name": "고구마깡", "price": 1});
         body[field] = json!(format!("고구마{c}깡"));
@@ -376,13 +376,14 @@ async fn of_forty_registrations_of_one_name_at_once_one_wins() {
     let app = TestApp::start().await;
     let replica = app.replica().await;
     let member = app.member().await;
-    let tries = (0..40).map(|at| {
+    let attempts = (0..40).map(|at| {
         let server = if at % 2 == 0 { &app } else { &replica };
         server.post(&member, "/snacks", json!({"name": SPELLINGS[at % SPELLINGS.len()], "price": 1}))
     });
-    let (won, lost): (Vec<_>, Vec<_>) = join_all(tries).await.into_iter().partition(|response| response.status == 201);
-    assert_eq!((won.len(), lost.len()), (1, 39));
-    for response in lost {
+    let (successes, failures): (Vec<_>, Vec<_>) =
+        join_all(attempts).await.into_iter().partition(|response| response.status == 201);
+    assert_eq!((successes.len(), failures.len()), (1, 39));
+    for response in failures {
         response.expect_error(409, "snack_name_taken");
     }
     assert_eq!(app.get(&member, "/snacks").await.expect(200).rows().len(), 1);

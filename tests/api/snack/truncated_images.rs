@@ -80,7 +80,13 @@ async fn english(app: &TestApp, user: &TestUser, name: &str, file: Vec<u8>) -> R
 }
 
 /// Checks the message of an error in both languages, in its detail and at the field.
-async fn is_told(app: &TestApp, user: &TestUser, file: Vec<u8>, expected: (u16, &str, &str), says: (&str, &str)) {
+async fn assert_message(
+    app: &TestApp,
+    user: &TestUser,
+    file: Vec<u8>,
+    expected: (u16, &str, &str),
+    says: (&str, &str),
+) {
     let (status, code, rule) = expected;
     let korean = app.post_form(user, "/snacks", form("사진", file.clone())).await.expect_error(status, code);
     let english = english(app, user, "사진", file).await.expect_error(status, code);
@@ -132,7 +138,7 @@ async fn the_first_bytes_of_a_photograph_are_no_photograph() {
         "사진 파일이 손상되었거나 잘렸습니다. 온전한 PNG, JPEG, WebP, GIF 파일을 골라 주세요.",
         "The picture is damaged or cut off. Choose an intact PNG, JPEG, WebP or GIF file.",
     );
-    is_told(&app, &member, photograph, (415, "unsupported_media_type", "damaged_picture"), says).await;
+    assert_message(&app, &member, photograph, (415, "unsupported_media_type", "damaged_picture"), says).await;
 }
 
 #[tokio::test]
@@ -142,22 +148,22 @@ async fn a_refusal_says_which_limit_was_passed_and_which_kinds_are_taken() {
     let path = format!("/snacks/{}", app.snack(&member, "새우깡").await);
     let pixels = (413, "payload_too_large", "too_many_pixels");
     let says = ("사진은 4,000만 화소(40메가픽셀)까지 올릴 수 있습니다.", "A picture may have at most 40 megapixels.");
-    is_told(&app, &member, declares(10_000, 5_000), pixels, says).await;
+    assert_message(&app, &member, declares(10_000, 5_000), pixels, says).await;
 
     let bytes = (413, "payload_too_large", "too_many_bytes");
     let says = ("사진 파일은 5 MiB까지 올릴 수 있습니다.", "A picture may have at most 5 MiB.");
     let mut heavy = encoded(&picture(8, 8), ImageFormat::Png);
     heavy.resize(5 * 1024 * 1024 + 1, 0);
-    is_told(&app, &member, heavy.clone(), bytes, says).await;
+    assert_message(&app, &member, heavy.clone(), bytes, says).await;
     // Larger than a whole form may be.
     heavy.resize(8 * 1024 * 1024, 0);
-    is_told(&app, &member, heavy.clone(), bytes, says).await;
+    assert_message(&app, &member, heavy.clone(), bytes, says).await;
     let edit = patch_form(&app, &member, &path, heavy).await.expect_error(413, "payload_too_large");
     assert_eq!(edit["errors"][0]["code"], "too_many_bytes");
 
     let kind = (415, "unsupported_media_type", "unsupported_picture");
     let says = ("PNG, JPEG, WebP, GIF 사진만 올릴 수 있습니다.", "Choose a PNG, JPEG, WebP or GIF picture.");
-    is_told(&app, &member, b"<svg xmlns='http://www.w3.org/2000/svg'/>".to_vec(), kind, says).await;
+    assert_message(&app, &member, b"<svg xmlns='http://www.w3.org/2000/svg'/>".to_vec(), kind, says).await;
 
     // The text fields of a form have a limit of their own.
     for (field, length) in [("desc", 70_000), ("desc", 7_000_000), ("name", 70_000)] {

@@ -25,7 +25,7 @@ use crate::{
 const TIMEOUT: Duration = Duration::from_secs(20);
 const MIB: usize = 1024 * 1024;
 /// Limit for the growth of the server's memory by uploads, in MiB.
-const ROOM: u64 = 128;
+const MEMORY_LIMIT: u64 = 128;
 
 /// A form that is sent in pieces.
 struct SlowUpload {
@@ -101,7 +101,7 @@ fn small() -> Vec<u8> {
 async fn slow_uploads_hold_up_nobody_elses() {
     let app = TestApp::start().await;
     let users = app.users(21).await;
-    let (somebody, slow) = users.split_first().expect("people");
+    let (other_user, slow) = users.split_first().expect("people");
     let file = small();
     for count in [4, 20] {
         let mut uploads = Vec::new();
@@ -112,7 +112,7 @@ async fn slow_uploads_hold_up_nobody_elses() {
             uploads.push(upload);
         }
         let name = format!("{count} langsame");
-        app.post_form(somebody, "/snacks", form(&name, file.clone())).await.expect(201);
+        app.post_form(other_user, "/snacks", form(&name, file.clone())).await.expect(201);
         assert!(uploads.iter().all(SlowUpload::is_unanswered), "it waited for {count} slow ones");
         // None of them was aborted for it either.
         for upload in uploads {
@@ -125,52 +125,52 @@ async fn slow_uploads_hold_up_nobody_elses() {
 async fn a_third_upload_of_one_user_waits_for_their_own_and_a_crowd_of_them_is_told_to_come_back() {
     let app = TestApp::start().await;
     let users = app.users(2).await;
-    let (hasty, somebody) = (&users[0], &users[1]);
+    let (busy_user, other_user) = (&users[0], &users[1]);
     let file = small();
-    let mut first = SlowUpload::start(address(&app), hasty, &file).await;
-    let mut second = SlowUpload::start(address(&app), hasty, &file).await;
+    let mut first = SlowUpload::start(address(&app), busy_user, &file).await;
+    let mut second = SlowUpload::start(address(&app), busy_user, &file).await;
     first.wait_until_read().await;
     second.wait_until_read().await;
-    let mut third = SlowUpload::start(address(&app), hasty, &file).await;
+    let mut third = SlowUpload::start(address(&app), busy_user, &file).await;
     let early = timeout(Duration::from_millis(300), third.read_head()).await;
     assert!(early.is_err(), "a third one of the same user is read: {early:?}");
-    app.post_form(somebody, "/snacks", form("남의 사진", file.clone())).await.expect(201);
+    app.post_form(other_user, "/snacks", form("남의 사진", file.clone())).await.expect(201);
     assert!(third.is_unanswered());
     assert_eq!(first.finish().await, 201);
     third.wait_until_read().await;
     assert_eq!(third.finish().await, 201);
 
     // One upload is running. Of forty more, one is read, fourteen wait, and the others are rejected at once.
-    let crowd = join_all((0..40).map(|_| SlowUpload::start(address(&app), hasty, &file))).await;
-    let mut crowd: FuturesUnordered<_> = crowd
+    let more = join_all((0..40).map(|_| SlowUpload::start(address(&app), busy_user, &file))).await;
+    let mut more: FuturesUnordered<_> = more
         .into_iter()
         .map(|mut upload| async move {
-            let heard = upload.read_head().await;
-            (upload, heard)
+            let response_head = upload.read_head().await;
+            (upload, response_head)
         })
         .collect();
-    let (mut read, mut kept) = (0, Vec::new());
+    let (mut read, mut started) = (0, Vec::new());
     for _ in 0..26 {
-        let (upload, (status, head)) = timeout(TIMEOUT, crowd.next()).await.expect("an answer").expect("an upload");
+        let (upload, (status, head)) = timeout(TIMEOUT, more.next()).await.expect("an answer").expect("an upload");
         match status {
             100 => read += 1,
             429 => assert!(head.contains("retry-after: 1\r\n"), "{head}"),
             _ => panic!("{head}"),
         }
-        kept.push(upload);
+        started.push(upload);
     }
     assert_eq!(read, 1);
-    let late = timeout(Duration::from_millis(300), crowd.next()).await;
+    let late = timeout(Duration::from_millis(300), more.next()).await;
     assert!(late.is_err(), "more than sixteen are read or wait");
-    let refused = app.post_form(hasty, "/snacks", form("또 하나", file.clone())).await;
-    assert_eq!(refused.headers[RETRY_AFTER], "1");
-    refused.expect_error(429, "too_many_requests");
-    app.post_form(somebody, "/snacks", form("남의 다른 사진", file.clone())).await.expect(201);
+    let rejected = app.post_form(busy_user, "/snacks", form("또 하나", file.clone())).await;
+    assert_eq!(rejected.headers[RETRY_AFTER], "1");
+    rejected.expect_error(429, "too_many_requests");
+    app.post_form(other_user, "/snacks", form("남의 다른 사진", file.clone())).await.expect(201);
     // After they have disconnected, their places are free.
-    drop((crowd, kept, second));
-    let again =
-        async { while app.post_form(hasty, "/snacks", form("다시 하나", file.clone())).await.status != 201 {} };
-    timeout(TIMEOUT, again).await.expect("a place");
+    drop((more, started, second));
+    let retry =
+        async { while app.post_form(busy_user, "/snacks", form("다시 하나", file.clone())).await.status != 201 {} };
+    timeout(TIMEOUT, retry).await.expect("a place");
 }
 
 /// A server process, and users who are signed in there.
@@ -187,7 +187,7 @@ fn client() -> reqwest::Client {
 
 /// Posts an upload. A response may be lost when the connection is reset while sending, so such a request is repeated.
 async fn post(http: &reqwest::Client, server: &Server, user: &TestUser, file: Vec<u8>) -> reqwest::Response {
-    let asking = async {
+    let sending = async {
         loop {
             let name = uuid::Uuid::new_v4().to_string();
             let request =
@@ -197,7 +197,7 @@ async fn post(http: &reqwest::Client, server: &Server, user: &TestUser, file: Ve
             }
         }
     };
-    timeout(Duration::from_mins(2), asking).await.expect("an answer")
+    timeout(Duration::from_mins(2), sending).await.expect("an answer")
 }
 
 #[tokio::test]
@@ -231,22 +231,21 @@ async fn uploads_take_a_bounded_part_of_the_memory_and_past_it_are_told_to_come_
     // Without this the next upload could take bytes of the budget that a slow one is still to be charged for, and the
     // slow one would be rejected.
     server.has_read_all().await;
-    let refused = post(&http, &server, &fast[0], vec![0; 5 * MIB]).await;
-    assert_eq!(refused.status(), 503);
-    assert_eq!(refused.headers()[RETRY_AFTER], "1");
+    let rejected = post(&http, &server, &fast[0], vec![0; 5 * MIB]).await;
+    assert_eq!(rejected.status(), 503);
+    assert_eq!(rejected.headers()[RETRY_AFTER], "1");
     assert!(uploads.iter().all(SlowUpload::is_unanswered), "a slow upload was refused");
     // A small one fits beside them.
     assert_eq!(post(&http, &server, &fast[1], small()).await.status(), 201);
-    let crowd =
-        join_all(slow[9..].iter().chain(&fast[2..]).map(|user| post(&http, &server, user, large.clone()))).await;
-    assert!(crowd.iter().all(|response| [201, 503].contains(&response.status().as_u16())), "{crowd:?}");
+    let more = join_all(slow[9..].iter().chain(&fast[2..]).map(|user| post(&http, &server, user, large.clone()))).await;
+    assert!(more.iter().all(|response| [201, 503].contains(&response.status().as_u16())), "{more:?}");
     let after = memory(&server, "VmHWM");
     println!("MiB: {before} at first, {after_fast} after fast ones, {after} after slow and fast ones");
-    assert!(after - before < ROOM, "uploads took {} MiB", after - before);
+    assert!(after - before < MEMORY_LIMIT, "uploads took {} MiB", after - before);
 
     drop(uploads);
-    let again = async { while post(&http, &server, &fast[0], file.clone()).await.status() != 201 {} };
-    timeout(TIMEOUT, again).await.expect("the bytes of those who have gone");
+    let retry = async { while post(&http, &server, &fast[0], file.clone()).await.status() != 201 {} };
+    timeout(TIMEOUT, retry).await.expect("the bytes of those who have gone");
 }
 
 #[tokio::test]
@@ -254,8 +253,9 @@ async fn pictures_that_take_long_to_decode_hold_up_only_their_sender() {
     let (_app, server, users) = process(2).await;
     let http = client();
     let slow = |forgery: &&forged_images::ForgedImage| forgery.what == "PNG of 39 megapixels, RGBA of 16 bits";
-    let bomb = forged_images::ALL.iter().find(slow).expect("the forgery").bytes.clone();
-    let mut bombs: FuturesUnordered<_> = (0..2).map(|_| post(&http, &server, &users[0], bomb.clone())).collect();
+    let slow_image = forged_images::ALL.iter().find(slow).expect("the forgery").bytes.clone();
+    let mut slow_uploads: FuturesUnordered<_> =
+        (0..2).map(|_| post(&http, &server, &users[0], slow_image.clone())).collect();
     let children = format!("/proc/{0}/task", server.pid());
     let is_decoding = || {
         let tasks = std::fs::read_dir(&children).expect("a process");
@@ -274,6 +274,6 @@ async fn pictures_that_take_long_to_decode_hold_up_only_their_sender() {
     };
     tokio::select! {
         () = small => {}
-        response = bombs.next() => panic!("the files that take long came first: {response:?}"),
+        response = slow_uploads.next() => panic!("the files that take long came first: {response:?}"),
     }
 }

@@ -65,16 +65,16 @@ fn range() -> DateRange {
 }
 
 /// The server's sums of every day, and the recount: orders, snacks, and the amount of each currency.
-async fn both(connection: &mut PgConnection, zone: Tz, canceled: bool) -> (Vec<Value>, Vec<Value>) {
-    let said = summary(connection, range(), Unit::Day, zone, canceled).await.expect("a summary");
-    let said = serde_json::to_value(said).expect("JSON");
-    let said = said["results"].as_array().expect("results").iter().filter(|day| day["order_count"] != 0);
-    let said = said.map(|day| {
+async fn server_and_recount(connection: &mut PgConnection, zone: Tz, canceled: bool) -> (Vec<Value>, Vec<Value>) {
+    let server = summary(connection, range(), Unit::Day, zone, canceled).await.expect("a summary");
+    let server = serde_json::to_value(server).expect("JSON");
+    let server = server["results"].as_array().expect("results").iter().filter(|day| day["order_count"] != 0);
+    let server = server.map(|day| {
         let amounts = day["amounts"].as_array().expect("amounts");
         let cents: i64 = amounts.iter().map(|sum| cents(sum["amount"].as_str().expect("an amount"))).sum();
         json!([day["period"], day["order_count"], day["snack_quantity"], amounts.len(), cents])
     });
-    let said = said.collect();
+    let server = server.collect();
     let there: Vec<(String, i64, i64, i64, i64)> = sqlx::query_as(
         "SELECT (o.created_at AT TIME ZONE $1)::date::text, count(DISTINCT o.id), coalesce(sum(p.quantity), 0)::bigint,
              count(DISTINCT p.currency), coalesce(sum(p.quantity * p.unit_price * 100), 0)::bigint
@@ -85,7 +85,7 @@ async fn both(connection: &mut PgConnection, zone: Tz, canceled: bool) -> (Vec<V
     .fetch_all(connection)
     .await
     .expect("a recount");
-    (said, there.into_iter().map(|day| json!([day.0, day.1, day.2, day.3, day.4])).collect())
+    (server, there.into_iter().map(|day| json!([day.0, day.1, day.2, day.3, day.4])).collect())
 }
 
 /// An amount in hundredths.
@@ -130,8 +130,8 @@ async fn sums_equal_a_recount_at_every_moment_of_concurrent_changes() {
         let mut connection = app.db().acquire().await.expect("a connection");
         let mut tx = connection.begin().await.expect("a transaction");
         sqlx::query("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ").execute(&mut *tx).await.expect("one snapshot");
-        let (said, there) = both(&mut tx, ZONE, looks % 2 == 0).await;
-        assert_eq!(said, there, "look {looks}");
+        let (server, there) = server_and_recount(&mut tx, ZONE, looks % 2 == 0).await;
+        assert_eq!(server, there, "look {looks}");
         looks += 1;
     }
     app.state.stop.cancel();
@@ -148,20 +148,20 @@ async fn what_has_settled_is_read_and_what_is_wrong_in_it_heals() {
     settle(app.db(), ZONE, today()).await.expect("a settlement");
     let mut connection = app.db().acquire().await.expect("a connection");
     assert!(count(app.db(), "SELECT count(*) FROM order_days").await >= 15);
-    let (said, there) = both(&mut connection, ZONE, false).await;
-    assert_eq!(said, there);
+    let (server, there) = server_and_recount(&mut connection, ZONE, false).await;
+    assert_eq!(server, there);
 
     // A change by hand in a past day is found, although the day was not marked as changed.
     sqlx::query("UPDATE order_days SET order_count = order_count + 1").execute(app.db()).await.expect("an update");
-    let (said, there) = both(&mut connection, ZONE, false).await;
-    assert_ne!(said, there);
+    let (server, there) = server_and_recount(&mut connection, ZONE, false).await;
+    assert_ne!(server, there);
     doubt(app.db()).await.expect("doubts");
-    let (said, there) = both(&mut connection, ZONE, false).await;
-    assert_eq!(said, there, "a day in doubt is counted");
+    let (server, there) = server_and_recount(&mut connection, ZONE, false).await;
+    assert_eq!(server, there, "a day in doubt is counted");
     assert!(settle(app.db(), ZONE, today()).await.expect("a settlement") >= 15);
     assert_eq!(settle(app.db(), ZONE, today()).await.expect("a settlement"), 0);
-    let (said, there) = both(&mut connection, ZONE, false).await;
-    assert_eq!(said, there);
+    let (server, there) = server_and_recount(&mut connection, ZONE, false).await;
+    assert_eq!(server, there);
 }
 
 #[tokio::test]
@@ -171,13 +171,13 @@ async fn another_time_zone_finds_no_wrong_sums_and_makes_its_own() {
     let mut connection = app.db().acquire().await.expect("a connection");
     for zone in [Tz::UTC, Tz::Asia__Kathmandu, Tz::America__New_York] {
         for canceled in [false, true] {
-            let (said, there) = both(&mut connection, zone, canceled).await;
-            assert_eq!(said, there, "{zone}, with the sums of another");
+            let (server, there) = server_and_recount(&mut connection, zone, canceled).await;
+            assert_eq!(server, there, "{zone}, with the sums of another");
         }
         doubt(app.db()).await.expect("doubts");
         settle(app.db(), zone, day_of(Utc::now(), zone)).await.expect("a settlement");
-        let (said, there) = both(&mut connection, zone, false).await;
-        assert_eq!(said, there, "{zone}");
+        let (server, there) = server_and_recount(&mut connection, zone, false).await;
+        assert_eq!(server, there, "{zone}");
         let overlapping = "SELECT count(*) FROM order_days AS a JOIN order_days AS b
             ON a.starts_at < b.starts_at AND a.ends_at > b.starts_at";
         assert_eq!(count(app.db(), overlapping).await, 0);

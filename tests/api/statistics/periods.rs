@@ -9,7 +9,7 @@ use crate::support::{
 };
 
 /// Inserts an order of a snack of its own, named by its letter, at each of the instants.
-async fn lettered(app: &TestApp, user: &TestUser, instants: &[(&str, &str)]) {
+async fn insert_lettered_orders(app: &TestApp, user: &TestUser, instants: &[(&str, &str)]) {
     let mut seeds = Vec::new();
     for (letter, at) in instants {
         let snack = snack_with_price(app, user, letter, "KRW", "1000").await;
@@ -58,7 +58,7 @@ async fn a_period_begins_and_ends_at_midnight_in_seoul() {
         ("n", "2024-12-31T14:59:59Z"),
         ("o", "2024-12-31T15:00:00Z"),
     ];
-    lettered(&app, &member, &instants).await;
+    insert_lettered_orders(&app, &member, &instants).await;
     let table = [
         ("", "abcdefghijklmno"),
         ("year=&month=&day=&week=&from=&to=", "abcdefghijklmno"),
@@ -113,7 +113,7 @@ async fn a_day_lasts_as_long_as_the_clocks_of_its_zone_say() {
         let member = app.member().await;
         let before = |text: &str| (instant(text) - TimeDelta::microseconds(1)).to_rfc3339();
         let instants = [("a", before(start)), ("b", start.to_owned()), ("c", before(end)), ("d", end.to_owned())];
-        lettered(&app, &member, &instants.each_ref().map(|(letter, at)| (*letter, at.as_str()))).await;
+        insert_lettered_orders(&app, &member, &instants.each_ref().map(|(letter, at)| (*letter, at.as_str()))).await;
 
         let date: NaiveDate = day.parse().expect("a date");
         let numbers = date.format("year=%Y&month=%-m&day=%-d").to_string();

@@ -50,19 +50,19 @@ fn any_order(snacks: Vec<String>) -> impl Strategy<Value = OrderFixture> {
 
 /// A period: its query, and its days.
 #[derive(Clone, Debug)]
-struct Ask {
+struct Period {
     query: String,
     from: Option<NaiveDate>,
     to: Option<NaiveDate>,
 }
 
-fn any_ask() -> impl Strategy<Value = Ask> {
+fn any_period() -> impl Strategy<Value = Period> {
     let any_day = || (0..500_u64).prop_map(|days| day("2023-11-15") + Days::new(days));
-    let between = |query: String, from, to| Ask { query, from: Some(from), to: Some(to) };
+    let between = |query: String, from, to| Period { query, from: Some(from), to: Some(to) };
     prop_oneof![
-        Just(Ask { query: String::new(), from: None, to: None }),
-        any_day().prop_map(|from| Ask { query: format!("from={from}"), from: Some(from), to: None }),
-        any_day().prop_map(|to| Ask { query: format!("to={to}"), from: None, to: Some(to) }),
+        Just(Period { query: String::new(), from: None, to: None }),
+        any_day().prop_map(|from| Period { query: format!("from={from}"), from: Some(from), to: None }),
+        any_day().prop_map(|to| Period { query: format!("to={to}"), from: None, to: Some(to) }),
         (any_day(), any_day())
             .prop_map(move |(a, b)| { between(format!("from={}&to={}", a.min(b), a.max(b)), a.min(b), a.max(b)) }),
         any_day().prop_map(move |day| between(day.format("year=%Y&month=%m&day=%d").to_string(), day, day)),
@@ -112,7 +112,7 @@ fn day_of(instant: DateTime<Utc>) -> NaiveDate {
 }
 
 /// The orders that count.
-fn counted<'a>(seeds: &'a [OrderFixture], ask: &Ask, canceled: bool) -> Vec<(NaiveDate, &'a [LineFixture])> {
+fn counted<'a>(seeds: &'a [OrderFixture], ask: &Period, canceled: bool) -> Vec<(NaiveDate, &'a [LineFixture])> {
     let seeds = seeds.iter().filter(|seed| canceled || !seed.is_canceled);
     seeds
         .map(|seed| (day_of(seed.created_at), seed.lines.as_slice()))
@@ -121,8 +121,8 @@ fn counted<'a>(seeds: &'a [OrderFixture], ask: &Ask, canceled: bool) -> Vec<(Nai
 }
 
 /// The summary counted day by day, or nothing when it has too many periods.
-fn recount(seeds: &[OrderFixture], ask: &Ask, unit: &str, canceled: bool, today: NaiveDate) -> Option<Value> {
-    let everything = Ask { query: String::new(), from: None, to: None };
+fn recount(seeds: &[OrderFixture], ask: &Period, unit: &str, canceled: bool, today: NaiveDate) -> Option<Value> {
+    let everything = Period { query: String::new(), from: None, to: None };
     let first = counted(seeds, &everything, canceled).iter().map(|(day, _)| *day).min().expect("an order");
     let from = ask.from.unwrap_or(first.min(ask.to.unwrap_or(first)));
     let to = ask.to.unwrap_or(today);
@@ -191,15 +191,15 @@ async fn summaries_are_what_a_plain_recount_gives() {
     let mut setup = Setup::new().await;
     let mut refused = 0;
     for _ in 0..120 {
-        let ask = setup.draw(any_ask());
+        let ask = setup.draw(any_period());
         let unit = setup.draw(prop::sample::select(vec!["year", "month", "week", "day", ""]));
         let canceled = setup.draw(any::<bool>());
         let path = format!("/statistics/summary?{}&unit={unit}&include_canceled={canceled}", ask.query);
         let unit = if unit.is_empty() { "month" } else { unit };
-        let asked = day_of(Utc::now());
+        let queried = day_of(Utc::now());
         let response = setup.app.get(&setup.member, &path).await;
         // The day may change in between.
-        let todays = [asked, day_of(Utc::now())];
+        let todays = [queried, day_of(Utc::now())];
         let expected = todays.map(|today| recount(&setup.seeds, &ask, unit, canceled, today));
         if expected.iter().any(Option::is_none) {
             refused += 1;
@@ -216,7 +216,7 @@ async fn summaries_are_what_a_plain_recount_gives() {
 async fn sums_by_snack_are_what_a_plain_recount_gives() {
     let mut setup = Setup::new().await;
     for _ in 0..60 {
-        let ask = setup.draw(any_ask());
+        let ask = setup.draw(any_period());
         let canceled = setup.draw(any::<bool>());
         let query = format!("{}&include_canceled={canceled}", ask.query);
         let orders = counted(&setup.seeds, &ask, canceled);

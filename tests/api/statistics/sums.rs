@@ -58,8 +58,8 @@ async fn a_snack_is_summed_by_currency_whatever_it_costs_today() {
 async fn canceled_orders_count_only_when_asked_for() {
     let app = TestApp::start().await;
     let (member, admin) = (app.member().await, app.admin().await);
-    let (kept, given_up) = (app.snack(&member, "새우깡").await, app.snack(&member, "꼬깔콘").await);
-    let first = app.order(&member, &[&given_up, &kept]).await;
+    let (kept, canceled_orders) = (app.snack(&member, "새우깡").await, app.snack(&member, "꼬깔콘").await);
+    let first = app.order(&member, &[&canceled_orders, &kept]).await;
     advance_order(&app, &admin, &first, "canceled").await;
     created_at(&app, &first, "2024-01-04T03:00:00Z").await;
     let second = app.order(&member, &[&kept]).await;
@@ -159,8 +159,8 @@ async fn snacks_are_ranked_as_asked_and_backwards() {
             let rows = snack_sums(&app, &member, &query).await;
             let names: Vec<_> = sums(&rows).into_iter().map(|(name, ..)| name).collect();
             assert_eq!(names, expected, "{query}");
-            let walked = walk(&app, &member, &format!("/statistics/snacks?{query}"), 1, async || {}).await;
-            assert_eq!(walked, rows, "{query}");
+            let listed = walk(&app, &member, &format!("/statistics/snacks?{query}"), 1, async || {}).await;
+            assert_eq!(listed, rows, "{query}");
         }
     }
     assert_eq!(snack_sums(&app, &member, "").await, snack_sums(&app, &member, "ordering=-quantity").await);
@@ -183,7 +183,7 @@ async fn a_walk_through_the_sums_shows_them_as_they_stood_when_it_began() {
         let path = format!("/statistics/snacks?year=2024&ordering={ordering}");
         let before = app.get(&member, &path).await.expect(200);
         let mut turn = 0;
-        let walked = walk(&app, &member, &path, 2, async || {
+        let listed = walk(&app, &member, &path, 2, async || {
             // Enough to move any of them past all the others.
             let at = instant("2024-01-05T03:00:00Z");
             turn += 1;
@@ -191,7 +191,7 @@ async fn a_walk_through_the_sums_shows_them_as_they_stood_when_it_began() {
             insert_orders(app.db(), &member, &seeds[..usize::try_from(turn).expect("a number")]).await;
         })
         .await;
-        assert_eq!(&walked, before.rows(), "{ordering}");
+        assert_eq!(&listed, before.rows(), "{ordering}");
         let after = app.get(&member, &path).await.expect(200);
         assert_ne!(after, before, "the next walk sees what was added");
     }

@@ -38,7 +38,8 @@ const AFTER_HEADER: usize = 8 + 25;
 
 /// Every forged image.
 pub static ALL: LazyLock<Vec<ForgedImage>> = LazyLock::new(|| {
-    let tables = [png_bombs(), gif_bombs(), jpeg_bombs(), webp_bombs(), polyglots(), fragments(), flips(), strangers()];
+    let tables =
+        [png_bombs(), gif_bombs(), jpeg_bombs(), webp_bombs(), polyglots(), fragments(), flips(), other_files()];
     let named = tables.into_iter().flatten().map(|(what, status, bytes)| ForgedImage {
         file_name: b"cat.png".to_vec(),
         what,
@@ -425,10 +426,10 @@ fn flips() -> Table {
 }
 
 /// Files that are no images, or images of another format.
-fn strangers() -> Table {
+fn other_files() -> Table {
     let svg = b"<svg xmlns='http://www.w3.org/2000/svg'><rect width='8' height='8'/></svg>";
     let xxe = b"<?xml version='1.0'?><!DOCTYPE svg [<!ENTITY x SYSTEM 'file:///etc/passwd'>]><svg>&x;</svg>";
-    let laughs = b"<?xml version='1.0'?><!DOCTYPE l [<!ENTITY a 'ha'><!ENTITY b '&a;&a;&a;&a;'>]><svg>&b;</svg>";
+    let entity_bomb = b"<?xml version='1.0'?><!DOCTYPE l [<!ENTITY a 'ha'><!ENTITY b '&a;&a;&a;&a;'>]><svg>&b;</svg>";
     let bmp = [&b"BM\x3a\0\0\0\0\0\0\0\x36\0\0\0\x28\0\0\0\x01\0\0\0\x01\0\0\0\x01\0\x18\0"[..], &[0; 28]].concat();
     let icon = b"\0\0\x01\0\x01\0\x08\x08\0\0\x01\0\x20\0\x40\0\0\0\x16\0\0\0";
     table([
@@ -439,7 +440,7 @@ fn strangers() -> Table {
         ("SVG in gzip", 415, [&b"\x1f\x8b\x08\0\0\0\0\0\0\x03"[..], svg].concat()),
         ("HTML", 415, SCRIPT.to_vec()),
         ("XML that reads a file", 415, xxe.to_vec()),
-        ("XML that laughs", 415, laughs.to_vec()),
+        ("XML that laughs", 415, entity_bomb.to_vec()),
         ("PHP", 415, PHP.to_vec()),
         ("BMP", 415, bmp),
         ("TIFF, little-endian", 415, b"II*\0\x08\0\0\0\0\0\0\0\0\0".to_vec()),

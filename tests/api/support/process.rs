@@ -132,19 +132,19 @@ impl Run {
     pub async fn serve(&self) -> Server {
         let mut child = Guard(self.spawn());
         let lines = Arc::new(Mutex::new(Vec::new()));
-        let (said, says) = mpsc::channel();
+        let (address_sender, address_receiver) = mpsc::channel();
         let stderr = BufReader::new(child.0.stderr.take().expect("standard error"));
-        let kept = lines.clone();
+        let log_lines = lines.clone();
         let reader = std::thread::spawn(move || {
             for line in stderr.lines().map_while(Result::ok) {
                 let event: Value = serde_json::from_str(&line).unwrap_or_default();
                 if event["message"] == "serving" {
-                    let _ = said.send(event["address"].as_str().unwrap_or_default().to_owned());
+                    let _ = address_sender.send(event["address"].as_str().unwrap_or_default().to_owned());
                 }
-                kept.lock().expect("the lines").push(line);
+                log_lines.lock().expect("the lines").push(line);
             }
         });
-        let address = spawn_blocking(move || says.recv_timeout(TIMEOUT)).await.expect("a thread");
+        let address = spawn_blocking(move || address_receiver.recv_timeout(TIMEOUT)).await.expect("a thread");
         let Ok(address) = address else {
             panic!("no server came up: {:?}", lines.lock().expect("the lines"));
         };
@@ -277,15 +277,15 @@ impl Server {
     pub async fn wait(self) -> (Option<i32>, Vec<String>, String) {
         let Self { mut child, lines, reader, .. } = self;
         let waiting = spawn_blocking(move || {
-            let mut said = String::new();
+            let mut address_sender = String::new();
             let mut stdout = child.0.stdout.take().expect("standard output");
-            std::io::Read::read_to_string(&mut stdout, &mut said).expect("standard output");
+            std::io::Read::read_to_string(&mut stdout, &mut address_sender).expect("standard output");
             let code = child.0.wait().expect("an end").code();
             reader.join().expect("standard error");
-            (code, said)
+            (code, address_sender)
         });
-        let (code, said) = timeout(TIMEOUT, waiting).await.expect("an end in time").expect("an end");
+        let (code, address_sender) = timeout(TIMEOUT, waiting).await.expect("an end in time").expect("an end");
         let lines = std::mem::take(&mut *lines.lock().expect("the lines"));
-        (code, lines, said)
+        (code, lines, address_sender)
     }
 }
