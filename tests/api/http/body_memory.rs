@@ -23,18 +23,19 @@ use tokio_util::sync::CancellationToken;
 use crate::support::{
     database,
     process::{Run, Server},
-    test_app::{PASSWORD, TestApp},
+    process_client::ProcessClient,
+    test_app::TestApp,
 };
 
 const TIMEOUT: Duration = Duration::from_secs(30);
 /// Limit for the growth of the server's memory, in MiB.
-const ROOM: u64 = 128;
+const MEMORY_LIMIT: u64 = 128;
 /// Limit of a JSON body, in bytes.
 const LIMIT: usize = 64 * 1024;
 
 struct Setup {
     server: Server,
-    http: reqwest::Client,
+    client: ProcessClient,
     access: String,
 }
 
@@ -43,21 +44,16 @@ impl Setup {
         allow_connections();
         let database = database::create().await;
         let server = Run::on(&database, &["serve"]).set("LIMIT_CONNECTIONS_ADDRESS", "4096").serve().await;
-        let http = reqwest::Client::builder().no_proxy().timeout(TIMEOUT).build().expect("a client");
-        let mut setup = Self { server, http, access: String::new() };
-        let sign_up = json!({"email": "kim@snack.example", "password": PASSWORD, "name": "김간식"});
-        assert_eq!(setup.post("/auth/sign-up", sign_up.to_string()).await.0, 201);
-        let sign_in = json!({"username": "kim@snack.example", "password": PASSWORD});
-        let (_, tokens) = setup.post("/auth/token", sign_in.to_string()).await;
-        tokens["access"].as_str().expect("a token").clone_into(&mut setup.access);
-        setup
+        let client = ProcessClient::new(&server);
+        let (access, _) = client.member("kim@snack.example").await;
+        Self { server, client, access }
     }
 
     async fn post(&self, path: &str, body: String) -> (u16, Value) {
-        let request = self.http.post(format!("http://{}{path}", self.server.address)).bearer_auth(&self.access);
+        let request = self.client.http.post(self.client.url(path)).bearer_auth(&self.access);
         // With an idempotency key the body is digested as well.
         let request = request.header("content-type", "application/json").header("idempotency-key", "key");
-        let response = request.body(body).send().await.expect("an answer");
+        let response = request.body(body).send().await.expect("a response");
         (response.status().as_u16(), response.json().await.expect("JSON"))
     }
 }
@@ -88,7 +84,7 @@ async fn no_body_takes_much_more_memory_than_it_weighs() {
         assert!(body.len() > LIMIT - 64 && body.len() <= LIMIT);
         let responses = join_all((0..30).map(|_| setup.post(path, body.clone()))).await;
         let growth = setup.server.resident().saturating_sub(before);
-        assert!(growth < ROOM, "the server grew by {growth} MiB with {path} {}", &body[..60]);
+        assert!(growth < MEMORY_LIMIT, "the server grew by {growth} MiB with {path} {}", &body[..60]);
         let first = responses.iter().find(|(status, _)| *status != 409).expect("an answer that tells");
         assert_eq!(first.0, expected, "{path} {} {}", &body[..60], first.1);
     }
@@ -104,7 +100,7 @@ async fn bodies_that_never_end_share_a_budget_and_others_are_served() {
     let json = format!("POST /orders HTTP/1.1\r\nContent-Type: application/json\r\n{head}\r\n");
     let form = format!("POST /snacks HTTP/1.1\r\nContent-Type: multipart/form-data; boundary=b\r\n{head}\r\n--b\r\n");
     let unfinished = format!("{form}Content-Disposition: form-data; name=\"image\"; filename=\"a.png\"\r\n\r\n");
-    let mut connection = Vec::new();
+    let mut connections = Vec::new();
     for (begin, weight) in [(json, 60 * 1024), (unfinished, 4 * 1024 * 1024)] {
         for _ in 0..6 {
             let senders = (0..50).map(|_| async {
@@ -114,12 +110,12 @@ async fn bodies_that_never_end_share_a_budget_and_others_are_served() {
                 let _ = timeout(Duration::from_secs(1), stream.write_all(&body)).await;
                 stream
             });
-            connection.extend(join_all(senders).await);
+            connections.extend(join_all(senders).await);
             peak = peak.max(server.resident());
         }
     }
-    assert!(peak - before < ROOM, "the server grew by {} MiB", peak - before);
-    drop(connection);
+    assert!(peak - before < MEMORY_LIMIT, "the server grew by {} MiB", peak - before);
+    drop(connections);
     // The budget is free again.
     let served = async {
         let name = |number: usize| json!({"name": format!("간식 {number}"), "price": 100}).to_string();

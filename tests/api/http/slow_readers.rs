@@ -19,7 +19,8 @@ use tokio_util::sync::CancellationToken;
 use crate::support::{
     database,
     process::{Run, Server},
-    test_app::{PASSWORD, TestApp},
+    process_client::ProcessClient,
+    test_app::TestApp,
 };
 
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -115,19 +116,11 @@ async fn large_pages_that_nobody_reads_share_a_budget() {
     allow_connections();
     let database = database::create().await;
     let server = Run::on(&database, &["serve"]).serve().await;
-    let http = reqwest::Client::builder().no_proxy().build().expect("a client");
-    let post = async |path: &str, access: &str, body: serde_json::Value| {
-        let request = http.post(format!("http://{}{path}", server.address)).bearer_auth(access);
-        let response = request.json(&body).send().await.expect("an answer");
-        assert!(response.status().is_success(), "{response:?}");
-        response.json::<serde_json::Value>().await.expect("JSON")
-    };
-    post("/auth/sign-up", "", json!({"email": "kim@snack.example", "password": PASSWORD, "name": "김간식"})).await;
-    let tokens = post("/auth/token", "", json!({"username": "kim@snack.example", "password": PASSWORD})).await;
-    let access = tokens["access"].as_str().expect("a token");
+    let client = ProcessClient::new(&server);
+    let (access, _) = client.member("kim@snack.example").await;
     for number in 0..100 {
         let snack = json!({"name": format!("간식 {number}"), "price": 100, "desc": "새".repeat(5000)});
-        post("/snacks", access, snack).await;
+        assert_eq!(client.post(&access, "/snacks", snack).await.0, 201);
     }
     let before = server.resident();
     let page = format!("GET /snacks?limit=100 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {access}\r\n\r\n");

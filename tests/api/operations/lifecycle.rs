@@ -13,51 +13,10 @@ use tokio::{
 
 use crate::support::{
     database,
-    process::{Run, SECRET, Server},
+    process::{Run, SECRET},
+    process_client::{ProcessClient, send},
     test_app::PASSWORD,
 };
-
-/// A client of a server in another process.
-struct Client<'a> {
-    server: &'a Server,
-    http: reqwest::Client,
-}
-
-impl<'a> Client<'a> {
-    fn of(server: &'a Server) -> Self {
-        let http = reqwest::Client::builder().no_proxy().build().expect("a client");
-        Self { server, http }
-    }
-
-    fn url(&self, path: &str) -> String {
-        format!("http://{}{path}", self.server.address)
-    }
-
-    async fn get(&self, token: &str, path: &str) -> (u16, Value) {
-        Self::send(self.http.get(self.url(path)).bearer_auth(token)).await
-    }
-
-    async fn post(&self, token: &str, path: &str, body: Value) -> (u16, Value) {
-        Self::send(self.http.post(self.url(path)).bearer_auth(token).json(&body)).await
-    }
-
-    async fn send(request: reqwest::RequestBuilder) -> (u16, Value) {
-        let response = request.header("X-Request-Id", "follow-me-7").send().await.expect("an answer");
-        let status = response.status().as_u16();
-        (status, response.json().await.unwrap_or_default())
-    }
-
-    /// Signs up a user and signs them in.
-    async fn member(&self, email: &str) -> (String, String) {
-        let body = json!({"email": email, "password": PASSWORD, "name": "김간식"});
-        assert_eq!(self.post("", "/auth/sign-up", body).await.0, 201);
-        let body = json!({"username": email, "password": PASSWORD});
-        let (status, tokens) = self.post("", "/auth/token", body).await;
-        assert_eq!(status, 200);
-        let token = |name: &str| tokens[name].as_str().expect("a token").to_owned();
-        (token("access"), token("refresh"))
-    }
-}
 
 #[tokio::test]
 async fn two_servers_that_start_at_once_on_an_empty_database_both_come_up() {
@@ -67,11 +26,11 @@ async fn two_servers_that_start_at_once_on_an_empty_database_both_come_up() {
     let (one, two) = join(one.serve(), two.serve()).await;
     assert_ne!(one.address, two.address);
     // Both serve the same database: a user of one can sign in at the other.
-    let (access, _) = Client::of(&one).member("kim@snack.example").await;
-    let (status, profile) = Client::of(&two).get(&access, "/auth/users/profile").await;
+    let (access, _) = ProcessClient::new(&one).member("kim@snack.example").await;
+    let (status, profile) = ProcessClient::new(&two).get(&access, "/auth/users/profile").await;
     assert_eq!((status, &profile["email"]), (200, &json!("kim@snack.example")));
     for server in [one, two] {
-        assert_eq!(Client::of(&server).get("", "/health/ready").await.0, 200);
+        assert_eq!(ProcessClient::new(&server).get("", "/health/ready").await.0, 200);
         server.signal("-TERM");
         let (code, _, stdout) = server.wait().await;
         assert_eq!((code, stdout.as_str()), (Some(0), ""));
@@ -123,7 +82,7 @@ async fn a_server_that_is_told_to_stop_answers_what_it_has_begun_and_takes_nothi
     stream.write_all(head.as_bytes()).await.expect("a head");
     stream.write_all(first.as_bytes()).await.expect("half a body");
     // A later request has been answered, so the server has received the half.
-    assert_eq!(Client::of(&server).get("", "/health/ready").await.0, 200);
+    assert_eq!(ProcessClient::new(&server).get("", "/health/ready").await.0, 200);
 
     server.signal("-TERM");
     server.wait_for_log("stopping").await;
@@ -144,7 +103,7 @@ async fn a_server_that_stops_writes_down_what_it_has_counted() {
     let database = database::create().await;
     let run = Run::on(&database, &["serve"]).set("REACTION_FLUSH_INTERVAL", "1day");
     let server = run.serve().await;
-    let client = Client::of(&server);
+    let client = ProcessClient::new(&server);
     let (access, _) = client.member("kim@snack.example").await;
     let snack = json!({"name": "새우깡", "price": "1500"});
     let (_, snack) = client.post(&access, "/snacks", snack).await;
@@ -163,7 +122,7 @@ async fn every_log_line_is_json_with_the_request_id_and_without_any_secret() {
     let database = database::create().await;
     let run = Run::on(&database, &["serve"]).set("RUST_LOG", "debug").unset("LOG_FORMAT");
     let server = run.serve().await;
-    let client = Client::of(&server);
+    let client = ProcessClient::new(&server);
     let (access, refresh) = client.member("kim@snack.example").await;
     let wrong = json!({"username": "kim@snack.example", "password": "a wrong secret"});
     assert_eq!(client.post("", "/auth/token", wrong).await.0, 401);
@@ -171,7 +130,7 @@ async fn every_log_line_is_json_with_the_request_id_and_without_any_secret() {
     let successor = pair["refresh"].as_str().expect("a token").to_owned();
     let change = json!({"current_password": PASSWORD, "new_password": "the next secret"});
     let request = client.http.put(client.url("/auth/users/password"));
-    assert_eq!(Client::send(request.bearer_auth(&access).json(&change)).await.0, 204);
+    assert_eq!(send(request.bearer_auth(&access).json(&change)).await.0, 204);
     // Also in places where they do not belong.
     let path = format!("/nothing?token={access}&password={PASSWORD}");
     assert_eq!(client.get(&access, &path).await.0, 404);

@@ -10,15 +10,15 @@ use proptest::{
     test_runner::{Config, TestRunner},
 };
 use reqwest::{Method, header};
-use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::{
     snack::images::{decoded, encoded, picture},
     support::database,
     support::forged_images::{self, ForgedImage, PAYLOADS},
-    support::process::{Run, Server},
-    support::test_app::{PASSWORD, TestApp},
+    support::process::Run,
+    support::process_client::ProcessClient,
+    support::test_app::TestApp,
 };
 
 const BOUNDARY: &str = "a-boundary-that-is-in-none-of-the-files";
@@ -134,28 +134,15 @@ async fn every_forgery_is_answered_as_it_should_be_and_leaves_a_plain_picture_or
     assert_eq!((distinct.len(), forged_images::ALL.len()), (170, 170));
 }
 
-/// A memory figure of the process from the kernel, in MiB.
-pub fn memory(server: &Server, figure: &str) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", server.pid())).expect("a process");
-    let line = status.lines().find_map(|line| line.strip_prefix(figure)).expect("the figure");
-    let kibibytes: u64 = line.trim_matches([':', ' ', '\t', 'k', 'B']).parse().expect("a number");
-    kibibytes / 1024
-}
-
 #[tokio::test]
 async fn no_forgery_takes_the_servers_memory() {
     let database = database::create().await;
     let server = Run::on(&database, &["serve"]).serve().await;
-    let http = reqwest::Client::builder().no_proxy().build().expect("a client");
-    let url = |path: &str| format!("http://{}{path}", server.address);
-    let sign_up = json!({"email": "kim@snack.example", "password": PASSWORD, "name": "김간식"});
-    http.post(url("/auth/sign-up")).json(&sign_up).send().await.expect("an answer");
-    let sign_in = json!({"username": "kim@snack.example", "password": PASSWORD});
-    let tokens = http.post(url("/auth/token")).json(&sign_in).send().await.expect("an answer");
-    let tokens: Value = tokens.json().await.expect("tokens");
-    let access = tokens["access"].as_str().expect("a token");
+    let client = ProcessClient::new(&server);
+    let (access, _) = client.member("kim@snack.example").await;
     let post = async |name: String, forgery: &ForgedImage| {
-        let request = http.post(url("/snacks")).bearer_auth(access).header(header::CONTENT_TYPE, content_type());
+        let request =
+            client.http.post(client.url("/snacks")).bearer_auth(&access).header(header::CONTENT_TYPE, content_type());
         request.body(form(&name, forgery)).send().await.expect("an answer").status().as_u16()
     };
     let valid = ForgedImage {
@@ -165,12 +152,12 @@ async fn no_forgery_takes_the_servers_memory() {
         status: 201,
     };
     assert_eq!(post("처음".to_owned(), &valid).await, 201);
-    let before = memory(&server, "VmHWM");
+    let before = server.memory("VmHWM");
 
     let (post, server) = (&post, &server);
     let posts = forged_images::ALL.iter().enumerate().map(|(at, forgery)| async move {
         let status = post(format!("위조 {at}"), forgery).await;
-        (forgery, status, memory(server, "VmHWM"))
+        (forgery, status, server.memory("VmHWM"))
     });
     let responses: Vec<_> = stream::iter(posts).buffer_unordered(3).collect().await;
 
@@ -178,7 +165,7 @@ async fn no_forgery_takes_the_servers_memory() {
     let peaks = std::iter::once(before).chain(responses.iter().map(|(_, _, peak)| *peak));
     let steps = peaks.zip(&responses).map(|(before, (forgery, _, peak))| (peak.saturating_sub(before), &forgery.what));
     let (step, what) = steps.max().expect("an answer");
-    let after = memory(server, "VmHWM");
+    let after = server.memory("VmHWM");
     assert!(
         after - before < MEMORY_LIMIT,
         "the server's memory peaked at {after} MiB, {} more than with one photograph; {step} of them at about {what:?}",

@@ -15,7 +15,6 @@ use tokio::{
 };
 
 use crate::{
-    snack::hostile_images::memory,
     snack::images::{encoded, form, picture},
     support::forged_images,
     support::process::{Run, Server},
@@ -211,14 +210,14 @@ async fn uploads_take_a_bounded_part_of_the_memory_and_past_it_are_told_to_come_
     };
     assert!((4 * MIB..5 * MIB).contains(&large.len()), "{}", large.len());
     assert_eq!(post(&http, &server, &users[0], large.clone()).await.status(), 201);
-    let before = memory(&server, "VmHWM");
+    let before = server.memory("VmHWM");
 
     // Twenty fast uploads at once: those that wait too long are rejected with 503.
     let (fast, slow) = users.split_at(20);
     let responses = join_all(fast.iter().map(|user| post(&http, &server, user, large.clone()))).await;
     assert!(responses.iter().all(|response| [201, 503].contains(&response.status().as_u16())), "{responses:?}");
     assert!(responses.iter().any(|response| response.status() == 201));
-    let after_fast = memory(&server, "VmHWM");
+    let after_fast = server.memory("VmHWM");
 
     // Nine slow uploads hold 45 of 48 MiB: they have sent all of 5 MiB but the last bytes.
     let file = [&large[..], &vec![0; 5 * MIB - large.len()]].concat();
@@ -239,7 +238,7 @@ async fn uploads_take_a_bounded_part_of_the_memory_and_past_it_are_told_to_come_
     assert_eq!(post(&http, &server, &fast[1], small()).await.status(), 201);
     let more = join_all(slow[9..].iter().chain(&fast[2..]).map(|user| post(&http, &server, user, large.clone()))).await;
     assert!(more.iter().all(|response| [201, 503].contains(&response.status().as_u16())), "{more:?}");
-    let after = memory(&server, "VmHWM");
+    let after = server.memory("VmHWM");
     println!("MiB: {before} at first, {after_fast} after fast ones, {after} after slow and fast ones");
     assert!(after - before < MEMORY_LIMIT, "uploads took {} MiB", after - before);
 

@@ -6,6 +6,7 @@ pub mod endpoints;
 pub mod fixtures;
 pub mod forged_images;
 pub mod process;
+pub mod process_client;
 #[expect(dead_code, reason = "some modes are for the fault harness")]
 #[path = "../../support/proxy.rs"]
 pub mod proxy;

@@ -238,11 +238,15 @@ impl Server {
         self.child.0.id()
     }
 
-    /// Resident memory in MiB.
+    /// A memory figure of the process in MiB: `VmRSS` is what it holds, `VmHWM` the most that it has held.
+    pub fn memory(&self, figure: &str) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("a process");
+        let line = status.lines().find_map(|line| line.strip_prefix(figure)).expect("the figure");
+        line.trim_matches([':', ' ', '\t', 'k', 'B']).parse::<u64>().expect("kibibytes") / 1024
+    }
+
     pub fn resident(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("the process");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a figure");
-        line.trim().trim_end_matches(" kB").parse::<u64>().expect("kibibytes") / 1024
+        self.memory("VmRSS")
     }
 
     /// Waits until the server has read every byte that clients have sent to it. A write returns as soon as the bytes
