@@ -46,7 +46,7 @@ pub struct Tokens {
     pub refresh: Option<String>,
 }
 
-/// Keys that sign and verify tokens.
+/// TokenKeys that sign and verify tokens.
 pub struct TokenKeys {
     sign: EncodingKey,
     /// Current key and, during a rotation, the previous one.
@@ -125,11 +125,11 @@ mod tests {
         TokenKeys::new(&Config::read(&environment).expect("sound settings"))
     }
 
-    fn ours() -> Keys {
+    fn ours() -> TokenKeys {
         keys("the key of these tests, 32 bytes or more")
     }
 
-    fn is_good(keys: &Keys, token: &str) -> bool {
+    fn is_good(keys: &TokenKeys, token: &str) -> bool {
         [TokenType::Access, TokenType::Refresh].into_iter().any(|kind| keys.verify(token, kind).is_ok())
     }
 

@@ -224,7 +224,9 @@ mod tests {
             let label = &Unit::Week.periods(date, date).map_err(|e| TestCaseError::fail(e.to_string()))?[0].label;
             let numbers: Vec<u32> = label.replace('W', "").split('-').filter_map(|n| n.parse().ok()).collect();
             let year = i32::try_from(numbers[0]).map_err(|e| TestCaseError::fail(e.to_string()))?;
-            let (from, to) = DateRange::named(year, Some(numbers[1]), Some(numbers[2]), None)
+            let range = DateRange::named(year, Some(numbers[1]), Some(numbers[2]), None);
+            let (from, to) = range
+                .and_then(|range| range.from.zip(range.to))
                 .ok_or_else(|| TestCaseError::fail("no such week"))?;
             prop_assert!(from <= date && date <= to, "{} is not in {}..{}", date, from, to);
             prop_assert_eq!(from.weekday(), Weekday::Mon);
