@@ -272,21 +272,3 @@ async fn the_older_spelling_takes_the_same_keys() {
     order_at(&app, &member, "/order/", "two words", &other).await.expect_error(400, "invalid_request");
     assert_eq!(count(app.db(), ORDERS).await, 1);
 }
-
-#[tokio::test]
-async fn a_key_of_the_release_before_stands_for_its_body_still() {
-    let app = TestApp::start().await;
-    let member = app.member().await;
-    let snack = app.snack(&member, "새우깡").await;
-    let body = wanted(&[(&snack, 1)]).to_string();
-    let first = order(&app, &member, "key", &body).await;
-    assert_eq!(first.status, 201);
-    // The record does not contain the body.
-    sqlx::query("UPDATE idempotency_keys SET request_digest = NULL, request = $1::jsonb")
-        .bind(&body)
-        .execute(app.db())
-        .await
-        .expect("a key of the release before");
-    assert_eq!(order_part(&order(&app, &member, "key", &format!(" {body}")).await), order_part(&first));
-    order(&app, &member, "key", &wanted(&[(&snack, 2)]).to_string()).await.expect_error(409, "idempotency_key_reused");
-}
