@@ -1,5 +1,5 @@
-//! The audit log: who did what to what, from where, when, and what came of it. Each entry is a row, written in the
-//! transaction of the deed, and a log event. No secret and no token is in either.
+//! The audit log: who did what to what, from where, when, and with what outcome. An entry is a row, written in the transaction of the
+//! operation, and a log event. Neither contains secrets or tokens.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -7,33 +7,32 @@ use sqlx::{PgExecutor, PgPool, Postgres, QueryBuilder, Row, postgres::PgRow};
 use utoipa::ToSchema;
 
 use crate::{
+    domain::user_summary::UserSummary,
     error::{ApiError, Code},
-    http::{Ordering, Page, Sorted, page::HasKey},
-    person::Person,
+    http::pagination::{ListRow, Ordering, Page, Sorted},
 };
 
-/// What is worth an entry.
+/// Operation in the audit log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Action {
-    /// Somebody signed up; the subject is the email.
+    /// Sign-up. The subject is the email.
     SignUp,
-    /// Somebody signed in, or was refused; the subject is the email as it was given, `(not an email)` for what does not look
-    /// like one.
+    /// Sign-in, successful or not. The subject is the email as typed, or `(not an email)`.
     SignIn,
-    /// A spent refresh token came again and ended its sign-in; the subject is the user's id.
+    /// A used refresh token was used again, which ended its session. The subject is the id of the user.
     RefreshTokenReuse,
-    /// A password was changed, or the current one was wrong; the subject is the user's id.
+    /// Change of password, or an attempt with a wrong current password. The subject is the id of the user.
     PasswordChange,
-    /// A user became a member or an admin; the subject is the user's id and what they became.
+    /// Change of a role. The subject is the id of the user and the new role.
     MemberTypeChange,
-    /// A member resigned; the subject is the user's id.
+    /// Resignation. The subject is the id of the user.
     Resignation,
-    /// An order went on; the subject is its uid and where it went.
+    /// Change of an order's status. The subject is its uid and the new status.
     OrderStatusChange,
-    /// A snack was edited; the subject is its uid.
+    /// Edit of a snack. The subject is its uid.
     SnackEdit,
-    /// A snack became available or unavailable; the subject is its uid and what it became.
+    /// Change of a snack's status. The subject is its uid and the new status.
     SnackStatusChange,
 }
 
@@ -53,35 +52,35 @@ impl Action {
     }
 }
 
-/// Who does something, and from where.
+/// Author of an operation.
 #[derive(Clone, Debug)]
 pub struct Actor {
-    /// The user, where one is known.
+    /// Id of the user. None if unknown.
     pub id: Option<i64>,
-    /// The client's address; `local` for the command line.
+    /// IP address of the client, or `local` for the command line.
     pub address: String,
 }
 
 impl Actor {
-    /// Whoever types commands on the machine itself.
+    /// Somebody who types commands on the machine.
     #[must_use]
     pub fn local() -> Self {
         Self { id: None, address: "local".to_owned() }
     }
 
-    /// Writes that the actor did `action` to `subject`.
+    /// Writes an entry of a successful operation.
     ///
     /// # Errors
     /// Postgres out of reach.
-    pub async fn did(&self, db: impl PgExecutor<'_>, action: Action, subject: &str) -> Result<(), ApiError> {
+    pub async fn log_success(&self, db: impl PgExecutor<'_>, action: Action, subject: &str) -> Result<(), ApiError> {
         self.write(db, action, subject, "ok").await
     }
 
-    /// Writes that the actor was refused `action` on `subject`; `outcome` is the code of the refusal.
+    /// Writes an entry of an operation that was denied. `outcome` is the code of the error.
     ///
     /// # Errors
     /// Postgres out of reach.
-    pub async fn was_refused(
+    pub async fn log_denied(
         &self,
         db: impl PgExecutor<'_>,
         action: Action,
@@ -98,7 +97,7 @@ impl Actor {
         subject: &str,
         outcome: &str,
     ) -> Result<(), ApiError> {
-        let subject = brief(subject);
+        let subject = truncate(subject);
         sqlx::query!(
             "INSERT INTO audit_log (actor_id, action, subject, address, outcome) VALUES ($1, $2, $3, $4, $5)",
             self.id,
@@ -113,10 +112,9 @@ impl Actor {
         Ok(())
     }
 
-    /// Logs that the actor was refused `action` on `subject` without having been heard. Not a row: whoever tries without end
-    /// must not fill the table.
-    pub fn was_not_heard(&self, action: Action, subject: &str, code: Code) {
-        self.log(action, brief(subject), code.name());
+    /// Logs an attempt that a rate limit rejected. Does not write a row, because endless attempts would fill the table.
+    pub fn log_rate_limited(&self, action: Action, subject: &str, code: Code) {
+        self.log(action, truncate(subject), code.name());
     }
 
     fn log(&self, action: Action, subject: &str, outcome: &str) {
@@ -132,38 +130,35 @@ impl Actor {
     }
 }
 
-/// As much of a subject as the longest that is real: what strangers type as an email may be a megabyte.
-fn brief(subject: &str) -> &str {
+/// Truncates a subject to the length of the longest email. Clients may send any text as email.
+fn truncate(subject: &str) -> &str {
     subject.char_indices().nth(254).map_or(subject, |(end, _)| &subject[..end])
 }
 
-/// An entry of the audit log.
+/// Entry of the audit log.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct AuditEntry {
-    /// Grows with every entry.
     pub id: i64,
-    /// When.
     pub at: DateTime<Utc>,
-    /// Who; `null` for somebody who is not known, and for the command line.
+    /// Author of the operation. `null` if unknown, and for the command line.
     #[schema(required)]
-    pub actor: Option<Person>,
-    /// What was done.
+    pub actor: Option<UserSummary>,
     #[schema(value_type = Action)]
     pub action: String,
-    /// To what: an email, a user's id, the uid of an order or a snack.
+    /// An email, the id of a user, or the uid of an order or a snack.
     #[schema(example = "kim@example.com")]
     pub subject: String,
-    /// From where.
+    /// IP address of the client, or `local` for the command line.
     #[schema(example = "203.0.113.9")]
     pub address: String,
-    /// `ok`, or the code of the refusal.
+    /// `ok`, or the code of the error.
     #[schema(example = "ok")]
     pub outcome: String,
     #[serde(skip)]
     cursor_key: Vec<String>,
 }
 
-impl HasKey for AuditEntry {
+impl ListRow for AuditEntry {
     const LIST: &str = "audit";
 
     fn cursor_key(&self) -> &[String] {
@@ -174,7 +169,7 @@ impl HasKey for AuditEntry {
 impl<'r> sqlx::FromRow<'r, PgRow> for AuditEntry {
     fn from_row(row: &'r PgRow) -> Result<Self, sqlx::Error> {
         let actor = match (row.try_get("actor_id")?, row.try_get("actor_name")?) {
-            (Some(id), Some(name)) => Some(Person { id, name }),
+            (Some(id), Some(name)) => Some(UserSummary { id, name }),
             _ => None,
         };
         Ok(Self {
@@ -190,28 +185,23 @@ impl<'r> sqlx::FromRow<'r, PgRow> for AuditEntry {
     }
 }
 
-/// How the log is sorted: as it was written.
 pub const ORDERINGS: &[Ordering] =
     &[Ordering { name: "at", keys: &[("entry.at", "timestamptz"), ("entry.id", "bigint")] }];
 
-/// Which entries to list.
+/// Filter of entries.
 #[derive(Debug, Default)]
 pub struct Filter {
-    /// Only this user's.
     pub actor: Option<i64>,
-    /// Only of this kind.
     pub action: Option<Action>,
-    /// Only those from this instant on.
+    /// Inclusive.
     pub from: Option<DateTime<Utc>>,
-    /// Only those before this instant.
+    /// Exclusive.
     pub until: Option<DateTime<Utc>>,
 }
 
-/// One page of the log.
-///
 /// # Errors
 /// Postgres out of reach.
-pub async fn list(db: &PgPool, filter: &Filter, sorted: &Sorted<AuditEntry>) -> Result<Page<AuditEntry>, ApiError> {
+pub async fn list(db: &PgPool, filter: &Filter, sorted: &Sorted) -> Result<Page<AuditEntry>, ApiError> {
     let mut sql = QueryBuilder::<Postgres>::new(
         "SELECT entry.id, entry.at, entry.action, entry.subject, entry.address, entry.outcome,
             person.id AS actor_id, person.name AS actor_name",

@@ -1,126 +1,247 @@
-//! Users: one's own profile, and what admins see and change of others.
+//! Users in Postgres.
 
-use axum::extract::State;
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
-use validator::Validate;
+use sqlx::{PgConnection, PgExecutor, PgPool, Postgres, QueryBuilder};
+use utoipa::ToSchema;
 
-use super::{
-    guard::{Admin, Member},
-    store::{self, Filter, MemberType, ORDERINGS, User},
-};
+use super::sessions;
 use crate::{
-    error::ApiError,
-    http::{Id, Json, Page, PageQuery, Query, Sorted, ordering_schema, rules},
-    openapi::AUTH,
-    state::AppState,
+    audit::{Action, Actor},
+    domain::text::{self, fold, like_pattern, tidy},
+    error::{ApiError, Code},
+    http::pagination::{ListRow, Ordering, Page, Sorted},
 };
 
-/// One's own profile.
-#[utoipa::path(get, path = "/auth/users/profile", tag = AUTH, responses((status = 200, body = User)))]
-pub async fn get_profile(State(state): State<AppState>, member: Member) -> Result<Json<User>, ApiError> {
-    store::get(&state.db, member.id).await.map(Json)
+/// Role of a user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema, sqlx::Type)]
+#[serde(rename_all = "lowercase")]
+#[sqlx(type_name = "member_type", rename_all = "lowercase")]
+pub enum MemberType {
+    /// Registers snacks, reacts and orders.
+    Member,
+    /// Also manages orders and users.
+    Admin,
 }
 
-/// What of a profile can be changed.
-#[derive(Deserialize, Validate, ToSchema)]
-#[schema(example = json!({"name": "김과자"}))]
-pub struct ProfileChange {
-    #[schema(required, min_length = 1, max_length = 50)]
-    #[validate(custom(function = rules::user_name))]
-    #[serde(default)]
-    name: String,
+impl MemberType {
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Member => "member",
+            Self::Admin => "admin",
+        }
+    }
 }
 
-/// Changes one's own profile.
-#[utoipa::path(patch, path = "/auth/users/profile", tag = AUTH, request_body = ProfileChange,
-    responses((status = 200, body = User)))]
-pub async fn change_profile(
-    State(state): State<AppState>,
-    member: Member,
-    Json(body): Json<ProfileChange>,
-) -> Result<Json<User>, ApiError> {
-    store::rename(&state.db, member.id, &body.name).await.map(Json)
+/// User.
+#[derive(Clone, Debug, Serialize, ToSchema, sqlx::FromRow)]
+#[schema(example = json!({"id": 7, "email": "kim@example.com", "name": "김간식", "member_type": "member",
+    "is_deleted": false, "date_joined": "2024-01-04T03:00:00Z", "last_login": null}))]
+pub struct User {
+    pub id: i64,
+    /// Login id.
+    pub email: String,
+    pub name: String,
+    pub member_type: MemberType,
+    /// `true` after resignation.
+    pub is_deleted: bool,
+    /// Time of sign-up.
+    pub date_joined: DateTime<Utc>,
+    /// Time of the last sign-in.
+    #[schema(required)]
+    pub last_login: Option<DateTime<Utc>>,
+    #[serde(skip)]
+    #[sqlx(default)]
+    cursor_key: Vec<String>,
 }
 
-/// How the list is sorted unless told otherwise.
-const DEFAULT_ORDERING: &str = "date_joined";
+impl ListRow for User {
+    const LIST: &str = "users";
 
-fn orderings() -> utoipa::openapi::Object {
-    ordering_schema(ORDERINGS, DEFAULT_ORDERING, "How to sort; `-` in front reverses.")
+    fn cursor_key(&self) -> &[String] {
+        &self.cursor_key
+    }
 }
 
-/// Which users, and in which order.
-#[derive(Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-pub struct UsersQuery {
-    /// A part of the name, or of the email with its domain as it is read (`한국.kr`) or stored (`xn--3e0b707e.kr`), whatever its
-    /// case.
-    search: Option<String>,
-    member_type: Option<MemberType>,
-    is_deleted: Option<bool>,
-    #[param(schema_with = orderings)]
-    ordering: Option<String>,
+/// SELECT list of a [`User`].
+const USER: &str = "SELECT id, email, name, member_type, is_deleted, date_joined, last_login";
+
+pub const ORDERINGS: &[Ordering] = &[
+    Ordering { name: "date_joined", keys: &[("date_joined", "timestamptz"), ("id", "bigint")] },
+    Ordering { name: "name", keys: &[("name_key", "text"), ("id", "bigint")] },
+    Ordering { name: "email", keys: &[("email_key", "text")] },
+];
+
+/// Signs up a user from the address of `actor`.
+///
+/// # Errors
+/// `email_taken`; `email_resigned` when its owner has resigned; `validation_failed` for an invalid email.
+pub async fn create(
+    db: &PgPool,
+    actor: &Actor,
+    email: &str,
+    name: &str,
+    password_hash: &str,
+) -> Result<User, ApiError> {
+    let email = text::email(email).ok_or_else(|| ApiError::invalid("email", "invalid_email"))?;
+    let (email_key, name) = (text::email_key(&email), tidy(name));
+    let mut tx = db.begin().await?;
+    let id = sqlx::query_scalar!(
+        "INSERT INTO users (email, email_key, name, name_key, password_hash) VALUES ($1, $2, $3, $4, $5)
+         ON CONFLICT (email_key) DO NOTHING RETURNING id",
+        email,
+        email_key,
+        name,
+        fold(&name),
+        password_hash
+    )
+    .fetch_optional(&mut *tx)
+    .await?;
+    let Some(id) = id else {
+        let resigned = sqlx::query_scalar!("SELECT is_deleted FROM users WHERE email_key = $1", email_key);
+        let code = if resigned.fetch_one(&mut *tx).await? { Code::EmailResigned } else { Code::EmailTaken };
+        return Err(code.into());
+    };
+    let actor = Actor { id: Some(id), address: actor.address.clone() };
+    actor.log_success(&mut *tx, Action::SignUp, &email).await?;
+    let user = get(&mut *tx, id).await?;
+    tx.commit().await?;
+    Ok(user)
 }
 
-/// Users, those who resigned too unless filtered.
-#[utoipa::path(get, path = "/auth/users", tag = AUTH, params(UsersQuery, PageQuery),
-    responses((status = 200, body = Page<User>)))]
-pub async fn list_users(
-    State(state): State<AppState>,
-    _: Admin,
-    Query(query): Query<UsersQuery>,
-    Query(page): Query<PageQuery>,
-) -> Result<Json<Page<User>>, ApiError> {
-    let sorted = Sorted::new(ORDERINGS, DEFAULT_ORDERING, query.ordering.as_deref(), &page)?;
-    let filter =
-        Filter { search: query.search.as_deref(), member_type: query.member_type, is_deleted: query.is_deleted };
-    store::list(&state.db, &filter, &sorted).await.map(Json)
+/// # Errors
+/// `not_found`.
+pub async fn get(db: impl PgExecutor<'_>, id: i64) -> Result<User, ApiError> {
+    let mut sql = QueryBuilder::new(USER);
+    sql.push(" FROM users WHERE id = ").push_bind(id);
+    sql.build_query_as().fetch_optional(db).await?.ok_or_else(|| Code::NotFound.into())
 }
 
-/// What an admin can change of a user.
-#[derive(Deserialize, Validate, ToSchema)]
-#[schema(example = json!({"member_type": "admin"}))]
-pub struct MemberTypeChange {
-    #[schema(required, value_type = MemberType)]
-    #[serde(default, deserialize_with = "crate::http::body::present")]
-    #[validate(required(code = "required"))]
-    member_type: Option<MemberType>,
+/// Filter of users.
+#[derive(Debug, Default)]
+pub struct Filter<'a> {
+    /// Part of the name, or of the email with its domain in either form.
+    pub search: Option<&'a str>,
+    pub member_type: Option<MemberType>,
+    pub is_deleted: Option<bool>,
 }
 
-/// Makes a user a member or an admin, with their next request.
-#[utoipa::path(method(put, patch), path = "/auth/users/{id}", tag = AUTH, params(("id" = i64, Path, description = "The user's id.")),
-    request_body = MemberTypeChange, responses((status = 200, body = User)))]
+/// # Errors
+/// Postgres out of reach.
+pub async fn list(db: &PgPool, filter: &Filter<'_>, sorted: &Sorted) -> Result<Page<User>, ApiError> {
+    let mut sql = QueryBuilder::<Postgres>::new(USER);
+    sorted.push_key(&mut sql);
+    sql.push(" FROM users WHERE true");
+    if let Some(search) = filter.search {
+        let pattern = like_pattern(search);
+        sql.push(" AND (email_key LIKE ").push_bind(pattern.clone());
+        sql.push(" OR name_key LIKE ").push_bind(pattern);
+        if let Some(pattern) = text::email_pattern(search) {
+            sql.push(" OR email_key LIKE ").push_bind(pattern);
+        }
+        sql.push(")");
+    }
+    if let Some(member_type) = filter.member_type {
+        sql.push(" AND member_type = ").push_bind(member_type);
+    }
+    if let Some(is_deleted) = filter.is_deleted {
+        sql.push(" AND is_deleted = ").push_bind(is_deleted);
+    }
+    sorted.push_after(&mut sql, "AND");
+    sorted.push_order(&mut sql);
+    Ok(sorted.page(sql.build_query_as().fetch_all(db).await?))
+}
+
+/// # Errors
+/// `not_found`.
+pub async fn rename(db: &PgPool, id: i64, name: &str) -> Result<User, ApiError> {
+    let name = tidy(name);
+    sqlx::query!("UPDATE users SET name = $2, name_key = $3 WHERE id = $1", id, name, fold(&name)).execute(db).await?;
+    get(db, id).await
+}
+
+/// Role and resignation of a user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UserStatus {
+    pub member_type: MemberType,
+    pub is_deleted: bool,
+}
+
+/// Current status of a user. None when there is no such user.
+///
+/// # Errors
+/// Postgres out of reach.
+pub async fn status(db: &PgPool, id: i64) -> Result<Option<UserStatus>, ApiError> {
+    let status = sqlx::query_as!(
+        UserStatus,
+        r#"SELECT member_type AS "member_type: MemberType", is_deleted FROM users WHERE id = $1"#,
+        id
+    );
+    Ok(status.fetch_optional(db).await?)
+}
+
+/// Locks the active admins and returns their ids. A transaction that removes an admin holds these locks, taken in the order of
+/// ids, until its commit: of two admins who resign at once, the second counts after the first has resigned.
+async fn lock_admins(tx: &mut PgConnection) -> Result<Vec<i64>, ApiError> {
+    let admins = sqlx::query_scalar!(
+        "SELECT id FROM users WHERE member_type = 'admin' AND NOT is_deleted ORDER BY id FOR NO KEY UPDATE"
+    );
+    Ok(admins.fetch_all(tx).await?)
+}
+
+/// # Errors
+/// `not_found`; `user_resigned`; `last_admin` when no active admin would be left.
 pub async fn change_member_type(
-    State(state): State<AppState>,
-    Admin(admin): Admin,
-    id: Id,
-    Json(body): Json<MemberTypeChange>,
-) -> Result<Json<User>, ApiError> {
-    let id = id.get()?;
-    let member_type = body.member_type.ok_or_else(|| ApiError::invalid("member_type", "required"))?;
-    let user = store::change_member_type(&state.db, &admin.actor(), id, member_type).await?;
-    state.standings.forget(id);
-    Ok(Json(user))
+    db: &PgPool,
+    actor: &Actor,
+    id: i64,
+    member_type: MemberType,
+) -> Result<User, ApiError> {
+    let mut tx = db.begin().await?;
+    let admins = lock_admins(&mut tx).await?;
+    let user = sqlx::query!("SELECT is_deleted FROM users WHERE id = $1 FOR NO KEY UPDATE", id)
+        .fetch_optional(&mut *tx)
+        .await?
+        .ok_or(Code::NotFound)?;
+    if user.is_deleted {
+        return Err(Code::UserResigned.into());
+    }
+    if member_type == MemberType::Member && admins == [id] {
+        return Err(Code::LastAdmin.into());
+    }
+    sqlx::query!("UPDATE users SET member_type = $2 WHERE id = $1", id, member_type as MemberType)
+        .execute(&mut *tx)
+        .await?;
+    actor.log_success(&mut *tx, Action::MemberTypeChange, &format!("{id} {}", member_type.as_str())).await?;
+    let user = get(&mut *tx, id).await?;
+    tx.commit().await?;
+    Ok(user)
 }
 
-/// That a check was passed.
-#[derive(Serialize, ToSchema)]
-pub struct Success {
-    #[schema(example = "Success")]
-    detail: &'static str,
+/// Marks the user as resigned and ends all their sessions.
+///
+/// # Errors
+/// `last_admin` for the only active admin.
+pub async fn resign(db: &PgPool, actor: &Actor, id: i64) -> Result<(), ApiError> {
+    let mut tx = db.begin().await?;
+    if lock_admins(&mut tx).await? == [id] {
+        return Err(Code::LastAdmin.into());
+    }
+    sqlx::query!("UPDATE users SET is_deleted = true WHERE id = $1", id).execute(&mut *tx).await?;
+    sessions::end_all(&mut *tx, id).await?;
+    actor.log_success(&mut *tx, Action::Resignation, &id.to_string()).await?;
+    tx.commit().await?;
+    Ok(())
 }
 
-const SUCCESS: Json<Success> = Json(Success { detail: "Success" });
-
-/// Whether the token is good.
-#[utoipa::path(get, path = "/checks/is_authenticated", tag = AUTH, responses((status = 200, body = Success)))]
-pub async fn check_authenticated(_: Member) -> Json<Success> {
-    SUCCESS
-}
-
-/// Whether the token is an admin's.
-#[utoipa::path(get, path = "/checks/is_admin", tag = AUTH, responses((status = 200, body = Success)))]
-pub async fn check_admin(_: Admin) -> Json<Success> {
-    SUCCESS
+/// Makes the user with `email` an admin. None when there is no such user.
+///
+/// # Errors
+/// `user_resigned`.
+pub async fn promote(db: &PgPool, email: &str) -> Result<Option<User>, ApiError> {
+    let Some(credentials) = sessions::credentials(db, email).await? else {
+        return Ok(None);
+    };
+    change_member_type(db, &Actor::local(), credentials.id, MemberType::Admin).await.map(Some)
 }

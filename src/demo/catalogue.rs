@@ -215,7 +215,9 @@ mod tests {
 
     #[test]
     fn names_and_descriptions_are_distinct_and_prices_fit_their_currency() {
-        for texts in [SNACKS.map(|snack| crate::text::fold(snack.name)), SNACKS.map(|snack| snack.desc.to_owned())] {
+        for texts in
+            [SNACKS.map(|snack| crate::domain::text::fold(snack.name)), SNACKS.map(|snack| snack.desc.to_owned())]
+        {
             assert_eq!(BTreeSet::from(texts).len(), SNACKS.len());
         }
         for snack in SNACKS {

@@ -14,10 +14,10 @@ use super::orders::Order;
 use super::people::{ADMIN_EMAIL, ADMINS, PASSWORD, PEOPLE, RESIGNED};
 use super::plan::Plan;
 use crate::auth::password::hash_blocking;
+use crate::domain::text::{email_key, fold};
 use crate::error::ApiError;
-use crate::media::Media;
 use crate::snack::image::{Stored, prepare, remove, store};
-use crate::text::{email_key, fold};
+use crate::snack::storage::Storage;
 
 /// The advisory lock that only this command takes ("demodata").
 const LOCK: i64 = 0x64_65_6d_6f_64_61_74_61;
@@ -52,18 +52,24 @@ pub enum DemoError {
 ///
 /// # Errors
 /// [`DemoError::OtherUsers`] for a database that others use; otherwise an error of Postgres or of the store of pictures.
-pub async fn load(db: &PgPool, media: &Media, zone: Tz, now: DateTime<Utc>, force: bool) -> Result<Outcome, DemoError> {
+pub async fn load(
+    db: &PgPool,
+    storage: &Storage,
+    zone: Tz,
+    now: DateTime<Utc>,
+    force: bool,
+) -> Result<Outcome, DemoError> {
     if is_loaded(&mut *db.acquire().await?, force).await? {
         return Ok(Outcome::AlreadyThere);
     }
     // Before the transaction: pictures take seconds, and the server takes a transaction of that length for a stuck one.
     let hash = spawn_blocking(|| hash_blocking(PASSWORD)).await.map_err(ApiError::internal)??;
-    let pictures = store_pictures(media).await?;
+    let pictures = store_pictures(storage).await?;
     let outcome = write(db, &pictures, &hash, zone, now, force).await;
     // Another run was faster. After an error the files stay, because the commit may have succeeded.
     if matches!(outcome, Ok(Outcome::AlreadyThere)) {
         for picture in &pictures {
-            remove(media, picture).await;
+            remove(storage, picture).await;
         }
     }
     outcome
@@ -119,11 +125,11 @@ async fn taken_names(db: &mut PgConnection) -> Result<Vec<String>, DemoError> {
     Ok(sqlx::query_scalar!("SELECT name_key FROM snacks WHERE name_key = ANY ($1)", &names).fetch_all(db).await?)
 }
 
-async fn store_pictures(media: &Media) -> Result<Vec<Stored>, DemoError> {
+async fn store_pictures(storage: &Storage) -> Result<Vec<Stored>, DemoError> {
     let mut pictures = Vec::with_capacity(SNACKS.len());
     for snack in &SNACKS {
         let prepared = spawn_blocking(|| prepare(snack.picture)).await.map_err(ApiError::internal)?;
-        pictures.push(store(media, prepared.map_err(ApiError::from)?).await?);
+        pictures.push(store(storage, prepared.map_err(ApiError::from)?).await?);
     }
     Ok(pictures)
 }

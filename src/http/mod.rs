@@ -1,22 +1,16 @@
-//! What every handler uses: reading requests, paging lists, telling errors, and the layers around the router.
+//! HTTP shared by all nouns: extractors, pages of lists, errors, middleware, the OpenAPI document.
 
-pub mod address;
 pub mod body;
 pub mod body_budget;
-pub mod connections;
+pub mod client_ip;
 pub mod headers;
 pub mod json_digest;
-pub mod layers;
-pub mod limit;
-pub mod page;
+pub mod middleware;
+pub mod openapi;
+pub mod pagination;
 pub mod path;
+pub mod period_query;
 pub mod problem;
 pub mod query;
+pub mod rate_limiter;
 pub mod rules;
-pub mod serve;
-
-pub use address::Address;
-pub use body::{Json, JsonText, JsonWithRaw};
-pub use page::{Ordering, Page, PageQuery, Sorted, ordering_schema};
-pub use path::{Id, Uid};
-pub use query::Query;

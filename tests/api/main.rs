@@ -1,63 +1,16 @@
-//! The server as its clients see it: every test speaks HTTP to a server of its own, on a database of its own.
+//! API tests: each speaks HTTP to a server of its own, on a database of its own.
 
 #![expect(clippy::expect_used, reason = "a helper that cannot go on ends its test")]
 
-mod helpers;
-
-mod admins;
 mod audit;
 mod auth;
-mod batches;
-mod binary;
-mod body_bytes;
-mod calls;
-mod convergence;
-mod csv;
-mod day_sums;
-mod demo_data;
-mod deploy;
-mod documents;
-mod forgeries;
-mod forwarder;
-mod histories;
-mod hostile;
-mod hostile_pictures;
-mod idempotency;
-mod key_migration;
-mod ledger;
-mod limits;
-mod memory;
-mod objects;
-mod order_edits;
-mod order_lists;
-mod order_races;
-mod orders;
-mod outage;
-mod overload;
-mod passwords;
-mod periods;
-mod picture_colours;
-mod picture_ends;
-mod picture_store;
-mod pictures;
-mod plans;
-mod process;
-mod reactions;
-mod read_only;
-mod recount;
-mod redis_outages;
-mod refusals;
-mod seeds;
-mod serve;
-mod slow_readers;
-mod snack_edits;
-mod snack_lists;
-mod snacks;
+mod db;
+mod demo;
+mod http;
+mod operations;
+mod order;
+mod reaction;
+mod snack;
 mod statistics;
-mod token_table;
-mod tokens;
-mod transitions;
-mod transport;
-mod uploads;
-mod users;
+mod support;
 mod web;

@@ -7,6 +7,7 @@ use uuid::Uuid;
 use crate::{
     client::Client,
     record::{Deed, Outcome},
+    rng::pick,
 };
 
 /// An admin.
@@ -16,7 +17,7 @@ impl Admin {
     /// Works until the round stops.
     pub async fn work(&mut self) {
         while self.0.ground.goes_on() {
-            if self.0.dice.one_in(5) {
+            if self.0.rng.usize(..5) == 0 {
                 self.change_member_type().await;
             } else {
                 self.transition().await;
@@ -28,9 +29,9 @@ impl Admin {
     /// Makes an admin of a colleague, or a member, itself included: two of them may do so at once.
     async fn change_member_type(&mut self) {
         let client = &mut self.0;
-        let colleague = client.dice.pick(&client.ground.cast.admins).id;
+        let colleague = pick(&mut client.rng, &client.ground.cast.admins).id;
         // Promoted more often than demoted, so that most of them are at work.
-        let to = if client.dice.one_in(3) { "member" } else { "admin" };
+        let to = if client.rng.usize(..3) == 0 { "member" } else { "admin" };
         let request =
             client.request(Method::PUT, &format!("/auth/users/{colleague}")).json(&json!({"member_type": to}));
         let outcome = client.change("member type", request).await;
@@ -51,9 +52,9 @@ impl Admin {
             if orders.is_empty() {
                 return;
             }
-            orders[client.dice.below(orders.len())].clone()
+            orders[client.rng.usize(..orders.len())].clone()
         };
-        let may_cancel = matches!(order.status.as_str(), "created" | "approved") && client.dice.one_in(4);
+        let may_cancel = matches!(order.status.as_str(), "created" | "approved") && client.rng.usize(..4) == 0;
         let to = match order.status.as_str() {
             _ if may_cancel => "canceled",
             "created" => "approved",

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::{
-    cast::{Baseline, Cast},
+    fixtures::{Baseline, Cast},
     process::eventually,
     record::{Deed, Record, Times},
     stack::Stack,
@@ -228,7 +228,7 @@ async fn check_families(db: &mut PgConnection, record: &Record, found: &mut Vec<
     let ids: Vec<Uuid> = record.families.iter().map(|family| family.sign_in).collect();
     let rows: Vec<(Uuid, Vec<Uuid>, Vec<Uuid>)> = sqlx::query_as(
         "SELECT s.id, array_agg(t.jti), coalesce(array_agg(t.jti) FILTER (WHERE t.used_at IS NULL AND s.ended_at IS NULL), '{}')
-         FROM sign_ins AS s JOIN refresh_tokens AS t ON t.sign_in_id = s.id WHERE s.id = ANY($1) GROUP BY s.id",
+         FROM sessions AS s JOIN refresh_tokens AS t ON t.session_id = s.id WHERE s.id = ANY($1) GROUP BY s.id",
     )
     .bind(ids)
     .fetch_all(db)
@@ -287,7 +287,7 @@ const RULES: &[(&str, &str)] = &[
     ),
     (
         "a sign-in with two live refresh tokens",
-        "SELECT s.id::text FROM sign_ins AS s JOIN refresh_tokens AS t ON t.sign_in_id = s.id
+        "SELECT s.id::text FROM sessions AS s JOIN refresh_tokens AS t ON t.session_id = s.id
          WHERE s.ended_at IS NULL AND t.used_at IS NULL GROUP BY s.id HAVING count(*) > 1",
     ),
     (

@@ -8,14 +8,15 @@ use std::{
     time::{Duration, Instant},
 };
 
+use fastrand::Rng;
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
 
 use crate::{
-    cast::{Cast, OpenOrder, Person},
-    dice::Dice,
+    fixtures::{Cast, OpenOrder, Person},
     process::promised,
     record::{Outcome, Record},
+    rng::pick,
 };
 
 /// How long a client waits for an answer.
@@ -81,20 +82,20 @@ pub fn http(keeps_connections: bool) -> reqwest::Client {
 pub struct Client {
     pub ground: Arc<Ground>,
     pub person: Person,
-    pub dice: Dice,
+    pub rng: Rng,
     pub record: Record,
     turned_away: bool,
 }
 
 impl Client {
     /// A client of `person`.
-    pub fn new(ground: Arc<Ground>, person: Person, dice: Dice) -> Self {
-        Self { ground, person, dice, record: Record::default(), turned_away: false }
+    pub fn new(ground: Arc<Ground>, person: Person, rng: Rng) -> Self {
+        Self { ground, person, rng, record: Record::default(), turned_away: false }
     }
 
     /// Pauses between requests.
     pub async fn think(&mut self) {
-        let pause = self.dice.between(1, self.ground.think.max(2));
+        let pause = self.rng.usize(1..self.ground.think.max(2));
         tokio::time::sleep(Duration::from_millis(pause as u64)).await;
         if std::mem::take(&mut self.turned_away) {
             tokio::time::sleep(TURNED_AWAY).await;
@@ -103,7 +104,7 @@ impl Client {
 
     /// Finds the request fit to be sent by [`Client::send`] to one of the servers.
     pub fn request(&mut self, method: Method, path: &str) -> reqwest::RequestBuilder {
-        let url = self.dice.pick(&self.ground.urls).clone();
+        let url = pick(&mut self.rng, &self.ground.urls).clone();
         self.ground.http.request(method, format!("{url}{path}")).bearer_auth(&self.person.access)
     }
 

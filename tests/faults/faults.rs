@@ -24,7 +24,7 @@ const STARTS_WITHIN: Duration = Duration::from_secs(30);
 /// Kills one server; where there are others, they work alone for a while.
 pub async fn kill_server(round: &mut Round<'_>) {
     let count = round.stack.servers.len();
-    let victim = round.dice.below(count);
+    let victim = round.rng.usize(..count);
     round.stack.servers[victim].process().kill();
     if count > 1 {
         round.answers(50..200).await;
@@ -108,14 +108,14 @@ pub async fn becomes_healthy(round: &mut Round<'_>) {
 pub async fn cut_redis(round: &mut Round<'_>, mode: Mode) {
     let mode = long_or_short(round, mode);
     round.is_faulty(true);
-    round.stack.redis_proxy.behave(mode);
+    round.stack.redis_proxy.set_mode(mode);
     round.load(600..1500).await;
     for at in 0..round.stack.servers.len() {
         if !round.stack.servers[at].is_ready().await {
             round.complain("not ready without Redis");
         }
     }
-    round.stack.redis_proxy.behave(Mode::Pass);
+    round.stack.redis_proxy.set_mode(Mode::Pass);
     round.is_faulty(false);
 }
 
@@ -128,14 +128,14 @@ fn long_or_short(round: &Round<'_>, mode: Mode) -> Mode {
 pub async fn cut_postgres(round: &mut Round<'_>, mode: Mode) {
     let mode = long_or_short(round, mode);
     round.is_faulty(true);
-    round.stack.postgres_proxy.behave(mode);
+    round.stack.postgres_proxy.set_mode(mode);
     for at in 0..round.stack.servers.len() {
         if !eventually(SHOWS_WITHIN, async || !round.stack.servers[at].is_ready().await).await {
             round.complain("ready stays green without PostgreSQL");
         }
     }
     round.load(200..2500).await;
-    round.stack.postgres_proxy.behave(Mode::Pass);
+    round.stack.postgres_proxy.set_mode(Mode::Pass);
     becomes_healthy(round).await;
     round.is_faulty(false);
 }

@@ -120,6 +120,8 @@ impl fmt::Display for Kind {
             Mode::Refuse => format!("{store}-refuse"),
             Mode::Reset => format!("{store}-reset"),
             Mode::Hold | Mode::BlackHole => format!("{store}-black-hole"),
+            Mode::HoldResponses => format!("{store}-hold-responses"),
+            Mode::Exhausted => format!("{store}-exhausted"),
             Mode::Delay => format!("{store}-delay"),
         };
         f.pad(&match self {

@@ -8,20 +8,22 @@
 #![expect(clippy::print_stdout, clippy::expect_used, reason = "a test without the test harness")]
 
 mod admin;
-mod cast;
 mod check;
 mod client;
-mod dice;
+mod degraded_database;
 mod exhaustion;
 mod faults;
-mod ill_database;
+mod fixtures;
 mod kind;
 mod member;
+mod misbehaving_clients;
 mod process;
+#[expect(dead_code, reason = "some modes are for the API tests")]
+#[path = "../support/proxy.rs"]
 mod proxy;
 mod record;
+mod rng;
 mod rounds;
-mod rude;
 mod sign_in;
 mod stack;
 mod workload;
@@ -103,7 +105,7 @@ async fn run(arguments: &Arguments) -> (usize, usize) {
     let mut stack = stack::Stack::start().await;
     // The first server makes the schema.
     stack.serve(1).await;
-    let cast = Arc::new(cast::Cast::prepare(&stack).await);
+    let cast = Arc::new(fixtures::Cast::prepare(&stack).await);
     println!("\nseed {}, logs in {}\n", arguments.seed, stack.folder.display());
     println!(
         "{:<20} {:>6} {:>7} {:>9} {:>12} {:>8} {:>8} {:>12} {:>12} {:>10}",

@@ -10,9 +10,10 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::{
-    cast::{OpenOrder, SignIn, Snack},
     client::Client,
+    fixtures::{OpenOrder, SignIn, Snack},
     record::{Asked, Family, Outcome},
+    rng::pick,
 };
 
 /// How old a change is that an answer must count. One that committed while a flush was at work is counted by the next, and so
@@ -26,7 +27,7 @@ pub struct Member {
     /// Its place in the cast, which is that of its own snack.
     pub number: usize,
     /// Sign-ins that are still to be used.
-    pub sign_ins: Vec<SignIn>,
+    pub sessions: Vec<SignIn>,
     /// The one in use, by its place in the record, and its last token.
     pub family: Option<(usize, String)>,
     /// The key of an order whose answer was lost.
@@ -39,9 +40,9 @@ impl Member {
     /// Works until the round stops.
     pub async fn work(&mut self) {
         while self.client.ground.goes_on() {
-            match self.client.dice.below(20) {
+            match self.client.rng.usize(..20) {
                 0..7 => {
-                    let snack = self.client.dice.pick(&self.client.ground.cast.shared).clone();
+                    let snack = pick(&mut self.client.rng, &self.client.ground.cast.shared).clone();
                     self.react(&snack).await;
                 }
                 7..12 => {
@@ -59,7 +60,7 @@ impl Member {
     /// Likes, hates, or takes it back; what must come of it follows from what was told last.
     async fn react(&mut self, snack: &Snack) {
         let client = &mut self.client;
-        let wanted = *client.dice.pick(&[Some("like"), Some("hate"), None]);
+        let wanted = *pick(&mut client.rng, &[Some("like"), Some("hate"), None]);
         let path = format!("/snacks/{}/reaction", snack.uid);
         let request = match wanted {
             Some(kind) => client.request(Method::POST, &path).json(&json!({"type": kind})),
@@ -122,9 +123,9 @@ impl Member {
             self.keys += 1;
             let key = format!("{}-{}-{}", client.ground.name, client.person.id, self.keys);
             let mut lines: Vec<(Uuid, i32)> = Vec::new();
-            for _ in 0..client.dice.between(1, 4) {
-                let ware = client.dice.pick(&client.ground.cast.wares).uid;
-                let quantity = i32::try_from(client.dice.between(1, 1000)).unwrap_or(1);
+            for _ in 0..client.rng.usize(1..4) {
+                let ware = pick(&mut client.rng, &client.ground.cast.wares).uid;
+                let quantity = i32::try_from(client.rng.usize(1..1000)).unwrap_or(1);
                 if lines.iter().all(|(uid, _)| *uid != ware) {
                     lines.push((ware, quantity));
                 }
@@ -172,7 +173,7 @@ impl Member {
         let (at, token) = if let Some(family) = self.family.take() {
             family
         } else {
-            let Some(sign_in) = self.sign_ins.pop() else { return };
+            let Some(sign_in) = self.sessions.pop() else { return };
             client.record.families.push(Family {
                 sign_in: sign_in.id,
                 tokens: vec![sign_in.jti],
@@ -181,7 +182,7 @@ impl Member {
             });
             (client.record.families.len() - 1, sign_in.token)
         };
-        let twice = client.dice.one_in(6) && !self.sign_ins.is_empty();
+        let twice = client.rng.usize(..6) == 0 && !self.sessions.is_empty();
         let body = json!({"refresh": token});
         let mut request = || client.request(Method::POST, "/auth/token/refresh").json(&body);
         let outcomes = if twice {
@@ -231,7 +232,7 @@ impl Member {
     async fn look(&mut self) {
         let client = &mut self.client;
         let own = client.ground.cast.own[self.number].uid;
-        let path = match client.dice.below(4) {
+        let path = match client.rng.usize(..4) {
             0 => "/snacks?limit=10".to_owned(),
             1 => "/orders?limit=5".to_owned(),
             2 => "/auth/users/profile".to_owned(),

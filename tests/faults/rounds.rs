@@ -8,18 +8,19 @@ use std::{
     time::{Duration, Instant},
 };
 
+use fastrand::Rng;
 use tokio::{task::JoinSet, time::sleep};
 
 use crate::{
-    cast::{Baseline, Cast},
     check,
     client::{Ground, http},
-    dice::Dice,
-    exhaustion, faults, ill_database,
+    degraded_database, exhaustion, faults,
+    fixtures::{Baseline, Cast},
     kind::Kind,
     process::{eventually, promised},
     proxy::{DELAY, Mode},
     record::Record,
+    rng,
     stack::{RECONCILE, Stack},
     workload,
 };
@@ -48,7 +49,7 @@ pub struct Round<'a> {
     pub index: usize,
     pub stack: &'a mut Stack,
     pub cast: Arc<Cast>,
-    pub dice: Dice,
+    pub rng: Rng,
     pub baseline: Baseline,
     pub ground: Arc<Ground>,
     pub clients: JoinSet<Record>,
@@ -58,12 +59,12 @@ pub struct Round<'a> {
 impl<'a> Round<'a> {
     /// Reads the baseline and sets the clients to work.
     pub async fn begin(kind: Kind, index: usize, seed: u64, stack: &'a mut Stack, cast: &Arc<Cast>) -> Self {
-        let mut dice = Dice::of(seed, &format!("{kind} {index}"));
+        let mut rng = rng::seeded(seed, &format!("{kind} {index}"));
         stack.go_past_proxies(kind == Kind::SignIn);
         stack.serve(kind.servers(index)).await;
         let mut db = stack.connect().await;
         let mut baseline = Baseline::read(&mut db).await.expect("the rows");
-        let sign_ins = cast.sign_in(&mut db).await;
+        let sessions = cast.sign_in(&mut db).await;
         let ground = Arc::new(Ground {
             cast: Arc::clone(cast),
             urls: stack.urls(),
@@ -82,20 +83,20 @@ impl<'a> Round<'a> {
         });
         let clients = match kind {
             Kind::HangUp | Kind::SignIn => JoinSet::new(),
-            _ => workload::begin(&ground, &baseline, sign_ins, &mut dice),
+            _ => workload::begin(&ground, &baseline, sessions, &mut rng),
         };
-        Self { kind, index, stack, cast: Arc::clone(cast), dice, baseline, ground, clients, violations: Vec::new() }
+        Self { kind, index, stack, cast: Arc::clone(cast), rng, baseline, ground, clients, violations: Vec::new() }
     }
 
     /// Lets the clients work for some of `milliseconds`.
     pub async fn load(&mut self, milliseconds: std::ops::Range<usize>) {
-        sleep(Duration::from_millis(self.dice.between(milliseconds.start, milliseconds.end) as u64)).await;
+        sleep(Duration::from_millis(self.rng.usize(milliseconds.start..milliseconds.end) as u64)).await;
     }
 
     /// Lets the clients work until so many more of their requests have been answered. On a machine that is busy that takes its
     /// time; a round with hardly any requests would prove nothing.
     pub async fn answers(&mut self, count: std::ops::Range<usize>) {
-        let until = self.ground.answered.load(Ordering::Relaxed) + self.dice.between(count.start, count.end);
+        let until = self.ground.answered.load(Ordering::Relaxed) + self.rng.usize(count.start..count.end);
         let ground = Arc::clone(&self.ground);
         if !eventually(ANSWERED_WITHIN, async || ground.answered.load(Ordering::Relaxed) >= until).await {
             self.complain(format!("fewer than {count:?} answers within {ANSWERED_WITHIN:?}"));
@@ -149,8 +150,8 @@ impl<'a> Round<'a> {
 pub async fn play(kind: Kind, index: usize, seed: u64, full: bool, stack: &mut Stack, cast: &Arc<Cast>) -> Report {
     let mut round = Round::begin(kind, index, seed, stack, cast).await;
     match kind {
-        Kind::HangUp => return crate::rude::hang_up(round, if full { 1000 } else { 200 }).await,
-        Kind::SlowClients => return crate::rude::be_slow(round, if full { 500 } else { 20 }).await,
+        Kind::HangUp => return crate::misbehaving_clients::hang_up(round, if full { 1000 } else { 200 }).await,
+        Kind::SlowClients => return crate::misbehaving_clients::be_slow(round, if full { 500 } else { 20 }).await,
         Kind::SignIn => return crate::sign_in::play(round, if full { 500 } else { 30 }).await,
         _ => round.answers(100..500).await,
     }
@@ -162,10 +163,10 @@ pub async fn play(kind: Kind, index: usize, seed: u64, full: bool, stack: &mut S
         Kind::Stop => faults::stop_server(&mut round).await,
         Kind::Redis(mode) => faults::cut_redis(&mut round, mode).await,
         Kind::Postgres(mode) => faults::cut_postgres(&mut round, mode).await,
-        Kind::ReadOnly => ill_database::make_read_only(&mut round).await,
-        Kind::DiskFull => ill_database::fill_disk(&mut round).await,
-        Kind::DeletedRows => ill_database::delete_rows(&mut round).await,
-        Kind::LockedRow => ill_database::lock_row(&mut round).await,
+        Kind::ReadOnly => degraded_database::make_read_only(&mut round).await,
+        Kind::DiskFull => degraded_database::fill_disk(&mut round).await,
+        Kind::DeletedRows => degraded_database::delete_rows(&mut round).await,
+        Kind::LockedRow => degraded_database::lock_row(&mut round).await,
         Kind::SlowReaders => exhaustion::read_slowly(&mut round, full).await,
         Kind::MemoryCeiling => exhaustion::take_memory(&mut round).await,
         Kind::HangUp | Kind::SlowClients | Kind::SignIn => {}

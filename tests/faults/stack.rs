@@ -88,8 +88,8 @@ impl Stack {
         let mut stack = Self {
             servers: Vec::new(),
             past_proxies: false,
-            postgres_proxy: Proxy::start(free_port(), postgres_port),
-            redis_proxy: Proxy::start(free_port(), redis_port),
+            postgres_proxy: Proxy::start(free_port(), format!("127.0.0.1:{postgres_port}")).await,
+            redis_proxy: Proxy::start(free_port(), format!("127.0.0.1:{redis_port}")).await,
             folder,
             keeps_logs: false,
             programs,

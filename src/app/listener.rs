@@ -1,0 +1,154 @@
+//! The accept loop. Unlike `axum::serve` it has timeouts for reading headers and for writing, limits for connections and their
+//! buffers, and the address of the peer in every request.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    extract::{ConnectInfo, Request, State},
+    http::{HeaderValue, header},
+    middleware::{Next, from_fn_with_state},
+    response::Response,
+};
+use hyper::{body::Incoming, server::conn::http1};
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    server::graceful::GracefulShutdown,
+    service::TowerToHyperService,
+};
+use rustix::{
+    net::sockopt::{set_socket_recv_buffer_size, set_socket_send_buffer_size},
+    process::{Resource, getrlimit, setrlimit},
+};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::sleep,
+};
+use tokio_io_timeout::TimeoutStream;
+use tokio_util::sync::CancellationToken;
+use tower::{ServiceExt, service_fn};
+
+use super::connections::{ConnectionCounter, ConnectionLimits, CountedConnection};
+use crate::error::chain;
+
+/// Time limit for the headers of a request, and for the start of the next request.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Maximum size of the buffers of a connection for requests and for responses, in bytes. One more response may be waiting. The head of
+/// a request has to fit.
+const CONNECTION_BUFFER: usize = 32 * 1024;
+
+/// Maximum size of the kernel's buffers of a connection in each direction, in bytes. By default they grow to megabytes for a client
+/// that does not read.
+const SOCKET_BUFFER: usize = 128 * 1024;
+
+/// Time that the server continues to accept requests during shutdown. Load balancers see in this time that it is not ready, and clients
+/// get `Connection: close`.
+const SHUTDOWN_DELAY: Duration = Duration::from_secs(1);
+/// Time that an idle connection has for a request after that.
+const IDLE_GRACE: Duration = Duration::from_millis(250);
+
+/// Raises the limit of open files to the maximum. Its default of 1,024 on many systems is below the number of connections.
+pub fn allow_connections() {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    if let Err(error) = setrlimit(Resource::Nofile, limit) {
+        tracing::warn!(error = %chain(&error), "limit of open files not raised");
+    }
+}
+
+/// Serves `router` on `listener` until `stop` and [`SHUTDOWN_DELAY`], then closes the listener and responds to the accepted requests.
+/// Closing at once would lose requests that clients send on a connection while it is being closed.
+///
+/// A connection beyond `limits.total` waits in the queue of the kernel. One beyond `limits.per_address` is closed at once.
+pub async fn serve(listener: TcpListener, router: Router, limits: ConnectionLimits, stop: CancellationToken) {
+    let (total, write_timeout) = (limits.total, limits.write_timeout);
+    let counter = ConnectionCounter::new(limits);
+    limit_socket_buffers(&listener);
+    let router = router.layer(from_fn_with_state(stop.clone(), close_on_shutdown));
+    let closing = CancellationToken::new();
+    let _timer = tokio::spawn({
+        let closing = closing.clone();
+        async move {
+            stop.cancelled().await;
+            sleep(SHUTDOWN_DELAY).await;
+            closing.cancel();
+        }
+    });
+    let graceful = GracefulShutdown::new();
+    let permits = Arc::new(Semaphore::new(total));
+    let mut builder = http1::Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT).max_buf_size(CONNECTION_BUFFER);
+    let open = |stream: TcpStream, peer: SocketAddr, permit: OwnedSemaphorePermit| {
+        let Some(counted) = counter.admit(peer.ip()) else {
+            metrics::counter!("http_connections_refused_total").increment(1);
+            tracing::debug!(%peer, "connection refused, too many from this address");
+            return;
+        };
+        // Most responses are small and would wait for more data. A failure only delays them.
+        let _ = stream.set_nodelay(true);
+        let router = router.clone();
+        // A layer around the router would rebuild all routes for each connection.
+        let service = TowerToHyperService::new(service_fn(move |mut request: hyper::Request<Incoming>| {
+            request.extensions_mut().insert(ConnectInfo(peer));
+            router.clone().oneshot(request)
+        }));
+        let mut stream = TimeoutStream::new(stream);
+        stream.set_write_timeout(Some(write_timeout));
+        let connection = graceful.watch(builder.serve_connection(TokioIo::new(Box::pin(stream)), service));
+        tokio::spawn(async move {
+            let _open: (OwnedSemaphorePermit, CountedConnection) = (permit, counted);
+            if let Err(error) = connection.await {
+                tracing::debug!(error = %chain(&error), %peer, "connection failed");
+            }
+        });
+    };
+    while let Some(Ok(permit)) = closing.run_until_cancelled(Arc::clone(&permits).acquire_owned()).await {
+        let (stream, peer) = match closing.run_until_cancelled(listener.accept()).await {
+            None => break,
+            Some(Ok(accepted)) => accepted,
+            Some(Err(error)) => {
+                // Out of file descriptors, or the client has disconnected.
+                tracing::warn!(error = %chain(&error), "connection not accepted");
+                sleep(Duration::from_millis(50)).await;
+                continue;
+            }
+        };
+        open(stream, peer, permit);
+    }
+    // Connections that the kernel has accepted are served.
+    if let Ok(backlog) = listener.into_std() {
+        while let Ok((stream, peer)) = backlog.accept()
+            && let Ok(permit) = Arc::clone(&permits).try_acquire_owned()
+            && stream.set_nonblocking(true).is_ok()
+            && let Ok(stream) = TcpStream::from_std(stream)
+        {
+            open(stream, peer, permit);
+        }
+    }
+    // Hyper closes connections from which it has read nothing, even if a request has arrived.
+    if permits.available_permits() < total {
+        sleep(IDLE_GRACE).await;
+    }
+    graceful.shutdown().await;
+}
+
+/// Limits the kernel's buffers of `listener`. Accepted sockets inherit them.
+fn limit_socket_buffers(listener: &TcpListener) {
+    let bounded = set_socket_send_buffer_size(listener, SOCKET_BUFFER)
+        .and_then(|()| set_socket_recv_buffer_size(listener, SOCKET_BUFFER));
+    if let Err(error) = bounded {
+        tracing::warn!(error = %chain(&error), "socket buffers not limited");
+    }
+}
+
+/// Adds `Connection: close` to the responses of a server that is stopping.
+async fn close_on_shutdown(State(stop): State<CancellationToken>, request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    if stop.is_cancelled() {
+        let close = HeaderValue::from_static("close");
+        response.headers_mut().insert(header::CONNECTION, close);
+    }
+    response
+}

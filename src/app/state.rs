@@ -1,0 +1,74 @@
+//! The state of the server. Handlers take the part of their noun by axum's `FromRef`.
+
+use std::sync::Arc;
+
+use axum::extract::FromRef;
+use chrono_tz::Tz;
+use sqlx::PgPool;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    auth::state::AuthState,
+    config::{Config, SettingError},
+    db::watchdog::DbWatchdog,
+    error::StartError,
+    operations::state::OperationsState,
+    order::state::OrderState,
+    reaction::{counters::Counters, state::ReactionState},
+    snack::{state::SnackState, storage::Storage},
+};
+
+/// Cheap to clone.
+#[derive(Clone, FromRef)]
+pub struct AppState {
+    #[from_ref(skip)]
+    pub config: Arc<Config>,
+    pub db: PgPool,
+    /// Time zone of the office.
+    pub timezone: Tz,
+    #[from_ref(skip)]
+    pub watchdog: Arc<DbWatchdog>,
+    pub auth: Arc<AuthState>,
+    pub reactions: Arc<ReactionState>,
+    pub snacks: Arc<SnackState>,
+    pub orders: Arc<OrderState>,
+    pub operations: Arc<OperationsState>,
+    /// Tasks that the shutdown waits for.
+    #[from_ref(skip)]
+    pub tasks: TaskTracker,
+    /// Cancelled when the server is to stop.
+    #[from_ref(skip)]
+    pub stop: CancellationToken,
+}
+
+impl AppState {
+    /// Connects to nothing.
+    ///
+    /// # Errors
+    /// A setting is wrong, or the media folder cannot be created.
+    pub fn new(config: Config, db: PgPool) -> Result<Self, StartError> {
+        let counters = Counters::new(&config).map_err(|error| SettingError::new("REDIS_URL", error))?;
+        let counters = Arc::new(counters);
+        let watchdog = Arc::new(DbWatchdog::new(config.database.clone()));
+        let stop = CancellationToken::new();
+        Ok(Self {
+            timezone: config.timezone,
+            auth: Arc::new(AuthState::new(&config, db.clone())?),
+            reactions: Arc::new(ReactionState::new(db.clone(), Arc::clone(&counters), Arc::clone(&watchdog))),
+            snacks: Arc::new(SnackState::new(
+                &config,
+                db.clone(),
+                Storage::open(&config.media_url)?,
+                Arc::clone(&counters),
+                Arc::clone(&watchdog),
+            )),
+            orders: Arc::new(OrderState::new(db.clone(), Arc::clone(&watchdog))),
+            operations: Arc::new(OperationsState::new(db.clone(), counters, stop.clone())?),
+            tasks: TaskTracker::new(),
+            watchdog,
+            db,
+            config: Arc::new(config),
+            stop,
+        })
+    }
+}

@@ -1,0 +1,4 @@
+//! Endpoints of accounts and users.
+
+pub mod account;
+pub mod users;

@@ -1,0 +1,268 @@
+//! Sessions in Postgres: credentials, and the refresh tokens of a session. Each sign-in starts a session.
+
+use chrono::{DateTime, Duration, Utc};
+use sqlx::{PgConnection, PgExecutor, PgPool};
+use uuid::Uuid;
+
+use crate::{
+    audit::{Action, Actor},
+    domain::text::{email_key, former_email_key},
+    error::{ApiError, Code},
+    http::client_ip::ClientIp,
+};
+
+/// Credentials of an account.
+pub struct Credentials {
+    pub id: i64,
+    /// PHC string.
+    pub password_hash: String,
+    pub is_deleted: bool,
+}
+
+/// Credentials of the account with `email`. None when there is none.
+///
+/// Two old accounts may have emails that are equal under newer rules. The one whose comparison form could not be updated is found
+/// by its former comparison form.
+///
+/// # Errors
+/// Postgres out of reach.
+pub async fn credentials(db: &PgPool, email: &str) -> Result<Option<Credentials>, ApiError> {
+    let credentials = sqlx::query_as!(
+        Credentials,
+        "SELECT id, password_hash, is_deleted FROM users
+         WHERE email_key = $1 OR (email_key = $2 AND octet_length(email) > char_length(email))
+         ORDER BY email_key = $1 LIMIT 1",
+        email_key(email),
+        former_email_key(email)
+    );
+    Ok(credentials.fetch_optional(db).await?)
+}
+
+/// Credentials of the signed-in user.
+#[derive(Debug)]
+pub struct OwnCredentials {
+    pub email: String,
+    /// Comparison form of the email.
+    pub email_key: String,
+    pub name: String,
+    /// PHC string.
+    pub password_hash: String,
+}
+
+/// # Errors
+/// Postgres out of reach.
+pub async fn own_credentials(db: &PgPool, id: i64) -> Result<OwnCredentials, ApiError> {
+    let own =
+        sqlx::query_as!(OwnCredentials, "SELECT email, email_key, name, password_hash FROM users WHERE id = $1", id);
+    Ok(own.fetch_one(db).await?)
+}
+
+/// Replaces the password with the hash `old` and ends all sessions of the user. Returns `false`, and does nothing, when the password
+/// has changed in the meantime.
+///
+/// # Errors
+/// Postgres out of reach.
+pub async fn change_password(db: &PgPool, actor: &Actor, id: i64, old: &str, new: &str) -> Result<bool, ApiError> {
+    let mut tx = db.begin().await?;
+    let changed =
+        sqlx::query!("UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2", id, old, new)
+            .execute(&mut *tx)
+            .await?
+            .rows_affected()
+            == 1;
+    if changed {
+        end_all(&mut *tx, id).await?;
+        actor.log_success(&mut *tx, Action::PasswordChange, &id.to_string()).await?;
+        tx.commit().await?;
+    }
+    Ok(changed)
+}
+
+/// Refresh token that is stored and still has to be signed.
+#[derive(Clone, Copy, Debug)]
+pub struct Refresh {
+    pub user_id: i64,
+    pub jti: Uuid,
+    pub expires_at: DateTime<Utc>,
+}
+
+/// Starts a session with its first refresh token, and replaces the hash of the password by `new_hash` if there is one. None when
+/// the user has resigned or the hash has changed since `credentials` were read; the lock of the row decides.
+///
+/// # Errors
+/// Postgres out of reach.
+pub async fn start(
+    db: &PgPool,
+    actor: &Actor,
+    email: &str,
+    credentials: &Credentials,
+    new_hash: Option<&str>,
+    expires_at: DateTime<Utc>,
+) -> Result<Option<Refresh>, ApiError> {
+    let refresh = Refresh { user_id: credentials.id, jti: Uuid::new_v4(), expires_at };
+    let mut tx = db.begin().await?;
+    let started = sqlx::query!(
+        "WITH person AS (
+             UPDATE users SET last_login = now(), password_hash = coalesce($6, password_hash)
+             WHERE id = $1 AND password_hash = $2 AND NOT is_deleted RETURNING id
+         ), session AS (
+             INSERT INTO sessions (id, user_id) SELECT $3, id FROM person RETURNING id
+         )
+         INSERT INTO refresh_tokens (jti, session_id, expires_at) SELECT $4, id, $5 FROM session",
+        credentials.id,
+        credentials.password_hash,
+        Uuid::new_v4(),
+        refresh.jti,
+        expires_at,
+        new_hash
+    )
+    .execute(&mut *tx)
+    .await?;
+    if started.rows_affected() == 0 {
+        return Ok(None);
+    }
+    actor.log_success(&mut *tx, Action::SignIn, email).await?;
+    tx.commit().await?;
+    Ok(Some(refresh))
+}
+
+/// Exchanges the refresh token `jti` for its successor, which is valid until `expires_at`.
+///
+/// Of several requests at once, the UPDATE decides which one uses it. A token that is used again within `grace` gets a successor of
+/// its own, up to [`MAX_EXTRA_PAIRS`] times. Later it counts as stolen, and the session ends.
+///
+/// # Errors
+/// `invalid_token`.
+pub async fn refresh(
+    db: &PgPool,
+    ip: ClientIp,
+    jti: Uuid,
+    grace: Duration,
+    expires_at: DateTime<Utc>,
+) -> Result<Refresh, ApiError> {
+    let mut tx = db.begin().await?;
+    let used = sqlx::query!(
+        "UPDATE refresh_tokens AS token SET used_at = now() FROM sessions AS session
+         WHERE token.jti = $1 AND token.used_at IS NULL AND token.expires_at > now()
+           AND session.id = token.session_id AND session.ended_at IS NULL
+         RETURNING session.id, session.user_id",
+        jti
+    )
+    .fetch_optional(&mut *tx)
+    .await?
+    .map(|row| (row.id, row.user_id));
+    let session = if used.is_some() { used } else { session_of_used(&mut tx, ip, jti, grace).await? };
+    let Some((session_id, user_id)) = session else {
+        tx.commit().await?;
+        return Err(Code::InvalidToken.into());
+    };
+    let successor = Refresh { user_id, jti: Uuid::new_v4(), expires_at };
+    sqlx::query!(
+        "INSERT INTO refresh_tokens (jti, session_id, expires_at) VALUES ($1, $2, $3)",
+        successor.jti,
+        session_id,
+        expires_at
+    )
+    .execute(&mut *tx)
+    .await?;
+    tx.commit().await?;
+    Ok(successor)
+}
+
+/// Number of further pairs that a used refresh token gets within the grace period.
+const MAX_EXTRA_PAIRS: i16 = 5;
+
+/// Session and user of a token that was used within `grace` and may have one more pair. Ends the session of a token that was used
+/// earlier.
+async fn session_of_used(
+    tx: &mut PgConnection,
+    ip: ClientIp,
+    jti: Uuid,
+    grace: Duration,
+) -> Result<Option<(Uuid, i64)>, ApiError> {
+    // Locked, so that of many requests at once each counts the pairs of those before it.
+    let used = sqlx::query!(
+        r#"SELECT session.id, session.user_id, token.extra_pairs,
+               token.used_at > clock_timestamp() - make_interval(secs => $2) AS "is_within_grace!"
+           FROM refresh_tokens AS token JOIN sessions AS session ON session.id = token.session_id
+           WHERE token.jti = $1 AND token.used_at IS NOT NULL AND token.expires_at > now() AND session.ended_at IS NULL
+           FOR NO KEY UPDATE OF token"#,
+        jti,
+        grace.as_seconds_f64()
+    )
+    .fetch_optional(&mut *tx)
+    .await?;
+    match used {
+        Some(token) if token.is_within_grace && grace > Duration::zero() => {
+            if token.extra_pairs >= MAX_EXTRA_PAIRS {
+                return Ok(None);
+            }
+            sqlx::query!("UPDATE refresh_tokens SET extra_pairs = extra_pairs + 1 WHERE jti = $1", jti)
+                .execute(tx)
+                .await?;
+            Ok(Some((token.id, token.user_id)))
+        }
+        Some(token) => {
+            let actor = Actor { id: Some(token.user_id), address: ip.to_string() };
+            actor.log_success(&mut *tx, Action::RefreshTokenReuse, &token.user_id.to_string()).await?;
+            sqlx::query!("UPDATE sessions SET ended_at = now() WHERE id = $1", token.id).execute(tx).await?;
+            Ok(None)
+        }
+        None => Ok(None),
+    }
+}
+
+/// Tells whether the refresh token `jti` is valid.
+///
+/// # Errors
+/// Postgres out of reach.
+pub async fn is_valid(db: &PgPool, jti: Uuid) -> Result<bool, ApiError> {
+    let is_valid = sqlx::query_scalar!(
+        r#"SELECT EXISTS (
+               SELECT FROM refresh_tokens AS token JOIN sessions AS session ON session.id = token.session_id
+               WHERE token.jti = $1 AND token.used_at IS NULL AND token.expires_at > now() AND session.ended_at IS NULL
+           ) AS "is_valid!""#,
+        jti
+    );
+    Ok(is_valid.fetch_one(db).await?)
+}
+
+/// Ends the session of the refresh token `jti`, if there is one.
+///
+/// # Errors
+/// Postgres out of reach.
+pub async fn end(db: &PgPool, jti: Uuid) -> Result<(), ApiError> {
+    sqlx::query!(
+        "UPDATE sessions SET ended_at = now()
+         WHERE ended_at IS NULL AND id = (SELECT session_id FROM refresh_tokens WHERE jti = $1)",
+        jti
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Ends all sessions of the user.
+///
+/// # Errors
+/// Postgres out of reach.
+pub async fn end_all(db: impl PgExecutor<'_>, user_id: i64) -> Result<(), ApiError> {
+    sqlx::query!("UPDATE sessions SET ended_at = now() WHERE user_id = $1 AND ended_at IS NULL", user_id)
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+/// Removes expired refresh tokens and the sessions that have no other. Returns the number of sessions.
+///
+/// # Errors
+/// Postgres out of reach.
+pub async fn remove_expired(db: impl PgExecutor<'_>) -> Result<u64, ApiError> {
+    let removed = sqlx::query!(
+        "WITH expired AS (DELETE FROM refresh_tokens WHERE expires_at < now() RETURNING jti, session_id)
+         DELETE FROM sessions WHERE id IN (SELECT session_id FROM expired) AND NOT EXISTS (
+             SELECT FROM refresh_tokens AS token
+             WHERE token.session_id = sessions.id AND token.jti NOT IN (SELECT jti FROM expired))"
+    );
+    Ok(removed.execute(db).await?.rows_affected())
+}

@@ -1,0 +1,9 @@
+//! Access to Postgres that all nouns share.
+
+pub mod batcher;
+pub mod comparison_keys;
+pub mod connect;
+pub mod errors;
+pub mod interval;
+pub mod locks;
+pub mod watchdog;

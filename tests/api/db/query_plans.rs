@@ -1,0 +1,134 @@
+//! The index that each endpoint uses, from the statistics of Postgres: a full scan of a large table is slow only after
+//! years of use.
+
+use std::collections::HashMap;
+
+use reqwest::Method;
+use serde_json::{Value, json};
+use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
+
+use crate::support::test_app::{TestApp, TestUser};
+
+/// The tables that grow.
+const LARGE: [&str; 7] = ["users", "snacks", "snack_reactions", "orders", "purchases", "order_history", "audit_log"];
+
+/// Enough rows that a full scan costs more than an index.
+const ROWS: [&str; 9] = [
+    "INSERT INTO users (email, email_key, name, name_key, password_hash)
+     SELECT 'u' || n, 'u' || n, 'u' || n, 'u' || n, '' FROM generate_series(1, 20000) AS n",
+    "INSERT INTO snacks (name, name_key, price, status)
+     SELECT name, name, 100 + n % 900, (CASE WHEN n % 2000 = 0 THEN 'unavailable' ELSE 'available' END)::snack_status
+     FROM (SELECT n, CASE WHEN n = 777 THEN '흑임자 강정' ELSE '새우 ' || md5(n::text) END AS name FROM generate_series(1, 20000) AS n) AS made",
+    "INSERT INTO snack_reactions (snack_id, user_id, type)
+     SELECT s.id, u.id, 'like' FROM snacks AS s JOIN users AS u ON u.id % 5000 = s.id % 5000",
+    "ALTER TABLE orders DISABLE TRIGGER USER; ALTER TABLE purchases DISABLE TRIGGER USER",
+    "INSERT INTO orders (user_id, status, created_at, estimated_arrival_time)
+     SELECT u.id, (CASE WHEN n % 1000 = 0 THEN 'approved' ELSE 'completed' END)::order_status, now() - n * interval '1 hour', now()
+     FROM generate_series(1, 20000) AS n JOIN users AS u ON u.name = 'u' || n",
+    "INSERT INTO purchases (order_id, snack_id, position, quantity, unit_price, currency, blocks)
+     SELECT o.id, s.id, 0, 1, 100, 'KRW', o.blocks FROM orders AS o JOIN snacks AS s ON s.id % 20000 = o.id % 20000",
+    "INSERT INTO order_history (order_id, to_status, actor_id) SELECT id, 'created', user_id FROM orders",
+    "INSERT INTO audit_log (at, actor_id, action, subject, address, outcome)
+     SELECT now() - n * interval '1 minute', NULL, 'sign_in', 'nobody', '::1', 'ok' FROM generate_series(1, 20000) AS n",
+    "ALTER TABLE orders ENABLE TRIGGER USER; ALTER TABLE purchases ENABLE TRIGGER USER",
+];
+
+/// Scans so far: full scans by table, and index scans by index.
+async fn scans(options: &PgConnectOptions) -> HashMap<String, i64> {
+    let mut connection = PgConnection::connect_with(options).await.expect("Postgres");
+    // A backend reports its statistics when it ends.
+    let others = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
+        AND backend_type = 'client backend'";
+    while sqlx::query_scalar::<_, i64>(others).fetch_one(&mut connection).await.expect("a number") > 0 {
+        tokio::task::yield_now().await;
+    }
+    let rows: Vec<(String, i64)> = sqlx::query_as(
+        "SELECT relname::text, coalesce(seq_scan, 0) FROM pg_stat_user_tables
+         UNION ALL SELECT indexrelname::text, coalesce(idx_scan, 0) FROM pg_stat_user_indexes",
+    )
+    .fetch_all(&mut connection)
+    .await
+    .expect("figures");
+    rows.into_iter().collect()
+}
+
+#[tokio::test]
+async fn every_call_goes_through_its_index() {
+    let app = TestApp::start().await;
+    let admin = app.admin().await;
+    for sql in ROWS {
+        sqlx::raw_sql(sql).execute(app.db()).await.expect("rows");
+    }
+    sqlx::query("VACUUM ANALYZE").execute(app.db()).await.expect("figures");
+    let text = async |sql| sqlx::query_scalar::<_, String>(sql).fetch_one(app.db()).await.expect("a text");
+    let snack = text("SELECT uid::text FROM snacks WHERE name LIKE '새우%' LIMIT 1").await;
+    let order = text("SELECT uid::text FROM orders WHERE status = 'approved' LIMIT 1").await;
+    let get = |path: &str, index| (Method::GET, path.to_owned(), Value::Null, index);
+    let endpoints = [
+        get("/snacks", "snacks_by_like_ratio"),
+        get("/snacks?ordering=-like_reaction_count", "snacks_by_likes"),
+        get("/snacks?ordering=hate_reaction_count", "snacks_by_hates"),
+        get("/snacks?ordering=name", "snacks_name_key"),
+        get("/snacks?ordering=-price", "snacks_by_price"),
+        get("/snacks?ordering=created_at", "snacks_by_created_at"),
+        get("/snacks?status=unavailable", "snacks_unavailable"),
+        get("/snacks?search=흑임자", "snacks_name_trigrams"),
+        get("/snacks?search=흑임", "snacks_short_parts"),
+        get("/snacks?search=새우", "snacks_by_like_ratio"),
+        get(&format!("/snacks?uid={snack}"), "snacks_uid_key"),
+        get(&format!("/snacks/{snack}"), "snacks_uid_key"),
+        get(&format!("/snacks/{snack}"), "snack_reactions_pkey"),
+        (Method::POST, format!("/snacks/{snack}/reaction"), json!({"type": "hate"}), "snack_reactions_pkey"),
+        get("/orders", "orders_by_created_at"),
+        get("/orders", "purchases_pkey"),
+        get("/orders?user=me", "orders_by_user"),
+        get("/orders?status=approved", "orders_by_status"),
+        get("/orders?ordering=-status", "orders_by_status"),
+        get("/orders?ordering=estimated_arrival_time", "orders_by_arrival"),
+        get("/orders?year=2020&month=1", "orders_by_created_at"),
+        get(&format!("/orders/{order}"), "orders_uid_key"),
+        get(&format!("/orders/{order}/history"), "order_history_by_order"),
+        (Method::POST, "/orders".to_owned(), json!({"snacks": [{"uid": snack, "quantity": 1}]}), "snacks_uid_key"),
+        (Method::PUT, format!("/orders/{order}/status"), json!({"status": "canceled"}), "orders_uid_key"),
+        get("/statistics/orders?year=2020", "orders_by_created_at"),
+        get("/statistics/summary?year=2020", "orders_by_created_at"),
+        get("/statistics/snacks?year=2020&month=1", "orders_by_created_at"),
+        get("/auth/users", "users_by_date_joined"),
+        get("/auth/users?ordering=name", "users_by_name"),
+        get("/audit", "audit_log_by_at"),
+        get("/audit?actor=1", "audit_log_by_actor"),
+        get("/audit?action=resignation", "audit_log_by_action"),
+    ];
+    let config = app.state.config.as_ref().clone();
+    app.stop().await;
+    let mut before = scans(&config.database).await;
+    for (method, path, body, index) in endpoints {
+        let app = TestApp::serve(config.clone()).await;
+        app.send(with(&app, &admin, method.clone(), &path, &body))
+            .await
+            .expect(if path == "/orders" && method == Method::POST { 201 } else { 200 });
+        app.stop().await;
+        let after = scans(&config.database).await;
+        let more =
+            |name: &str| after.get(name).copied().unwrap_or_default() - before.get(name).copied().unwrap_or_default();
+        assert!(more(index) > 0, "{method} {path} does not go through {index}");
+        for table in LARGE {
+            assert_eq!(more(table), 0, "{method} {path} reads all of {table}");
+        }
+        before = after;
+    }
+
+    // A connection stops planning a statement for its parameters after several executions.
+    let app = TestApp::serve(config.clone()).await;
+    for _ in 0..100 {
+        app.send(with(&app, &admin, Method::GET, "/snacks?search=새우", &Value::Null)).await.expect(200);
+    }
+    app.stop().await;
+    let (short_parts, after) = ("snacks_short_parts", scans(&config.database).await);
+    assert_eq!(after[short_parts], before[short_parts], "a common part of a name is looked up as if it were rare");
+}
+
+fn with(app: &TestApp, user: &TestUser, method: Method, path: &str, body: &Value) -> reqwest::RequestBuilder {
+    let request = app.request(method, path).bearer_auth(&user.access);
+    if body.is_null() { request } else { request.json(body) }
+}

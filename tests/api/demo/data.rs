@@ -1,0 +1,107 @@
+//! Demo data: complete, loaded once, and never loaded into a database that is in use.
+
+use std::collections::HashSet;
+
+use serde_json::{Value, json};
+use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
+
+use crate::{
+    operations::commands::count,
+    support::database,
+    support::process::Run,
+    support::test_app::{TestApp, TestUser},
+};
+
+/// The rows of every table, ordered by their content.
+async fn dump(database: &PgConnectOptions) -> Vec<(String, String)> {
+    let mut connection = PgConnection::connect_with(database).await.expect("Postgres");
+    let mut rows = Vec::new();
+    for table in ["users", "snacks", "snack_reactions", "orders", "purchases", "order_history"] {
+        let sql =
+            sqlx::AssertSqlSafe(format!("SELECT md5(string_agg(t::text, E'\\n' ORDER BY t::text)) FROM {table} AS t"));
+        let sum: Option<String> = sqlx::query_scalar(sql).fetch_one(&mut connection).await.expect("a sum");
+        rows.push((table.to_owned(), sum.expect("rows")));
+    }
+    rows
+}
+
+#[tokio::test]
+async fn demo_data_fills_an_empty_database_once() {
+    let database = database::create_empty().await;
+    let run = Run::on(&database, &["demo-data"]);
+    let output = run.end().await.expect_success();
+    let media = run.get("MEDIA_URL").to_owned();
+    let pictures = || std::fs::read_dir(media.trim_start_matches("file://")).expect("a folder").count();
+    let (before, drawn) = (dump(&database).await, pictures());
+
+    let again = run.end().await.expect_success();
+    assert_ne!(again, output);
+    assert_eq!((dump(&database).await, pictures()), (before, drawn));
+
+    let app = TestApp::with(|config| {
+        config.database = database.clone();
+        config.media_url = media.parse().expect("a URL");
+    })
+    .await;
+    let mut words = output.split_whitespace();
+    let mut credentials = HashSet::new();
+    while let Some(word) = words.next() {
+        if word.contains('@') {
+            credentials.insert((word, words.next().expect("a password")));
+        }
+    }
+    assert_eq!(credentials.len(), 2, "{output}");
+    let mut types = Vec::new();
+    for (email, password) in credentials {
+        let tokens = app.post_open("/auth/token", json!({"username": email, "password": password})).await.expect(200);
+        let user = TestUser {
+            id: 0,
+            email: email.to_owned(),
+            access: tokens["access"].as_str().expect("a token").to_owned(),
+            refresh: String::new(),
+        };
+        types.push(app.get(&user, "/auth/users/profile").await.expect(200)["member_type"].clone());
+        for status in ["created", "approved", "ordered", "shipping", "completed", "canceled"] {
+            let orders = app.get(&user, &format!("/orders?status={status}")).await.expect(200);
+            assert!(!orders.rows().is_empty(), "{status}");
+        }
+        let snacks = app.get(&user, "/snacks?status=all&limit=100").await.expect(200);
+        assert!(snacks.column("currency").contains(&json!("USD")));
+        for picture in snacks.column("image").iter().chain(&snacks.column("thumbnail")) {
+            app.get(&user, picture.as_str().expect("a picture")).await.expect(200);
+        }
+    }
+    types.sort_by_key(Value::to_string);
+    assert_eq!(types, ["admin", "member"]);
+    // The columns that lists sort by agree with the rows.
+    let wrong = "snacks AS s WHERE (like_reaction_count, hate_reaction_count) <>
+        (SELECT count(*) FILTER (WHERE type = 'like'), count(*) FILTER (WHERE type = 'hate')
+         FROM snack_reactions WHERE snack_id = s.id)";
+    app.reconcile().await;
+    assert_eq!(count(&database, wrong).await, 0);
+    // Every order has a history that leads to its status, and an arrival time where one is needed.
+    let wrong = "orders AS o WHERE status <> (SELECT to_status FROM order_history WHERE order_id = o.id ORDER BY id DESC LIMIT 1)
+        OR (status IN ('ordered', 'shipping', 'completed') AND estimated_arrival_time IS NULL)";
+    assert_eq!(count(&database, wrong).await, 0);
+}
+
+#[tokio::test]
+async fn demo_data_leaves_a_database_alone_that_others_use_unless_it_is_forced() {
+    let app = TestApp::start().await;
+    let member = app.member().await;
+    let own = app.snack(&member, "새우깡").await;
+    let database = app.state.config.database.clone();
+    let line = Run::on(&database, &["demo-data"]).end().await.expect_failure();
+    assert!(line.contains("users"), "{line}");
+    assert_eq!((count(&database, "users").await, count(&database, "snacks").await), (1, 1));
+
+    Run::on(&database, &["demo-data", "--force"]).end().await.expect_success();
+    assert!(count(&database, "users").await > 10);
+    // The existing rows are unchanged.
+    let snack = app.get(&member, &format!("/snacks/{own}")).await.expect(200);
+    assert_eq!((&snack["price"], &snack["registered_by"]["id"]), (&json!("1500"), &json!(member.id)));
+    app.sign_in(member.id, &member.email).await;
+    let after = dump(&database).await;
+    Run::on(&database, &["demo-data", "--force"]).end().await.expect_success();
+    assert_eq!(dump(&database).await, after);
+}

@@ -1,0 +1,3 @@
+//! Demo data.
+
+mod data;

@@ -1,0 +1,10 @@
+//! Rules that hold for every endpoint.
+
+mod body_memory;
+mod documents;
+mod error_precedence;
+mod hostile_requests;
+mod overload;
+mod rate_limits;
+mod slow_readers;
+mod transport;

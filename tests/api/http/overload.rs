@@ -1,0 +1,130 @@
+//! Load beyond the limits, and a handler that panics: other requests are served.
+
+use std::time::{Duration, Instant};
+
+use axum::{Router, routing::get};
+use futures_util::future::join_all;
+use snack_server::app::{self, connections::ConnectionLimits, listener};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    time::timeout,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::support::{
+    database,
+    process::{Run, Server},
+    test_app::TestApp,
+};
+
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+async fn start() -> Server {
+    listener::allow_connections();
+    let database = database::create().await;
+    // All connections come from one address.
+    Run::on(&database, &["serve"]).set("LIMIT_CONNECTIONS_ADDRESS", "4096").serve().await
+}
+
+fn limits(total: usize, per_address: usize) -> ConnectionLimits {
+    ConnectionLimits { total, per_address, write_timeout: TIMEOUT, trusted_proxies: Vec::new() }
+}
+
+async fn status(server: &Server, path: &str) -> (u16, Option<String>) {
+    let http = reqwest::Client::builder().no_proxy().timeout(TIMEOUT).build().expect("a client");
+    let response = http.get(format!("http://{}{path}", server.address)).send().await.expect("an answer");
+    let retry_after = response.headers().get("retry-after").map(|value| value.to_str().expect("text").to_owned());
+    (response.status().as_u16(), retry_after)
+}
+
+/// Repeats a request until its status is `expected`.
+async fn wait_for_status(server: &Server, path: &str, expected: u16) -> Option<String> {
+    let since = Instant::now();
+    loop {
+        let (status, retry_after) = status(server, path).await;
+        if status == expected {
+            return retry_after;
+        }
+        assert!(since.elapsed() < TIMEOUT, "{path} is still a {status}");
+    }
+}
+
+#[tokio::test]
+async fn past_what_the_server_can_carry_a_request_is_told_to_come_back() {
+    let server = start().await;
+    let half_request =
+        b"POST /auth/logout HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n{";
+    let senders = join_all((0..2048).map(|_| async {
+        let mut stream = TcpStream::connect(&server.address).await.expect("a connection");
+        stream.write_all(half_request).await.expect("half a request");
+        stream
+    }));
+    let senders = senders.await;
+    assert_eq!(wait_for_status(&server, "/snacks", 503).await.as_deref(), Some("1"));
+    // Health checks and metrics pass.
+    assert_eq!(status(&server, "/health/ready").await.0, 200);
+    assert_eq!(status(&server, "/metrics").await.0, 200);
+    drop(senders);
+    wait_for_status(&server, "/snacks", 401).await;
+}
+
+#[tokio::test]
+async fn past_the_cap_a_connection_waits_at_the_door() {
+    let app = TestApp::start().await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let stop = CancellationToken::new();
+    let server = tokio::spawn(listener::serve(listener, app::router::router(&app.state), limits(3, 3), stop.clone()));
+    let open = async || {
+        let mut stream = TcpStream::connect(address).await.expect("a connection");
+        stream.write_all(b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n").await.expect("a request");
+        stream
+    };
+    let status = async |stream: &mut TcpStream| {
+        let mut status = [0; 12];
+        stream.read_exact(&mut status).await.map(|_| status)
+    };
+    let mut senders = [open().await, open().await, open().await];
+    for stream in &mut senders {
+        assert_eq!(&status(stream).await.expect("an answer"), b"HTTP/1.1 200");
+    }
+    let mut late = open().await;
+    let early = timeout(Duration::from_millis(300), status(&mut late)).await;
+    assert!(early.is_err(), "answered past the cap: {early:?}");
+    drop(senders);
+    assert_eq!(&status(&mut late).await.expect("a place"), b"HTTP/1.1 200");
+    drop(late);
+    stop.cancel();
+    server.await.expect("a server that ends");
+}
+
+async fn fails() -> &'static str {
+    panic!("on purpose")
+}
+
+#[tokio::test]
+async fn a_panic_in_a_handler_is_a_500_for_that_caller_alone() {
+    let app = TestApp::start().await;
+    let paths = Router::new().route("/fails", get(fails).post(fails)).route("/works", get(|| async { "works" }));
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    let stop = CancellationToken::new();
+    let router = app::router::apply_middleware(paths, &app.state);
+    let server = tokio::spawn(listener::serve(listener, router, limits(100, 100), stop.clone()));
+    let http = reqwest::Client::builder().no_proxy().build().expect("a client");
+    let open = async |method, path: &str| {
+        let response = http.request(method, format!("{url}{path}")).send().await.expect("an answer");
+        (response.status().as_u16(), response.text().await.expect("a text"))
+    };
+    for method in [reqwest::Method::GET, reqwest::Method::POST] {
+        let (status, text) = open(method, "/fails").await;
+        assert_eq!(status, 500);
+        let problem: serde_json::Value = serde_json::from_str(&text).expect("a problem");
+        assert_eq!(problem["code"], "internal_error");
+        assert!(!text.contains("on purpose"), "{text}");
+        assert_eq!(open(reqwest::Method::GET, "/works").await, (200, "works".to_owned()));
+    }
+    stop.cancel();
+    server.await.expect("a server that ends");
+}

@@ -1,0 +1,502 @@
+//! Common to all endpoints: problem documents, languages, request ids, slashes, bodies, headers.
+
+use futures_util::future::join_all;
+use reqwest::{Method, header};
+use serde_json::{Value, json};
+
+use crate::support::{
+    endpoints::{Endpoint, NO_UID, endpoints, send_bytes, valid_body},
+    response::Response,
+    test_app::{PASSWORD, TestApp},
+};
+
+/// Limit of a JSON body, in bytes.
+const LIMIT: usize = 64 * 1024;
+
+async fn get_open(app: &TestApp, path: &str) -> Response {
+    app.send(app.request(Method::GET, path)).await
+}
+
+#[tokio::test]
+async fn every_error_is_a_problem_with_its_code() {
+    let app = TestApp::start().await;
+    let admin = app.admin().await;
+    let (get, post) = (Method::GET, Method::POST);
+    let table = [
+        (&get, "/nothing", 404, "Not Found", "not_found"),
+        (&post, "/nothing/at/all/", 404, "Not Found", "not_found"),
+        (&get, "/media/nothing.jpg", 404, "Not Found", "not_found"),
+        (&get, "/media/", 404, "Not Found", "not_found"),
+        (&get, "/docs/nothing.js", 404, "Not Found", "not_found"),
+        (&get, "/auth/token", 405, "Method Not Allowed", "method_not_allowed"),
+        (&post, "/openapi.json", 405, "Method Not Allowed", "method_not_allowed"),
+        (&post, "/app/orders", 405, "Method Not Allowed", "method_not_allowed"),
+        (&get, "/orders?limit=0", 400, "Bad Request", "invalid_request"),
+        (&post, "/auth/token", 415, "Unsupported Media Type", "unsupported_media_type"),
+    ];
+    for (method, path, status, title, code) in table {
+        let response = app.send(app.request(method.clone(), path).bearer_auth(&admin.access)).await;
+        let problem = response.expect_error(status, code);
+        let expected = json!({"type": "about:blank", "title": title, "status": status, "code": code,
+            "detail": problem["detail"], "errors": []});
+        assert_eq!(problem.0, expected, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_broken_field_is_told_by_name_code_and_message() {
+    let app = TestApp::start().await;
+    let body = json!({"email": "nobody", "password": PASSWORD, "name": "김간식"});
+    let problem = app.post_open("/auth/sign-up", body).await.expect_error(400, "validation_failed");
+    let expected = json!([{"field": "email", "code": "invalid_email", "message": "올바른 이메일이 아닙니다."}]);
+    assert_eq!(problem["errors"], expected);
+}
+
+#[tokio::test]
+async fn people_are_told_in_korean_unless_they_prefer_english() {
+    let app = TestApp::start().await;
+    let get_in = async |language: Option<&str>| {
+        let request = app.request(Method::POST, "/auth/sign-up").json(&json!({}));
+        let request = match language {
+            Some(language) => request.header(header::ACCEPT_LANGUAGE, language),
+            None => request,
+        };
+        app.send(request).await.expect_error(400, "validation_failed")
+    };
+    let korean = get_in(None).await;
+    assert_eq!(korean["detail"], "입력한 값을 확인해 주세요.");
+    assert_eq!(korean["errors"][0]["message"], "필수 항목입니다.");
+    for language in [
+        "ko",
+        "ko-KR,ko;q=0.9,en-US;q=0.8,en;q=0.7",
+        "fr, de;q=0.5",
+        "*",
+        "en;q=0.3, ko;q=0.4",
+        "ko, en",
+        "nonsense;;q=",
+        "한국어",
+    ] {
+        assert_eq!(get_in(Some(language)).await, korean, "{language}");
+    }
+    let english = get_in(Some("en")).await;
+    assert!(english.0.to_string().is_ascii(), "{english:?}");
+    assert_eq!(english["code"], korean["code"]);
+    for language in ["en-US,en;q=0.9,ko;q=0.8", "EN-gb", "fr, en;q=0.5", "ko;q=0.1, en;q=0.2"] {
+        assert_eq!(get_in(Some(language)).await, english, "{language}");
+    }
+    // Errors of the framework are translated as well.
+    let unknown = app.request(Method::GET, "/nothing").header(header::ACCEPT_LANGUAGE, "en");
+    assert!(app.send(unknown).await.expect_error(404, "not_found")["detail"].as_str().expect("a text").is_ascii());
+}
+
+#[tokio::test]
+async fn a_request_id_is_kept_when_it_is_sane_and_made_when_it_is_not() {
+    let app = TestApp::start().await;
+    let get_in = async |path: &str, id: &[u8]| {
+        let id = header::HeaderValue::from_bytes(id).expect("a header value");
+        let response = app.send(app.request(Method::GET, path).header("X-Request-Id", id)).await;
+        response.header("x-request-id").to_owned()
+    };
+    let longest = "x".repeat(128);
+    for path in ["/health/live", "/nothing", "/orders", "/media/nothing.jpg"] {
+        for id in ["7", "a-b_c.d/e~!", &longest] {
+            assert_eq!(get_in(path, id.as_bytes()).await, id, "{path}");
+        }
+        let too_long = "x".repeat(129);
+        for id in ["", "two words", "tab\there", "한글", &too_long] {
+            let made = get_in(path, id.as_bytes()).await;
+            assert!(made != id && made.parse::<uuid::Uuid>().is_ok(), "{path} {id:?}: {made:?}");
+        }
+    }
+    assert_ne!(get_in("/health/live", b"").await, get_in("/health/live", b"").await);
+}
+
+#[tokio::test]
+async fn every_path_works_with_and_without_a_slash_at_its_end() {
+    let app = TestApp::start().await;
+    let admin = app.admin().await;
+    let snack = app.snack(&admin, "새우깡").await;
+    let order = app.order(&admin, &[&snack]).await;
+    for endpoint in endpoints(&app).await {
+        if endpoint.path.starts_with("/media/") {
+            continue;
+        }
+        let reads = endpoint.method == Method::GET;
+        let path = match &endpoint.path {
+            path if path.starts_with("/snacks/") => endpoint.with(&snack),
+            path if path.starts_with("/order") => endpoint.with(&order),
+            _ => endpoint.missing_path(),
+        };
+        // Changes are requested without a token or a body: the error shows that the endpoint was found.
+        let get_in = async |path: String| {
+            let request = app.request(endpoint.method.clone(), &path);
+            let request = if reads { request.bearer_auth(&admin.access) } else { request };
+            app.send(request).await
+        };
+        let (plain, slashed) = (get_in(path.clone()).await, get_in(format!("{path}/")).await);
+        assert_eq!(plain.status, slashed.status, "{}", endpoint.name());
+        if reads {
+            assert_eq!(plain.status, 200, "{}", endpoint.name());
+        } else {
+            assert!([401, 415].contains(&plain.status.as_u16()), "{}", endpoint.name());
+        }
+        if endpoint.path != "/metrics" {
+            assert_eq!(plain.body, slashed.body, "{}", endpoint.name());
+        }
+    }
+    for path in ["/docs", "/openapi.json", "/app", "/app/orders"] {
+        let (plain, slashed) = (get_open(&app, path).await, get_open(&app, &format!("{path}/")).await);
+        assert_eq!((plain.status.as_u16(), plain.text), (200, slashed.text), "{path}");
+    }
+    // The query is kept.
+    let found = app.get(&admin, "/snacks/?search=nothing").await.expect(200);
+    assert!(found.rows().is_empty());
+}
+
+#[tokio::test]
+async fn a_method_that_a_path_does_not_have_is_refused_with_those_it_has() {
+    let app = TestApp::start().await;
+    let endpoints = endpoints(&app).await;
+    let methods = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "BREW"];
+    for endpoint in &endpoints {
+        let mut has: Vec<_> = endpoints
+            .iter()
+            .filter(|other| other.path == endpoint.path)
+            .map(|other| other.method.to_string())
+            .collect();
+        if has.contains(&"GET".to_owned()) {
+            has.push("HEAD".to_owned());
+        }
+        has.sort();
+        for method in methods.into_iter().filter(|method| !has.contains(&(*method).to_owned())) {
+            let method = Method::from_bytes(method.as_bytes()).expect("a method");
+            let response = app.send(app.request(method.clone(), &endpoint.missing_path())).await;
+            let mut allowed: Vec<_> = response.header("allow").split(',').map(|name| name.trim().to_owned()).collect();
+            allowed.sort();
+            assert_eq!(allowed, has, "{method} {}", endpoint.path);
+            response.expect_error(405, "method_not_allowed");
+        }
+    }
+}
+
+#[tokio::test]
+async fn head_answers_what_get_answers_without_the_body() {
+    let app = TestApp::start().await;
+    let member = app.member().await;
+    for (path, status) in
+        [("/health/live", 200), ("/snacks", 200), ("/openapi.json", 200), ("/nothing", 404), ("/checks/is_admin", 403)]
+    {
+        let response = app.send(app.request(Method::HEAD, path).bearer_auth(&member.access)).await;
+        assert_eq!((response.status.as_u16(), response.text.as_str()), (status, ""), "{path}");
+        assert!(!response.header("x-request-id").is_empty());
+    }
+}
+
+/// Every endpoint that takes a body, with the path of a missing resource: the body is checked first.
+async fn calls_with_a_body(app: &TestApp) -> Vec<Endpoint> {
+    let endpoints: Vec<_> = endpoints(app).await.into_iter().filter(Endpoint::takes_body).collect();
+    assert!(endpoints.len() >= 15, "{}", endpoints.len());
+    endpoints
+}
+
+#[tokio::test]
+async fn a_body_that_is_no_json_object_cannot_be_read() {
+    let app = TestApp::start().await;
+    let admin = app.admin().await;
+    let bodies: &[&[u8]] = &[
+        b"",
+        b"{",
+        b"{} {}",
+        b"null",
+        b"[]",
+        b"7",
+        b"\"text\"",
+        b"[\"kim@snack.example\", \"korea-snack-9\", \"x\"]",
+        b"{\"name\": \"\xff\xfe\"}",
+        b"\xef\xbb\xbf{}",
+        b"{'name': 'x'}",
+    ];
+    for endpoint in calls_with_a_body(&app).await {
+        for body in bodies {
+            let request = app
+                .request(endpoint.method.clone(), &endpoint.missing_path())
+                .bearer_auth(&admin.access)
+                .header(header::CONTENT_TYPE, "application/json")
+                .body(body.to_vec());
+            app.send(request).await.expect_error(400, "invalid_request");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_body_of_another_type_is_refused_and_parameters_of_the_type_do_not_matter() {
+    let app = TestApp::start().await;
+    let admin = app.admin().await;
+    for endpoint in calls_with_a_body(&app).await {
+        let request =
+            || app.request(endpoint.method.clone(), &endpoint.missing_path()).bearer_auth(&admin.access).body("{");
+        app.send(request()).await.expect_error(415, "unsupported_media_type");
+        for kind in ["text/plain", "application/x-www-form-urlencoded", "application/jsonp", "text/json", "json", ""] {
+            app.send(request().header(header::CONTENT_TYPE, kind)).await.expect_error(415, "unsupported_media_type");
+        }
+        for kind in ["application/json; charset=utf-8", "Application/JSON", "application/merge-patch+json"] {
+            app.send(request().header(header::CONTENT_TYPE, kind)).await.expect_error(400, "invalid_request");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_json_body_over_64_kibibytes_is_too_large_whether_its_length_is_declared_or_not() {
+    let app = TestApp::start().await;
+    let admin = app.admin().await;
+    let too_much = vec![b' '; LIMIT + 1];
+    for endpoint in calls_with_a_body(&app).await {
+        let head = format!(
+            "{} {} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer {}\r\nContent-Type: application/json\r\n",
+            endpoint.method,
+            endpoint.missing_path(),
+            admin.access
+        );
+        let declared = [format!("{head}Content-Length: {}\r\n\r\n", too_much.len()).as_bytes(), &too_much].concat();
+        let mut chunked = format!("{head}Transfer-Encoding: chunked\r\n\r\n").into_bytes();
+        for chunk in too_much.chunks(8 * 1024) {
+            chunked.extend_from_slice(format!("{:x}\r\n", chunk.len()).as_bytes());
+            chunked.extend_from_slice(chunk);
+            chunked.extend_from_slice(b"\r\n");
+        }
+        chunked.extend_from_slice(b"0\r\n\r\n");
+        for request in [declared, chunked] {
+            let response = send_bytes(&app, request).await;
+            assert!(response.starts_with("HTTP/1.1 413"), "{}: {response}", endpoint.name());
+            assert!(response.contains("\"payload_too_large\""), "{}: {response}", endpoint.name());
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_json_body_of_exactly_64_kibibytes_is_taken() {
+    let app = TestApp::start().await;
+    let mut body = valid_body("POST /auth/sign-up", "").to_string();
+    body.push_str(&" ".repeat(LIMIT - body.len()));
+    let request =
+        app.request(Method::POST, "/auth/sign-up").header(header::CONTENT_TYPE, "application/json").body(body);
+    app.send(request).await.expect(201);
+}
+
+#[tokio::test]
+async fn every_answer_carries_the_headers_that_protect_browsers_and_a_request_id() {
+    let app = TestApp::with(|config| {
+        config.cors_allowed_origins = vec![header::HeaderValue::from_static("https://app.example")];
+    })
+    .await;
+    let member = app.member().await;
+    let table = [
+        (Method::GET, "/health/live", 200),
+        (Method::GET, "/docs", 200),
+        (Method::GET, "/app/", 200),
+        (Method::GET, "/", 303),
+        (Method::GET, "/orders?limit=0", 400),
+        (Method::GET, "/checks/is_admin", 403),
+        (Method::GET, "/nothing", 404),
+        (Method::GET, "/media/nothing.jpg", 404),
+        (Method::POST, "/docs", 405),
+        (Method::POST, "/orders", 415),
+        (Method::DELETE, "/auth/users/resign", 204),
+        (Method::GET, "/orders", 401),
+        (Method::OPTIONS, "/orders", 200),
+    ];
+    for (method, path, status) in table {
+        let mut request = app.request(method.clone(), path).bearer_auth(&member.access);
+        if method == Method::OPTIONS {
+            request = request
+                .header(header::ORIGIN, "https://app.example")
+                .header(header::ACCESS_CONTROL_REQUEST_METHOD, "GET");
+        }
+        let response = app.send(request).await;
+        assert_eq!(response.status, status, "{method} {path}");
+        assert_eq!(response.header("x-content-type-options"), "nosniff", "{method} {path}");
+        assert_eq!(response.header("x-frame-options"), "DENY", "{method} {path}");
+        assert_eq!(response.header("referrer-policy"), "no-referrer", "{method} {path}");
+        assert!(!response.header("x-request-id").is_empty(), "{method} {path}");
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_does_not_name_its_host_exactly_once_is_refused() {
+    let app = TestApp::start().await;
+    let table: [(&str, &str, bool); 23] = [
+        ("GET /health/live HTTP/1.1", "Host: snack.example\r\n", true),
+        ("GET /health/live HTTP/1.1", "host: snack.example:8000\r\n", true),
+        ("GET /health/live HTTP/1.1", "Host: snack_server:\r\n", true),
+        ("GET /health/live HTTP/1.1", "Host: 127.0.0.1:8000\r\n", true),
+        ("GET /health/live HTTP/1.1", "Host: [::1]:8000\r\n", true),
+        ("GET /health/live HTTP/1.0", "Host: snack.example\r\n", true),
+        ("GET http://other.example/health/live HTTP/1.1", "Host: snack.example\r\n", true),
+        ("GET /health/live HTTP/1.1", "", false),
+        ("GET /health/live HTTP/1.0", "", false),
+        ("GET http://snack.example/health/live HTTP/1.1", "", false),
+        ("GET http://snack.example/health/live HTTP/1.0", "", false),
+        ("GET /health/live HTTP/1.1", "Host:\r\n", false),
+        ("GET /health/live HTTP/1.1", "Host:  \r\n", false),
+        ("GET /health/live HTTP/1.1", "Host: :8000\r\n", false),
+        ("GET /health/live HTTP/1.1", "Host: snack.example\r\nHost: snack.example\r\n", false),
+        ("GET /health/live HTTP/1.1", "Host: snack.example\r\nHost: other.example\r\n", false),
+        ("GET /health/live HTTP/1.1", "Host: snack.example, other.example\r\n", false),
+        ("GET /health/live HTTP/1.1", "Host: kim@snack.example\r\n", false),
+        ("GET /health/live HTTP/1.1", "Host: snack.example:port\r\n", false),
+        ("GET /health/live HTTP/1.1", "Host: snack.example/orders\r\n", false),
+        ("GET /health/live HTTP/1.1", "Host: \u{d55c}\u{ad6d}.kr\r\n", false),
+        ("GET /nothing HTTP/1.1", "", false),
+        ("BREW /orders HTTP/1.1", "", false),
+    ];
+    for (line, hosts, is_taken) in table {
+        let request = format!("{line}\r\n{hosts}Connection: close\r\n\r\n");
+        let response = send_bytes(&app, request.into_bytes()).await;
+        let status = response.split(' ').nth(1).unwrap_or_default();
+        assert_eq!(status, if is_taken { "200" } else { "400" }, "{line} {hosts:?}: {response}");
+        if !is_taken {
+            assert!(response.contains("application/problem+json"), "{line} {hosts:?}: {response}");
+            assert!(response.contains("\"code\":\"invalid_request\""), "{line} {hosts:?}: {response}");
+        }
+    }
+    // A change that is requested without a Host is not made.
+    let body = json!({"email": "no-host@snack.example", "password": PASSWORD, "name": "김간식"}).to_string();
+    let head = "POST /auth/sign-up HTTP/1.1\r\nConnection: close\r\nContent-Type: application/json";
+    let request = format!("{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+    let response = send_bytes(&app, request.into_bytes()).await;
+    assert!(response.starts_with("HTTP/1.1 400 "), "{response}");
+    let users: i64 = sqlx::query_scalar("SELECT count(*) FROM users").fetch_one(app.db()).await.expect("a count");
+    assert_eq!(users, 0);
+}
+
+#[tokio::test]
+async fn no_answer_is_kept_by_a_cache_but_files_that_anyone_may_read() {
+    let app = TestApp::start().await;
+    let admin = app.admin().await;
+    let is_private = |response: &Response| assert_eq!(response.header("cache-control"), "no-store", "{response:?}");
+    // Successful responses with tokens or personal data.
+    let credentials = json!({"username": admin.email, "password": PASSWORD});
+    let sign_in = app.post_open("/auth/token", credentials.clone()).await;
+    is_private(&sign_in);
+    let refresh = sign_in.expect(200)["refresh"].clone();
+    let refreshed = app.post_open("/auth/token/refresh", json!({"refresh": refresh})).await;
+    is_private(&refreshed);
+    refreshed.expect(200);
+    let new = json!({"email": "new@snack.example", "password": PASSWORD, "name": "김간식"});
+    let signed_up = app.post_open("/auth/sign-up", new).await;
+    is_private(&signed_up);
+    signed_up.expect(201);
+    let snack = app.snack(&admin, "새우깡").await;
+    let order = app.order(&admin, &[&snack]).await;
+    for endpoint in
+        endpoints(&app).await.iter().filter(|endpoint| endpoint.method == Method::GET && endpoint.needs_token())
+    {
+        let path = endpoint.with(if endpoint.path.starts_with("/snacks") { &snack } else { &order });
+        let response = app.get(&admin, &path).await;
+        is_private(&response);
+        response.expect(200);
+    }
+    let csv = app.request(Method::GET, "/statistics/orders").bearer_auth(&admin.access).header("Accept", "text/csv");
+    is_private(&app.send(csv).await);
+    // The error response of every endpoint.
+    for endpoint in endpoints(&app).await {
+        is_private(&app.send(app.request(endpoint.method.clone(), &endpoint.missing_path()).body("{")).await);
+    }
+    is_private(&get_open(&app, "/nothing").await);
+    // Public files set their own cache policy.
+    for path in ["/docs", "/docs/swagger-ui.css", "/openapi.json"] {
+        assert_eq!(get_open(&app, path).await.header("cache-control"), "no-cache", "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_is_reached_by_https_says_so_with_every_answer() {
+    let paths = ["/health/live", "/docs", "/openapi.json", "/app/", "/", "/orders", "/nothing", "/media/nothing.jpg"];
+    let table = [
+        ("https://office.example/snack", "max-age=31536000"),
+        ("http://office.example", ""),
+        ("http://localhost:8000", ""),
+    ];
+    for (public_url, expected) in table {
+        let app = TestApp::with(|config| config.public_url = public_url.parse().expect("a URL")).await;
+        for path in paths {
+            let response = get_open(&app, path).await;
+            assert_eq!(response.header("strict-transport-security"), expected, "{public_url} {path}");
+        }
+        let response = send_bytes(&app, b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n".to_vec()).await;
+        assert!(response.starts_with("HTTP/1.1 400 "), "{response}");
+        assert_eq!(
+            response.contains("strict-transport-security: max-age=31536000\r\n"),
+            !expected.is_empty(),
+            "{response}"
+        );
+    }
+}
+
+/// The response to a preflight of `PUT` with a token.
+async fn preflight(app: &TestApp, origin: &str) -> Response {
+    let request = app
+        .request(Method::OPTIONS, &format!("/orders/{NO_UID}/status"))
+        .header(header::ORIGIN, origin)
+        .header(header::ACCESS_CONTROL_REQUEST_METHOD, "PUT")
+        .header(header::ACCESS_CONTROL_REQUEST_HEADERS, "authorization, content-type, if-match");
+    app.send(request).await
+}
+
+#[tokio::test]
+async fn only_origins_of_the_list_may_read_answers() {
+    let allowed = ["https://app.example", "http://localhost:5173"];
+    let app = TestApp::with(|config| {
+        config.cors_allowed_origins = allowed.map(header::HeaderValue::from_static).to_vec();
+    })
+    .await;
+    for origin in allowed {
+        let response = preflight(&app, origin).await;
+        assert_eq!(response.header("access-control-allow-origin"), origin);
+        assert!(response.header("access-control-allow-methods").contains("PUT"));
+        for name in ["authorization", "content-type", "if-match", "idempotency-key"] {
+            assert!(response.header("access-control-allow-headers").contains(name), "{name}");
+        }
+        // Errors too, because a browser that may not read them reports a network error only.
+        for path in ["/health/live", "/orders", "/nothing"] {
+            let response = app.send(app.request(Method::GET, path).header(header::ORIGIN, origin)).await;
+            assert_eq!(response.header("access-control-allow-origin"), origin, "{path}");
+            for name in ["etag", "location", "x-request-id", "retry-after"] {
+                assert!(response.header("access-control-expose-headers").contains(name), "{name}");
+            }
+        }
+    }
+    for origin in ["https://evil.example", "https://app.example.evil.example", "http://app.example", "null"] {
+        let response = preflight(&app, origin).await;
+        assert_eq!(response.header("access-control-allow-origin"), "", "{origin}");
+        let request = app.request(Method::GET, "/health/live").header(header::ORIGIN, origin);
+        let response = app.send(request).await;
+        assert_eq!(response.header("access-control-allow-origin"), "", "{origin}");
+    }
+}
+
+#[tokio::test]
+async fn without_a_list_no_other_origin_may_read_anything() {
+    let app = TestApp::start().await;
+    let response = preflight(&app, "https://app.example").await;
+    assert_eq!(response.header("access-control-allow-origin"), "");
+    response.expect_error(405, "method_not_allowed");
+}
+
+#[tokio::test]
+async fn requests_of_many_clients_at_once_keep_their_own_ids_and_languages() {
+    let app = TestApp::start().await;
+    let requests = (0..60).map(|number| {
+        let language = if number % 2 == 0 { "ko" } else { "en" };
+        let request = app
+            .request(Method::GET, "/orders")
+            .header("X-Request-Id", number.to_string())
+            .header(header::ACCEPT_LANGUAGE, language);
+        async { app.send(request).await }
+    });
+    for (number, response) in join_all(requests).await.into_iter().enumerate() {
+        assert_eq!(response.header("x-request-id"), number.to_string());
+        let detail = response.expect_error(401, "not_authenticated")["detail"].clone();
+        assert_eq!(detail, Value::from(if number % 2 == 0 { "로그인이 필요합니다." } else { "Sign in first." }));
+    }
+}

@@ -1,0 +1,63 @@
+//! Deployment: a database role with few rights, and containers with limits.
+
+use std::collections::BTreeSet;
+
+use crate::support::test_app::TestApp;
+
+#[tokio::test]
+async fn the_role_of_the_server_is_no_superuser() {
+    let app = TestApp::start().await;
+    let is_superuser: bool = sqlx::query_scalar("SELECT rolsuper FROM pg_roles WHERE rolname = current_user")
+        .fetch_one(app.db())
+        .await
+        .expect("a role");
+    assert!(!is_superuser, "the tests need a role that is no superuser, as the server has");
+}
+
+/// The services of the compose file with their lines.
+fn services() -> Vec<(&'static str, Vec<&'static str>)> {
+    let compose = include_str!("../../../docker-compose.yml");
+    let mut services: Vec<(&str, Vec<&str>)> = Vec::new();
+    let section = compose.lines().skip_while(|line| *line != "services:").skip(1);
+    for line in section.take_while(|line| line.is_empty() || line.starts_with([' ', '#'])) {
+        match line.strip_prefix("  ").and_then(|line| line.strip_suffix(':')) {
+            Some(name) if !name.starts_with([' ', '#']) => services.push((name, Vec::new())),
+            _ => services.last_mut().expect("a service").1.push(line.trim()),
+        }
+    }
+    services
+}
+
+#[test]
+fn every_container_has_ceilings_and_no_rights_that_it_does_not_need() {
+    let services = services();
+    let names: Vec<_> = services.iter().map(|(name, _)| *name).collect();
+    assert_eq!(names, ["snack-server", "snack-postgres", "snack-redis"]);
+    for (name, lines) in services {
+        let has = |start: &str| lines.iter().any(|line| line.starts_with(start));
+        assert!(has("mem_limit: ") && has("pids_limit: "), "{name} has no ceiling");
+        let dropped = lines.iter().zip(&lines[1..]).any(|(one, next)| (*one, *next) == ("cap_drop:", "- ALL"));
+        assert!(dropped, "{name} keeps capabilities");
+        assert!(has("- no-new-privileges:true"), "{name} may gain rights");
+    }
+    let compose = include_str!("../../../docker-compose.yml");
+    assert!(compose.contains("POSTGRES_USER: postgres"), "the server's role would be the superuser");
+}
+
+#[test]
+fn every_setting_is_documented_and_in_the_compose_file() {
+    let compose = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/docker-compose.yml"));
+    let documentation = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/CONFIGURATION.md"));
+    let source = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/config.rs"));
+    let is_name = |text: &&str| text.contains('_') && text.chars().all(|c| c.is_ascii_uppercase() || c == '_');
+    let settings: BTreeSet<&str> = source.split('"').filter(is_name).collect();
+    assert!(settings.contains("LIMIT_CONNECTIONS_ADDRESS"), "{settings:?}");
+    let rows = documentation.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
+    let documented: BTreeSet<&str> = rows.filter(is_name).collect();
+    // An argument of a command, not a setting of the server.
+    let expected: BTreeSet<&str> = settings.into_iter().filter(|name| *name != "SNACK_ADMIN_PASSWORD").collect();
+    assert_eq!(documented, expected);
+    for setting in documented {
+        assert!(compose.contains(&format!("      {setting}:")), "{setting} cannot be set in the compose file");
+    }
+}

@@ -1,0 +1,159 @@
+//! Start, logs and graceful shutdown of the server process.
+
+use std::time::Duration;
+
+use futures_util::future::join;
+use serde_json::{Value, json};
+use sqlx::{Connection, PgConnection};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    time::timeout,
+};
+
+use crate::support::{
+    database,
+    process::{Run, SECRET},
+    process_client::{ProcessClient, send},
+    test_app::PASSWORD,
+};
+
+#[tokio::test]
+async fn two_servers_that_start_at_once_on_an_empty_database_both_come_up() {
+    let database = database::create_empty().await;
+    let run = Run::on(&database, &[]);
+    let (one, two) = (run.clone(), run.set("HTTP_ADDR", "127.0.0.1:0"));
+    let (one, two) = join(one.serve(), two.serve()).await;
+    assert_ne!(one.address, two.address);
+    // Both serve the same database: a user of one can sign in at the other.
+    let (access, _) = ProcessClient::new(&one).member("kim@snack.example").await;
+    let (status, profile) = ProcessClient::new(&two).get(&access, "/auth/users/profile").await;
+    assert_eq!((status, &profile["email"]), (200, &json!("kim@snack.example")));
+    for server in [one, two] {
+        assert_eq!(ProcessClient::new(&server).get("", "/health/ready").await.0, 200);
+        server.signal("-TERM");
+        let (code, _, stdout) = server.wait().await;
+        assert_eq!((code, stdout.as_str()), (Some(0), ""));
+    }
+}
+
+#[tokio::test]
+async fn healthcheck_tells_a_server_that_is_ready_from_one_that_is_not() {
+    let database = database::create().await;
+    let server = Run::on(&database, &["serve"]).serve().await;
+    let check = |address: &str| Run::bare(&["healthcheck"]).set("HTTP_ADDR", address);
+    assert_eq!(check(&server.address).end().await.expect_success(), "");
+    let port = server.address.rsplit_once(':').expect("a port").1;
+    // The unspecified address that a server listens on is not an address to connect to.
+    check(&format!("0.0.0.0:{port}")).end().await.expect_success();
+
+    server.signal("-INT");
+    let address = server.address.clone();
+    assert_eq!(server.wait().await.0, Some(0));
+    check(&address).end().await.expect_failure();
+
+    // This server listens, and is not ready.
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address").to_string();
+    let not_ready = async {
+        let (mut stream, _) = listener.accept().await.expect("a connection");
+        let mut request = [0; 1024];
+        let read = stream.read(&mut request).await.expect("a request");
+        assert!(request[..read].starts_with(b"GET /health/ready "));
+        let response = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+        stream.write_all(response).await.expect("an answer");
+    };
+    let (ended, ()) = join(check(&address).end(), not_ready).await;
+    ended.expect_failure();
+}
+
+#[tokio::test]
+async fn a_server_that_is_told_to_stop_answers_what_it_has_begun_and_takes_nothing_new() {
+    let database = database::create().await;
+    let server = Run::on(&database, &["serve"]).serve().await;
+    // Half of a request has been sent.
+    let body = json!({"email": "slow@snack.example", "password": PASSWORD, "name": "김간식"}).to_string();
+    let head = format!(
+        "POST /auth/sign-up HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
+    let mut stream = TcpStream::connect(&server.address).await.expect("a connection");
+    let (first, rest) = body.split_at(10);
+    stream.write_all(head.as_bytes()).await.expect("a head");
+    stream.write_all(first.as_bytes()).await.expect("half a body");
+    // A later request has been answered, so the server has received the half.
+    assert_eq!(ProcessClient::new(&server).get("", "/health/ready").await.0, 200);
+
+    server.signal("-TERM");
+    server.wait_for_log("stopping").await;
+    let refused = async { while TcpStream::connect(&server.address).await.is_ok() {} };
+    timeout(Duration::from_secs(5), refused).await.expect("a server that takes no new connections");
+
+    stream.write_all(rest.as_bytes()).await.expect("the other half");
+    let mut response = String::new();
+    stream.read_to_string(&mut response).await.expect("an answer");
+    assert!(response.starts_with("HTTP/1.1 201"), "{response}");
+    let (code, lines, stdout) = server.wait().await;
+    assert_eq!((code, stdout.as_str()), (Some(0), ""));
+    assert!(lines.last().expect("a line").contains("\"stopped\""), "{lines:?}");
+}
+
+#[tokio::test]
+async fn a_server_that_stops_writes_down_what_it_has_counted() {
+    let database = database::create().await;
+    let run = Run::on(&database, &["serve"]).set("REACTION_FLUSH_INTERVAL", "1day");
+    let server = run.serve().await;
+    let client = ProcessClient::new(&server);
+    let (access, _) = client.member("kim@snack.example").await;
+    let snack = json!({"name": "새우깡", "price": "1500"});
+    let (_, snack) = client.post(&access, "/snacks", snack).await;
+    let path = format!("/snacks/{}/reaction", snack["uid"].as_str().expect("a uid"));
+    assert_eq!(client.post(&access, &path, json!({"type": "like"})).await.0, 200);
+    server.signal("-TERM");
+    assert_eq!(server.wait().await.0, Some(0));
+    let mut connection = PgConnection::connect_with(&database).await.expect("Postgres");
+    let likes: i32 =
+        sqlx::query_scalar("SELECT like_reaction_count FROM snacks").fetch_one(&mut connection).await.expect("a count");
+    assert_eq!(likes, 1);
+}
+
+#[tokio::test]
+async fn every_log_line_is_json_with_the_request_id_and_without_any_secret() {
+    let database = database::create().await;
+    let run = Run::on(&database, &["serve"]).set("RUST_LOG", "debug").unset("LOG_FORMAT");
+    let server = run.serve().await;
+    let client = ProcessClient::new(&server);
+    let (access, refresh) = client.member("kim@snack.example").await;
+    let wrong = json!({"username": "kim@snack.example", "password": "a wrong secret"});
+    assert_eq!(client.post("", "/auth/token", wrong).await.0, 401);
+    let (_, pair) = client.post("", "/auth/token/refresh", json!({"refresh": refresh})).await;
+    let successor = pair["refresh"].as_str().expect("a token").to_owned();
+    let change = json!({"current_password": PASSWORD, "new_password": "the next secret"});
+    let request = client.http.put(client.url("/auth/users/password"));
+    assert_eq!(send(request.bearer_auth(&access).json(&change)).await.0, 204);
+    // Also in places where they do not belong.
+    let path = format!("/nothing?token={access}&password={PASSWORD}");
+    assert_eq!(client.get(&access, &path).await.0, 404);
+    assert_eq!(client.post(&access, "/auth/logout", json!({"refresh": successor})).await.0, 204);
+    server.signal("-TERM");
+    let (code, lines, stdout) = server.wait().await;
+    assert_eq!((code, stdout.as_str()), (Some(0), ""));
+
+    let url = sqlx::ConnectOptions::to_url_lossy(&database);
+    let mut secrets = vec![PASSWORD, "a wrong secret", "the next secret", SECRET, "$argon2", "Bearer "];
+    for token in [&access, &refresh, &successor] {
+        // The parts of a token that identify it: the claims and the signature.
+        secrets.extend(token.split('.').skip(1));
+    }
+    secrets.extend(url.password());
+    for line in &lines {
+        let event: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+        assert!(event["timestamp"].is_string() && event["level"].is_string(), "{line}");
+        for secret in &secrets {
+            assert!(!line.contains(secret), "{secret}: {line}");
+        }
+    }
+    let answered: Vec<_> = lines.iter().filter(|line| line.contains("\"answered\"")).collect();
+    assert_eq!(answered.len(), 7);
+    assert!(answered.iter().all(|line| line.contains("follow-me-7")), "{answered:?}");
+}

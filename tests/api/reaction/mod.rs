@@ -1,0 +1,7 @@
+//! Reactions and their counters.
+
+mod batching;
+mod convergence;
+mod endpoints;
+mod random_histories;
+mod redis_outages;

@@ -1,0 +1,177 @@
+//! Every endpoint of the OpenAPI document, for tests that check one rule on all of them, and raw requests that client
+//! libraries cannot send.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+
+use crate::support::test_app::TestApp;
+
+/// A uid and an id that do not exist.
+pub const NO_UID: &str = "7c9e6679-7425-40de-944b-e07fc1f90ae7";
+const NO_ID: &str = "987654321";
+
+/// One endpoint of the OpenAPI document.
+#[derive(Clone, Debug)]
+pub struct Endpoint {
+    pub method: Method,
+    /// With parameters in braces.
+    pub path: String,
+    pub operation: Value,
+}
+
+/// Users that an endpoint is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// With or without a token.
+    Anybody,
+    /// Everybody who has signed in. The endpoint changes nothing that belongs to other users.
+    Members,
+    /// Everybody who has signed in, for what is their own. The request cannot name anything else.
+    Oneself,
+    /// The owner of the resource, and admins.
+    OwnerAndAdmins,
+    Admins,
+}
+
+/// Every endpoint of the OpenAPI document.
+pub async fn endpoints(app: &TestApp) -> Vec<Endpoint> {
+    let document = app.send(app.request(Method::GET, "/openapi.json")).await.expect(200);
+    let mut endpoints = Vec::new();
+    for (path, item) in document["paths"].as_object().expect("paths") {
+        for (method, operation) in item.as_object().expect("operations") {
+            endpoints.push(Endpoint {
+                method: method.to_uppercase().parse().expect("a method"),
+                path: path.clone(),
+                operation: operation.clone(),
+            });
+        }
+    }
+    assert!(endpoints.len() > 30, "{}", endpoints.len());
+    endpoints
+}
+
+impl Endpoint {
+    pub fn name(&self) -> String {
+        format!("{} {}", self.method, self.path)
+    }
+
+    pub fn needs_token(&self) -> bool {
+        self.operation["security"] != json!([])
+    }
+
+    /// The users that the API contract has it for. An endpoint that is missing here fails the tests that check all of
+    /// them.
+    pub fn access(&self) -> Access {
+        match self.name().as_str() {
+            "GET /health/live"
+            | "GET /health/ready"
+            | "GET /media/{path}"
+            | "GET /metrics"
+            | "POST /auth/logout"
+            | "POST /auth/sign-up"
+            | "POST /auth/token"
+            | "POST /auth/token/refresh" => Access::Anybody,
+            "GET /checks/is_authenticated"
+            | "GET /order/{uid}"
+            | "GET /orders"
+            | "GET /orders/{uid}"
+            | "GET /orders/{uid}/history"
+            | "GET /orders/{uid}/snacks"
+            | "GET /snacks"
+            | "GET /snacks/{uid}"
+            | "GET /statistics/orders"
+            | "GET /statistics/snacks"
+            | "GET /statistics/summary"
+            | "POST /order"
+            | "POST /orders"
+            | "POST /snacks" => Access::Members,
+            "DELETE /auth/users/resign"
+            | "DELETE /snacks/{uid}/reaction"
+            | "GET /auth/users/profile"
+            | "PATCH /auth/users/profile"
+            | "POST /snacks/{uid}/reaction"
+            | "PUT /auth/users/password" => Access::Oneself,
+            "PATCH /snacks/{uid}" | "PUT /orders/{uid}" => Access::OwnerAndAdmins,
+            "GET /audit"
+            | "GET /auth/users"
+            | "GET /checks/is_admin"
+            | "PATCH /auth/users/{id}"
+            | "PATCH /orders/{uid}/status"
+            | "PUT /auth/users/{id}"
+            | "PUT /order/{uid}"
+            | "PUT /orders/{uid}/status"
+            | "PUT /snacks/{uid}/status" => Access::Admins,
+            other => panic!("nobody has said whom {other} is for"),
+        }
+    }
+
+    pub fn takes_body(&self) -> bool {
+        !self.operation["requestBody"].is_null()
+    }
+
+    /// The path with `value` in place of its parameter.
+    pub fn with(&self, value: &str) -> String {
+        match (self.path.find('{'), self.path.find('}')) {
+            (Some(begin), Some(end)) => format!("{}{value}{}", &self.path[..begin], &self.path[end + 1..]),
+            _ => self.path.clone(),
+        }
+    }
+
+    /// The path of a resource that does not exist.
+    pub fn missing_path(&self) -> String {
+        self.with(if self.path.contains("{id}") { NO_ID } else { NO_UID })
+    }
+
+    /// Names of the query parameters.
+    pub fn query(&self) -> Vec<&str> {
+        let parameters = self.operation["parameters"].as_array().into_iter().flatten();
+        parameters
+            .filter(|parameter| parameter["in"] == "query")
+            .filter_map(|parameter| parameter["name"].as_str())
+            .collect()
+    }
+}
+
+/// A valid body for the endpoint, with `snack` where it orders one.
+pub fn valid_body(name: &str, snack: &str) -> Value {
+    match name {
+        "POST /auth/sign-up" => json!({"email": "new@snack.example", "password": "korea-snack-9", "name": "김간식"}),
+        "POST /auth/token" => json!({"username": "sound@snack.example", "password": "korea-snack-9"}),
+        "POST /auth/token/refresh" | "POST /auth/logout" => json!({"refresh": "a token"}),
+        "PATCH /auth/users/profile" => json!({"name": "이과자"}),
+        "PUT /auth/users/password" => json!({"current_password": "korea-snack-9", "new_password": "korea-snack-10"}),
+        "PUT /auth/users/{id}" | "PATCH /auth/users/{id}" => json!({"member_type": "member"}),
+        "POST /snacks" => {
+            json!({"name": "초코파이", "url": "https://orion.example", "desc": "정", "currency": "KRW", "price": "500"})
+        }
+        "PATCH /snacks/{uid}" => {
+            json!({"name": "몽쉘", "url": "https://lotte.example", "desc": "크림", "currency": "KRW", "price": "600"})
+        }
+        "PUT /snacks/{uid}/status" => json!({"status": "unavailable"}),
+        "POST /snacks/{uid}/reaction" => json!({"type": "like"}),
+        "POST /orders" | "POST /order" | "PUT /orders/{uid}" => json!({"snacks": [{"uid": snack, "quantity": 1}]}),
+        "PUT /orders/{uid}/status" | "PATCH /orders/{uid}/status" | "PUT /order/{uid}" => {
+            json!({"status": "approved", "estimated_arrival_time": "2030-01-09T03:00:00Z"})
+        }
+        other => panic!("{other} takes a body that these tests do not know"),
+    }
+}
+
+/// Sends `request` as it is and returns the response as text. The server may respond before it has read everything.
+pub async fn send_bytes(app: &TestApp, request: Vec<u8>) -> String {
+    let address = app.url.strip_prefix("http://").expect("an address");
+    let (mut reader, mut writer) = TcpStream::connect(address).await.expect("a connection").into_split();
+    let writing = tokio::spawn(async move {
+        let _ = writer.write_all(&request).await;
+        writer
+    });
+    let mut response = Vec::new();
+    // What arrived before a reset of the connection is the response.
+    let _ = reader.read_to_end(&mut response).await;
+    writing.abort();
+    String::from_utf8_lossy(&response).into_owned()
+}

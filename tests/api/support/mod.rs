@@ -1,0 +1,14 @@
+//! Helpers of all tests.
+
+pub mod counter_snapshot;
+pub mod database;
+pub mod endpoints;
+pub mod fixtures;
+pub mod forged_images;
+pub mod process;
+pub mod process_client;
+#[expect(dead_code, reason = "some modes are for the fault harness")]
+#[path = "../../support/proxy.rs"]
+pub mod proxy;
+pub mod response;
+pub mod test_app;

@@ -1,0 +1,3 @@
+//! The web app as the server serves it.
+
+mod static_files;

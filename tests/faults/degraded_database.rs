@@ -1,0 +1,200 @@
+//! A PostgreSQL that answers, and is ill: read-only, without room on its disk, with rows deleted or locked by hand.
+
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
+
+use reqwest::Method;
+use serde_json::json;
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use tokio::{task::JoinSet, time::Instant};
+
+use crate::{
+    faults::{SHOWS_WITHIN, becomes_healthy},
+    fixtures::{Person, Snack},
+    process::{as_service, eventually, promised},
+    rounds::Round,
+};
+
+/// How long a row stays locked.
+const LOCKED: Duration = Duration::from_secs(5);
+/// Within what time a reaction is answered that the lock is not in the way of.
+const UNAFFECTED_WITHIN: Duration = promised(Duration::from_millis(1500));
+/// Strangers who react to what is deleted or locked.
+const STRANGERS: i64 = 6;
+/// Size of the disk that is filled, in MiB.
+const DISK: usize = 64;
+
+async fn execute(db: &mut PgConnection, sql: String) {
+    sqlx::raw_sql(AssertSqlSafe(sql)).execute(db).await.expect("a statement");
+}
+
+/// Has PostgreSQL take no writes: the servers say that they are not ready, and recover by themselves.
+pub async fn make_read_only(round: &mut Round<'_>) {
+    let mut db = round.stack.connect().await;
+    round.is_faulty(true);
+    execute(&mut db, "ALTER SYSTEM SET default_transaction_read_only = on".to_owned()).await;
+    execute(&mut db, "SELECT pg_reload_conf()".to_owned()).await;
+    for at in 0..round.stack.servers.len() {
+        if !eventually(SHOWS_WITHIN, async || !round.stack.servers[at].is_ready().await).await {
+            round.complain("ready stays green while PostgreSQL is read-only");
+        }
+    }
+    round.load(300..1500).await;
+    execute(&mut db, "ALTER SYSTEM RESET default_transaction_read_only".to_owned()).await;
+    execute(&mut db, "SELECT pg_reload_conf()".to_owned()).await;
+    becomes_healthy(round).await;
+    round.is_faulty(false);
+}
+
+/// A file system of [`DISK`] MiB, until it is dropped.
+struct SmallDisk(PathBuf);
+
+impl SmallDisk {
+    /// None where nothing may be mounted.
+    fn mount(folder: &Path) -> Option<Self> {
+        let path = folder.join("small-disk");
+        std::fs::create_dir_all(&path).ok()?;
+        let size = format!("size={DISK}m");
+        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(&path).status();
+        if !mounted.is_ok_and(|status| status.success()) {
+            return None;
+        }
+        let disk = Self(path);
+        let owned = Command::new("chown").arg("postgres:").arg(&disk.0).status();
+        owned.is_ok_and(|status| status.success()).then_some(disk)
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(&self.0).status();
+    }
+}
+
+/// Fills the disk on which PostgreSQL keeps orders, reactions and the audit log.
+pub async fn fill_disk(round: &mut Round<'_>) {
+    let Some(disk) = SmallDisk::mount(&round.stack.folder) else {
+        println!("  disk-full: nothing can be mounted here, so nothing was tried");
+        return;
+    };
+    let tables = ["orders", "order_history", "audit_log", "snack_reactions", "reaction_dirty"];
+    let mut db = round.stack.connect().await;
+    execute(&mut db, format!("CREATE TABLESPACE small LOCATION '{}'", disk.0.display())).await;
+    for table in tables {
+        execute(&mut db, format!("ALTER TABLE {table} SET TABLESPACE small")).await;
+    }
+    round.is_faulty(true);
+    let ballast = disk.0.join("ballast");
+    // dd fails when the disk is full, which is its purpose here.
+    let _ = as_service(Path::new("dd"))
+        .args(["if=/dev/zero", "bs=64k", "status=none"])
+        .arg(format!("of={}", ballast.display()))
+        .stderr(std::process::Stdio::null())
+        .status();
+    // Free room inside the tables would hide for a while that there is none on the disk.
+    let room = "INSERT INTO audit_log (action, subject, address, outcome)
+                SELECT 'sign_in', repeat('x', 250), 'local', 'ok' FROM generate_series(1, 100000)";
+    let full = sqlx::query(room).execute(&mut db).await;
+    let code = full.err().and_then(|error| Some(error.as_database_error()?.code()?.into_owned()));
+    if code.as_deref() != Some("53100") {
+        round.complain(format!("the disk is not full: {code:?}"));
+    }
+    round.load(500..2000).await;
+    let removed = as_service(Path::new("rm")).arg(&ballast).status();
+    assert!(removed.is_ok_and(|status| status.success()), "the ballast");
+    becomes_healthy(round).await;
+    round.is_faulty(false);
+    for table in tables {
+        execute(&mut db, format!("ALTER TABLE {table} SET TABLESPACE pg_default")).await;
+    }
+    execute(&mut db, "DROP TABLESPACE small".to_owned()).await;
+}
+
+/// What strangers were told, and how long it took.
+type Told = Vec<(u16, Duration)>;
+
+/// Has each of `people` react to `snack` again and again until `until`.
+fn react(round: &Round<'_>, people: &[Person], snack: &Snack, until: Instant) -> JoinSet<Told> {
+    let mut tasks = JoinSet::new();
+    for person in people {
+        let (http, access) = (round.ground.http.clone(), person.access.clone());
+        let url = format!("{}/snacks/{}/reaction", round.ground.urls[0], snack.uid);
+        tasks.spawn(async move {
+            let mut told = Told::new();
+            while Instant::now() < until {
+                for method in [Method::POST, Method::DELETE] {
+                    let begun = Instant::now();
+                    let request = http.request(method, &url).bearer_auth(&access).json(&json!({"type": "like"}));
+                    if let Ok(response) = request.send().await {
+                        told.push((response.status().as_u16(), begun.elapsed()));
+                    }
+                }
+            }
+            told
+        });
+    }
+    tasks
+}
+
+/// Deletes a member and a snack by hand while both are in use. The clients of the round notice nothing: that holds for every
+/// response that they get.
+pub async fn delete_rows(round: &mut Round<'_>) {
+    let mut db = round.stack.connect().await;
+    let (people, snack) = round.cast.strangers(&mut db, STRANGERS).await;
+    let shared = round.cast.shared[0].clone();
+    let until = Instant::now() + Duration::from_secs(2);
+    let gone = react(round, &people[..1], &shared, until);
+    let others = react(round, &people[1..], &snack, until);
+    round.load(200..500).await;
+    execute(
+        &mut db,
+        format!("DELETE FROM audit_log WHERE actor_id = {0}; DELETE FROM users WHERE id = {0}", people[0].id),
+    )
+    .await;
+    round.load(200..500).await;
+    execute(&mut db, format!("DELETE FROM snacks WHERE id = {}", snack.id)).await;
+    let (gone, others) = (gone.join_all().await.concat(), others.join_all().await.concat());
+    for (who, told, last) in [("deleted member", gone, 401), ("member with a deleted snack", others, 404)] {
+        let failed = told.iter().filter(|(status, _)| *status >= 500).count();
+        if failed > 0 {
+            round.complain(format!("a {who} was told {failed} errors of the server"));
+        }
+        if told.last().is_none_or(|(status, _)| *status != last) {
+            round.complain(format!("a {who} was told {:?} in the end, not {last}", told.last()));
+        }
+    }
+}
+
+/// Locks a snack by hand for seconds. Those who react to it are told to come back; all others go on as before.
+pub async fn lock_row(round: &mut Round<'_>) {
+    let mut db = round.stack.connect().await;
+    let (people, locked) = round.cast.strangers(&mut db, STRANGERS).await;
+    let (others, free) = round.cast.strangers(&mut db, STRANGERS).await;
+    let mut lock = db.begin().await.expect("a transaction");
+    sqlx::query("SELECT FROM snacks WHERE id = $1 FOR UPDATE")
+        .bind(locked.id)
+        .execute(&mut *lock)
+        .await
+        .expect("a lock");
+    let until = Instant::now() + LOCKED;
+    let held_up = react(round, &people, &locked, until);
+    let unaffected = react(round, &others, &free, until);
+    let unaffected = unaffected.join_all().await.concat();
+    lock.rollback().await.expect("the end of the lock");
+    let held_up = held_up.join_all().await.concat();
+    let slowest = unaffected.iter().map(|(_, took)| *took).max().unwrap_or_default();
+    if unaffected.len() < 50 || slowest > UNAFFECTED_WITHIN {
+        round.complain(format!("{} reactions to another snack, the slowest in {slowest:?}", unaffected.len()));
+    }
+    if let Some((status, _)) = unaffected.iter().find(|(status, _)| *status != 200) {
+        round.complain(format!("a reaction to another snack was told {status}"));
+    }
+    if held_up.iter().any(|(status, _)| ![200, 404, 409, 503].contains(status))
+        || held_up.iter().all(|(s, _)| *s != 503)
+    {
+        round.complain(format!("reactions to the locked snack were told {held_up:?}"));
+    }
+}
