@@ -3,10 +3,10 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::{
-    operations::commands::count,
-    support::process::Run,
-    support::test_app::{PASSWORD, TestApp, TestUser},
+use crate::support::{
+    database::count_rows,
+    process::Run,
+    test_app::{PASSWORD, TestApp, TestUser},
 };
 
 /// Action, subject and outcome of every entry that `query` finds, newest first.
@@ -162,7 +162,7 @@ async fn who_is_turned_away_by_the_limits_is_logged_but_fills_no_table() {
     };
     assert_eq!((logged("invalid_credentials"), logged("too_many_requests")), (1, 2), "{lines:#?}");
     assert!(lines.iter().all(|line| !line.contains("a-secret-guess-7")));
-    assert_eq!(count(&database, "audit_log").await, 1);
+    assert_eq!(count_rows(&database, "audit_log").await, 1);
 }
 
 #[tokio::test]

@@ -8,11 +8,11 @@ use reqwest::Method;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
-use crate::{
-    auth::tokens::{read, sign},
-    support::endpoints::{Access, Endpoint, endpoints},
-    support::response::Response,
-    support::test_app::{TestApp, TestUser},
+use crate::support::{
+    endpoints::{Access, Endpoint, endpoints},
+    response::Response,
+    test_app::{TestApp, TestUser},
+    tokens::{read, sign},
 };
 
 /// Number of endpoints that need a token.

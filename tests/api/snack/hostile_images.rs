@@ -12,13 +12,13 @@ use proptest::{
 use reqwest::{Method, header};
 use uuid::Uuid;
 
-use crate::{
-    snack::images::{decoded, encoded, picture},
-    support::database,
-    support::forged_images::{self, ForgedImage, PAYLOADS},
-    support::process::Run,
-    support::process_client::ProcessClient,
-    support::test_app::TestApp,
+use crate::support::{
+    database,
+    forged_images::{self, ForgedImage, PAYLOADS},
+    images::{decoded, encoded, picture},
+    process::Run,
+    process_client::ProcessClient,
+    test_app::TestApp,
 };
 
 const BOUNDARY: &str = "a-boundary-that-is-in-none-of-the-files";

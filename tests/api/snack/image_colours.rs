@@ -8,9 +8,9 @@ use image::{
 };
 use moxcms::ColorProfile;
 
-use crate::{
-    snack::images::{form, seen, with_segment},
-    support::test_app::{TestApp, TestUser},
+use crate::support::{
+    images::{form, seen, with_segment},
+    test_app::{TestApp, TestUser},
 };
 
 /// Made with Pillow, whose profiles come from Little CMS.

@@ -18,10 +18,10 @@ use tokio::time::timeout;
 use url::Url;
 use uuid::Uuid;
 
-use crate::{
-    snack::images::{encoded, form, picture, seen, stored},
-    support::process::{Run, folder},
-    support::test_app::TestApp,
+use crate::support::{
+    images::{encoded, form, picture, seen, stored},
+    process::{Run, folder},
+    test_app::TestApp,
 };
 
 const TIMEOUT: Duration = Duration::from_mins(1);

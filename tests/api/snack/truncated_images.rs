@@ -9,11 +9,11 @@ use proptest::{
 use reqwest::Method;
 use snack_server::snack::end_marker::is_complete;
 
-use crate::{
-    snack::images::{declares, encoded, form, patch_form, picture, stored, with_segment},
-    support::forged_images,
-    support::response::Response,
-    support::test_app::{TestApp, TestUser},
+use crate::support::{
+    image_bombs,
+    images::{declares, encoded, form, patch_form, picture, stored, with_segment},
+    response::Response,
+    test_app::{TestApp, TestUser},
 };
 
 /// Made with Pillow: several scans, and a thumbnail in the EXIF data with an end marker of its own.
@@ -35,11 +35,11 @@ fn complete() -> Vec<(&'static str, ImageFormat, Vec<u8>)> {
         ("a JPEG with fill bytes", ImageFormat::Jpeg, filled),
         ("a JPEG", ImageFormat::Jpeg, jpeg),
         ("a progressive JPEG with a thumbnail", ImageFormat::Jpeg, PROGRESSIVE.to_vec()),
-        ("a progressive JPEG of three scans", ImageFormat::Jpeg, forged_images::scans(2)),
+        ("a progressive JPEG of three scans", ImageFormat::Jpeg, image_bombs::scans(2)),
         ("a JPEG with restart markers", ImageFormat::Jpeg, RESTARTS.to_vec()),
         ("a PNG", ImageFormat::Png, encoded(&picture(60, 40), ImageFormat::Png)),
         ("a GIF", ImageFormat::Gif, encoded(&picture(60, 40), ImageFormat::Gif)),
-        ("a GIF of several frames", ImageFormat::Gif, forged_images::gif(8, 8, 3)),
+        ("a GIF of several frames", ImageFormat::Gif, image_bombs::gif(8, 8, 3)),
         ("a lossless WebP", ImageFormat::WebP, encoded(&picture(60, 40), ImageFormat::WebP)),
         ("a lossy WebP with EXIF", ImageFormat::WebP, LOSSY.to_vec()),
     ]

@@ -14,11 +14,11 @@ use tokio::{
     time::timeout,
 };
 
-use crate::{
-    snack::images::{encoded, form, picture},
-    support::forged_images,
-    support::process::{Run, Server},
-    support::test_app::{TestApp, TestUser},
+use crate::support::{
+    forged_images,
+    images::{encoded, form, picture},
+    process::{Run, Server},
+    test_app::{TestApp, TestUser},
 };
 
 const TIMEOUT: Duration = Duration::from_secs(20);

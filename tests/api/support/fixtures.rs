@@ -58,6 +58,21 @@ pub async fn insert_snacks(app: &TestApp, count: i32) -> Vec<String> {
     .expect("snacks")
 }
 
+/// Creates enough rows for a second page of every list. Returns the admin, who sees them all.
+pub async fn fill_lists(app: &TestApp) -> TestUser {
+    let admin = app.admin().await;
+    app.member().await;
+    for name in ["새우깡", "초코파이", "양파링"] {
+        let snack = app.snack(&admin, name).await;
+        let order = app.order(&admin, &[&snack]).await;
+        app.set_status(&admin, &order, "approved").await.expect(200);
+        if name != "양파링" {
+            app.set_status(&admin, &order, "ordered").await.expect(200);
+        }
+    }
+    admin
+}
+
 /// Every page of a list, `limit` rows at a time. `between` runs before each page but the first.
 pub async fn walk(
     app: &TestApp,

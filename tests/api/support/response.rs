@@ -57,6 +57,12 @@ impl Response {
         Body(self.body)
     }
 
+    /// Fails unless the status is one of `statuses`.
+    #[track_caller]
+    pub fn assert_status_in(&self, statuses: &[u16], request: &str) {
+        assert!(statuses.contains(&self.status.as_u16()), "{request}: {} {}", self.status, self.text);
+    }
+
     /// A header as text, empty when it is absent.
     pub fn header(&self, name: &str) -> &str {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
