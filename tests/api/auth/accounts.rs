@@ -59,7 +59,7 @@ async fn signing_in_is_noted_in_the_profile() {
 }
 
 #[tokio::test]
-async fn an_unknown_email_a_wrong_password_and_a_resigned_member_are_told_alike() {
+async fn an_unknown_email_a_wrong_password_and_a_resigned_member_get_the_same_error() {
     let app = TestApp::start().await;
     let (member, resigned_user) = (app.member().await, app.member().await);
     app.delete(&resigned_user, "/auth/users/resign").await.expect(204);
@@ -169,7 +169,7 @@ async fn of_two_password_changes_at_once_one_wins() {
     let changes = ["the first new one", "the second new one"].map(|new| change_password(&app, &member, PASSWORD, new));
     let responses = join_all(changes).await;
     let successes = responses.iter().position(|response| response.status == 204).expect("a winner");
-    let [first, second]: [Response; 2] = responses.try_into().expect("two answers");
+    let [first, second]: [Response; 2] = responses.try_into().expect("two responses");
     let failures = if successes == 0 { second } else { first };
     assert_eq!(failures.expect_error(400, "validation_failed").error_fields(), ["current_password"]);
 }

@@ -65,10 +65,10 @@ async fn a_hostile_bearer_token_is_refused() {
     let app = TestApp::start().await;
     let member = app.member().await;
     let mut table = hostile(&app, &member.access, &member.refresh);
-    let mut nobody = read(&member.access).1;
-    nobody["user_id"] = json!(i64::MAX);
+    let mut unknown_user = read(&member.access).1;
+    unknown_user["user_id"] = json!(i64::MAX);
     let secret = app.state.config.jwt_secret.expose_secret();
-    table.push(("nobody's".to_owned(), sign(&nobody, Algorithm::HS256, secret)));
+    table.push(("nobody's".to_owned(), sign(&unknown_user, Algorithm::HS256, secret)));
     for (what, token) in table {
         let response = bearer(&app, &token).await;
         assert_eq!(response.status, 401, "{what}");

@@ -41,7 +41,7 @@ async fn wait_for_status(app: &TestApp, user: &TestUser, status: u16) {
     let polling = async { while is_admin(app, user).await != status {} };
     timeout(Duration::from_secs(5), polling)
         .await
-        .unwrap_or_else(|_| panic!("the standing did not become a {status} in time"));
+        .unwrap_or_else(|_| panic!("the status did not become {status} in time"));
 }
 
 /// Changes the type in the database, past the server.
@@ -245,7 +245,7 @@ async fn a_change_by_sql_reaches_servers_that_remember_otherwise() {
 }
 
 #[tokio::test]
-async fn a_standing_that_was_read_before_a_change_is_not_remembered_after_it() {
+async fn a_user_status_that_was_read_before_a_change_is_not_cached_after_it() {
     let app = TestApp::start().await;
     let (admin, member) = (app.admin().await, app.member().await);
     let standings = &app.state.standings;
@@ -281,12 +281,12 @@ async fn a_standing_that_was_read_before_a_change_is_not_remembered_after_it() {
         proxy.set_mode(Mode::Pass);
     };
     let (read, ()) = join(standings.of(&slow, member.id), changing).await;
-    assert_eq!(read.expect("an answer").expect("a standing").member_type, MemberType::Member);
+    assert_eq!(read.expect("a response").expect("a standing").member_type, MemberType::Member);
     assert_eq!(is_admin(&app, &member).await, 200);
 }
 
 #[tokio::test]
-async fn a_server_that_lost_the_channel_does_not_trust_its_memory() {
+async fn a_server_that_lost_the_channel_does_not_trust_its_cache() {
     let app = TestApp::start().await;
     let member = app.member().await;
     for (member_type, status) in [("admin", 200), ("member", 403)].repeat(2) {
@@ -297,7 +297,7 @@ async fn a_server_that_lost_the_channel_does_not_trust_its_memory() {
         )
         .execute(app.db())
         .await
-        .expect("a terminated listener");
+        .expect("the end of the listener");
         set_by_sql(&app, member.id, member_type).await;
         wait_for_status(&app, &member, status).await;
         // After listening again the server receives changes as before.

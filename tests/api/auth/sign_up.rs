@@ -32,7 +32,7 @@ pub fn is_recent(instant: &Value) {
 }
 
 #[tokio::test]
-async fn signing_up_answers_the_new_member_and_nothing_secret() {
+async fn sign_up_returns_the_new_member_and_no_secret() {
     let app = TestApp::start().await;
     let body = json!({"email": " Kim@Snack.example ", "password": PASSWORD, "name": "  김간식\n", "member_type": "admin",
         "is_deleted": true, "id": 7});
@@ -201,7 +201,7 @@ async fn every_field_of_a_sign_up_keeps_its_rule() {
 }
 
 #[tokio::test]
-async fn all_broken_fields_are_told_at_once_and_before_a_taken_email() {
+async fn all_invalid_fields_are_reported_at_once_and_before_a_taken_email() {
     let app = TestApp::start().await;
     let duplicate = app.member().await;
     for body in [json!({}), json!({"email": "nobody", "password": "short", "name": " "})] {

@@ -11,7 +11,7 @@ use crate::support::{
 };
 
 #[tokio::test]
-async fn every_answer_carries_the_headers_that_protect_browsers_and_a_request_id() {
+async fn every_response_carries_the_headers_that_protect_browsers_and_a_request_id() {
     let app = TestApp::with(|config| {
         config.cors_allowed_origins = vec![header::HeaderValue::from_static("https://app.example")];
     })
@@ -97,7 +97,7 @@ async fn a_request_that_does_not_name_its_host_exactly_once_is_refused() {
 }
 
 #[tokio::test]
-async fn no_answer_is_kept_by_a_cache_but_files_that_anyone_may_read() {
+async fn no_response_is_cached_but_public_files() {
     let app = TestApp::start().await;
     let admin = app.admin().await;
     let is_private = |response: &Response| assert_eq!(response.header("cache-control"), "no-store", "{response:?}");
@@ -137,7 +137,7 @@ async fn no_answer_is_kept_by_a_cache_but_files_that_anyone_may_read() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_reached_by_https_says_so_with_every_answer() {
+async fn a_server_that_is_reached_by_https_says_so_in_every_response() {
     let paths = ["/health/live", "/docs", "/openapi.json", "/app/", "/", "/orders", "/nothing", "/media/nothing.jpg"];
     let table = [
         ("https://office.example/snack", "max-age=31536000"),
@@ -171,7 +171,7 @@ async fn preflight(app: &TestApp, origin: &str) -> Response {
 }
 
 #[tokio::test]
-async fn only_origins_of_the_list_may_read_answers() {
+async fn only_origins_of_the_list_may_read_responses() {
     let allowed = ["https://app.example", "http://localhost:5173"];
     let app = TestApp::with(|config| {
         config.cors_allowed_origins = allowed.map(header::HeaderValue::from_static).to_vec();

@@ -44,7 +44,7 @@ async fn every_error_is_a_problem_with_its_code() {
 }
 
 #[tokio::test]
-async fn a_broken_field_is_told_by_name_code_and_message() {
+async fn an_invalid_field_is_reported_with_name_code_and_message() {
     let app = TestApp::start().await;
     let body = json!({"email": "nobody", "password": PASSWORD, "name": "김간식"});
     let problem = app.post_open("/auth/sign-up", body).await.expect_error(400, "validation_failed");
@@ -53,7 +53,7 @@ async fn a_broken_field_is_told_by_name_code_and_message() {
 }
 
 #[tokio::test]
-async fn people_are_told_in_korean_unless_they_prefer_english() {
+async fn messages_are_korean_unless_english_is_preferred() {
     let app = TestApp::start().await;
     let get_in = async |language: Option<&str>| {
         let request = app.request(Method::POST, "/auth/sign-up").json(&json!({}));
@@ -180,7 +180,7 @@ async fn a_method_that_a_path_does_not_have_is_refused_with_those_it_has() {
 }
 
 #[tokio::test]
-async fn head_answers_what_get_answers_without_the_body() {
+async fn head_responds_like_get_without_the_body() {
     let app = TestApp::start().await;
     let member = app.member().await;
     for (path, status) in
@@ -193,7 +193,7 @@ async fn head_answers_what_get_answers_without_the_body() {
 }
 
 /// Every endpoint that takes a body, with the path of a missing resource: the body is checked first.
-async fn calls_with_a_body(app: &TestApp) -> Vec<Endpoint> {
+async fn endpoints_with_a_body(app: &TestApp) -> Vec<Endpoint> {
     let endpoints: Vec<_> = endpoints(app).await.into_iter().filter(Endpoint::takes_body).collect();
     assert!(endpoints.len() >= 15, "{}", endpoints.len());
     endpoints
@@ -216,7 +216,7 @@ async fn a_body_that_is_no_json_object_cannot_be_read() {
         b"\xef\xbb\xbf{}",
         b"{'name': 'x'}",
     ];
-    for endpoint in calls_with_a_body(&app).await {
+    for endpoint in endpoints_with_a_body(&app).await {
         for body in bodies {
             let request = app
                 .request(endpoint.method.clone(), &endpoint.missing_path())
@@ -232,7 +232,7 @@ async fn a_body_that_is_no_json_object_cannot_be_read() {
 async fn a_body_of_another_type_is_refused_and_parameters_of_the_type_do_not_matter() {
     let app = TestApp::start().await;
     let admin = app.admin().await;
-    for endpoint in calls_with_a_body(&app).await {
+    for endpoint in endpoints_with_a_body(&app).await {
         let request =
             || app.request(endpoint.method.clone(), &endpoint.missing_path()).bearer_auth(&admin.access).body("{");
         app.send(request()).await.expect_error(415, "unsupported_media_type");
@@ -250,7 +250,7 @@ async fn a_json_body_over_64_kibibytes_is_too_large_whether_its_length_is_declar
     let app = TestApp::start().await;
     let admin = app.admin().await;
     let too_much = vec![b' '; LIMIT + 1];
-    for endpoint in calls_with_a_body(&app).await {
+    for endpoint in endpoints_with_a_body(&app).await {
         let head = format!(
             "{} {} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer {}\r\nContent-Type: application/json\r\n",
             endpoint.method,

@@ -107,7 +107,7 @@ async fn a_wrong_setting_stops_the_other_commands_too() {
 }
 
 #[tokio::test]
-async fn no_secret_is_repeated_by_whoever_refuses_it() {
+async fn no_error_repeats_a_secret() {
     let database = database::create().await;
     let secret = "a-short-secret";
     let url = format!("postgres://snack:{secret}@127.0.0.1:1/snack");
@@ -137,8 +137,8 @@ async fn migrate_brings_an_empty_database_up_to_date_however_many_do_so_at_once(
     let database = database::create_empty().await;
     assert_eq!(count_rows(&database, "pg_class WHERE relname = 'orders'").await, 0);
     let runs = (0..3).map(async |_| Run::on(&database, &["migrate"]).end().await.expect_success());
-    for said in join_all(runs).await {
-        assert_eq!(said, "");
+    for stdout in join_all(runs).await {
+        assert_eq!(stdout, "");
     }
     let migrations = std::fs::read_dir("migrations").expect("migrations").count();
     let applied = count_rows(&database, "_sqlx_migrations").await;

@@ -121,8 +121,8 @@ async fn wait_for_a_waiter(app: &TestApp) {
     let deadline = Instant::now() + Duration::from_secs(8);
     let waits =
         "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock')";
-    while !sqlx::query_scalar::<_, bool>(waits).fetch_one(app.db()).await.expect("an answer") {
-        assert!(Instant::now() < deadline, "nobody waits");
+    while !sqlx::query_scalar::<_, bool>(waits).fetch_one(app.db()).await.expect("a response") {
+        assert!(Instant::now() < deadline, "no transaction waits");
     }
 }
 
@@ -136,7 +136,7 @@ async fn a_change_that_commits_after_the_flush_is_left_to_the_next() {
         .bind(&snacks[0])
         .execute(&mut *open)
         .await
-        .expect("a row that nobody sees yet");
+        .expect("a row that is not visible yet");
     // Later changes, also of the same snack, are flushed meanwhile.
     killed_after_commit(&app, &users[1], &snacks[0], Like).await;
     killed_after_commit(&app, &users[1], &snacks[1], Hate).await;
@@ -228,7 +228,7 @@ async fn a_change_of_a_broken_counter_leaves_those_beside_it_right() {
     // Counted in one pipeline: the first is counted before the second fails, and the server cannot tell which were.
     assert_eq!(app.state.counters.shift(&shifts).await, [None; 3]);
     for (uid, snack) in uids.iter().zip(&snacks) {
-        assert_eq!(app.stored(*uid).await, None, "what may lack a change is not believed");
+        assert_eq!(app.stored(*uid).await, None, "a stale count is not trusted");
         let seen = app.get(&users[0], &format!("/snacks/{snack}")).await.expect(200);
         let rows = snack_server::reaction::store::count(app.db(), *uid).await.expect("a count");
         assert_eq!(seen["like_reaction_count"], json!(rows.likes));
@@ -257,7 +257,7 @@ async fn a_flush_ends_though_reactions_go_on() {
 }
 
 #[tokio::test]
-async fn a_server_that_stops_flushes_once_more_after_the_last_answer() {
+async fn a_server_that_stops_flushes_once_more_after_the_last_response() {
     let app = TestApp::start().await;
     let survivor = app.replica().await;
     let (users, snacks, probe) = rated_snacks(&app).await;

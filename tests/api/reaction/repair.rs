@@ -23,7 +23,7 @@ async fn a_redis_that_lost_all_it_held_is_filled_again() {
     probe.wipe().await;
     probe.converge(&app).await;
     assert_eq!(probe.keys().await.len(), 3 * 3);
-    assert_eq!(app.reconcile().await, 0, "what agrees is left alone");
+    assert_eq!(app.reconcile().await, 0, "equal counts are left alone");
 }
 
 #[tokio::test]

@@ -13,7 +13,9 @@ use tokio::{
 };
 
 use crate::support::{
-    images::{chunk, declares, encoded, fetch, form, named, patch_form, picture, seen, stored, with_segment},
+    images::{
+        chunk, declares, decoded_images, encoded, fetch, form, named, patch_form, picture, stored_files, with_segment,
+    },
     response::Body,
     test_app::{TestApp, TestUser},
 };
@@ -28,7 +30,7 @@ async fn raw_get(app: &TestApp, target: &str) -> u16 {
     let request = format!("GET {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await.expect("a request");
     let mut response = Vec::new();
-    stream.read_to_end(&mut response).await.expect("an answer");
+    stream.read_to_end(&mut response).await.expect("a response");
     let status = String::from_utf8_lossy(&response[9..12]).into_owned();
     status.parse().expect("a status")
 }
@@ -46,7 +48,7 @@ async fn the_four_formats_are_taken_and_come_with_a_thumbnail() {
         let file = encoded(&picture(640, 480), format);
         let response = app.post_form(&member, "/snacks", named(kind, file, "cat", kind)).await;
         let snack = response.expect(201);
-        let (image, thumbnail) = seen(&app, &snack).await;
+        let (image, thumbnail) = decoded_images(&app, &snack).await;
         assert_eq!((image.width(), image.height()), (640, 480), "{kind}");
         assert_eq!((thumbnail.width(), thumbnail.height()), (320, 240), "{kind}");
         let [red, green, blue] = image.to_rgb8().get_pixel(40, 240).0;
@@ -54,7 +56,7 @@ async fn the_four_formats_are_taken_and_come_with_a_thumbnail() {
         let listed = app.get(&member, &format!("/snacks?uid={}", snack.uid())).await.expect(200);
         assert_eq!(listed.rows()[0]["thumbnail"], snack["thumbnail"]);
     }
-    assert_eq!(stored(&app).len(), 8);
+    assert_eq!(stored_files(&app).len(), 8);
 }
 
 #[tokio::test]
@@ -65,7 +67,7 @@ async fn a_thumbnail_fits_into_320_pixels_whatever_the_shape() {
         [(1, 1), (320, 320), (321, 40), (40, 900), (3000, 2), (1, 3000)].into_iter().enumerate()
     {
         let snack = app.post_form(&member, "/snacks", form(&format!("{at}"), png(width, height))).await.expect(201);
-        let (image, thumbnail) = seen(&app, &snack).await;
+        let (image, thumbnail) = decoded_images(&app, &snack).await;
         let (small, large) = ((thumbnail.width(), thumbnail.height()), (image.width(), image.height()));
         assert!(small.0 <= 320 && small.1 <= 320, "{width}x{height}: {small:?}");
         if width.max(height) <= 320 {
@@ -95,7 +97,7 @@ async fn a_picture_is_served_for_ever_and_as_nothing_but_a_picture() {
             assert_eq!(headers["content-security-policy"], "default-src 'none'; sandbox");
             app.send(app.request(Method::GET, path.as_str().expect("a path"))).await.expect(200);
         }
-        let pixel = seen(&app, &snack).await.0.to_rgba8().get_pixel(2, 2).0;
+        let pixel = decoded_images(&app, &snack).await.0.to_rgba8().get_pixel(2, 2).0;
         assert!(pixel == [0, 0, 250, 99] || pixel[3] == 255, "{pixel:?}");
     }
 }
@@ -136,7 +138,7 @@ async fn a_photograph_is_turned_upright() {
     // Orientation 6: the left side belongs on top.
     let exif = b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0";
     let snack = app.post_form(&member, "/snacks", form("세로", with_segment(&jpeg, 0xe1, exif))).await.expect(201);
-    let (image, thumbnail) = seen(&app, &snack).await;
+    let (image, thumbnail) = decoded_images(&app, &snack).await;
     assert_eq!((image.width(), image.height()), (320, 640));
     assert_eq!((thumbnail.width(), thumbnail.height()), (160, 320));
     let [red, green, _] = image.to_rgb8().get_pixel(160, 40).0;
@@ -163,9 +165,9 @@ async fn neither_name_nor_declared_type_of_a_file_matter() {
         let path = snack["image"].as_str().expect("a path");
         assert!(!path.contains("cat") && !path.contains(".."), "{path}");
         assert_eq!(path.matches('/').count(), 2, "{path}");
-        seen(&app, &snack).await;
+        decoded_images(&app, &snack).await;
     }
-    assert_eq!(stored(&app).len(), 2 * names.len());
+    assert_eq!(stored_files(&app).len(), 2 * names.len());
 }
 
 #[tokio::test]
@@ -206,7 +208,7 @@ async fn what_is_no_picture_is_refused_and_leaves_nothing_behind() {
         response.expect_error(415, "unsupported_media_type");
         patch_form(&app, &member, &path, file).await.expect_error(415, "unsupported_media_type");
     }
-    assert!(stored(&app).is_empty());
+    assert!(stored_files(&app).is_empty());
     assert_eq!(app.get(&member, "/snacks").await.expect(200).rows().len(), 1);
 }
 
@@ -230,7 +232,7 @@ async fn a_picture_has_at_most_forty_megapixels_and_five_mebibytes() {
     let limit = 5 * 1024 * 1024;
     app.post_form(&member, "/snacks", form("5 MiB", weighing(limit + 1))).await.expect_error(413, "payload_too_large");
     app.post_form(&member, "/snacks", form("8 MiB", weighing(8 << 20))).await.expect_error(413, "payload_too_large");
-    assert!(stored(&app).is_empty());
+    assert!(stored_files(&app).is_empty());
     app.post_form(&member, "/snacks", form("5 MiB", weighing(limit))).await.expect(201);
 
     let grey = DynamicImage::ImageLuma8(image::GrayImage::new(8000, 5000));
@@ -265,7 +267,7 @@ async fn a_refused_request_leaves_no_picture_behind() {
     let attempts = (0..10).map(|_| app.post_form(&owner, "/snacks", form("하나뿐", png(8, 8))));
     let responses = join_all(attempts).await;
     assert_eq!(responses.iter().filter(|response| response.status == 201).count(), 1);
-    assert_eq!(stored(&app).len(), 2, "the winner's picture and thumbnail");
+    assert_eq!(stored_files(&app).len(), 2, "the winner's picture and thumbnail");
 }
 
 #[tokio::test]
@@ -274,9 +276,9 @@ async fn a_picture_is_added_replaced_and_taken_away_and_the_old_one_is_really_go
     let (owner, admin) = (app.member().await, app.admin().await);
     let path = format!("/snacks/{}", app.snack(&owner, "새우깡").await);
     let first = patch_form(&app, &owner, &path, png(30, 20)).await.expect(200);
-    assert_eq!(seen(&app, &first).await.0.width(), 30);
+    assert_eq!(decoded_images(&app, &first).await.0.width(), 30);
     let second = patch_form(&app, &admin, &path, png(50, 20)).await.expect(200);
-    assert_eq!(seen(&app, &second).await.0.width(), 50);
+    assert_eq!(decoded_images(&app, &second).await.0.width(), 50);
     assert_ne!(first["image"], second["image"]);
     let removed = async |snack: &Body| {
         for path in [&snack["image"], &snack["thumbnail"]] {
@@ -285,7 +287,7 @@ async fn a_picture_is_added_replaced_and_taken_away_and_the_old_one_is_really_go
         }
     };
     removed(&first).await;
-    assert_eq!(stored(&app).len(), 2);
+    assert_eq!(stored_files(&app).len(), 2);
 
     // Another edit, and a form with an empty file input, keep the image.
     let unchanged = app.patch(&owner, &path, json!({"desc": "그대로"})).await.expect(200);
@@ -293,12 +295,12 @@ async fn a_picture_is_added_replaced_and_taken_away_and_the_old_one_is_really_go
     let untouched = Form::new().text("desc", "빈 칸").part("image", Part::bytes(Vec::new()).file_name(""));
     let request = app.request(Method::PATCH, &path).bearer_auth(&owner.access).multipart(untouched);
     assert_eq!(app.send(request).await.expect(200)["image"], second["image"]);
-    seen(&app, &second).await;
+    decoded_images(&app, &second).await;
 
     let bare = app.patch(&owner, &path, json!({"image": null})).await.expect(200);
     assert_eq!((&bare["image"], &bare["thumbnail"]), (&Value::Null, &Value::Null));
     removed(&second).await;
-    assert!(stored(&app).is_empty());
+    assert!(stored_files(&app).is_empty());
 }
 
 #[tokio::test]
@@ -310,9 +312,9 @@ async fn of_replacements_at_once_one_picture_remains() {
     for response in join_all(edits).await {
         response.expect(200);
     }
-    assert_eq!(stored(&app).len(), 2);
+    assert_eq!(stored_files(&app).len(), 2);
     let snack = app.get(&owner, &path).await.expect(200);
-    seen(&app, &snack).await;
+    decoded_images(&app, &snack).await;
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ use crate::support::{
 pub const FLOW: [&str; 6] = ["created", "approved", "ordered", "shipping", "completed", "canceled"];
 
 /// The body of an order of these snacks and quantities.
-pub fn wanted(lines: &[(&str, i64)]) -> Value {
+pub fn order_body(lines: &[(&str, i64)]) -> Value {
     let lines: Vec<Value> = lines.iter().map(|(uid, quantity)| json!({"uid": uid, "quantity": quantity})).collect();
     json!({"snacks": lines})
 }
@@ -113,7 +113,7 @@ pub async fn uncommitted_order(
     snack: &str,
     quantity: i64,
 ) -> Transaction<'static, Postgres> {
-    let request: OrderRequest = serde_json::from_value(wanted(&[(snack, quantity)])).expect("a request");
+    let request: OrderRequest = serde_json::from_value(order_body(&[(snack, quantity)])).expect("a request");
     let lines = request.resolve(app.db()).await.expect("snacks");
     let mut tx = app.db().begin().await.expect("a transaction");
     create(&mut tx, user.id, &lines).await.expect("an order");
@@ -129,7 +129,7 @@ pub async fn wait_for_blocked(app: &TestApp, transactions: i64) {
             return;
         }
     }
-    panic!("nobody waits");
+    panic!("no transaction waits");
 }
 
 /// Changes the time at which an order was created.

@@ -68,7 +68,7 @@ pub async fn patch_form(app: &TestApp, user: &TestUser, path: &str, file: Vec<u8
 }
 
 /// The files in the store.
-pub fn stored(app: &TestApp) -> Vec<String> {
+pub fn stored_files(app: &TestApp) -> Vec<String> {
     let folder = app.state.config.media_url.to_file_path().expect("a folder");
     let files = std::fs::read_dir(folder).expect("the store");
     let mut names: Vec<_> =
@@ -79,7 +79,7 @@ pub fn stored(app: &TestApp) -> Vec<String> {
 
 /// Headers and bytes of a served image.
 pub async fn fetch(app: &TestApp, path: &Value) -> (HeaderMap, Vec<u8>) {
-    let response = app.request(Method::GET, path.as_str().expect("a path")).send().await.expect("an answer");
+    let response = app.request(Method::GET, path.as_str().expect("a path")).send().await.expect("a response");
     assert_eq!(response.status(), 200, "{path}");
     (response.headers().clone(), response.bytes().await.expect("a body").to_vec())
 }
@@ -90,7 +90,7 @@ pub fn decoded(bytes: &[u8]) -> DynamicImage {
 }
 
 /// The image and the thumbnail of a snack, decoded.
-pub async fn seen(app: &TestApp, snack: &Body) -> (DynamicImage, DynamicImage) {
+pub async fn decoded_images(app: &TestApp, snack: &Body) -> (DynamicImage, DynamicImage) {
     let (image, thumbnail) = (fetch(app, &snack["image"]).await.1, fetch(app, &snack["thumbnail"]).await.1);
     (decoded(&image), decoded(&thumbnail))
 }

@@ -89,14 +89,14 @@ impl Response {
         let response = &operation["responses"][self.status.as_str()];
         assert!(
             !response.is_null(),
-            "{} answers {}, which its document lacks: {}",
+            "{} responds with {}, which the document lacks: {}",
             self.endpoint,
             self.status,
             self.text
         );
         if let Some(code) = self.body["code"].as_str().filter(|_| self.status.as_u16() >= 400) {
             let examples = &response["content"]["application/problem+json"]["examples"];
-            assert!(!examples[code].is_null(), "{} refuses with {code}, which its document lacks", self.endpoint);
+            assert!(!examples[code].is_null(), "{} responds with {code}, which the document lacks", self.endpoint);
         }
     }
 }
