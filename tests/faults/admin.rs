@@ -1,4 +1,4 @@
-//! An admin at work: moves orders along, promotes and demotes.
+//! An admin's workload: transitions, promotions and demotions.
 
 use reqwest::Method;
 use serde_json::json;
@@ -10,7 +10,6 @@ use crate::{
     rng::pick,
 };
 
-/// An admin.
 pub struct Admin(pub Client);
 
 impl Admin {
@@ -26,11 +25,11 @@ impl Admin {
         }
     }
 
-    /// Makes an admin of a colleague, or a member, itself included: two of them may do so at once.
+    /// Promotes or demotes an admin, possibly themselves. Two admins may do so at once.
     async fn change_member_type(&mut self) {
         let client = &mut self.0;
         let colleague = pick(&mut client.rng, &client.ground.cast.admins).id;
-        // Promoted more often than demoted, so that most of them are at work.
+        // Promoted more often than demoted, so that most of them can work.
         let to = if client.rng.usize(..3) == 0 { "member" } else { "admin" };
         let request =
             client.request(Method::PUT, &format!("/auth/users/{colleague}")).json(&json!({"member_type": to}));
@@ -44,7 +43,7 @@ impl Admin {
         }
     }
 
-    /// Moves an order, as far as this admin knows where it stands.
+    /// Moves an order to a next status, from the status that this admin knows.
     async fn transition(&mut self) {
         let client = &mut self.0;
         let order = {

@@ -1,4 +1,4 @@
-//! Holds what clients were told against the rows, once all is quiet.
+//! Comparison of the clients' records with the rows, after traffic has stopped.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -16,11 +16,11 @@ use crate::{
     stack::Stack,
 };
 
-/// A snack whose numbers differ: its id; likes and hates by rows, by columns, in Redis.
+/// A snack with different counts: its id, and likes and hates of the rows, the columns and Redis.
 type Counts = (i64, [i64; 2], [i64; 2], [Option<i64>; 2]);
 
-/// Waits for quiet: no dirty row, no transaction, and Redis, columns and rows agree. Returns how long it took, and complains
-/// when it takes longer than `patience`.
+/// Waits until no row is dirty, no transaction runs, and Redis, columns and rows agree. Returns the time it took, and
+/// notes a violation when it takes longer than `patience`.
 pub async fn quiet(stack: &Stack, patience: Duration, complaints: &mut Vec<String>) -> Duration {
     let since = Instant::now();
     let is_quiet = eventually(patience, async || matches!(unrest(stack).await, Ok(unrest) if unrest.is_empty())).await;
@@ -35,7 +35,7 @@ pub async fn quiet(stack: &Stack, patience: Duration, complaints: &mut Vec<Strin
     since.elapsed()
 }
 
-/// What is not quiet yet.
+/// The reasons why the stores have not converged yet.
 async fn unrest(stack: &Stack) -> Result<Vec<String>, Box<dyn std::error::Error>> {
     let mut db = PgConnection::connect_with(&stack.database()).await?;
     let (dirty, busy): (i64, i64) = sqlx::query_as(
@@ -59,7 +59,7 @@ async fn unrest(stack: &Stack) -> Result<Vec<String>, Box<dyn std::error::Error>
     Ok(unrest)
 }
 
-/// Snacks that were ever counted and whose three counts are not the same.
+/// Snacks that were counted before and whose three counts differ.
 async fn differing_counts(db: &mut PgConnection, stack: &Stack) -> Result<Vec<Counts>, Box<dyn std::error::Error>> {
     let rows: Vec<(i64, Uuid, i64, i64, i64, i64)> = sqlx::query_as(
         "SELECT s.id, s.uid, count(*) FILTER (WHERE r.type = 'like'), count(*) FILTER (WHERE r.type = 'hate'),
@@ -85,12 +85,12 @@ async fn differing_counts(db: &mut PgConnection, stack: &Stack) -> Result<Vec<Co
     Ok(counts.filter(|(_, rows, columns, redis)| rows != columns || rows.map(Some) != *redis).collect())
 }
 
-/// Every violation that the rows show.
+/// Every violation in the rows.
 pub async fn violations(stack: &Stack, cast: &Cast, baseline: &Baseline, record: &Record) -> Vec<String> {
     let mut db = stack.connect().await;
     let mut found = Vec::new();
     let outcome = async {
-        // One snapshot for all questions.
+        // One snapshot for all queries.
         sqlx::query("BEGIN ISOLATION LEVEL REPEATABLE READ").execute(&mut db).await?;
         check_reactions(&mut db, baseline, record, &mut found).await?;
         check_orders(&mut db, cast, baseline, record, &mut found).await?;
@@ -104,7 +104,7 @@ pub async fn violations(stack: &Stack, cast: &Cast, baseline: &Baseline, record:
     found
 }
 
-/// Each reaction is what its user was told last; nobody else's has changed.
+/// Each reaction is the last acknowledged one, and those of other users are unchanged.
 async fn check_reactions(
     db: &mut PgConnection,
     baseline: &Baseline,
@@ -129,7 +129,7 @@ async fn check_reactions(
     Ok(())
 }
 
-/// Each acknowledged order is there, once, with its lines, under its key; each order that is there was asked for.
+/// Each acknowledged order exists once, with its lines and its key, and each existing order was requested.
 async fn check_orders(
     db: &mut PgConnection,
     cast: &Cast,
@@ -177,7 +177,8 @@ async fn check_orders(
     Ok(())
 }
 
-/// Each transition and each change of a member type has as many rows as were acknowledged, or were without an answer.
+/// Each transition and each change of a member type has one row for each acknowledgement, and at most one for each
+/// unknown result.
 async fn check_deeds(
     db: &mut PgConnection,
     baseline: &Baseline,
@@ -223,7 +224,7 @@ fn compare(what: &str, rows: Vec<(i64, String, String)>, told: &HashMap<Deed, Ti
     }
 }
 
-/// Each sign-in has the tokens that were handed out, and at most one that is live.
+/// Each session has the tokens that were issued, and at most one that is live.
 async fn check_families(db: &mut PgConnection, record: &Record, found: &mut Vec<String>) -> sqlx::Result<()> {
     let ids: Vec<Uuid> = record.families.iter().map(|family| family.sign_in).collect();
     let rows: Vec<(Uuid, Vec<Uuid>, Vec<Uuid>)> = sqlx::query_as(
@@ -250,7 +251,7 @@ async fn check_families(db: &mut PgConnection, record: &Record, found: &mut Vec<
     Ok(())
 }
 
-/// What must hold of the rows whatever was done. Each question answers with what is wrong.
+/// Rules that hold for the rows at any time. Each query returns the violations.
 const RULES: &[(&str, &str)] = &[
     (
         "a snack in two open orders",

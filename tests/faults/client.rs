@@ -1,4 +1,4 @@
-//! One client: sends, waits, and notes what it was told.
+//! A client: sends requests, waits for responses, and records both.
 
 use std::{
     sync::{
@@ -19,56 +19,55 @@ use crate::{
     rng::pick,
 };
 
-/// How long a client waits for an answer.
+/// Timeout of a request.
 const PATIENCE: Duration = Duration::from_secs(12);
-/// How much longer it pauses when nobody listened.
+/// Additional pause after a request that reached no server.
 const TURNED_AWAY: Duration = Duration::from_millis(50);
-/// Within what time an outage of Postgres has to be told.
+/// Time within which an outage of Postgres is reported.
 const TOLD_WITHIN: Duration = promised(Duration::from_secs(3));
 
-/// What the clients of a round share.
+/// State that the clients of a round share.
 pub struct Ground {
     pub cast: Arc<Cast>,
     pub urls: Vec<String>,
     pub http: reqwest::Client,
     pub stop: AtomicBool,
-    /// How many requests have been answered.
+    /// Number of requests that got a response.
     pub answered: AtomicUsize,
     /// True while the fault lasts.
     pub faulty: AtomicBool,
-    /// When the fault ended.
+    /// The end of the fault.
     pub mended: Mutex<Option<Instant>>,
-    /// Whether a 503 is a fair answer in this round.
+    /// True when 503 is an expected response in this round.
     pub may_be_unavailable: bool,
-    /// Whether a request that was sent may stay without an answer.
+    /// True when a request may stay without a response.
     pub may_lose_answers: bool,
-    /// How long a client pauses between requests: up to so many milliseconds.
+    /// Longest pause of a client between requests, in milliseconds.
     pub think: usize,
     pub orders: Mutex<Vec<OpenOrder>>,
-    /// In every key of this round.
+    /// Part of every idempotency key of this round.
     pub name: String,
 }
 
 impl Ground {
-    /// The orders that the admins know of.
+    /// The orders that the admins know.
     pub fn orders(&self) -> std::sync::MutexGuard<'_, Vec<OpenOrder>> {
         self.orders.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether the flush has been at work for `time`, which it cannot be while Postgres is away.
+    /// Whether the flush has been able to run for `time`, which it is not while Postgres is unreachable.
     pub fn flushes_since(&self, time: Duration) -> bool {
         let mended = *self.mended.lock().unwrap_or_else(PoisonError::into_inner);
         !self.may_be_unavailable
             || (!self.faulty.load(Ordering::Relaxed) && mended.is_none_or(|mended| mended.elapsed() > time))
     }
 
-    /// Whether the clients are to go on.
     pub fn goes_on(&self) -> bool {
         !self.stop.load(Ordering::Relaxed)
     }
 }
 
-/// A client that is made for each kind of server outage: one that keeps connections, or one that opens one for each request.
+/// An HTTP client that keeps connections, or that opens one for each request.
 pub fn http(keeps_connections: bool) -> reqwest::Client {
     reqwest::Client::builder()
         .no_proxy()
@@ -78,7 +77,7 @@ pub fn http(keeps_connections: bool) -> reqwest::Client {
         .expect("a client")
 }
 
-/// Somebody at work.
+/// A client with its user and its record.
 pub struct Client {
     pub ground: Arc<Ground>,
     pub person: Person,
@@ -88,12 +87,10 @@ pub struct Client {
 }
 
 impl Client {
-    /// A client of `person`.
     pub fn new(ground: Arc<Ground>, person: Person, rng: Rng) -> Self {
         Self { ground, person, rng, record: Record::default(), turned_away: false }
     }
 
-    /// Pauses between requests.
     pub async fn think(&mut self) {
         let pause = self.rng.usize(1..self.ground.think.max(2));
         tokio::time::sleep(Duration::from_millis(pause as u64)).await;
@@ -102,13 +99,13 @@ impl Client {
         }
     }
 
-    /// Finds the request fit to be sent by [`Client::send`] to one of the servers.
+    /// A request to one of the servers, to be sent with [`Client::change`].
     pub fn request(&mut self, method: Method, path: &str) -> reqwest::RequestBuilder {
         let url = pick(&mut self.rng, &self.ground.urls).clone();
         self.ground.http.request(method, format!("{url}{path}")).bearer_auth(&self.person.access)
     }
 
-    /// Sends a request that may change something, and counts what became of it.
+    /// Sends a request that may change something, and counts its outcome.
     pub async fn change(&mut self, what: &str, request: reqwest::RequestBuilder) -> Outcome {
         let (outcome, complaint) = send(&self.ground, what, request).await;
         self.count(&outcome, complaint);
@@ -128,7 +125,7 @@ impl Client {
         [one.0, two.0]
     }
 
-    /// Reads `path`, which exists: anything but an answer or an outage is wrong.
+    /// Reads `path`, which exists: anything but a success or an outage is a violation.
     pub async fn read(&mut self, path: &str) -> Option<Value> {
         let request = self.request(Method::GET, path);
         let (outcome, complaint) = send(&self.ground, path, request).await;
@@ -159,13 +156,12 @@ impl Client {
         }
     }
 
-    /// Notes a violation.
     pub fn complain(&mut self, what: String) {
         self.record.violations.push(what);
     }
 }
 
-/// Sends a request and tells what became of it, with a complaint where the answer is none that it may give.
+/// Sends a request, and returns its outcome with a violation when the response is not an expected one.
 async fn send(ground: &Ground, what: &str, request: reqwest::RequestBuilder) -> (Outcome, Option<String>) {
     let started = Instant::now();
     let answer = match request.send().await {

@@ -1,4 +1,4 @@
-//! A PostgreSQL that answers, and is ill: read-only, without room on its disk, with rows deleted or locked by hand.
+//! A PostgreSQL that responds and is degraded: read-only, without disk space, with rows deleted or locked by hand.
 
 use std::{
     path::{Path, PathBuf},
@@ -18,11 +18,11 @@ use crate::{
     rounds::Round,
 };
 
-/// How long a row stays locked.
+/// Duration of the lock.
 const LOCKED: Duration = Duration::from_secs(5);
-/// Within what time a reaction is answered that the lock is not in the way of.
+/// Time within which a reaction that the lock does not concern gets its response.
 const UNAFFECTED_WITHIN: Duration = promised(Duration::from_millis(1500));
-/// Strangers who react to what is deleted or locked.
+/// Number of additional users who react to the deleted or locked rows.
 const STRANGERS: i64 = 6;
 /// Size of the disk that is filled, in MiB.
 const DISK: usize = 64;
@@ -31,7 +31,7 @@ async fn execute(db: &mut PgConnection, sql: String) {
     sqlx::raw_sql(AssertSqlSafe(sql)).execute(db).await.expect("a statement");
 }
 
-/// Has PostgreSQL take no writes: the servers say that they are not ready, and recover by themselves.
+/// Makes PostgreSQL read-only: the servers report that they are not ready, and recover by themselves.
 pub async fn make_read_only(round: &mut Round<'_>) {
     let mut db = round.stack.connect().await;
     round.is_faulty(true);
@@ -49,11 +49,11 @@ pub async fn make_read_only(round: &mut Round<'_>) {
     round.is_faulty(false);
 }
 
-/// A file system of [`DISK`] MiB, until it is dropped.
+/// A file system of [`DISK`] MiB, unmounted on drop.
 struct SmallDisk(PathBuf);
 
 impl SmallDisk {
-    /// None where nothing may be mounted.
+    /// None without the right to mount.
     fn mount(folder: &Path) -> Option<Self> {
         let path = folder.join("small-disk");
         std::fs::create_dir_all(&path).ok()?;
@@ -88,13 +88,13 @@ pub async fn fill_disk(round: &mut Round<'_>) {
     }
     round.is_faulty(true);
     let ballast = disk.0.join("ballast");
-    // dd fails when the disk is full, which is its purpose here.
+    // dd fails when the disk is full, which is intended here.
     let _ = as_service(Path::new("dd"))
         .args(["if=/dev/zero", "bs=64k", "status=none"])
         .arg(format!("of={}", ballast.display()))
         .stderr(std::process::Stdio::null())
         .status();
-    // Free room inside the tables would hide for a while that there is none on the disk.
+    // Free space inside the tables would hide for a while that the disk is full.
     let room = "INSERT INTO audit_log (action, subject, address, outcome)
                 SELECT 'sign_in', repeat('x', 250), 'local', 'ok' FROM generate_series(1, 100000)";
     let full = sqlx::query(room).execute(&mut db).await;
@@ -113,10 +113,10 @@ pub async fn fill_disk(round: &mut Round<'_>) {
     execute(&mut db, "DROP TABLESPACE small".to_owned()).await;
 }
 
-/// What strangers were told, and how long it took.
+/// Statuses of responses, with their durations.
 type Told = Vec<(u16, Duration)>;
 
-/// Has each of `people` react to `snack` again and again until `until`.
+/// Makes each of `people` react to `snack` again and again until `until`.
 fn react(round: &Round<'_>, people: &[Person], snack: &Snack, until: Instant) -> JoinSet<Told> {
     let mut tasks = JoinSet::new();
     for person in people {
@@ -139,8 +139,8 @@ fn react(round: &Round<'_>, people: &[Person], snack: &Snack, until: Instant) ->
     tasks
 }
 
-/// Deletes a member and a snack by hand while both are in use. The clients of the round notice nothing: that holds for every
-/// response that they get.
+/// Deletes a member and a snack by hand while both are in use. The clients of the round are not affected, which their
+/// records show.
 pub async fn delete_rows(round: &mut Round<'_>) {
     let mut db = round.stack.connect().await;
     let (people, snack) = round.cast.strangers(&mut db, STRANGERS).await;
@@ -168,7 +168,7 @@ pub async fn delete_rows(round: &mut Round<'_>) {
     }
 }
 
-/// Locks a snack by hand for seconds. Those who react to it are told to come back; all others go on as before.
+/// Locks a snack by hand for seconds. Reactions to it get 503, and all others go on as before.
 pub async fn lock_row(round: &mut Round<'_>) {
     let mut db = round.stack.connect().await;
     let (people, locked) = round.cast.strangers(&mut db, STRANGERS).await;

@@ -1,4 +1,4 @@
-//! Clients that use up what the server has: connections, buffers, memory.
+//! Clients that exhaust connections, buffers or memory of the server.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -12,14 +12,15 @@ use tokio::{
 
 use crate::{process::promised, rounds::Round};
 
-/// Within what time a connection is closed whose client reads nothing: 30 s without progress, and the time until then.
+/// Time within which the connection of a client that does not read is closed: 30 s without progress, and the time
+/// before.
 const CLOSED_WITHIN: Duration = promised(Duration::from_secs(45));
-/// The most that the server may grow by, in MiB.
+/// Limit for the growth of the server's memory, in MiB.
 const ROOM: u64 = 128;
 /// Requests that are sent at once on a connection.
 const PIPELINED: usize = 60;
 
-/// The memory that a server holds, in MiB.
+/// Resident memory of the server, in MiB.
 fn resident(pid: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("the server");
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a figure");
@@ -33,7 +34,7 @@ async fn connect(port: u16, host: u8) -> Option<TcpStream> {
     socket.connect(SocketAddr::from(([127, 0, 0, 1], port))).await.ok()
 }
 
-/// Sends `bytes` from many connections and hands these out, unread. The largest memory meanwhile, in MiB.
+/// Sends `bytes` on many connections, and returns these unread with the peak of the server's memory in MiB.
 async fn send(port: u16, pid: u32, bytes: &[u8], connections: usize) -> (Vec<TcpStream>, u64) {
     let mut tasks = JoinSet::new();
     let (mut open, mut peak) = (Vec::new(), resident(pid));
@@ -41,7 +42,7 @@ async fn send(port: u16, pid: u32, bytes: &[u8], connections: usize) -> (Vec<Tcp
         let bytes = bytes.to_vec();
         tasks.spawn(async move {
             let mut stream = connect(port, u8::try_from(number % 8 + 2).unwrap_or(2)).await?;
-            // The server stops reading where nobody reads from it.
+            // The server stops reading from a client that does not read.
             let _ = timeout(Duration::from_millis(300), stream.write_all(&bytes)).await;
             Some(stream)
         });
@@ -54,7 +55,7 @@ async fn send(port: u16, pid: u32, bytes: &[u8], connections: usize) -> (Vec<Tcp
     (open, peak.max(resident(pid)))
 }
 
-/// Clients that pipeline requests and do not read: ordinary clients go on, and the connections are closed in time.
+/// Clients that pipeline requests and do not read: other clients are served, and the connections are closed in time.
 pub async fn read_slowly(round: &mut Round<'_>, full: bool) {
     let (port, pid) = (round.stack.servers[0].port, round.stack.servers[0].process().pid());
     let before = resident(pid);
@@ -68,7 +69,7 @@ pub async fn read_slowly(round: &mut Round<'_>, full: bool) {
     if !full {
         return;
     }
-    // The first read would be progress: a connection shows that it has ended by not taking any more bytes.
+    // A read would count as progress, so the end of a connection is recognised by its error state.
     let deadline = Instant::now() + CLOSED_WITHIN;
     let mut ends = JoinSet::new();
     for stream in open {
@@ -95,7 +96,7 @@ pub async fn read_slowly(round: &mut Round<'_>, full: bool) {
     }
 }
 
-/// Bodies and names made to take memory, all at once: the server stays below its ceiling, and ordinary clients go on.
+/// Bodies and names that are made to take memory: the server stays below its limit, and other clients are served.
 pub async fn take_memory(round: &mut Round<'_>) {
     let (port, pid) = (round.stack.servers[0].port, round.stack.servers[0].process().pid());
     let before = resident(pid);

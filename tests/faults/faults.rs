@@ -1,4 +1,4 @@
-//! The faults: what is broken, what must hold meanwhile, and how it is mended.
+//! Faults: each breaks something, checks what must hold meanwhile, and repairs it.
 
 use std::time::Duration;
 
@@ -12,16 +12,16 @@ use crate::{
     stack::Memory,
 };
 
-/// Within what time a server is healthy again after PostgreSQL is.
+/// Time within which a server is healthy after PostgreSQL is.
 const HEALTHY_WITHIN: Duration = promised(Duration::from_secs(2));
-/// Within what time a server ends after SIGTERM.
+/// Time within which a server ends after SIGTERM.
 const STOPS_WITHIN: Duration = Duration::from_secs(15);
-/// Within what time an outage shows.
+/// Time within which readiness shows an outage.
 pub const SHOWS_WITHIN: Duration = promised(Duration::from_secs(3));
-/// Enough for a server to start on a busy machine.
+/// Time for a server to start on a busy machine.
 const STARTS_WITHIN: Duration = Duration::from_secs(30);
 
-/// Kills one server; where there are others, they work alone for a while.
+/// Kills one server. The others, if there are any, work alone for a while.
 pub async fn kill_server(round: &mut Round<'_>) {
     let count = round.stack.servers.len();
     let victim = round.rng.usize(..count);
@@ -39,7 +39,7 @@ async fn restart(round: &mut Round<'_>, server: usize) {
     }
 }
 
-/// Kills Redis, which comes back with more or less of what it knew.
+/// Kills Redis, which restarts with none, all or some of its data.
 pub async fn kill_redis(round: &mut Round<'_>) {
     let memory = [Memory::Lost, Memory::Kept, Memory::RolledBack][round.index % 3];
     if memory == Memory::RolledBack {
@@ -54,7 +54,7 @@ pub async fn kill_redis(round: &mut Round<'_>) {
     round.is_faulty(false);
 }
 
-/// Kills PostgreSQL, all of it or one process, which makes it recover by itself.
+/// Kills PostgreSQL, or one of its processes, which makes it recover by itself.
 pub async fn kill_postgres(round: &mut Round<'_>) {
     round.is_faulty(true);
     if round.index.is_multiple_of(2) {
@@ -67,7 +67,7 @@ pub async fn kill_postgres(round: &mut Round<'_>) {
         let recovered =
             eventually(STARTS_WITHIN, async || begun_with(round).await.is_some_and(|now| Some(now) != began)).await;
         if !recovered {
-            // There was none to be killed: nothing to recover from.
+            // Without a backend to kill there is nothing to recover from.
             round.complain("PostgreSQL did not recover");
         }
     }
@@ -76,7 +76,7 @@ pub async fn kill_postgres(round: &mut Round<'_>) {
     round.is_faulty(false);
 }
 
-/// When PostgreSQL last loaded its settings, which recovery begins with anew: its listening processes start afresh.
+/// Start of the checkpointer, which PostgreSQL restarts after a crash.
 async fn begun(round: &Round<'_>) -> Option<String> {
     begun_with(round).await
 }
@@ -104,7 +104,7 @@ pub async fn becomes_healthy(round: &mut Round<'_>) {
     }
 }
 
-/// Cuts Redis off. Nobody gets an error for it: that holds for every answer of the round, and ready stays green.
+/// Cuts Redis off. Requests still succeed, which the clients check, and the server stays ready.
 pub async fn cut_redis(round: &mut Round<'_>, mode: Mode) {
     let mode = long_or_short(round, mode);
     round.is_faulty(true);
@@ -119,12 +119,12 @@ pub async fn cut_redis(round: &mut Round<'_>, mode: Mode) {
     round.is_faulty(false);
 }
 
-/// Every other black hole is a short one, after which what was sent arrives.
+/// Every second black hole is a short one, after which the bytes arrive.
 fn long_or_short(round: &Round<'_>, mode: Mode) -> Mode {
     if mode == Mode::BlackHole && round.index % 2 == 1 { Mode::Hold } else { mode }
 }
 
-/// Cuts PostgreSQL off: ready turns red, and green soon after the end.
+/// Cuts PostgreSQL off: the server is not ready, and is ready again soon after the end.
 pub async fn cut_postgres(round: &mut Round<'_>, mode: Mode) {
     let mode = long_or_short(round, mode);
     round.is_faulty(true);
@@ -140,7 +140,7 @@ pub async fn cut_postgres(round: &mut Round<'_>, mode: Mode) {
     round.is_faulty(false);
 }
 
-/// SIGTERM: ready turns red, what was accepted is answered, the last flush is done, and the exit code is 0.
+/// SIGTERM: the server is not ready, accepted requests get their response, the last flush runs, and the exit code is 0.
 pub async fn stop_server(round: &mut Round<'_>) {
     let pid = round.stack.servers[0].process().pid();
     let since = Instant::now();
@@ -170,11 +170,11 @@ pub async fn stop_server(round: &mut Round<'_>) {
     restart(round, 0).await;
 }
 
-/// A second signal ends the server at once, whatever is under way.
+/// A second signal ends the server at once.
 pub async fn signal_twice(round: &mut Round<'_>) {
     let port = round.stack.servers[0].port;
     let mut slow = TcpStream::connect(("127.0.0.1", port)).await.expect("a connection");
-    // A body that does not come keeps the server from stopping.
+    // A request without the rest of its body keeps the server from ending.
     let head =
         "POST /auth/logout HTTP/1.1\r\nhost: faults\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n{";
     slow.write_all(head.as_bytes()).await.expect("half a request");

@@ -1,4 +1,4 @@
-//! Who plays, and with what: users, snacks and tokens, prepared past the server.
+//! Fixtures of the rounds: users, snacks and tokens, inserted past the server.
 
 use std::collections::HashMap;
 
@@ -12,32 +12,31 @@ use uuid::Uuid;
 
 use crate::stack::Stack;
 
-/// How many members react, order and refresh.
+/// Members, who react, order and refresh tokens.
 const MEMBERS: i64 = 24;
-/// How many admins move orders and promote and demote each other.
+/// Admins, who move orders and promote and demote each other.
 const ADMINS: i64 = 4;
-/// How many snacks all members react to.
+/// Snacks that all members react to.
 const SHARED: i64 = 6;
-/// How many snacks all members order.
+/// Snacks that all members order.
 const WARES: i64 = 8;
-/// How many sign-ins a member begins a round with.
+/// Sessions of each member at the start of a round.
 const SIGN_INS: usize = 3;
 
-/// Somebody with an access token.
+/// A user with an access token.
 #[derive(Clone, Debug)]
 pub struct Person {
     pub id: i64,
     pub access: String,
 }
 
-/// A snack.
 #[derive(Clone, Debug)]
 pub struct Snack {
     pub id: i64,
     pub uid: Uuid,
 }
 
-/// A sign-in with its first refresh token.
+/// A session with its first refresh token.
 #[derive(Clone, Debug)]
 pub struct SignIn {
     pub id: Uuid,
@@ -52,20 +51,20 @@ pub struct OpenOrder {
     pub status: String,
 }
 
-/// Everybody, and what is there for them.
+/// All fixtures.
 pub struct Cast {
     pub members: Vec<Person>,
     pub admins: Vec<Person>,
     /// All members react to these.
     pub shared: Vec<Snack>,
-    /// Each member reacts to one of these alone, so that the counts in an answer are known exactly.
+    /// Each member reacts to one of these alone, so that the counts of each response are known exactly.
     pub own: Vec<Snack>,
     /// All members order these.
     pub wares: Vec<Snack>,
     keys: Keys,
 }
 
-/// What stands in the tables when a round begins.
+/// The rows at the start of a round.
 #[derive(Default)]
 pub struct Baseline {
     /// By snack and user.
@@ -82,7 +81,7 @@ impl Cast {
         let environment: Environment = stack.settings().into_iter().collect();
         let keys = Keys::new(&Config::read(&environment).expect("sound settings"));
         let mut db = stack.connect().await;
-        // Nobody signs in with a password here.
+        // No password is used here.
         let people: Vec<(i64, bool)> = sqlx::query_as(
             "INSERT INTO users (email, email_key, name, name_key, password_hash, member_type)
              SELECT n || '@faults.example', n || '@faults.example', 'person ' || n, 'person ' || n, '',
@@ -116,9 +115,9 @@ impl Cast {
         }
     }
 
-    /// Fresh sign-ins for every member, in the order of [`Cast::members`].
+    /// New sessions for every member, in the order of the members.
     pub async fn sign_in(&self, db: &mut PgConnection) -> Vec<Vec<SignIn>> {
-        // Of whole seconds, as the token has it.
+        // In whole seconds, as in the token.
         let expires_at = DateTime::from_timestamp((Utc::now() + Duration::days(1)).timestamp(), 0).unwrap_or_default();
         let (mut users, mut ids, mut jtis) = (Vec::new(), Vec::new(), Vec::new());
         let mut sign_ins = Vec::new();
@@ -149,7 +148,7 @@ impl Cast {
         sign_ins
     }
 
-    /// `count` further members and a further snack, of whom and of which the check of a round knows nothing.
+    /// `count` further members and a further snack, which the check of a round ignores.
     pub async fn strangers(&self, db: &mut PgConnection, count: i64) -> (Vec<Person>, Snack) {
         let name = Uuid::new_v4().to_string();
         let people: Vec<i64> = sqlx::query_scalar(
@@ -172,14 +171,14 @@ impl Cast {
         (people.into_iter().map(person).collect(), Snack { id, uid })
     }
 
-    /// The name of a refresh token.
+    /// The id of a refresh token.
     pub fn jti(&self, token: &str) -> Option<Uuid> {
         Some(self.keys.verify(token, TokenType::Refresh).ok()?.jti)
     }
 }
 
 impl Baseline {
-    /// What stands in the tables now.
+    /// Reads the present rows.
     pub async fn read(db: &mut PgConnection) -> sqlx::Result<Self> {
         let reactions: Vec<(i64, i64, String)> =
             sqlx::query_as("SELECT snack_id, user_id, type::text FROM snack_reactions").fetch_all(&mut *db).await?;

@@ -1,4 +1,4 @@
-//! A member at work: reacts, orders, refreshes, reads.
+//! A member's workload: reactions, orders, refreshes and reads.
 
 use std::{
     sync::Arc,
@@ -16,23 +16,22 @@ use crate::{
     rng::pick,
 };
 
-/// How old a change is that an answer must count. One that committed while a flush was at work is counted by the next, and so
-/// is one of which Redis was not told; a flush comes every 100 ms, on a busy machine a little later, but not while Postgres
-/// is away.
+/// Age of a change that a response must count. One that committed during a flush is counted by the next flush, and so
+/// is one that Redis missed. A flush runs every 100 ms, on a busy machine a little later, and not while Postgres is
+/// unreachable.
 const SETTLED: Duration = Duration::from_millis(600);
 
-/// A member: reacts, orders, refreshes, reads.
 pub struct Member {
     pub client: Client,
-    /// Its place in the cast, which is that of its own snack.
+    /// Index among the members, which is also that of the member's own snack.
     pub number: usize,
-    /// Sign-ins that are still to be used.
+    /// Sessions that are not used yet.
     pub sign_ins: Vec<SignIn>,
-    /// The one in use, by its place in the record, and its last token.
+    /// The present session: its index in the record, and its last token.
     pub family: Option<(usize, String)>,
-    /// The key of an order whose answer was lost.
+    /// The key of an order without a response.
     pub retry: Option<String>,
-    /// How many keys it has used.
+    /// Number of used keys.
     pub keys: usize,
 }
 
@@ -57,7 +56,7 @@ impl Member {
         }
     }
 
-    /// Likes, hates, or takes it back; what must come of it follows from what was told last.
+    /// Likes, hates, or cancels. The expected response follows from the last acknowledged state.
     async fn react(&mut self, snack: &Snack) {
         let client = &mut self.client;
         let wanted = *pick(&mut client.rng, &[Some("like"), Some("hate"), None]);
@@ -114,7 +113,7 @@ impl Member {
         }
     }
 
-    /// Orders one to three snacks under a key; an order whose answer was lost is asked for again under the same.
+    /// Orders one to three snacks with a key. An order without a response is repeated with the same key.
     async fn order(&mut self) {
         let client = &mut self.client;
         let key = if let Some(key) = self.retry.take() {
@@ -167,7 +166,7 @@ impl Member {
         }
     }
 
-    /// Exchanges the refresh token, now and then the same one twice at once.
+    /// Exchanges the refresh token, sometimes the same one twice at once.
     async fn refresh(&mut self) {
         let client = &mut self.client;
         let (at, token) = if let Some(family) = self.family.take() {
@@ -228,7 +227,7 @@ impl Member {
         }
     }
 
-    /// Reads this and that.
+    /// Reads one of several resources.
     async fn look(&mut self) {
         let client = &mut self.client;
         let own = client.ground.cast.own[self.number].uid;
@@ -242,7 +241,7 @@ impl Member {
     }
 }
 
-/// Notes an acknowledged order, and tells the admins of a new one.
+/// Records an acknowledged order, and adds a new one to the admins' list.
 fn ordered(client: &mut Client, key: &str, uid: Uuid, body: &Value) {
     let Some(asked) = client.record.orders.get_mut(key) else {
         return;

@@ -1,4 +1,4 @@
-//! Clients without manners: those that hang up, and those that never get done.
+//! Misbehaving clients: those that disconnect early, and those that never finish a request.
 
 use std::{
     sync::Arc,
@@ -22,16 +22,16 @@ use crate::{
     workload,
 };
 
-/// How many hang up at the same time.
+/// Clients that disconnect at the same time.
 const AT_ONCE: usize = 40;
-/// Within what time a slow client is shown out.
+/// Time within which a slow client is disconnected.
 const SHOWN_OUT_WITHIN: Duration = Duration::from_secs(15);
-/// How long the ordinary clients are watched without the slow ones.
+/// Time for which the ordinary clients are measured without the slow ones.
 const ORDINARY: Duration = Duration::from_secs(3);
-/// Below this a p99 says more about the machine than about the server.
+/// Below this a p99 depends on the machine more than on the server.
 const QUICK: Duration = Duration::from_millis(60);
 
-/// A request as it goes over the wire.
+/// A request as bytes.
 fn request(method: &str, path: &str, access: &str, more: &str, body: &str) -> String {
     format!(
         "{method} {path} HTTP/1.1\r\nhost: faults\r\nauthorization: Bearer {access}\r\ncontent-type: application/json\r\n{more}\
@@ -40,8 +40,8 @@ fn request(method: &str, path: &str, access: &str, more: &str, body: &str) -> St
     )
 }
 
-/// `count` requests whose clients hang up before, while or after they are done. Each may have been done; none may be half
-/// done, and no connection of the server's may stay inside a transaction.
+/// `count` requests whose clients disconnect before, while or after they are processed. Each may have succeeded, none
+/// may be half done, and no connection to the database may stay inside a transaction.
 pub async fn hang_up(mut round: Round<'_>, count: usize) -> Report {
     let mut record = Record::default();
     for ((snack, user), told) in &round.baseline.reactions {
@@ -70,7 +70,7 @@ pub async fn hang_up(mut round: Round<'_>, count: usize) -> Report {
         }
     }
     while under_way.join_next().await.is_some() {}
-    // Whoever hung up took nothing from the others.
+    // The other clients are not affected.
     let since = Instant::now();
     if !round.stack.servers[0].is_ready().await || since.elapsed() > Duration::from_secs(2) {
         round.complain(format!("not ready {:?} after the last client had hung up", since.elapsed()));
@@ -78,7 +78,7 @@ pub async fn hang_up(mut round: Round<'_>, count: usize) -> Report {
     round.settle(record).await
 }
 
-/// A reaction, an order or a transition, noted as one that may have been done.
+/// A reaction, an order or a transition, recorded as an unknown outcome.
 fn cancelled(ground: &Ground, rng: &mut Rng, record: &mut Record, number: usize) -> String {
     let cast = Arc::clone(&ground.cast);
     match rng.usize(..3) {
@@ -114,8 +114,8 @@ fn cancelled(ground: &Ground, rng: &mut Rng, record: &mut Record, number: usize)
     }
 }
 
-/// `count` clients with slow headers and as many with slow bodies: each is shown out in time, and the ordinary ones hardly
-/// notice.
+/// `count` clients with slow headers and as many with slow bodies: each is disconnected in time, and the ordinary
+/// clients are hardly affected.
 pub async fn be_slow(mut round: Round<'_>, count: usize) -> Report {
     // The ordinary clients alone, first.
     round.is_faulty(true);
@@ -161,7 +161,8 @@ pub async fn be_slow(mut round: Round<'_>, count: usize) -> Report {
     report
 }
 
-/// Sends `head`, then a byte every second until the server ends the connection; how long that took, none when it never did.
+/// Sends `head`, then a byte every second until the server closes the connection. Returns the time this took, or
+/// nothing when it never did.
 async fn drip(port: u16, head: &str) -> Option<Duration> {
     let mut connection = TcpStream::connect(("127.0.0.1", port)).await.ok()?;
     let since = Instant::now();
@@ -170,7 +171,7 @@ async fn drip(port: u16, head: &str) -> Option<Duration> {
     while since.elapsed() < SHOWN_OUT_WITHIN + Duration::from_secs(3) {
         match timeout(Duration::from_secs(1), connection.read(&mut answer)).await {
             Ok(Ok(0) | Err(_)) => return Some(since.elapsed()),
-            // An answer does not count: the connection has to end.
+            // A response does not count: the connection has to end.
             Ok(Ok(_)) => {}
             Err(_a_second_has_passed) => {
                 if connection.write_all(b" ").await.is_err() {

@@ -1,4 +1,4 @@
-//! A round: load, a fault, its end, quiet, and the check.
+//! A round: load, a fault, its end, convergence, and the check.
 
 use std::{
     sync::{
@@ -25,25 +25,25 @@ use crate::{
     workload,
 };
 
-/// How long PostgreSQL leaves a transaction open whose client has fallen silent (`idle_in_transaction_session_timeout`).
+/// Time after which PostgreSQL ends a transaction whose client is silent (`idle_in_transaction_session_timeout`).
 const IDLE_TRANSACTION: Duration = Duration::from_secs(10);
-/// How long a request that was told a 503 may still wait for a connection to be done on.
+/// Time that a request with a 503 may still wait for a connection and succeed.
 const LATE: Duration = Duration::from_millis(2200);
 
-/// Within what time the clients of a round without a fault get a few hundred answers, even on a busy machine.
+/// Time within which the clients get a few hundred responses without a fault, on a busy machine.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(30);
 
-/// What came of a round.
+/// The result of a round.
 #[derive(Default)]
 pub struct Report {
     pub record: Record,
-    /// How long it took to converge after the traffic had stopped.
+    /// Time to converge after traffic has stopped.
     pub healed: Duration,
-    /// Figures that the table has no column for.
+    /// Figures without a column in the table.
     pub notes: Vec<String>,
 }
 
-/// The stage of a round.
+/// A running round.
 pub struct Round<'a> {
     pub kind: Kind,
     pub index: usize,
@@ -57,7 +57,7 @@ pub struct Round<'a> {
 }
 
 impl<'a> Round<'a> {
-    /// Reads the baseline and sets the clients to work.
+    /// Reads the baseline and starts the clients.
     pub async fn begin(kind: Kind, index: usize, seed: u64, stack: &'a mut Stack, cast: &Arc<Cast>) -> Self {
         let mut rng = rng::seeded(seed, &format!("{kind} {index}"));
         stack.go_past_proxies(kind == Kind::SignIn);
@@ -68,7 +68,7 @@ impl<'a> Round<'a> {
         let ground = Arc::new(Ground {
             cast: Arc::clone(cast),
             urls: stack.urls(),
-            // Half of the clients that meet a stop open a connection for each request.
+            // Half of the clients in a shutdown open a connection for each request.
             http: http(kind != Kind::Stop || index.is_multiple_of(2)),
             stop: AtomicBool::new(false),
             faulty: AtomicBool::new(false),
@@ -76,7 +76,7 @@ impl<'a> Round<'a> {
             answered: AtomicUsize::new(0),
             may_be_unavailable: kind.hits_postgres(),
             may_lose_answers: kind.kills_servers(),
-            // Of 28 clients: about 200 requests a second, or as many as go.
+            // About 200 requests a second from 28 clients, or as many as possible.
             think: if kind == Kind::Stop { 270 } else { 30 },
             orders: Mutex::new(std::mem::take(&mut baseline.open_orders)),
             name: format!("{kind}-{index}-{}", uuid::Uuid::new_v4().simple()),
@@ -93,8 +93,8 @@ impl<'a> Round<'a> {
         sleep(Duration::from_millis(self.rng.usize(milliseconds.start..milliseconds.end) as u64)).await;
     }
 
-    /// Lets the clients work until so many more of their requests have been answered. On a machine that is busy that takes its
-    /// time; a round with hardly any requests would prove nothing.
+    /// Lets the clients work until this many more of their requests have got a response. A round with hardly any
+    /// requests would prove nothing, and on a busy machine they take time.
     pub async fn answers(&mut self, count: std::ops::Range<usize>) {
         let until = self.ground.answered.load(Ordering::Relaxed) + self.rng.usize(count.start..count.end);
         let ground = Arc::clone(&self.ground);
@@ -103,32 +103,32 @@ impl<'a> Round<'a> {
         }
     }
 
-    /// Notes when the fault begins and ends.
+    /// Records the start or the end of the fault.
     pub fn is_faulty(&self, faulty: bool) {
         *self.ground.mended.lock().unwrap_or_else(PoisonError::into_inner) = (!faulty).then(Instant::now);
         self.ground.faulty.store(faulty, Ordering::Relaxed);
     }
 
-    /// Notes a violation.
     pub fn complain(&mut self, what: impl Into<String>) {
         self.violations.push(what.into());
     }
 
-    /// Stops the clients, waits for quiet and checks.
+    /// Stops the clients, waits for convergence and checks.
     pub async fn end(mut self) -> Report {
         let clients = std::mem::take(&mut self.clients);
         let record = workload::finish(&self.ground, clients).await;
         self.settle(record).await
     }
 
-    /// Waits for quiet and holds `record` against the rows.
+    /// Waits for convergence and compares `record` with the rows.
     pub async fn settle(mut self, mut record: Record) -> Report {
         if self.kind.hits_postgres() {
-            // Nothing tells from outside when such a request has given up.
+            // The end of such a request is not visible from outside.
             sleep(LATE).await;
         }
         if self.kind == Kind::Postgres(Mode::Delay) {
-            // What the server has given up may still be on its way to Postgres, which does it when it arrives.
+            // A request that the server has aborted may still be on its way to Postgres, which executes it when it
+            // arrives.
             sleep(DELAY).await;
         }
         let patience = promised(2 * RECONCILE)
@@ -146,7 +146,7 @@ impl<'a> Round<'a> {
     }
 }
 
-/// Plays one round.
+/// Runs one round.
 pub async fn play(kind: Kind, index: usize, seed: u64, full: bool, stack: &mut Stack, cast: &Arc<Cast>) -> Report {
     let mut round = Round::begin(kind, index, seed, stack, cast).await;
     match kind {

@@ -1,4 +1,4 @@
-//! At the door: what a stranger learns from how long a refusal takes, and what a crowd that signs in costs everybody else.
+//! Sign-in under attack: the timing of failed sign-ins, and the cost of many sign-ins for other requests.
 
 use std::{
     sync::{
@@ -23,16 +23,16 @@ const PASSWORD: &str = "what they all chose";
 const KNOWN: &str = "known@faults.example";
 const RESIGNED: &str = "resigned@faults.example";
 const UNKNOWN: &str = "unknown@faults.example";
-/// How many sign in at the same time.
+/// Users who sign in at the same time.
 const CROWD: usize = 50;
-/// How many read the list of snacks meanwhile, and how long they pause.
+/// Clients that read the list of snacks meanwhile, and their pause.
 const READERS: usize = 4;
 const PAUSE: Duration = Duration::from_millis(20);
-/// How often, and how long each time, the readers are watched without and with the crowd.
+/// Number and duration of the measurements without and with the sign-ins.
 const TURNS: usize = 5;
 const TURN: Duration = Duration::from_secs(3);
 
-/// Times `samples` refusals of each kind, then the readers without and beside the crowd.
+/// Measures `samples` failed sign-ins of each kind, then the readers without and with the sign-ins.
 pub async fn play(mut round: Round<'_>, samples: usize) -> Report {
     let hash = hash_blocking(PASSWORD).expect("a hash");
     sqlx::query(
@@ -47,7 +47,7 @@ pub async fn play(mut round: Round<'_>, samples: usize) -> Report {
     .expect("users");
     let mut record = Record::default();
     let mut notes = vec![refusals(&mut round, &mut record, samples).await];
-    // Of a debug build no figure says anything.
+    // Timings of a debug build are not meaningful.
     if !cfg!(debug_assertions) {
         notes.push(crowd(&mut round, &mut record).await);
     }
@@ -56,12 +56,12 @@ pub async fn play(mut round: Round<'_>, samples: usize) -> Report {
     report
 }
 
-/// Each signs in for themselves: one user's sign-ins would wait for each other at the row.
+/// One user each: sign-ins of one user would wait for each other's row lock.
 fn one_of_crowd(number: usize) -> String {
     format!("crowd-{number}@faults.example")
 }
 
-/// Tries to sign in; the status and how long it took.
+/// Tries to sign in, and returns the status and the duration.
 async fn sign_in(ground: &Ground, email: &str, password: &str) -> (Option<StatusCode>, Duration) {
     let started = Instant::now();
     let body = json!({"username": email, "password": password});
@@ -80,7 +80,7 @@ async fn refusals(round: &mut Round<'_>, record: &mut Record, samples: usize) ->
     let tries = [(UNKNOWN, PASSWORD), (KNOWN, "not what they chose"), (RESIGNED, PASSWORD)];
     let mut times = [const { Vec::new() }; 3];
     for sample in 0..samples * tries.len() {
-        // Interleaved, and each after each of the others.
+        // Interleaved, so that each kind follows each other kind.
         let at = (sample + sample / tries.len()) % tries.len();
         let (email, password) = tries[at];
         let (status, took) = sign_in(&round.ground, email, password).await;
@@ -94,7 +94,7 @@ async fn refusals(round: &mut Round<'_>, record: &mut Record, samples: usize) ->
     let medians = times.map(|times| percentile(&times, 50));
     let (quickest, slowest) = (medians.iter().min().copied(), medians.iter().max().copied());
     let (quickest, slowest) = (quickest.unwrap_or_default(), slowest.unwrap_or_default());
-    // A few samples tell a hash that was left out, not more.
+    // A few samples show a missing hash and no smaller difference.
     let tolerance = if samples >= 500 { 0.05 } else { 0.5 };
     let spread = slowest.as_secs_f64() / quickest.as_secs_f64() - 1.0;
     if spread > tolerance {
@@ -127,7 +127,7 @@ async fn crowd(round: &mut Round<'_>, record: &mut Record) -> String {
     )
 }
 
-/// The p99 of the readers while `crowd` people sign in over and over, and how many times they did.
+/// The p99 of the readers while `crowd` users sign in repeatedly, and the number of sign-ins.
 async fn readers(round: &mut Round<'_>, record: &mut Record, crowd: usize) -> (Duration, usize) {
     let stop = Arc::new(AtomicBool::new(false));
     let mut signing_in = JoinSet::new();

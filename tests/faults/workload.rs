@@ -1,5 +1,5 @@
-//! What members and admins do all round long. A client does one thing after another, so that it knows what must come of it;
-//! what it does follows from its seed.
+//! The workload of members and admins. A client sends one request after another, so that it knows the expected
+//! responses. The seed determines its decisions.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::{
     record::{Reaction, Record},
 };
 
-/// Everybody at work until [`Ground::stop`].
+/// Starts all clients.
 pub fn begin(ground: &Arc<Ground>, baseline: &Baseline, sign_ins: Vec<Vec<SignIn>>, rng: &mut Rng) -> JoinSet<Record> {
     let mut clients = JoinSet::new();
     let cast = Arc::clone(&ground.cast);
@@ -41,7 +41,7 @@ pub fn begin(ground: &Arc<Ground>, baseline: &Baseline, sign_ins: Vec<Vec<SignIn
     clients
 }
 
-/// Waits for all clients and puts their records together.
+/// Stops all clients and merges their records.
 pub async fn finish(ground: &Ground, mut clients: JoinSet<Record>) -> Record {
     ground.stop.store(true, std::sync::atomic::Ordering::Relaxed);
     let mut all = Record::default();
