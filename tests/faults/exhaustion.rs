@@ -10,13 +10,13 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use crate::{process::promised, rounds::Round};
+use crate::{process::time_limit, rounds::Round};
 
 /// Time within which the connection of a client that does not read is closed: 30 s without progress, and the time
 /// before.
-const CLOSED_WITHIN: Duration = promised(Duration::from_secs(45));
+const CLOSED_WITHIN: Duration = time_limit(Duration::from_secs(45));
 /// Limit for the growth of the server's memory, in MiB.
-const ROOM: u64 = 128;
+const MEMORY_LIMIT: u64 = 128;
 /// Requests that are sent at once on a connection.
 const PIPELINED: usize = 60;
 
@@ -62,10 +62,10 @@ pub async fn read_slowly(round: &mut Round<'_>, full: bool) {
     let count = if full { 2000 } else { 200 };
     let requests = "GET /openapi.json HTTP/1.1\r\nhost: faults\r\n\r\n".repeat(PIPELINED);
     let (open, peak) = send(port, pid, requests.as_bytes(), count).await;
-    if peak.saturating_sub(before) > ROOM {
-        round.complain(format!("the server grew by {} MiB with {count} clients that do not read", peak - before));
+    if peak.saturating_sub(before) > MEMORY_LIMIT {
+        round.add_violation(format!("the server grew by {} MiB with {count} clients that do not read", peak - before));
     }
-    round.answers(100..300).await;
+    round.wait_for_responses(100..300).await;
     if !full {
         return;
     }
@@ -92,7 +92,7 @@ pub async fn read_slowly(round: &mut Round<'_>, full: bool) {
     let ends = ends.join_all().await;
     let standing = ends.iter().filter(|ended| !**ended).count();
     if standing > 0 {
-        round.complain(format!("{standing} of {} connections stand after {CLOSED_WITHIN:?}", ends.len()));
+        round.add_violation(format!("{standing} of {} connections stand after {CLOSED_WITHIN:?}", ends.len()));
     }
 }
 
@@ -100,14 +100,14 @@ pub async fn read_slowly(round: &mut Round<'_>, full: bool) {
 pub async fn take_memory(round: &mut Round<'_>) {
     let (port, pid) = (round.stack.servers[0].port, round.stack.servers[0].process().pid());
     let before = resident(pid);
-    let access = round.cast.members[0].access.clone();
+    let access = round.fixtures.members[0].access.clone();
     let request = |path: &str, length: usize, body: &str| {
         format!(
             "POST {path} HTTP/1.1\r\nhost: faults\r\nauthorization: Bearer {access}\r\ncontent-type: application/json\r\n\
              idempotency-key: ceiling\r\ncontent-length: {length}\r\n\r\n{body}"
         )
     };
-    let uid = round.cast.wares[0].uid;
+    let uid = round.fixtures.menu[0].uid;
     let items = r#"{"":0},"#.repeat(9000);
     let tree = format!(r#"{{"snacks":[{{"uid":"{uid}","quantity":0}}],"x":[{items}0]}}"#);
     let name = json!({"username": "x".repeat(60_000), "password": "korea-snack-9"}).to_string();
@@ -118,17 +118,17 @@ pub async fn take_memory(round: &mut Round<'_>) {
         ("bodies that never end", request("/auth/token", 65_000, &"x".repeat(60_000))),
         ("bodies that are too large", request("/snacks", large.len(), &large)),
     ];
-    for (what, bytes) in attacks {
+    for (description, bytes) in attacks {
         let (mut open, peak) = send(port, pid, bytes.as_bytes(), 300).await;
         for stream in &mut open {
             let mut status = [0; 12];
             let _ = timeout(Duration::from_millis(20), stream.read_exact(&mut status)).await;
         }
         let peak = peak.max(resident(pid));
-        if peak.saturating_sub(before) > ROOM {
-            round.complain(format!("the server grew by {} MiB with {what}", peak - before));
+        if peak.saturating_sub(before) > MEMORY_LIMIT {
+            round.add_violation(format!("the server grew by {} MiB with {description}", peak - before));
         }
         drop(open);
-        round.answers(50..100).await;
+        round.wait_for_responses(50..100).await;
     }
 }

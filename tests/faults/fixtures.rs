@@ -19,13 +19,13 @@ const ADMINS: i64 = 4;
 /// Snacks that all members react to.
 const SHARED: i64 = 6;
 /// Snacks that all members order.
-const WARES: i64 = 8;
+const MENU: i64 = 8;
 /// Sessions of each member at the start of a round.
-const SIGN_INS: usize = 3;
+const SESSIONS: usize = 3;
 
 /// A user with an access token.
 #[derive(Clone, Debug)]
-pub struct Person {
+pub struct TestUser {
     pub id: i64,
     pub access: String,
 }
@@ -38,7 +38,7 @@ pub struct Snack {
 
 /// A session with its first refresh token.
 #[derive(Clone, Debug)]
-pub struct SignIn {
+pub struct NewSession {
     pub id: Uuid,
     pub jti: Uuid,
     pub token: String,
@@ -52,15 +52,15 @@ pub struct OpenOrder {
 }
 
 /// All fixtures.
-pub struct Cast {
-    pub members: Vec<Person>,
-    pub admins: Vec<Person>,
+pub struct Fixtures {
+    pub members: Vec<TestUser>,
+    pub admins: Vec<TestUser>,
     /// All members react to these.
     pub shared: Vec<Snack>,
     /// Each member reacts to one of these alone, so that the counts of each response are known exactly.
     pub own: Vec<Snack>,
     /// All members order these.
-    pub wares: Vec<Snack>,
+    pub menu: Vec<Snack>,
     keys: Keys,
 }
 
@@ -75,7 +75,7 @@ pub struct Baseline {
     pub last_audit: i64,
 }
 
-impl Cast {
+impl Fixtures {
     /// Fills the migrated database.
     pub async fn prepare(stack: &Stack) -> Self {
         let environment: Environment = stack.settings().into_iter().collect();
@@ -97,41 +97,41 @@ impl Cast {
             "INSERT INTO snacks (name, name_key, price) SELECT 'snack ' || n, 'snack ' || n, 1500
              FROM generate_series(1, $1) AS n ORDER BY n RETURNING id, uid",
         )
-        .bind(SHARED + MEMBERS + WARES)
+        .bind(SHARED + MEMBERS + MENU)
         .fetch_all(&mut db)
         .await
         .expect("snacks");
-        let person = |id| Person { id, access: keys.access(id).expect("a token") };
+        let user = |id| TestUser { id, access: keys.access(id).expect("a token") };
         let (admins, members): (Vec<_>, Vec<_>) = people.into_iter().partition(|(_, is_admin)| *is_admin);
         let mut snacks = snacks.into_iter().map(|(id, uid)| Snack { id, uid });
         let mut take = |count: i64| snacks.by_ref().take(usize::try_from(count).unwrap_or_default()).collect();
         Self {
-            members: members.into_iter().map(|(id, _)| person(id)).collect(),
-            admins: admins.into_iter().map(|(id, _)| person(id)).collect(),
+            members: members.into_iter().map(|(id, _)| user(id)).collect(),
+            admins: admins.into_iter().map(|(id, _)| user(id)).collect(),
             shared: take(SHARED),
             own: take(MEMBERS),
-            wares: take(WARES),
+            menu: take(MENU),
             keys,
         }
     }
 
     /// New sessions for every member, in the order of the members.
-    pub async fn sign_in(&self, db: &mut PgConnection) -> Vec<Vec<SignIn>> {
+    pub async fn create_sessions(&self, db: &mut PgConnection) -> Vec<Vec<NewSession>> {
         // In whole seconds, as in the token.
         let expires_at = DateTime::from_timestamp((Utc::now() + Duration::days(1)).timestamp(), 0).unwrap_or_default();
         let (mut users, mut ids, mut jtis) = (Vec::new(), Vec::new(), Vec::new());
-        let mut sign_ins = Vec::new();
+        let mut new_sessions = Vec::new();
         for member in &self.members {
             let mut own = Vec::new();
-            for _ in 0..SIGN_INS {
+            for _ in 0..SESSIONS {
                 let (id, jti) = (Uuid::new_v4(), Uuid::new_v4());
                 let token = self.keys.refresh(member.id, jti, expires_at).expect("a token");
                 users.push(member.id);
                 ids.push(id);
                 jtis.push(jti);
-                own.push(SignIn { id, jti, token });
+                own.push(NewSession { id, jti, token });
             }
-            sign_ins.push(own);
+            new_sessions.push(own);
         }
         sqlx::query(
             "WITH sign_in AS (INSERT INTO sign_ins (id, user_id) SELECT * FROM unnest($2::uuid[], $1::bigint[]) RETURNING id)
@@ -144,12 +144,12 @@ impl Cast {
         .bind(expires_at)
         .execute(db)
         .await
-        .expect("sign-ins");
-        sign_ins
+        .expect("sessions");
+        new_sessions
     }
 
     /// `count` further members and a further snack, which the check of a round ignores.
-    pub async fn strangers(&self, db: &mut PgConnection, count: i64) -> (Vec<Person>, Snack) {
+    pub async fn extra_users(&self, db: &mut PgConnection, count: i64) -> (Vec<TestUser>, Snack) {
         let name = Uuid::new_v4().to_string();
         let people: Vec<i64> = sqlx::query_scalar(
             "INSERT INTO users (email, email_key, name, name_key, password_hash)
@@ -167,8 +167,8 @@ impl Cast {
                 .fetch_one(db)
                 .await
                 .expect("a snack");
-        let person = |id| Person { id, access: self.keys.access(id).expect("a token") };
-        (people.into_iter().map(person).collect(), Snack { id, uid })
+        let user = |id| TestUser { id, access: self.keys.access(id).expect("a token") };
+        (people.into_iter().map(user).collect(), Snack { id, uid })
     }
 
     /// The id of a refresh token.

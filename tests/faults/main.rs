@@ -82,7 +82,7 @@ async fn main() -> ExitCode {
         println!("0 tests, 0 benchmarks");
         return ExitCode::SUCCESS;
     };
-    if !process::is_equipped() {
+    if !process::has_stores() {
         // Tests that get their stores from DATABASE_URL and REDIS_URL may run where none is installed.
         println!("\nfaults: PostgreSQL's server or Redis is not installed; `make faults` installs them");
         println!("\ntest result: ok. 0 passed; 0 failed; {} ignored; 0 measured; 0 filtered out", kind::ALL.len());
@@ -104,7 +104,7 @@ async fn run(arguments: &Arguments) -> (usize, usize) {
     let mut stack = stack::Stack::start().await;
     // The first server creates the schema.
     stack.serve(1).await;
-    let cast = Arc::new(fixtures::Cast::prepare(&stack).await);
+    let fixtures = Arc::new(fixtures::Fixtures::prepare(&stack).await);
     println!("\nseed {}, logs in {}\n", arguments.seed, stack.folder.display());
     println!(
         "{:<20} {:>6} {:>7} {:>9} {:>12} {:>8} {:>8} {:>12} {:>12} {:>10}",
@@ -122,12 +122,12 @@ async fn run(arguments: &Arguments) -> (usize, usize) {
     let (mut passed, mut failed) = (0, 0);
     for kind in &arguments.kinds {
         let count = if arguments.full { kind.full() } else { kind.short() };
-        let (mut all, mut healed, mut violations) = (Record::default(), Duration::ZERO, 0);
+        let (mut all, mut convergence_time, mut violations) = (Record::default(), Duration::ZERO, 0);
         let began = Instant::now();
         let mut lines = Vec::new();
         for index in 0..count {
-            let report = rounds::play(*kind, index, arguments.seed, arguments.full, &mut stack, &cast).await;
-            healed = healed.max(report.healed);
+            let report = rounds::run_round(*kind, index, arguments.seed, arguments.full, &mut stack, &fixtures).await;
+            convergence_time = convergence_time.max(report.convergence_time);
             let mut record = report.record;
             lines.extend(report.notes.into_iter().map(|note| format!("  {note}")));
             if record.violations.is_empty() {
@@ -137,23 +137,23 @@ async fn run(arguments: &Arguments) -> (usize, usize) {
             }
             // Many clients note the same violation at the same time.
             let mut times = BTreeMap::<&str, usize>::new();
-            for what in &record.violations {
-                *times.entry(what).or_default() += 1;
+            for description in &record.violations {
+                *times.entry(description).or_default() += 1;
             }
-            lines.extend(times.iter().map(|(what, times)| format!("  {kind} {index}: {times} x {what}")));
+            lines.extend(times.iter().map(|(description, times)| format!("  {kind} {index}: {times} x {description}")));
             violations += record.violations.len();
             // Only times and numbers are needed from here on.
             record.reactions.clear();
             record.orders.clear();
             record.transitions.clear();
             record.member_types.clear();
-            record.families.clear();
-            all.absorb(record);
+            record.sessions.clear();
+            all.merge(record);
         }
         let p99 = percentile(&all.reaction_times, 99);
         // Timings of a debug build are not meaningful.
-        let judged = !cfg!(debug_assertions) && matches!(kind, Kind::Redis(_) | Kind::RedisKill);
-        if judged && p99 > REACTION_P99 {
+        let is_measured = !cfg!(debug_assertions) && matches!(kind, Kind::Redis(_) | Kind::RedisKill);
+        if is_measured && p99 > REACTION_P99 {
             failed += 1;
             violations += 1;
             lines.push(format!("  {kind}: the p99 of reactions without Redis is {p99:?}"));
@@ -166,7 +166,7 @@ async fn run(arguments: &Arguments) -> (usize, usize) {
             all.acknowledged,
             all.refused,
             all.unknown,
-            healed.as_millis(),
+            convergence_time.as_millis(),
             violations
         );
         for line in &lines {

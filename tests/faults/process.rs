@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep};
 const POLL: Duration = Duration::from_millis(10);
 
 /// A time limit, three times as long for an unoptimised build.
-pub const fn promised(time: Duration) -> Duration {
+pub const fn time_limit(time: Duration) -> Duration {
     if cfg!(debug_assertions) { time.saturating_mul(3) } else { time }
 }
 
@@ -51,7 +51,7 @@ pub fn free_port() -> u16 {
 }
 
 /// Whether PostgreSQL and Redis are installed.
-pub fn is_equipped() -> bool {
+pub fn has_stores() -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     postgres_programs().is_some() && std::env::split_paths(&path).any(|folder| folder.join("redis-server").exists())
 }

@@ -24,35 +24,35 @@ pub enum Outcome {
 #[derive(Clone, Debug, Default)]
 pub struct Reaction {
     /// The last acknowledged state, or the one before the round: `like`, `hate`, none.
-    pub told: Option<String>,
+    pub acknowledged: Option<String>,
     /// States that requests without a response may have left.
-    pub floating: Vec<Option<String>>,
+    pub possible: Vec<Option<String>>,
     /// The last acknowledged change.
     pub changed: Option<Instant>,
 }
 
 impl Reaction {
     /// Whether `row` is one of the possible states.
-    pub fn may_be(&self, row: Option<&String>) -> bool {
-        self.told.as_ref() == row || self.floating.iter().any(|floating| floating.as_ref() == row)
+    pub fn allows(&self, row: Option<&String>) -> bool {
+        self.acknowledged.as_ref() == row || self.possible.iter().any(|possible| possible.as_ref() == row)
     }
 }
 
 /// An order that was requested under one key, possibly several times.
 #[derive(Clone, Debug)]
-pub struct Asked {
+pub struct RequestedOrder {
     pub user: i64,
     /// Snack and quantity, in the order in which they were sent.
     pub lines: Vec<(Uuid, i32)>,
     /// Uids in the responses.
-    pub told: Vec<Uuid>,
+    pub acknowledged: Vec<Uuid>,
     /// Whether a request had no response.
     pub unknown: bool,
 }
 
 /// An operation that leaves a row of its own: actor, subject and new state.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Deed {
+pub struct Operation {
     pub actor: i64,
     pub subject: String,
     pub to: String,
@@ -60,15 +60,15 @@ pub struct Deed {
 
 /// Number of acknowledged and of unknown outcomes of an operation.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Times {
-    pub told: usize,
+pub struct Tally {
+    pub acknowledged: usize,
     pub unknown: usize,
 }
 
 /// The refresh tokens of one session.
 #[derive(Clone, Debug)]
-pub struct Family {
-    pub sign_in: Uuid,
+pub struct Session {
+    pub id: Uuid,
     /// The tokens that were issued, oldest first.
     pub tokens: Vec<Uuid>,
     pub unknown: usize,
@@ -90,15 +90,15 @@ pub struct Record {
     /// By snack and user.
     pub reactions: HashMap<(i64, i64), Reaction>,
     /// By key.
-    pub orders: HashMap<String, Asked>,
-    pub transitions: HashMap<Deed, Times>,
-    pub member_types: HashMap<Deed, Times>,
-    pub families: Vec<Family>,
+    pub orders: HashMap<String, RequestedOrder>,
+    pub transitions: HashMap<Operation, Tally>,
+    pub member_types: HashMap<Operation, Tally>,
+    pub sessions: Vec<Session>,
 }
 
 impl Record {
     /// Adds the history of another client. Clients share only operations.
-    pub fn absorb(&mut self, other: Self) {
+    pub fn merge(&mut self, other: Self) {
         self.requests += other.requests;
         self.acknowledged += other.acknowledged;
         self.refused += other.refused;
@@ -107,23 +107,23 @@ impl Record {
         self.reaction_times.extend(other.reaction_times);
         self.reactions.extend(other.reactions);
         self.orders.extend(other.orders);
-        self.families.extend(other.families);
+        self.sessions.extend(other.sessions);
         for (mine, others) in [(&mut self.transitions, other.transitions), (&mut self.member_types, other.member_types)]
         {
-            for (deed, times) in others {
-                let sum = mine.entry(deed).or_default();
-                sum.told += times.told;
+            for (operation, times) in others {
+                let sum = mine.entry(operation).or_default();
+                sum.acknowledged += times.acknowledged;
                 sum.unknown += times.unknown;
             }
         }
     }
 }
 
-impl Times {
+impl Tally {
     /// Counts one more operation with this outcome.
     pub fn count(&mut self, outcome: &Outcome) {
         match outcome {
-            Outcome::Ok(_) => self.told += 1,
+            Outcome::Ok(_) => self.acknowledged += 1,
             Outcome::Unknown => self.unknown += 1,
             Outcome::Refused(..) | Outcome::NotSent => {}
         }

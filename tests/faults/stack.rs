@@ -25,17 +25,17 @@ const SECRET: &str = "a secret of the fault harness, 32 bytes or more";
 
 /// The data of Redis after it was killed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Memory {
+pub enum RedisData {
     Lost,
     Kept,
-    /// The data at [`Stack::remember_redis`].
+    /// The data at [`Stack::save_redis`].
     RolledBack,
 }
 
 /// The stores, their proxies and the servers.
 pub struct Stack {
     /// Whether servers connect to the stores directly.
-    past_proxies: bool,
+    is_direct: bool,
     /// The servers. Most rounds have one.
     pub servers: Vec<Server>,
     pub postgres_proxy: Proxy,
@@ -80,7 +80,7 @@ impl Stack {
         let (postgres_port, redis_port) = (free_port(), free_port());
         let mut stack = Self {
             servers: Vec::new(),
-            past_proxies: false,
+            is_direct: false,
             postgres_proxy: Proxy::start(free_port(), format!("127.0.0.1:{postgres_port}")).await,
             redis_proxy: Proxy::start(free_port(), format!("127.0.0.1:{redis_port}")).await,
             folder,
@@ -178,17 +178,17 @@ impl Stack {
 
     /// Waits until Redis responds.
     pub async fn await_redis(&self) {
-        let answers = async || {
+        let responds = async || {
             let Ok(mut connection) = self.redis().await else {
                 return false;
             };
             redis::cmd("PING").query_async::<()>(&mut connection).await.is_ok()
         };
-        assert!(eventually(START, answers).await, "Redis did not start, see {}", self.folder.display());
+        assert!(eventually(START, responds).await, "Redis did not start, see {}", self.folder.display());
     }
 
-    /// Copies the data of Redis for [`Memory::RolledBack`].
-    pub fn remember_redis(&self) {
+    /// Copies the data of Redis for [`RedisData::RolledBack`].
+    pub fn save_redis(&self) {
         self.copy_redis("appendonlydir", "remembered");
     }
 
@@ -200,20 +200,20 @@ impl Stack {
     }
 
     /// Kills Redis, and leaves it the data that `memory` says.
-    pub fn kill_redis(&mut self, memory: Memory) {
+    pub fn kill_redis(&mut self, memory: RedisData) {
         drop(self.redis.take());
         match memory {
-            Memory::Kept => {}
-            Memory::Lost => {
+            RedisData::Kept => {}
+            RedisData::Lost => {
                 let _ = fs::remove_dir_all(self.folder.join("redis/appendonlydir"));
             }
-            Memory::RolledBack => self.copy_redis("remembered", "appendonlydir"),
+            RedisData::RolledBack => self.copy_redis("remembered", "appendonlydir"),
         }
     }
 
     /// The settings of every server, without its address.
     pub fn settings(&self) -> HashMap<String, String> {
-        let (postgres, redis) = if self.past_proxies {
+        let (postgres, redis) = if self.is_direct {
             (self.postgres_port, self.redis_port)
         } else {
             (self.postgres_proxy.port, self.redis_proxy.port)
@@ -244,9 +244,9 @@ impl Stack {
 
     /// Lets servers connect to the stores directly, because the proxies would distort a measurement, or through the
     /// proxies. Ends the servers that run otherwise.
-    pub fn go_past_proxies(&mut self, past: bool) {
-        if self.past_proxies != past {
-            self.past_proxies = past;
+    pub fn connect_directly(&mut self, past: bool) {
+        if self.is_direct != past {
+            self.is_direct = past;
             self.servers.clear();
         }
     }
@@ -267,7 +267,7 @@ impl Stack {
             }
         }
         for server in &self.servers {
-            assert!(server.becomes_ready(START).await, "a server did not start, see {}", self.folder.display());
+            assert!(server.wait_until_ready(START).await, "a server did not start, see {}", self.folder.display());
         }
     }
 
@@ -307,12 +307,12 @@ impl Server {
     /// Whether the server reports that it is ready, on a new connection.
     pub async fn is_ready(&self) -> bool {
         let client = reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0).build().expect("a client");
-        let asked = client.get(format!("{}/health/ready", self.url)).send();
-        matches!(timeout(Duration::from_secs(4), asked).await, Ok(Ok(answer)) if answer.status() == 200)
+        let requested = client.get(format!("{}/health/ready", self.url)).send();
+        matches!(timeout(Duration::from_secs(4), requested).await, Ok(Ok(response)) if response.status() == 200)
     }
 
     /// Waits until the server is ready, at most for `patience`.
-    pub async fn becomes_ready(&self, patience: Duration) -> bool {
+    pub async fn wait_until_ready(&self, patience: Duration) -> bool {
         eventually(patience, || self.is_ready()).await
     }
 }
