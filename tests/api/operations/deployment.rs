@@ -35,7 +35,7 @@ fn every_container_has_ceilings_and_no_rights_that_it_does_not_need() {
     assert_eq!(names, ["snack-server", "snack-postgres", "snack-redis"]);
     for (name, lines) in services {
         let has = |start: &str| lines.iter().any(|line| line.starts_with(start));
-        assert!(has("mem_limit: ") && has("pids_limit: "), "{name} has no ceiling");
+        assert!(has("mem_limit: ") && has("pids_limit: "), "{name} has no limit");
         let dropped = lines.iter().zip(&lines[1..]).any(|(one, next)| (*one, *next) == ("cap_drop:", "- ALL"));
         assert!(dropped, "{name} keeps capabilities");
         assert!(has("- no-new-privileges:true"), "{name} may gain rights");

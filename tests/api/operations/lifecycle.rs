@@ -61,14 +61,14 @@ async fn healthcheck_tells_a_server_that_is_ready_from_one_that_is_not() {
         let read = stream.read(&mut request).await.expect("a request");
         assert!(request[..read].starts_with(b"GET /health/ready "));
         let response = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
-        stream.write_all(response).await.expect("an answer");
+        stream.write_all(response).await.expect("a response");
     };
     let (ended, ()) = join(check(&address).end(), not_ready).await;
     ended.expect_failure();
 }
 
 #[tokio::test]
-async fn a_server_that_is_told_to_stop_answers_what_it_has_begun_and_takes_nothing_new() {
+async fn a_stopping_server_finishes_its_requests_and_accepts_no_new_ones() {
     let database = database::create().await;
     let server = Run::on(&database, &["serve"]).serve().await;
     // Half of a request has been sent.
@@ -91,7 +91,7 @@ async fn a_server_that_is_told_to_stop_answers_what_it_has_begun_and_takes_nothi
 
     stream.write_all(rest.as_bytes()).await.expect("the other half");
     let mut response = String::new();
-    stream.read_to_string(&mut response).await.expect("an answer");
+    stream.read_to_string(&mut response).await.expect("a response");
     assert!(response.starts_with("HTTP/1.1 201"), "{response}");
     let (code, lines, stdout) = server.wait().await;
     assert_eq!((code, stdout.as_str()), (Some(0), ""));

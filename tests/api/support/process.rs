@@ -146,7 +146,7 @@ impl Run {
         });
         let address = spawn_blocking(move || address_receiver.recv_timeout(TIMEOUT)).await.expect("a thread");
         let Ok(address) = address else {
-            panic!("no server came up: {:?}", lines.lock().expect("the lines"));
+            panic!("the server did not start: {:?}", lines.lock().expect("the lines"));
         };
         Server { address, child, lines, reader }
     }
