@@ -65,7 +65,6 @@ impl FromIterator<(String, String)> for Environment {
 
 impl Environment {
     /// Variables of the process. Those that are not UTF-8 count as absent.
-    #[must_use]
     pub fn of_process() -> Self {
         std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
@@ -173,7 +172,6 @@ impl Environment {
     }
 
     /// `SNACK_ADMIN_PASSWORD`, for `create-admin`.
-    #[must_use]
     pub fn admin_password(&self) -> Option<SecretString> {
         self.get("SNACK_ADMIN_PASSWORD").map(SecretString::from)
     }

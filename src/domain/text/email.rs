@@ -22,7 +22,6 @@ fn ascii_domain(domain: &str, length: DnsLength) -> Option<String> {
 
 /// Form in which an email is stored: as typed, with the domain in its IDNA ASCII form (UTS 46). None for an invalid email. The part
 /// before the `@` must be ASCII, because other characters look alike, and invisible characters are invalid.
-#[must_use]
 pub fn email(text: &str) -> Option<String> {
     let text = text.trim();
     if text.chars().any(|c| c.is_control() || invisible::is_invisible(c)) {
@@ -36,26 +35,14 @@ pub fn email(text: &str) -> Option<String> {
     email.validate_email().then_some(email)
 }
 
-/// [`email`] of a text with invisible characters, which old rows have and people paste.
-#[must_use]
-pub fn repaired_email(text: &str) -> Option<String> {
-    email(&text.chars().filter(|&c| !invisible::is_invisible(c)).collect::<String>())
-}
-
-/// Comparison form of an email.
-#[must_use]
+/// Comparison form of an email. Invisible characters, which people paste, are ignored.
 pub fn email_key(text: &str) -> String {
-    repaired_email(text).map_or_else(|| former_email_key(text), |email| case_fold(&email))
-}
-
-/// Former comparison form, with the domain as typed. Accounts keep it if the new one belongs to another account.
-#[must_use]
-pub fn former_email_key(text: &str) -> String {
-    case_fold(&text.trim().nfc().collect::<String>())
+    let visible: String = text.chars().filter(|&c| !invisible::is_invisible(c)).collect();
+    let stored = email(&visible).unwrap_or_else(|| text.trim().nfc().collect());
+    case_fold(&stored)
 }
 
 /// LIKE pattern that finds a part of an email with an international domain. None if [`super::like_pattern`] finds it.
-#[must_use]
 pub fn email_pattern(search: &str) -> Option<String> {
     let search = search.trim();
     if search.is_ascii() {

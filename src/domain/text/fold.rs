@@ -6,16 +6,12 @@ use super::invisible;
 
 /// Form in which names are stored: composed (NFC), without white space and invisible characters around it. Macs send Hangul decomposed
 /// (NFD).
-#[must_use]
 pub fn tidy(text: &str) -> String {
     invisible::trim(text).nfc().collect()
 }
 
 /// Comparison form: composed, without invisible characters and surrounding white space, with single spaces and folded case. Two texts
-/// look equal to people exactly when their comparison forms are equal.
-///
-/// After a change of the rules `db::comparison_keys` updates the stored forms.
-#[must_use]
+/// look equal to people exactly when their comparison forms are equal. Rows store them: after a change of the rules they need an update.
 pub fn fold(text: &str) -> String {
     let spaced = invisible::strip(text).split_whitespace().collect::<Vec<_>>().join(" ");
     case_fold(&spaced.nfc().collect::<String>())
@@ -29,7 +25,6 @@ pub(super) fn case_fold(composed: &str) -> String {
 
 /// Tells whether a line of text has a forbidden character: a control character, a line break, or a bidirectional control. Tabs are
 /// allowed, and white space at the ends is ignored.
-#[must_use]
 pub fn has_bad_character_in_line(text: &str) -> bool {
     let is_line_break =
         |c: char| c.is_whitespace() && (c.is_control() && c != '\t' || matches!(c, '\u{2028}' | '\u{2029}'));
@@ -38,13 +33,11 @@ pub fn has_bad_character_in_line(text: &str) -> bool {
 }
 
 /// [`has_bad_character_in_line`] for text with several lines.
-#[must_use]
 pub fn has_bad_character(text: &str) -> bool {
     text.contains(|c: char| invisible::is_bidi_control(c) || c.is_control() && !matches!(c, '\t' | '\n' | '\r'))
 }
 
 /// LIKE pattern that finds `text` in a comparison form.
-#[must_use]
 pub fn like_pattern(text: &str) -> String {
     like_pattern_of(&fold(text))
 }

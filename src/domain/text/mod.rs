@@ -7,7 +7,7 @@ pub mod password;
 pub mod url;
 
 pub use self::{
-    email::{email, email_key, email_pattern, former_email_key, repaired_email},
+    email::{email, email_key, email_pattern},
     fold::{fold, has_bad_character, has_bad_character_in_line, like_pattern, tidy},
     invisible::first_visible,
     password::password_form,

@@ -95,7 +95,7 @@ async fn a_stopping_server_finishes_its_requests_and_accepts_no_new_ones() {
     assert!(response.starts_with("HTTP/1.1 201"), "{response}");
     let (code, lines, stdout) = server.wait().await;
     assert_eq!((code, stdout.as_str()), (Some(0), ""));
-    assert!(lines.last().expect("a line").contains("\"stopped\""), "{lines:?}");
+    assert!(lines.last().expect("a line").contains("\"server stopped\""), "{lines:?}");
 }
 
 #[tokio::test]
@@ -153,9 +153,9 @@ async fn every_log_line_is_json_with_the_request_id_and_without_any_secret() {
             assert!(!line.contains(secret), "{secret}: {line}");
         }
     }
-    let answered: Vec<_> = lines.iter().filter(|line| line.contains("\"answered\"")).collect();
-    assert_eq!(answered.len(), 7);
-    assert!(answered.iter().all(|line| line.contains("follow-me-7")), "{answered:?}");
+    let completed: Vec<_> = lines.iter().filter(|line| line.contains("\"request completed\"")).collect();
+    assert_eq!(completed.len(), 7);
+    assert!(completed.iter().all(|line| line.contains("follow-me-7")), "{completed:?}");
 }
 
 #[tokio::test]
