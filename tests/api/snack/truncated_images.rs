@@ -148,11 +148,11 @@ async fn an_error_names_the_limit_and_the_accepted_kinds() {
     let path = format!("/snacks/{}", app.snack(&member, "새우깡").await);
     let pixels = (413, "payload_too_large", "too_many_pixels");
     let messages =
-        ("사진은 4,000만 화소(40메가픽셀)까지 올릴 수 있습니다.", "A picture may have at most 40 megapixels.");
+        ("사진은 4,000만 화소(40메가픽셀)까지 올릴 수 있습니다.", "Choose a picture of at most 40 megapixels.");
     assert_message(&app, &member, declares(10_000, 5_000), pixels, messages).await;
 
     let bytes = (413, "payload_too_large", "too_many_bytes");
-    let messages = ("사진 파일은 5 MiB까지 올릴 수 있습니다.", "A picture may have at most 5 MiB.");
+    let messages = ("사진 파일은 5 MiB까지 올릴 수 있습니다.", "Choose a picture of at most 5 MiB.");
     let mut heavy = encoded(&picture(8, 8), ImageFormat::Png);
     heavy.resize(5 * 1024 * 1024 + 1, 0);
     assert_message(&app, &member, heavy.clone(), bytes, messages).await;
