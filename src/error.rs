@@ -408,11 +408,11 @@ mod tests {
 
     #[test]
     fn details_are_in_the_language_that_they_are_for() {
-        let json = serde_json::from_str::<u8>("{").expect_err("an error");
+        let json = serde_json::from_str::<u8>("x").expect_err("an error");
         let error = ApiError::malformed_json(&json);
-        assert_eq!(error.detail.ko, "요청 본문의 값이 올바르지 않습니다 (1행 1열).");
+        assert_eq!(error.detail.ko, "요청 본문의 JSON 문법이 올바르지 않습니다 (1행 1열).");
         for code in Code::ALL {
-            assert!(code.text().ko.ends_with('.') && code.text().ko.contains("다.") || code.text().ko.contains("요."));
+            assert!(code.text().ko.ends_with("다.") || code.text().ko.ends_with("요."), "{}", code.name());
             assert!(code.text().en.is_ascii(), "{}", code.name());
         }
     }

@@ -9,6 +9,7 @@ pub enum Lock {
     DailyRollup = 0x0064_6179_7300,
     Cleanup = 0x0063_6c65_616e,
     ComparisonKeys = 0x6b65_7966_6f72_6d73,
+    DemoData = 0x6465_6d6f_6461_7461,
 }
 
 /// Takes `lock` until the transaction ends. Returns whether it was free.

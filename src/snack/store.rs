@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{
-    form::{NewSnack, SnackFields},
+    fields::{NewSnack, SnackFields},
     image::Stored,
     summary::media_path,
 };

@@ -1,6 +1,6 @@
 //! API tests: each speaks HTTP to a server of its own, on a database of its own.
 
-#![expect(clippy::expect_used, reason = "a helper that cannot go on ends its test")]
+#![expect(clippy::expect_used, reason = "a failing helper fails its test")]
 
 mod audit;
 mod auth;

@@ -1,4 +1,4 @@
-//! An admin at work: moves orders along, promotes and demotes.
+//! An admin's workload: transitions, promotions and demotions.
 
 use reqwest::Method;
 use serde_json::json;
@@ -6,17 +6,16 @@ use uuid::Uuid;
 
 use crate::{
     client::Client,
-    record::{Deed, Outcome},
+    record::{Operation, Outcome},
     rng::pick,
 };
 
-/// An admin.
 pub struct Admin(pub Client);
 
 impl Admin {
     /// Works until the round stops.
     pub async fn work(&mut self) {
-        while self.0.ground.goes_on() {
+        while self.0.state.is_running() {
             if self.0.rng.usize(..5) == 0 {
                 self.change_member_type().await;
             } else {
@@ -26,29 +25,29 @@ impl Admin {
         }
     }
 
-    /// Makes an admin of a colleague, or a member, itself included: two of them may do so at once.
+    /// Promotes or demotes an admin, possibly themselves. Two admins may do so at once.
     async fn change_member_type(&mut self) {
         let client = &mut self.0;
-        let colleague = pick(&mut client.rng, &client.ground.cast.admins).id;
-        // Promoted more often than demoted, so that most of them are at work.
+        let colleague = pick(&mut client.rng, &client.state.fixtures.admins).id;
+        // Promoted more often than demoted, so that most of them can work.
         let to = if client.rng.usize(..3) == 0 { "member" } else { "admin" };
         let request =
             client.request(Method::PUT, &format!("/auth/users/{colleague}")).json(&json!({"member_type": to}));
         let outcome = client.change("member type", request).await;
-        let deed = Deed { actor: client.person.id, subject: colleague.to_string(), to: to.to_owned() };
-        client.record.member_types.entry(deed).or_default().count(&outcome);
+        let operation = Operation { actor: client.user.id, subject: colleague.to_string(), to: to.to_owned() };
+        client.record.member_types.entry(operation).or_default().count(&outcome);
         if let Outcome::Refused(status, code) = outcome
             && !matches!(code.as_str(), "permission_denied" | "last_admin")
         {
-            client.complain(format!("a change of member type was refused: {status} {code}"));
+            client.add_violation(format!("a change of member type was refused: {status} {code}"));
         }
     }
 
-    /// Moves an order, as far as this admin knows where it stands.
+    /// Moves an order to a next status, from the status that this admin knows.
     async fn transition(&mut self) {
         let client = &mut self.0;
         let order = {
-            let orders = client.ground.orders();
+            let orders = client.state.orders();
             if orders.is_empty() {
                 return;
             }
@@ -66,20 +65,20 @@ impl Admin {
             .request(Method::PUT, &format!("/orders/{}/status", order.uid))
             .json(&json!({"status": to, "estimated_arrival_time": "2030-01-09T03:00:00Z"}));
         let outcome = client.change("transition", request).await;
-        let deed = Deed { actor: client.person.id, subject: order.uid.to_string(), to: to.to_owned() };
-        client.record.transitions.entry(deed).or_default().count(&outcome);
+        let operation = Operation { actor: client.user.id, subject: order.uid.to_string(), to: to.to_owned() };
+        client.record.transitions.entry(operation).or_default().count(&outcome);
         let status = match outcome {
             Outcome::Ok(_) => Some(to.to_owned()),
             Outcome::Refused(409, code) if code == "invalid_transition" => self.status_of(order.uid).await,
             Outcome::Refused(403, _) | Outcome::NotSent => None,
             Outcome::Unknown => self.status_of(order.uid).await,
             Outcome::Refused(status, code) => {
-                client.complain(format!("a transition to {to} was refused: {status} {code}"));
+                client.add_violation(format!("a transition to {to} was refused: {status} {code}"));
                 None
             }
         };
         let Some(status) = status else { return };
-        let mut orders = self.0.ground.orders();
+        let mut orders = self.0.state.orders();
         if matches!(status.as_str(), "completed" | "canceled") {
             orders.retain(|known| known.uid != order.uid);
         } else if let Some(known) = orders.iter_mut().find(|known| known.uid == order.uid) {

@@ -1,4 +1,4 @@
-//! Holds what clients were told against the rows, once all is quiet.
+//! Comparison of the clients' records with the rows, after traffic has stopped.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -10,33 +10,33 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::{
-    fixtures::{Baseline, Cast},
+    fixtures::{Baseline, Fixtures},
     process::eventually,
-    record::{Deed, Record, Times},
+    record::{Operation, Record, Tally},
     stack::Stack,
 };
 
-/// A snack whose numbers differ: its id; likes and hates by rows, by columns, in Redis.
+/// A snack with different counts: its id, and likes and hates of the rows, the columns and Redis.
 type Counts = (i64, [i64; 2], [i64; 2], [Option<i64>; 2]);
 
-/// Waits for quiet: no dirty row, no transaction, and Redis, columns and rows agree. Returns how long it took, and complains
-/// when it takes longer than `patience`.
-pub async fn quiet(stack: &Stack, patience: Duration, complaints: &mut Vec<String>) -> Duration {
+/// Waits until no row is dirty, no transaction runs, and Redis, columns and rows agree. Returns the time it took, and
+/// notes a violation when it takes longer than `patience`.
+pub async fn wait_for_convergence(stack: &Stack, patience: Duration, complaints: &mut Vec<String>) -> Duration {
     let since = Instant::now();
-    let is_quiet = eventually(patience, async || matches!(unrest(stack).await, Ok(unrest) if unrest.is_empty())).await;
-    if !is_quiet {
-        match unrest(stack).await {
-            Ok(unrest) => {
-                complaints.extend(unrest.into_iter().map(|what| format!("not quiet after {patience:?}: {what}")))
-            }
+    let has_converged =
+        eventually(patience, async || matches!(pending(stack).await, Ok(pending) if pending.is_empty())).await;
+    if !has_converged {
+        match pending(stack).await {
+            Ok(pending) => complaints
+                .extend(pending.into_iter().map(|description| format!("not quiet after {patience:?}: {description}"))),
             Err(error) => complaints.push(format!("not quiet after {patience:?}: {error}")),
         }
     }
     since.elapsed()
 }
 
-/// What is not quiet yet.
-async fn unrest(stack: &Stack) -> Result<Vec<String>, Box<dyn std::error::Error>> {
+/// The reasons why the stores have not converged yet.
+async fn pending(stack: &Stack) -> Result<Vec<String>, Box<dyn std::error::Error>> {
     let mut db = PgConnection::connect_with(&stack.database()).await?;
     let (dirty, busy): (i64, i64) = sqlx::query_as(
         "SELECT (SELECT count(*) FROM reaction_dirty),
@@ -46,20 +46,20 @@ async fn unrest(stack: &Stack) -> Result<Vec<String>, Box<dyn std::error::Error>
     )
     .fetch_one(&mut db)
     .await?;
-    let mut unrest = Vec::new();
+    let mut pending = Vec::new();
     if dirty > 0 {
-        unrest.push(format!("{dirty} dirty rows"));
+        pending.push(format!("{dirty} dirty rows"));
     }
     if busy > 0 {
-        unrest.push(format!("{busy} transactions under way"));
+        pending.push(format!("{busy} transactions under way"));
     }
     for (snack, rows, columns, redis) in differing_counts(&mut db, stack).await? {
-        unrest.push(format!("snack {snack}: rows say {rows:?}, columns {columns:?}, Redis {redis:?}"));
+        pending.push(format!("snack {snack}: rows say {rows:?}, columns {columns:?}, Redis {redis:?}"));
     }
-    Ok(unrest)
+    Ok(pending)
 }
 
-/// Snacks that were ever counted and whose three counts are not the same.
+/// Snacks that were counted before and whose three counts differ.
 async fn differing_counts(db: &mut PgConnection, stack: &Stack) -> Result<Vec<Counts>, Box<dyn std::error::Error>> {
     let rows: Vec<(i64, Uuid, i64, i64, i64, i64)> = sqlx::query_as(
         "SELECT s.id, s.uid, count(*) FILTER (WHERE r.type = 'like'), count(*) FILTER (WHERE r.type = 'hate'),
@@ -85,17 +85,17 @@ async fn differing_counts(db: &mut PgConnection, stack: &Stack) -> Result<Vec<Co
     Ok(counts.filter(|(_, rows, columns, redis)| rows != columns || rows.map(Some) != *redis).collect())
 }
 
-/// Every violation that the rows show.
-pub async fn violations(stack: &Stack, cast: &Cast, baseline: &Baseline, record: &Record) -> Vec<String> {
+/// Every violation in the rows.
+pub async fn violations(stack: &Stack, fixtures: &Fixtures, baseline: &Baseline, record: &Record) -> Vec<String> {
     let mut db = stack.connect().await;
     let mut found = Vec::new();
     let outcome = async {
-        // One snapshot for all questions.
+        // One snapshot for all queries.
         sqlx::query("BEGIN ISOLATION LEVEL REPEATABLE READ").execute(&mut db).await?;
         check_reactions(&mut db, baseline, record, &mut found).await?;
-        check_orders(&mut db, cast, baseline, record, &mut found).await?;
-        check_deeds(&mut db, baseline, record, &mut found).await?;
-        check_families(&mut db, record, &mut found).await?;
+        check_orders(&mut db, fixtures, baseline, record, &mut found).await?;
+        check_operations(&mut db, baseline, record, &mut found).await?;
+        check_sessions(&mut db, record, &mut found).await?;
         check_rules(&mut db, &mut found).await
     };
     if let Err(error) = outcome.await {
@@ -104,7 +104,7 @@ pub async fn violations(stack: &Stack, cast: &Cast, baseline: &Baseline, record:
     found
 }
 
-/// Each reaction is what its user was told last; nobody else's has changed.
+/// Each reaction is the last acknowledged one, and those of other users are unchanged.
 async fn check_reactions(
     db: &mut PgConnection,
     baseline: &Baseline,
@@ -115,13 +115,13 @@ async fn check_reactions(
     let keys: HashSet<_> = now.keys().chain(baseline.reactions.keys()).chain(record.reactions.keys()).collect();
     for key in keys {
         let row = now.get(key);
-        let fits = match record.reactions.get(key) {
-            Some(reaction) => reaction.may_be(row),
+        let is_allowed = match record.reactions.get(key) {
+            Some(reaction) => reaction.allows(row),
             None => row == baseline.reactions.get(key),
         };
-        if !fits {
+        if !is_allowed {
             found.push(format!(
-                "the reaction of (snack, user) {key:?} is {row:?}, and told was {:?}",
+                "the reaction of (snack, user) {key:?} is {row:?}, and acknowledged was {:?}",
                 record.reactions.get(key)
             ));
         }
@@ -129,10 +129,10 @@ async fn check_reactions(
     Ok(())
 }
 
-/// Each acknowledged order is there, once, with its lines, under its key; each order that is there was asked for.
+/// Each acknowledged order exists once, with its lines and its key, and each existing order was requested.
 async fn check_orders(
     db: &mut PgConnection,
-    cast: &Cast,
+    fixtures: &Fixtures,
     baseline: &Baseline,
     record: &Record,
     found: &mut Vec<String>,
@@ -147,38 +147,41 @@ async fn check_orders(
     .bind(baseline.last_order)
     .fetch_all(&mut *db)
     .await?;
-    let ids: HashMap<Uuid, i64> = cast.wares.iter().map(|ware| (ware.uid, ware.id)).collect();
+    let ids: HashMap<Uuid, i64> = fixtures.menu.iter().map(|menu_item| (menu_item.uid, menu_item.id)).collect();
     let mut by_key: HashMap<&str, Vec<Uuid>> = HashMap::new();
     for (uid, user, key, key_user, snacks, quantities) in &rows {
-        let Some((key, asked)) = key.as_ref().and_then(|key| Some((key, record.orders.get(key)?))) else {
-            found.push(format!("order {uid} is there, and nobody asked for it under its key {key:?}"));
+        let Some((key, requested)) = key.as_ref().and_then(|key| Some((key, record.orders.get(key)?))) else {
+            found.push(format!("order {uid} exists and was not requested under its key {key:?}"));
             continue;
         };
         by_key.entry(key).or_default().push(*uid);
         let (wanted, many): (Vec<i64>, Vec<i32>) =
-            asked.lines.iter().map(|(uid, quantity)| (ids[uid], *quantity)).unzip();
-        if (*user, *key_user) != (asked.user, Some(asked.user)) || *snacks != wanted || *quantities != many {
-            found.push(format!("order {uid} of user {user} holds {snacks:?} {quantities:?}, and asked was {asked:?}"));
+            requested.lines.iter().map(|(uid, quantity)| (ids[uid], *quantity)).unzip();
+        if (*user, *key_user) != (requested.user, Some(requested.user)) || *snacks != wanted || *quantities != many {
+            found.push(format!(
+                "order {uid} of user {user} holds {snacks:?} {quantities:?}, and requested was {requested:?}"
+            ));
         }
     }
-    for (key, asked) in &record.orders {
-        let there = by_key.get(key.as_str()).map(Vec::as_slice).unwrap_or_default();
-        let told: HashSet<Uuid> = asked.told.iter().copied().collect();
-        if there.len() > 1 || told.len() > 1 {
-            found.push(format!("key {key}: orders {there:?} are there, and told was {told:?}"));
-        } else if let Some(told) = told.iter().next() {
-            if there.first() != Some(told) {
-                found.push(format!("key {key}: order {told} was acknowledged and is not there"));
+    for (key, requested) in &record.orders {
+        let existing = by_key.get(key.as_str()).map(Vec::as_slice).unwrap_or_default();
+        let acknowledged: HashSet<Uuid> = requested.acknowledged.iter().copied().collect();
+        if existing.len() > 1 || acknowledged.len() > 1 {
+            found.push(format!("key {key}: orders {existing:?} exist, and acknowledged was {acknowledged:?}"));
+        } else if let Some(acknowledged) = acknowledged.iter().next() {
+            if existing.first() != Some(acknowledged) {
+                found.push(format!("key {key}: order {acknowledged} was acknowledged and does not exist"));
             }
-        } else if !asked.unknown && !there.is_empty() {
-            found.push(format!("key {key}: order {there:?} is there and was refused"));
+        } else if !requested.unknown && !existing.is_empty() {
+            found.push(format!("key {key}: order {existing:?} exists and was refused"));
         }
     }
     Ok(())
 }
 
-/// Each transition and each change of a member type has as many rows as were acknowledged, or were without an answer.
-async fn check_deeds(
+/// Each transition and each change of a member type has one row for each acknowledgement, and at most one for each
+/// unknown result.
+async fn check_operations(
     db: &mut PgConnection,
     baseline: &Baseline,
     record: &Record,
@@ -208,24 +211,30 @@ async fn check_deeds(
     Ok(())
 }
 
-fn compare(what: &str, rows: Vec<(i64, String, String)>, told: &HashMap<Deed, Times>, found: &mut Vec<String>) {
-    let mut counts: HashMap<Deed, usize> = HashMap::new();
+fn compare(
+    description: &str,
+    rows: Vec<(i64, String, String)>,
+    acknowledged: &HashMap<Operation, Tally>,
+    found: &mut Vec<String>,
+) {
+    let mut counts: HashMap<Operation, usize> = HashMap::new();
     for (actor, subject, to) in rows {
-        *counts.entry(Deed { actor, subject, to }).or_default() += 1;
+        *counts.entry(Operation { actor, subject, to }).or_default() += 1;
     }
-    let deeds: HashSet<&Deed> = counts.keys().chain(told.keys()).collect();
-    for deed in deeds {
-        let there = counts.get(deed).copied().unwrap_or_default();
-        let times = told.get(deed).copied().unwrap_or_default();
-        if there < times.told || there > times.told + times.unknown {
-            found.push(format!("{what}: {deed:?} is there {there} times, and told was {times:?}"));
+    let operations: HashSet<&Operation> = counts.keys().chain(acknowledged.keys()).collect();
+    for operation in operations {
+        let existing = counts.get(operation).copied().unwrap_or_default();
+        let tally = acknowledged.get(operation).copied().unwrap_or_default();
+        if existing < tally.acknowledged || existing > tally.acknowledged + tally.unknown {
+            found
+                .push(format!("{description}: {operation:?} exists {existing} times, and the outcomes were {tally:?}"));
         }
     }
 }
 
-/// Each sign-in has the tokens that were handed out, and at most one that is live.
-async fn check_families(db: &mut PgConnection, record: &Record, found: &mut Vec<String>) -> sqlx::Result<()> {
-    let ids: Vec<Uuid> = record.families.iter().map(|family| family.sign_in).collect();
+/// Each session has the tokens that were issued, and at most one that is live.
+async fn check_sessions(db: &mut PgConnection, record: &Record, found: &mut Vec<String>) -> sqlx::Result<()> {
+    let ids: Vec<Uuid> = record.sessions.iter().map(|session| session.id).collect();
     let rows: Vec<(Uuid, Vec<Uuid>, Vec<Uuid>)> = sqlx::query_as(
         "SELECT s.id, array_agg(t.jti), coalesce(array_agg(t.jti) FILTER (WHERE t.used_at IS NULL AND s.ended_at IS NULL), '{}')
          FROM sessions AS s JOIN refresh_tokens AS t ON t.session_id = s.id WHERE s.id = ANY($1) GROUP BY s.id",
@@ -234,23 +243,23 @@ async fn check_families(db: &mut PgConnection, record: &Record, found: &mut Vec<
     .fetch_all(db)
     .await?;
     let rows: HashMap<Uuid, _> = rows.into_iter().map(|(id, all, live)| (id, (all, live))).collect();
-    for family in &record.families {
-        let Some((all, live)) = rows.get(&family.sign_in) else {
-            found.push(format!("the sign-in of {family:?} has gone"));
+    for session in &record.sessions {
+        let Some((all, live)) = rows.get(&session.id) else {
+            found.push(format!("the sign-in of {session:?} has gone"));
             continue;
         };
-        let told = family.tokens.len();
-        let kept = family.tokens.iter().all(|jti| all.contains(jti));
-        let certain = family.unknown == 0 && !family.reused;
-        let live_one = !certain || live.as_slice() == &family.tokens[told - 1..];
-        if live.len() > 1 || !kept || all.len() > told + family.unknown || !live_one {
-            found.push(format!("{family:?}: {} tokens are there, live are {live:?}", all.len()));
+        let acknowledged = session.tokens.len();
+        let kept = session.tokens.iter().all(|jti| all.contains(jti));
+        let certain = session.unknown == 0 && !session.reused;
+        let live_one = !certain || live.as_slice() == &session.tokens[acknowledged - 1..];
+        if live.len() > 1 || !kept || all.len() > acknowledged + session.unknown || !live_one {
+            found.push(format!("{session:?}: {} tokens are there, live are {live:?}", all.len()));
         }
     }
     Ok(())
 }
 
-/// What must hold of the rows whatever was done. Each question answers with what is wrong.
+/// Rules that hold for the rows at any time. Each query returns the violations.
 const RULES: &[(&str, &str)] = &[
     (
         "a snack in two open orders",

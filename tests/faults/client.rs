@@ -1,4 +1,4 @@
-//! One client: sends, waits, and notes what it was told.
+//! A client: sends requests, waits for responses, and records both.
 
 use std::{
     sync::{
@@ -13,144 +13,142 @@ use reqwest::{Method, StatusCode};
 use serde_json::Value;
 
 use crate::{
-    fixtures::{Cast, OpenOrder, Person},
-    process::promised,
+    fixtures::{Fixtures, OpenOrder, TestUser},
+    process::time_limit,
     record::{Outcome, Record},
     rng::pick,
 };
 
-/// How long a client waits for an answer.
-const PATIENCE: Duration = Duration::from_secs(12);
-/// How much longer it pauses when nobody listened.
-const TURNED_AWAY: Duration = Duration::from_millis(50);
-/// Within what time an outage of Postgres has to be told.
-const TOLD_WITHIN: Duration = promised(Duration::from_secs(3));
+/// Timeout of a request.
+const TIMEOUT: Duration = Duration::from_secs(12);
+/// Additional pause after a request that reached no server.
+const NOT_SENT_PAUSE: Duration = Duration::from_millis(50);
+/// Time within which an outage of Postgres is reported.
+const REPORTED_WITHIN: Duration = time_limit(Duration::from_secs(3));
 
-/// What the clients of a round share.
-pub struct Ground {
-    pub cast: Arc<Cast>,
+/// State that the clients of a round share.
+pub struct RoundState {
+    pub fixtures: Arc<Fixtures>,
     pub urls: Vec<String>,
     pub http: reqwest::Client,
     pub stop: AtomicBool,
-    /// How many requests have been answered.
-    pub answered: AtomicUsize,
+    /// Number of requests that got a response.
+    pub response_count: AtomicUsize,
     /// True while the fault lasts.
     pub faulty: AtomicBool,
-    /// When the fault ended.
-    pub mended: Mutex<Option<Instant>>,
-    /// Whether a 503 is a fair answer in this round.
+    /// The end of the fault.
+    pub repaired_at: Mutex<Option<Instant>>,
+    /// True when 503 is an expected response in this round.
     pub may_be_unavailable: bool,
-    /// Whether a request that was sent may stay without an answer.
-    pub may_lose_answers: bool,
-    /// How long a client pauses between requests: up to so many milliseconds.
+    /// True when a request may stay without a response.
+    pub may_lose_responses: bool,
+    /// Longest pause of a client between requests, in milliseconds.
     pub think: usize,
     pub orders: Mutex<Vec<OpenOrder>>,
-    /// In every key of this round.
+    /// Part of every idempotency key of this round.
     pub name: String,
 }
 
-impl Ground {
-    /// The orders that the admins know of.
+impl RoundState {
+    /// The orders that the admins know.
     pub fn orders(&self) -> std::sync::MutexGuard<'_, Vec<OpenOrder>> {
         self.orders.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether the flush has been at work for `time`, which it cannot be while Postgres is away.
+    /// Whether the flush has been able to run for `time`, which it is not while Postgres is unreachable.
     pub fn flushes_since(&self, time: Duration) -> bool {
-        let mended = *self.mended.lock().unwrap_or_else(PoisonError::into_inner);
+        let repaired_at = *self.repaired_at.lock().unwrap_or_else(PoisonError::into_inner);
         !self.may_be_unavailable
-            || (!self.faulty.load(Ordering::Relaxed) && mended.is_none_or(|mended| mended.elapsed() > time))
+            || (!self.faulty.load(Ordering::Relaxed)
+                && repaired_at.is_none_or(|repaired_at| repaired_at.elapsed() > time))
     }
 
-    /// Whether the clients are to go on.
-    pub fn goes_on(&self) -> bool {
+    pub fn is_running(&self) -> bool {
         !self.stop.load(Ordering::Relaxed)
     }
 }
 
-/// A client that is made for each kind of server outage: one that keeps connections, or one that opens one for each request.
+/// An HTTP client that keeps connections, or that opens one for each request.
 pub fn http(keeps_connections: bool) -> reqwest::Client {
     reqwest::Client::builder()
         .no_proxy()
         .pool_max_idle_per_host(if keeps_connections { 64 } else { 0 })
-        .timeout(PATIENCE)
+        .timeout(TIMEOUT)
         .build()
         .expect("a client")
 }
 
-/// Somebody at work.
+/// A client with its user and its record.
 pub struct Client {
-    pub ground: Arc<Ground>,
-    pub person: Person,
+    pub state: Arc<RoundState>,
+    pub user: TestUser,
     pub rng: Rng,
     pub record: Record,
-    turned_away: bool,
+    was_not_sent: bool,
 }
 
 impl Client {
-    /// A client of `person`.
-    pub fn new(ground: Arc<Ground>, person: Person, rng: Rng) -> Self {
-        Self { ground, person, rng, record: Record::default(), turned_away: false }
+    pub fn new(state: Arc<RoundState>, user: TestUser, rng: Rng) -> Self {
+        Self { state, user, rng, record: Record::default(), was_not_sent: false }
     }
 
-    /// Pauses between requests.
     pub async fn think(&mut self) {
-        let pause = self.rng.usize(1..self.ground.think.max(2));
-        tokio::time::sleep(Duration::from_millis(pause as u64)).await;
-        if std::mem::take(&mut self.turned_away) {
-            tokio::time::sleep(TURNED_AWAY).await;
+        let duration = self.rng.usize(1..self.state.think.max(2));
+        tokio::time::sleep(Duration::from_millis(duration as u64)).await;
+        if std::mem::take(&mut self.was_not_sent) {
+            tokio::time::sleep(NOT_SENT_PAUSE).await;
         }
     }
 
-    /// Finds the request fit to be sent by [`Client::send`] to one of the servers.
+    /// A request to one of the servers, to be sent with [`Client::change`].
     pub fn request(&mut self, method: Method, path: &str) -> reqwest::RequestBuilder {
-        let url = pick(&mut self.rng, &self.ground.urls).clone();
-        self.ground.http.request(method, format!("{url}{path}")).bearer_auth(&self.person.access)
+        let url = pick(&mut self.rng, &self.state.urls).clone();
+        self.state.http.request(method, format!("{url}{path}")).bearer_auth(&self.user.access)
     }
 
-    /// Sends a request that may change something, and counts what became of it.
-    pub async fn change(&mut self, what: &str, request: reqwest::RequestBuilder) -> Outcome {
-        let (outcome, complaint) = send(&self.ground, what, request).await;
-        self.count(&outcome, complaint);
+    /// Sends a request that may change something, and counts its outcome.
+    pub async fn change(&mut self, description: &str, request: reqwest::RequestBuilder) -> Outcome {
+        let (outcome, violation) = send(&self.state, description, request).await;
+        self.count(&outcome, violation);
         outcome
     }
 
     /// Sends two requests at once.
     pub async fn change_twice(
         &mut self,
-        what: &str,
+        description: &str,
         one: reqwest::RequestBuilder,
         two: reqwest::RequestBuilder,
     ) -> [Outcome; 2] {
-        let (one, two) = tokio::join!(send(&self.ground, what, one), send(&self.ground, what, two));
+        let (one, two) = tokio::join!(send(&self.state, description, one), send(&self.state, description, two));
         self.count(&one.0, one.1);
         self.count(&two.0, two.1);
         [one.0, two.0]
     }
 
-    /// Reads `path`, which exists: anything but an answer or an outage is wrong.
+    /// Reads `path`, which exists: anything but a success or an outage is a violation.
     pub async fn read(&mut self, path: &str) -> Option<Value> {
         let request = self.request(Method::GET, path);
-        let (outcome, complaint) = send(&self.ground, path, request).await;
-        self.count(&outcome, complaint);
+        let (outcome, violation) = send(&self.state, path, request).await;
+        self.count(&outcome, violation);
         match outcome {
             Outcome::Ok(body) => Some(body),
             Outcome::Refused(status, code) => {
-                self.complain(format!("GET {path} was refused: {status} {code}"));
+                self.add_violation(format!("GET {path} was refused: {status} {code}"));
                 None
             }
             Outcome::NotSent | Outcome::Unknown => None,
         }
     }
 
-    fn count(&mut self, outcome: &Outcome, complaint: Option<String>) {
-        self.record.violations.extend(complaint);
+    fn count(&mut self, outcome: &Outcome, violation: Option<String>) {
+        self.record.violations.extend(violation);
         if *outcome == Outcome::NotSent {
-            self.turned_away = true;
+            self.was_not_sent = true;
             return;
         }
         self.record.requests += 1;
-        self.ground.answered.fetch_add(1, Ordering::Relaxed);
+        self.state.response_count.fetch_add(1, Ordering::Relaxed);
         match outcome {
             Outcome::Ok(_) => self.record.acknowledged += 1,
             Outcome::Unknown => self.record.unknown += 1,
@@ -159,52 +157,51 @@ impl Client {
         }
     }
 
-    /// Notes a violation.
-    pub fn complain(&mut self, what: String) {
-        self.record.violations.push(what);
+    pub fn add_violation(&mut self, description: String) {
+        self.record.violations.push(description);
     }
 }
 
-/// Sends a request and tells what became of it, with a complaint where the answer is none that it may give.
-async fn send(ground: &Ground, what: &str, request: reqwest::RequestBuilder) -> (Outcome, Option<String>) {
+/// Sends a request, and returns its outcome with a violation when the response is not an expected one.
+async fn send(state: &RoundState, description: &str, request: reqwest::RequestBuilder) -> (Outcome, Option<String>) {
     let started = Instant::now();
-    let answer = match request.send().await {
-        Ok(answer) => answer,
+    let response = match request.send().await {
+        Ok(response) => response,
         Err(error) if error.is_connect() => return (Outcome::NotSent, None),
-        Err(error) => return (Outcome::Unknown, lost(ground, what, &error)),
+        Err(error) => return (Outcome::Unknown, lost(state, description, &error)),
     };
-    let status = answer.status();
-    let retry_after = answer.headers().contains_key("retry-after");
-    let text = match answer.text().await {
+    let status = response.status();
+    let retry_after = response.headers().contains_key("retry-after");
+    let text = match response.text().await {
         Ok(text) => text,
-        Err(error) => return (Outcome::Unknown, lost(ground, what, &error)),
+        Err(error) => return (Outcome::Unknown, lost(state, description, &error)),
     };
     let body: Value = serde_json::from_str(&text).unwrap_or_default();
     if status.is_success() {
         return (Outcome::Ok(body), None);
     }
     let took = started.elapsed();
-    if status == StatusCode::SERVICE_UNAVAILABLE && ground.may_be_unavailable {
-        let complaint = if !retry_after {
-            Some(format!("{what}: a 503 without Retry-After"))
-        } else if took > TOLD_WITHIN {
-            Some(format!("{what}: a 503 after {took:?}"))
+    if status == StatusCode::SERVICE_UNAVAILABLE && state.may_be_unavailable {
+        let violation = if !retry_after {
+            Some(format!("{description}: a 503 without Retry-After"))
+        } else if took > REPORTED_WITHIN {
+            Some(format!("{description}: a 503 after {took:?}"))
         } else {
             None
         };
-        return (Outcome::Unknown, complaint);
+        return (Outcome::Unknown, violation);
     }
     if status.is_server_error() {
-        return (Outcome::Unknown, Some(format!("{what}: {status}: {text}")));
+        return (Outcome::Unknown, Some(format!("{description}: {status}: {text}")));
     }
     let code = body["code"].as_str().unwrap_or_default().to_owned();
     (Outcome::Refused(status.as_u16(), code), None)
 }
 
-fn lost(ground: &Ground, what: &str, error: &reqwest::Error) -> Option<String> {
-    (!ground.may_lose_answers).then(|| {
+fn lost(state: &RoundState, description: &str, error: &reqwest::Error) -> Option<String> {
+    (!state.may_lose_responses).then(|| {
         let cause = std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source()).last();
         let cause = cause.map(ToString::to_string).unwrap_or_default();
-        format!("{what}: no answer: {cause}")
+        format!("{description}: no answer: {cause}")
     })
 }

@@ -1,4 +1,4 @@
-//! A PostgreSQL that answers, and is ill: read-only, without room on its disk, with rows deleted or locked by hand.
+//! A PostgreSQL that responds and is degraded: read-only, without disk space, with rows deleted or locked by hand.
 
 use std::{
     path::{Path, PathBuf},
@@ -12,18 +12,18 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use tokio::{task::JoinSet, time::Instant};
 
 use crate::{
-    faults::{SHOWS_WITHIN, becomes_healthy},
-    fixtures::{Person, Snack},
-    process::{as_service, eventually, promised},
+    faults::{SHOWS_WITHIN, wait_until_healthy},
+    fixtures::{Snack, TestUser},
+    process::{as_service, eventually, time_limit},
     rounds::Round,
 };
 
-/// How long a row stays locked.
+/// Duration of the lock.
 const LOCKED: Duration = Duration::from_secs(5);
-/// Within what time a reaction is answered that the lock is not in the way of.
-const UNAFFECTED_WITHIN: Duration = promised(Duration::from_millis(1500));
-/// Strangers who react to what is deleted or locked.
-const STRANGERS: i64 = 6;
+/// Time within which a reaction that the lock does not concern gets its response.
+const UNAFFECTED_WITHIN: Duration = time_limit(Duration::from_millis(1500));
+/// Number of additional users who react to the deleted or locked rows.
+const EXTRA_USERS: i64 = 6;
 /// Size of the disk that is filled, in MiB.
 const DISK: usize = 64;
 
@@ -31,29 +31,29 @@ async fn execute(db: &mut PgConnection, sql: String) {
     sqlx::raw_sql(AssertSqlSafe(sql)).execute(db).await.expect("a statement");
 }
 
-/// Has PostgreSQL take no writes: the servers say that they are not ready, and recover by themselves.
+/// Makes PostgreSQL read-only: the servers report that they are not ready, and recover by themselves.
 pub async fn make_read_only(round: &mut Round<'_>) {
     let mut db = round.stack.connect().await;
-    round.is_faulty(true);
+    round.set_faulty(true);
     execute(&mut db, "ALTER SYSTEM SET default_transaction_read_only = on".to_owned()).await;
     execute(&mut db, "SELECT pg_reload_conf()".to_owned()).await;
     for at in 0..round.stack.servers.len() {
         if !eventually(SHOWS_WITHIN, async || !round.stack.servers[at].is_ready().await).await {
-            round.complain("ready stays green while PostgreSQL is read-only");
+            round.add_violation("ready stays green while PostgreSQL is read-only");
         }
     }
     round.load(300..1500).await;
     execute(&mut db, "ALTER SYSTEM RESET default_transaction_read_only".to_owned()).await;
     execute(&mut db, "SELECT pg_reload_conf()".to_owned()).await;
-    becomes_healthy(round).await;
-    round.is_faulty(false);
+    wait_until_healthy(round).await;
+    round.set_faulty(false);
 }
 
-/// A file system of [`DISK`] MiB, until it is dropped.
+/// A file system of [`DISK`] MiB, unmounted on drop.
 struct SmallDisk(PathBuf);
 
 impl SmallDisk {
-    /// None where nothing may be mounted.
+    /// None without the right to mount.
     fn mount(folder: &Path) -> Option<Self> {
         let path = folder.join("small-disk");
         std::fs::create_dir_all(&path).ok()?;
@@ -86,93 +86,94 @@ pub async fn fill_disk(round: &mut Round<'_>) {
     for table in tables {
         execute(&mut db, format!("ALTER TABLE {table} SET TABLESPACE small")).await;
     }
-    round.is_faulty(true);
-    let ballast = disk.0.join("ballast");
-    // dd fails when the disk is full, which is its purpose here.
+    round.set_faulty(true);
+    let filler = disk.0.join("ballast");
+    // dd fails when the disk is full, which is intended here.
     let _ = as_service(Path::new("dd"))
         .args(["if=/dev/zero", "bs=64k", "status=none"])
-        .arg(format!("of={}", ballast.display()))
+        .arg(format!("of={}", filler.display()))
         .stderr(std::process::Stdio::null())
         .status();
-    // Free room inside the tables would hide for a while that there is none on the disk.
+    // Free space inside the tables would hide for a while that the disk is full.
     let room = "INSERT INTO audit_log (action, subject, address, outcome)
                 SELECT 'sign_in', repeat('x', 250), 'local', 'ok' FROM generate_series(1, 100000)";
     let full = sqlx::query(room).execute(&mut db).await;
     let code = full.err().and_then(|error| Some(error.as_database_error()?.code()?.into_owned()));
     if code.as_deref() != Some("53100") {
-        round.complain(format!("the disk is not full: {code:?}"));
+        round.add_violation(format!("the disk is not full: {code:?}"));
     }
     round.load(500..2000).await;
-    let removed = as_service(Path::new("rm")).arg(&ballast).status();
+    let removed = as_service(Path::new("rm")).arg(&filler).status();
     assert!(removed.is_ok_and(|status| status.success()), "the ballast");
-    becomes_healthy(round).await;
-    round.is_faulty(false);
+    wait_until_healthy(round).await;
+    round.set_faulty(false);
     for table in tables {
         execute(&mut db, format!("ALTER TABLE {table} SET TABLESPACE pg_default")).await;
     }
     execute(&mut db, "DROP TABLESPACE small".to_owned()).await;
 }
 
-/// What strangers were told, and how long it took.
-type Told = Vec<(u16, Duration)>;
+/// Statuses of responses, with their durations.
+type Responses = Vec<(u16, Duration)>;
 
-/// Has each of `people` react to `snack` again and again until `until`.
-fn react(round: &Round<'_>, people: &[Person], snack: &Snack, until: Instant) -> JoinSet<Told> {
+/// Makes each of `users` react to `snack` again and again until `until`.
+fn react(round: &Round<'_>, users: &[TestUser], snack: &Snack, until: Instant) -> JoinSet<Responses> {
     let mut tasks = JoinSet::new();
-    for person in people {
-        let (http, access) = (round.ground.http.clone(), person.access.clone());
-        let url = format!("{}/snacks/{}/reaction", round.ground.urls[0], snack.uid);
+    for user in users {
+        let (http, access) = (round.state.http.clone(), user.access.clone());
+        let url = format!("{}/snacks/{}/reaction", round.state.urls[0], snack.uid);
         tasks.spawn(async move {
-            let mut told = Told::new();
+            let mut responses = Responses::new();
             while Instant::now() < until {
                 for method in [Method::POST, Method::DELETE] {
-                    let begun = Instant::now();
+                    let started = Instant::now();
                     let request = http.request(method, &url).bearer_auth(&access).json(&json!({"type": "like"}));
                     if let Ok(response) = request.send().await {
-                        told.push((response.status().as_u16(), begun.elapsed()));
+                        responses.push((response.status().as_u16(), started.elapsed()));
                     }
                 }
             }
-            told
+            responses
         });
     }
     tasks
 }
 
-/// Deletes a member and a snack by hand while both are in use. The clients of the round notice nothing: that holds for every
-/// response that they get.
+/// Deletes a member and a snack by hand while both are in use. The clients of the round are not affected, which their
+/// records show.
 pub async fn delete_rows(round: &mut Round<'_>) {
     let mut db = round.stack.connect().await;
-    let (people, snack) = round.cast.strangers(&mut db, STRANGERS).await;
-    let shared = round.cast.shared[0].clone();
+    let (users, snack) = round.fixtures.extra_users(&mut db, EXTRA_USERS).await;
+    let shared = round.fixtures.shared[0].clone();
     let until = Instant::now() + Duration::from_secs(2);
-    let gone = react(round, &people[..1], &shared, until);
-    let others = react(round, &people[1..], &snack, until);
+    let deleted_user = react(round, &users[..1], &shared, until);
+    let others = react(round, &users[1..], &snack, until);
     round.load(200..500).await;
     execute(
         &mut db,
-        format!("DELETE FROM audit_log WHERE actor_id = {0}; DELETE FROM users WHERE id = {0}", people[0].id),
+        format!("DELETE FROM audit_log WHERE actor_id = {0}; DELETE FROM users WHERE id = {0}", users[0].id),
     )
     .await;
     round.load(200..500).await;
     execute(&mut db, format!("DELETE FROM snacks WHERE id = {}", snack.id)).await;
-    let (gone, others) = (gone.join_all().await.concat(), others.join_all().await.concat());
-    for (who, told, last) in [("deleted member", gone, 401), ("member with a deleted snack", others, 404)] {
-        let failed = told.iter().filter(|(status, _)| *status >= 500).count();
+    let (deleted_user, others) = (deleted_user.join_all().await.concat(), others.join_all().await.concat());
+    for (user, responses, last) in [("deleted member", deleted_user, 401), ("member with a deleted snack", others, 404)]
+    {
+        let failed = responses.iter().filter(|(status, _)| *status >= 500).count();
         if failed > 0 {
-            round.complain(format!("a {who} was told {failed} errors of the server"));
+            round.add_violation(format!("a {user} got {failed} server errors"));
         }
-        if told.last().is_none_or(|(status, _)| *status != last) {
-            round.complain(format!("a {who} was told {:?} in the end, not {last}", told.last()));
+        if responses.last().is_none_or(|(status, _)| *status != last) {
+            round.add_violation(format!("the last response to a {user} was {:?}, not {last}", responses.last()));
         }
     }
 }
 
-/// Locks a snack by hand for seconds. Those who react to it are told to come back; all others go on as before.
+/// Locks a snack by hand for seconds. Reactions to it get 503, and all others go on as before.
 pub async fn lock_row(round: &mut Round<'_>) {
     let mut db = round.stack.connect().await;
-    let (people, locked) = round.cast.strangers(&mut db, STRANGERS).await;
-    let (others, free) = round.cast.strangers(&mut db, STRANGERS).await;
+    let (users, locked) = round.fixtures.extra_users(&mut db, EXTRA_USERS).await;
+    let (others, free) = round.fixtures.extra_users(&mut db, EXTRA_USERS).await;
     let mut lock = db.begin().await.expect("a transaction");
     sqlx::query("SELECT FROM snacks WHERE id = $1 FOR UPDATE")
         .bind(locked.id)
@@ -180,21 +181,21 @@ pub async fn lock_row(round: &mut Round<'_>) {
         .await
         .expect("a lock");
     let until = Instant::now() + LOCKED;
-    let held_up = react(round, &people, &locked, until);
+    let blocked = react(round, &users, &locked, until);
     let unaffected = react(round, &others, &free, until);
     let unaffected = unaffected.join_all().await.concat();
     lock.rollback().await.expect("the end of the lock");
-    let held_up = held_up.join_all().await.concat();
+    let blocked = blocked.join_all().await.concat();
     let slowest = unaffected.iter().map(|(_, took)| *took).max().unwrap_or_default();
     if unaffected.len() < 50 || slowest > UNAFFECTED_WITHIN {
-        round.complain(format!("{} reactions to another snack, the slowest in {slowest:?}", unaffected.len()));
+        round.add_violation(format!("{} reactions to another snack, the slowest in {slowest:?}", unaffected.len()));
     }
     if let Some((status, _)) = unaffected.iter().find(|(status, _)| *status != 200) {
-        round.complain(format!("a reaction to another snack was told {status}"));
+        round.add_violation(format!("a reaction to another snack got {status}"));
     }
-    if held_up.iter().any(|(status, _)| ![200, 404, 409, 503].contains(status))
-        || held_up.iter().all(|(s, _)| *s != 503)
+    if blocked.iter().any(|(status, _)| ![200, 404, 409, 503].contains(status))
+        || blocked.iter().all(|(s, _)| *s != 503)
     {
-        round.complain(format!("reactions to the locked snack were told {held_up:?}"));
+        round.add_violation(format!("reactions to the locked snack got {blocked:?}"));
     }
 }

@@ -1,4 +1,4 @@
-//! Clients that use up what the server has: connections, buffers, memory.
+//! Clients that exhaust connections, buffers or memory of the server.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -10,16 +10,17 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use crate::{process::promised, rounds::Round};
+use crate::{process::time_limit, rounds::Round};
 
-/// Within what time a connection is closed whose client reads nothing: 30 s without progress, and the time until then.
-const CLOSED_WITHIN: Duration = promised(Duration::from_secs(45));
-/// The most that the server may grow by, in MiB.
-const ROOM: u64 = 128;
+/// Time within which the connection of a client that does not read is closed: 30 s without progress, and the time
+/// before.
+const CLOSED_WITHIN: Duration = time_limit(Duration::from_secs(45));
+/// Limit for the growth of the server's memory, in MiB.
+const MEMORY_LIMIT: u64 = 128;
 /// Requests that are sent at once on a connection.
 const PIPELINED: usize = 60;
 
-/// The memory that a server holds, in MiB.
+/// Resident memory of the server, in MiB.
 fn resident(pid: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("the server");
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a figure");
@@ -33,7 +34,7 @@ async fn connect(port: u16, host: u8) -> Option<TcpStream> {
     socket.connect(SocketAddr::from(([127, 0, 0, 1], port))).await.ok()
 }
 
-/// Sends `bytes` from many connections and hands these out, unread. The largest memory meanwhile, in MiB.
+/// Sends `bytes` on many connections, and returns these unread with the peak of the server's memory in MiB.
 async fn send(port: u16, pid: u32, bytes: &[u8], connections: usize) -> (Vec<TcpStream>, u64) {
     let mut tasks = JoinSet::new();
     let (mut open, mut peak) = (Vec::new(), resident(pid));
@@ -41,7 +42,7 @@ async fn send(port: u16, pid: u32, bytes: &[u8], connections: usize) -> (Vec<Tcp
         let bytes = bytes.to_vec();
         tasks.spawn(async move {
             let mut stream = connect(port, u8::try_from(number % 8 + 2).unwrap_or(2)).await?;
-            // The server stops reading where nobody reads from it.
+            // The server stops reading from a client that does not read.
             let _ = timeout(Duration::from_millis(300), stream.write_all(&bytes)).await;
             Some(stream)
         });
@@ -54,21 +55,21 @@ async fn send(port: u16, pid: u32, bytes: &[u8], connections: usize) -> (Vec<Tcp
     (open, peak.max(resident(pid)))
 }
 
-/// Clients that pipeline requests and do not read: ordinary clients go on, and the connections are closed in time.
+/// Clients that pipeline requests and do not read: other clients are served, and the connections are closed in time.
 pub async fn read_slowly(round: &mut Round<'_>, full: bool) {
     let (port, pid) = (round.stack.servers[0].port, round.stack.servers[0].process().pid());
     let before = resident(pid);
     let count = if full { 2000 } else { 200 };
     let requests = "GET /openapi.json HTTP/1.1\r\nhost: faults\r\n\r\n".repeat(PIPELINED);
     let (open, peak) = send(port, pid, requests.as_bytes(), count).await;
-    if peak.saturating_sub(before) > ROOM {
-        round.complain(format!("the server grew by {} MiB with {count} clients that do not read", peak - before));
+    if peak.saturating_sub(before) > MEMORY_LIMIT {
+        round.add_violation(format!("the server grew by {} MiB with {count} clients that do not read", peak - before));
     }
-    round.answers(100..300).await;
+    round.wait_for_responses(100..300).await;
     if !full {
         return;
     }
-    // The first read would be progress: a connection shows that it has ended by not taking any more bytes.
+    // A read would count as progress, so the end of a connection is recognised by its error state.
     let deadline = Instant::now() + CLOSED_WITHIN;
     let mut ends = JoinSet::new();
     for stream in open {
@@ -91,22 +92,22 @@ pub async fn read_slowly(round: &mut Round<'_>, full: bool) {
     let ends = ends.join_all().await;
     let standing = ends.iter().filter(|ended| !**ended).count();
     if standing > 0 {
-        round.complain(format!("{standing} of {} connections stand after {CLOSED_WITHIN:?}", ends.len()));
+        round.add_violation(format!("{standing} of {} connections stand after {CLOSED_WITHIN:?}", ends.len()));
     }
 }
 
-/// Bodies and names made to take memory, all at once: the server stays below its ceiling, and ordinary clients go on.
+/// Bodies and names that are made to take memory: the server stays below its limit, and other clients are served.
 pub async fn take_memory(round: &mut Round<'_>) {
     let (port, pid) = (round.stack.servers[0].port, round.stack.servers[0].process().pid());
     let before = resident(pid);
-    let access = round.cast.members[0].access.clone();
+    let access = round.fixtures.members[0].access.clone();
     let request = |path: &str, length: usize, body: &str| {
         format!(
             "POST {path} HTTP/1.1\r\nhost: faults\r\nauthorization: Bearer {access}\r\ncontent-type: application/json\r\n\
              idempotency-key: ceiling\r\ncontent-length: {length}\r\n\r\n{body}"
         )
     };
-    let uid = round.cast.wares[0].uid;
+    let uid = round.fixtures.menu[0].uid;
     let items = r#"{"":0},"#.repeat(9000);
     let tree = format!(r#"{{"snacks":[{{"uid":"{uid}","quantity":0}}],"x":[{items}0]}}"#);
     let name = json!({"username": "x".repeat(60_000), "password": "korea-snack-9"}).to_string();
@@ -117,17 +118,17 @@ pub async fn take_memory(round: &mut Round<'_>) {
         ("bodies that never end", request("/auth/token", 65_000, &"x".repeat(60_000))),
         ("bodies that are too large", request("/snacks", large.len(), &large)),
     ];
-    for (what, bytes) in attacks {
+    for (description, bytes) in attacks {
         let (mut open, peak) = send(port, pid, bytes.as_bytes(), 300).await;
         for stream in &mut open {
             let mut status = [0; 12];
             let _ = timeout(Duration::from_millis(20), stream.read_exact(&mut status)).await;
         }
         let peak = peak.max(resident(pid));
-        if peak.saturating_sub(before) > ROOM {
-            round.complain(format!("the server grew by {} MiB with {what}", peak - before));
+        if peak.saturating_sub(before) > MEMORY_LIMIT {
+            round.add_violation(format!("the server grew by {} MiB with {description}", peak - before));
         }
         drop(open);
-        round.answers(50..100).await;
+        round.wait_for_responses(50..100).await;
     }
 }

@@ -1,4 +1,4 @@
-//! The faults: what is broken, what must hold meanwhile, and how it is mended.
+//! Faults: each breaks something, checks what must hold meanwhile, and repairs it.
 
 use std::time::Duration;
 
@@ -6,152 +6,148 @@ use sqlx::{Connection, PgConnection};
 use tokio::{io::AsyncWriteExt, net::TcpStream, time::Instant};
 
 use crate::{
-    process::{eventually, promised, send_signal},
+    process::{eventually, send_signal, time_limit},
     proxy::Mode,
     rounds::Round,
-    stack::Memory,
+    stack::RedisData,
 };
 
-/// Within what time a server is healthy again after PostgreSQL is.
-const HEALTHY_WITHIN: Duration = promised(Duration::from_secs(2));
-/// Within what time a server ends after SIGTERM.
+/// Time within which a server is healthy after PostgreSQL is.
+const HEALTHY_WITHIN: Duration = time_limit(Duration::from_secs(2));
+/// Time within which a server ends after SIGTERM.
 const STOPS_WITHIN: Duration = Duration::from_secs(15);
-/// Within what time an outage shows.
-pub const SHOWS_WITHIN: Duration = promised(Duration::from_secs(3));
-/// Enough for a server to start on a busy machine.
+/// Time within which readiness shows an outage.
+pub const SHOWS_WITHIN: Duration = time_limit(Duration::from_secs(3));
+/// Time for a server to start on a busy machine.
 const STARTS_WITHIN: Duration = Duration::from_secs(30);
 
-/// Kills one server; where there are others, they work alone for a while.
+/// Kills one server. The others, if there are any, work alone for a while.
 pub async fn kill_server(round: &mut Round<'_>) {
     let count = round.stack.servers.len();
     let victim = round.rng.usize(..count);
     round.stack.servers[victim].process().kill();
     if count > 1 {
-        round.answers(50..200).await;
+        round.wait_for_responses(50..200).await;
     }
     restart(round, victim).await;
 }
 
 async fn restart(round: &mut Round<'_>, server: usize) {
     round.stack.start_server(server);
-    if !round.stack.servers[server].becomes_ready(STARTS_WITHIN).await {
-        round.complain("the server did not come back");
+    if !round.stack.servers[server].wait_until_ready(STARTS_WITHIN).await {
+        round.add_violation("the server did not come back");
     }
 }
 
-/// Kills Redis, which comes back with more or less of what it knew.
+/// Kills Redis, which restarts with none, all or some of its data.
 pub async fn kill_redis(round: &mut Round<'_>) {
-    let memory = [Memory::Lost, Memory::Kept, Memory::RolledBack][round.index % 3];
-    if memory == Memory::RolledBack {
-        round.stack.remember_redis();
-        round.answers(50..200).await;
+    let memory = [RedisData::Lost, RedisData::Kept, RedisData::RolledBack][round.index % 3];
+    if memory == RedisData::RolledBack {
+        round.stack.save_redis();
+        round.wait_for_responses(50..200).await;
     }
-    round.is_faulty(true);
+    round.set_faulty(true);
     round.stack.kill_redis(memory);
     round.load(50..800).await;
     round.stack.start_redis();
     round.stack.await_redis().await;
-    round.is_faulty(false);
+    round.set_faulty(false);
 }
 
-/// Kills PostgreSQL, all of it or one process, which makes it recover by itself.
+/// Kills PostgreSQL, or one of its processes, which makes it recover by itself.
 pub async fn kill_postgres(round: &mut Round<'_>) {
-    round.is_faulty(true);
+    round.set_faulty(true);
     if round.index.is_multiple_of(2) {
         round.stack.kill_postgres();
         round.load(1..600).await;
         round.stack.start_postgres();
     } else {
-        let began = begun(round).await;
+        let began = checkpointer_start(round).await;
         round.stack.kill_backend().await;
         let recovered =
-            eventually(STARTS_WITHIN, async || begun_with(round).await.is_some_and(|now| Some(now) != began)).await;
+            eventually(STARTS_WITHIN, async || checkpointer_start(round).await.is_some_and(|now| Some(now) != began))
+                .await;
         if !recovered {
-            // There was none to be killed: nothing to recover from.
-            round.complain("PostgreSQL did not recover");
+            // Without a backend to kill there is nothing to recover from.
+            round.add_violation("PostgreSQL did not recover");
         }
     }
     round.stack.await_postgres().await;
-    becomes_healthy(round).await;
-    round.is_faulty(false);
+    wait_until_healthy(round).await;
+    round.set_faulty(false);
 }
 
-/// When PostgreSQL last loaded its settings, which recovery begins with anew: its listening processes start afresh.
-async fn begun(round: &Round<'_>) -> Option<String> {
-    begun_with(round).await
-}
-
-async fn begun_with(round: &Round<'_>) -> Option<String> {
+/// Start of the checkpointer, which PostgreSQL restarts after a crash and only then.
+async fn checkpointer_start(round: &Round<'_>) -> Option<String> {
     let mut db = PgConnection::connect_with(&round.stack.database()).await.ok()?;
-    // The checkpointer is started again after a crash, and only then.
     sqlx::query_scalar("SELECT backend_start::text FROM pg_stat_activity WHERE backend_type = 'checkpointer'")
         .fetch_optional(&mut db)
         .await
         .ok()?
 }
 
-pub async fn becomes_healthy(round: &mut Round<'_>) {
+pub async fn wait_until_healthy(round: &mut Round<'_>) {
     let since = Instant::now();
     for at in 0..round.stack.servers.len() {
         let patience = HEALTHY_WITHIN.saturating_sub(since.elapsed());
-        if !round.stack.servers[at].becomes_ready(patience).await {
-            let in_the_end = round.stack.servers[at].becomes_ready(STARTS_WITHIN).await;
+        if !round.stack.servers[at].wait_until_ready(patience).await {
+            let in_the_end = round.stack.servers[at].wait_until_ready(STARTS_WITHIN).await;
             let took = since.elapsed();
-            round.complain(format!(
+            round.add_violation(format!(
                 "not healthy {HEALTHY_WITHIN:?} after PostgreSQL came back; after {took:?}: {in_the_end}"
             ));
         }
     }
 }
 
-/// Cuts Redis off. Nobody gets an error for it: that holds for every answer of the round, and ready stays green.
+/// Cuts Redis off. Requests still succeed, which the clients check, and the server stays ready.
 pub async fn cut_redis(round: &mut Round<'_>, mode: Mode) {
-    let mode = long_or_short(round, mode);
-    round.is_faulty(true);
+    let mode = vary_black_hole(round, mode);
+    round.set_faulty(true);
     round.stack.redis_proxy.set_mode(mode);
     round.load(600..1500).await;
     for at in 0..round.stack.servers.len() {
         if !round.stack.servers[at].is_ready().await {
-            round.complain("not ready without Redis");
+            round.add_violation("not ready without Redis");
         }
     }
     round.stack.redis_proxy.set_mode(Mode::Pass);
-    round.is_faulty(false);
+    round.set_faulty(false);
 }
 
-/// Every other black hole is a short one, after which what was sent arrives.
-fn long_or_short(round: &Round<'_>, mode: Mode) -> Mode {
+/// Every second black hole is a short one, after which the bytes arrive.
+fn vary_black_hole(round: &Round<'_>, mode: Mode) -> Mode {
     if mode == Mode::BlackHole && round.index % 2 == 1 { Mode::Hold } else { mode }
 }
 
-/// Cuts PostgreSQL off: ready turns red, and green soon after the end.
+/// Cuts PostgreSQL off: the server is not ready, and is ready again soon after the end.
 pub async fn cut_postgres(round: &mut Round<'_>, mode: Mode) {
-    let mode = long_or_short(round, mode);
-    round.is_faulty(true);
+    let mode = vary_black_hole(round, mode);
+    round.set_faulty(true);
     round.stack.postgres_proxy.set_mode(mode);
     for at in 0..round.stack.servers.len() {
         if !eventually(SHOWS_WITHIN, async || !round.stack.servers[at].is_ready().await).await {
-            round.complain("ready stays green without PostgreSQL");
+            round.add_violation("ready stays green without PostgreSQL");
         }
     }
     round.load(200..2500).await;
     round.stack.postgres_proxy.set_mode(Mode::Pass);
-    becomes_healthy(round).await;
-    round.is_faulty(false);
+    wait_until_healthy(round).await;
+    round.set_faulty(false);
 }
 
-/// SIGTERM: ready turns red, what was accepted is answered, the last flush is done, and the exit code is 0.
+/// SIGTERM: the server is not ready, accepted requests get their response, the last flush runs, and the exit code is 0.
 pub async fn stop_server(round: &mut Round<'_>) {
     let pid = round.stack.servers[0].process().pid();
     let since = Instant::now();
     send_signal("TERM", pid);
     if !eventually(Duration::from_secs(1), async || !round.stack.servers[0].is_ready().await).await {
-        round.complain("ready stays green after SIGTERM");
+        round.add_violation("ready stays green after SIGTERM");
     }
     let ended = round.stack.servers[0].process().end(STOPS_WITHIN.saturating_sub(since.elapsed())).await;
     match ended {
-        None => round.complain(format!("still there {STOPS_WITHIN:?} after SIGTERM")),
-        Some(status) if !status.success() => round.complain(format!("ended with {status} after SIGTERM")),
+        None => round.add_violation(format!("still there {STOPS_WITHIN:?} after SIGTERM")),
+        Some(status) if !status.success() => round.add_violation(format!("ended with {status} after SIGTERM")),
         Some(_) => {}
     }
     let left: (i64, i64) = sqlx::query_as(
@@ -164,17 +160,17 @@ pub async fn stop_server(round: &mut Round<'_>) {
     .await
     .expect("the rows");
     if left != (0, 0) {
-        round.complain(format!("the last flush left {} dirty rows and {} wrong columns", left.0, left.1));
+        round.add_violation(format!("the last flush left {} dirty rows and {} wrong columns", left.0, left.1));
     }
     round.stack.servers[0].process().kill();
     restart(round, 0).await;
 }
 
-/// A second signal ends the server at once, whatever is under way.
+/// A second signal ends the server at once.
 pub async fn signal_twice(round: &mut Round<'_>) {
     let port = round.stack.servers[0].port;
     let mut slow = TcpStream::connect(("127.0.0.1", port)).await.expect("a connection");
-    // A body that does not come keeps the server from stopping.
+    // A request without the rest of its body keeps the server from ending.
     let head =
         "POST /auth/logout HTTP/1.1\r\nhost: faults\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n{";
     slow.write_all(head.as_bytes()).await.expect("half a request");
@@ -187,9 +183,9 @@ pub async fn signal_twice(round: &mut Round<'_>) {
     let since = Instant::now();
     let ended = process.end(Duration::from_secs(2)).await;
     if gone.is_some() {
-        round.complain("the first signal did not wait for what was under way");
+        round.add_violation("the first signal did not wait for what was under way");
     } else if ended.is_none() {
-        round.complain(format!("still there {:?} after a second signal", since.elapsed()));
+        round.add_violation(format!("still there {:?} after a second signal", since.elapsed()));
     }
     round.stack.servers[0].process().kill();
     restart(round, 0).await;

@@ -1,4 +1,4 @@
-//! Who plays, and with what: users, snacks and tokens, prepared past the server.
+//! Fixtures of the rounds: users, snacks and tokens, inserted past the server.
 
 use std::collections::HashMap;
 
@@ -12,34 +12,33 @@ use uuid::Uuid;
 
 use crate::stack::Stack;
 
-/// How many members react, order and refresh.
+/// Members, who react, order and refresh tokens.
 const MEMBERS: i64 = 24;
-/// How many admins move orders and promote and demote each other.
+/// Admins, who move orders and promote and demote each other.
 const ADMINS: i64 = 4;
-/// How many snacks all members react to.
+/// Snacks that all members react to.
 const SHARED: i64 = 6;
-/// How many snacks all members order.
-const WARES: i64 = 8;
-/// How many sign-ins a member begins a round with.
-const SIGN_INS: usize = 3;
+/// Snacks that all members order.
+const MENU: i64 = 8;
+/// Sessions of each member at the start of a round.
+const SESSIONS: usize = 3;
 
-/// Somebody with an access token.
+/// A user with an access token.
 #[derive(Clone, Debug)]
-pub struct Person {
+pub struct TestUser {
     pub id: i64,
     pub access: String,
 }
 
-/// A snack.
 #[derive(Clone, Debug)]
 pub struct Snack {
     pub id: i64,
     pub uid: Uuid,
 }
 
-/// A sign-in with its first refresh token.
+/// A session with its first refresh token.
 #[derive(Clone, Debug)]
-pub struct SignIn {
+pub struct NewSession {
     pub id: Uuid,
     pub jti: Uuid,
     pub token: String,
@@ -52,20 +51,20 @@ pub struct OpenOrder {
     pub status: String,
 }
 
-/// Everybody, and what is there for them.
-pub struct Cast {
-    pub members: Vec<Person>,
-    pub admins: Vec<Person>,
+/// All fixtures.
+pub struct Fixtures {
+    pub members: Vec<TestUser>,
+    pub admins: Vec<TestUser>,
     /// All members react to these.
     pub shared: Vec<Snack>,
-    /// Each member reacts to one of these alone, so that the counts in an answer are known exactly.
+    /// Each member reacts to one of these alone, so that the counts of each response are known exactly.
     pub own: Vec<Snack>,
     /// All members order these.
-    pub wares: Vec<Snack>,
+    pub menu: Vec<Snack>,
     keys: TokenKeys,
 }
 
-/// What stands in the tables when a round begins.
+/// The rows at the start of a round.
 #[derive(Default)]
 pub struct Baseline {
     /// By snack and user.
@@ -76,13 +75,13 @@ pub struct Baseline {
     pub last_audit: i64,
 }
 
-impl Cast {
+impl Fixtures {
     /// Fills the migrated database.
     pub async fn prepare(stack: &Stack) -> Self {
         let environment: Environment = stack.settings().into_iter().collect();
         let keys = TokenKeys::new(&Config::read(&environment).expect("sound settings"));
         let mut db = stack.connect().await;
-        // Nobody signs in with a password here.
+        // No password is used here.
         let people: Vec<(i64, bool)> = sqlx::query_as(
             "INSERT INTO users (email, email_key, name, name_key, password_hash, member_type)
              SELECT n || '@faults.example', n || '@faults.example', 'person ' || n, 'person ' || n, '',
@@ -98,41 +97,41 @@ impl Cast {
             "INSERT INTO snacks (name, name_key, price) SELECT 'snack ' || n, 'snack ' || n, 1500
              FROM generate_series(1, $1) AS n ORDER BY n RETURNING id, uid",
         )
-        .bind(SHARED + MEMBERS + WARES)
+        .bind(SHARED + MEMBERS + MENU)
         .fetch_all(&mut db)
         .await
         .expect("snacks");
-        let person = |id| Person { id, access: keys.access(id).expect("a token") };
+        let user = |id| TestUser { id, access: keys.access(id).expect("a token") };
         let (admins, members): (Vec<_>, Vec<_>) = people.into_iter().partition(|(_, is_admin)| *is_admin);
         let mut snacks = snacks.into_iter().map(|(id, uid)| Snack { id, uid });
         let mut take = |count: i64| snacks.by_ref().take(usize::try_from(count).unwrap_or_default()).collect();
         Self {
-            members: members.into_iter().map(|(id, _)| person(id)).collect(),
-            admins: admins.into_iter().map(|(id, _)| person(id)).collect(),
+            members: members.into_iter().map(|(id, _)| user(id)).collect(),
+            admins: admins.into_iter().map(|(id, _)| user(id)).collect(),
             shared: take(SHARED),
             own: take(MEMBERS),
-            wares: take(WARES),
+            menu: take(MENU),
             keys,
         }
     }
 
-    /// Fresh sign-ins for every member, in the order of [`Cast::members`].
-    pub async fn sign_in(&self, db: &mut PgConnection) -> Vec<Vec<SignIn>> {
-        // Of whole seconds, as the token has it.
+    /// New sessions for every member, in the order of the members.
+    pub async fn create_sessions(&self, db: &mut PgConnection) -> Vec<Vec<NewSession>> {
+        // In whole seconds, as in the token.
         let expires_at = DateTime::from_timestamp((Utc::now() + Duration::days(1)).timestamp(), 0).unwrap_or_default();
         let (mut users, mut ids, mut jtis) = (Vec::new(), Vec::new(), Vec::new());
-        let mut sessions = Vec::new();
+        let mut new_sessions = Vec::new();
         for member in &self.members {
             let mut own = Vec::new();
-            for _ in 0..SIGN_INS {
+            for _ in 0..SESSIONS {
                 let (id, jti) = (Uuid::new_v4(), Uuid::new_v4());
                 let token = self.keys.refresh(member.id, jti, expires_at).expect("a token");
                 users.push(member.id);
                 ids.push(id);
                 jtis.push(jti);
-                own.push(SignIn { id, jti, token });
+                own.push(NewSession { id, jti, token });
             }
-            sessions.push(own);
+            new_sessions.push(own);
         }
         sqlx::query(
             "WITH sign_in AS (INSERT INTO sessions (id, user_id) SELECT * FROM unnest($2::uuid[], $1::bigint[]) RETURNING id)
@@ -145,12 +144,12 @@ impl Cast {
         .bind(expires_at)
         .execute(db)
         .await
-        .expect("sign-ins");
-        sessions
+        .expect("sessions");
+        new_sessions
     }
 
-    /// `count` further members and a further snack, of whom and of which the check of a round knows nothing.
-    pub async fn strangers(&self, db: &mut PgConnection, count: i64) -> (Vec<Person>, Snack) {
+    /// `count` further members and a further snack, which the check of a round ignores.
+    pub async fn extra_users(&self, db: &mut PgConnection, count: i64) -> (Vec<TestUser>, Snack) {
         let name = Uuid::new_v4().to_string();
         let people: Vec<i64> = sqlx::query_scalar(
             "INSERT INTO users (email, email_key, name, name_key, password_hash)
@@ -168,18 +167,18 @@ impl Cast {
                 .fetch_one(db)
                 .await
                 .expect("a snack");
-        let person = |id| Person { id, access: self.keys.access(id).expect("a token") };
-        (people.into_iter().map(person).collect(), Snack { id, uid })
+        let user = |id| TestUser { id, access: self.keys.access(id).expect("a token") };
+        (people.into_iter().map(user).collect(), Snack { id, uid })
     }
 
-    /// The name of a refresh token.
+    /// The id of a refresh token.
     pub fn jti(&self, token: &str) -> Option<Uuid> {
         Some(self.keys.verify(token, TokenType::Refresh).ok()?.jti)
     }
 }
 
 impl Baseline {
-    /// What stands in the tables now.
+    /// Reads the present rows.
     pub async fn read(db: &mut PgConnection) -> sqlx::Result<Self> {
         let reactions: Vec<(i64, i64, String)> =
             sqlx::query_as("SELECT snack_id, user_id, type::text FROM snack_reactions").fetch_all(&mut *db).await?;

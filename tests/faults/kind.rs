@@ -1,49 +1,49 @@
-//! The kinds of rounds, and how many of each are played.
+//! Kinds of faults, and their number of rounds.
 
 use std::fmt;
 
 use crate::proxy::Mode;
 
-/// What goes wrong in a round.
+/// The fault of a round.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// SIGKILL of the only server.
     ServerKill,
-    /// SIGKILL of Redis, which comes back empty, or with what it knew, or with what it knew earlier.
+    /// SIGKILL of Redis, which restarts empty, with its data, or with earlier data.
     RedisKill,
-    /// SIGKILL of PostgreSQL, wholly or of one of its processes.
+    /// SIGKILL of PostgreSQL, or of one of its processes.
     PostgresKill,
     /// SIGTERM of the only server under 200 requests a second.
     Stop,
-    /// SIGTERM twice, of which the second ends the server at once, and with it answers.
+    /// SIGTERM twice. The second one ends the server at once, without responses.
     SecondSignal,
-    /// Two or three servers at once, and SIGKILL of one.
+    /// Two or three servers, and SIGKILL of one.
     Replicas,
-    /// Redis behind a proxy that misbehaves.
+    /// Redis behind a faulty proxy.
     Redis(Mode),
-    /// PostgreSQL behind a proxy that misbehaves.
+    /// PostgreSQL behind a faulty proxy.
     Postgres(Mode),
-    /// Clients that hang up before the answer.
+    /// Clients that disconnect before the response.
     HangUp,
-    /// Clients that never get done with their headers or bodies.
+    /// Clients that never finish their headers or bodies.
     SlowClients,
-    /// Refused sign-ins, held against the clock, and a crowd that signs in.
+    /// Timing of failed sign-ins, and many sign-ins at once.
     SignIn,
-    /// PostgreSQL that takes no writes for a while, as around a failover.
+    /// PostgreSQL that is read-only for a while, as during a failover.
     ReadOnly,
-    /// No room on PostgreSQL's disk for a while.
+    /// PostgreSQL without disk space for a while.
     DiskFull,
     /// A member and a snack that are deleted by hand while they are in use.
     DeletedRows,
-    /// A row that somebody else locks for seconds.
+    /// A row that is locked by hand for seconds.
     LockedRow,
-    /// Clients that ask and do not read.
+    /// Clients that send requests and do not read.
     SlowReaders,
-    /// Requests made to take memory: the server has to stay below a ceiling.
+    /// Requests that are made to take memory.
     MemoryCeiling,
 }
 
-/// All of them, in the order in which they are played.
+/// All kinds, in the order in which they run.
 pub const ALL: &[Kind] = &[
     Kind::ServerKill,
     Kind::RedisKill,
@@ -71,7 +71,7 @@ pub const ALL: &[Kind] = &[
 ];
 
 impl Kind {
-    /// How many rounds a full run has of it.
+    /// Rounds in a full run.
     pub const fn full(self) -> usize {
         match self {
             Self::ServerKill | Self::RedisKill => 100,
@@ -83,7 +83,7 @@ impl Kind {
         }
     }
 
-    /// How many a short run has.
+    /// Rounds in a short run.
     pub const fn short(self) -> usize {
         match self {
             Self::ServerKill | Self::PostgresKill | Self::Stop => 2,
@@ -92,22 +92,22 @@ impl Kind {
         }
     }
 
-    /// How many servers play in the round numbered `index`.
+    /// Servers in the round numbered `index`.
     pub const fn servers(self, index: usize) -> usize {
         match self {
             Self::Replicas => 2 + index % 2,
-            // Several flushers at once while a store is away.
+            // Several flush tasks while a store is unreachable.
             Self::Redis(_) | Self::Postgres(_) | Self::RedisKill | Self::PostgresKill => 1 + (index % 3) / 2,
             _ => 1,
         }
     }
 
-    /// Whether PostgreSQL goes out of reach, so that a 503 is a fair answer.
+    /// Whether PostgreSQL is unreachable for a while, so that 503 is an expected response.
     pub const fn hits_postgres(self) -> bool {
         matches!(self, Self::PostgresKill | Self::Postgres(_) | Self::ReadOnly | Self::DiskFull)
     }
 
-    /// Whether a server dies, and with it answers.
+    /// Whether a server is killed, so that responses are lost.
     pub const fn kills_servers(self) -> bool {
         matches!(self, Self::ServerKill | Self::SecondSignal | Self::Replicas)
     }

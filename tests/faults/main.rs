@@ -1,9 +1,9 @@
-//! The fault harness: plays rounds of load and faults on the real server, `PostgreSQL` and Redis, and holds what clients were
-//! told against the rows.
+//! The fault harness: runs rounds of load and faults on the real server, `PostgreSQL` and Redis, and compares the
+//! clients' records with the rows.
 //!
-//! `faults [--rounds full|short] [--seed N] [--only KIND]...` prints a table and every violation, and fails when there is one.
-//! The same seed repeats the clients' decisions and the schedule. A word without dashes plays the kinds whose names contain
-//! it, as `cargo test WORD` expects.
+//! `faults [--rounds full|short] [--seed N] [--only KIND]...` prints a table and every violation, and fails when there
+//! is one. The same seed repeats the clients' decisions and the schedule. An argument without dashes selects the kinds
+//! whose names contain it, as `cargo test FILTER` does.
 
 #![expect(clippy::print_stdout, clippy::expect_used, reason = "a test without the test harness")]
 
@@ -38,10 +38,9 @@ use std::{
 use kind::Kind;
 use record::{Record, percentile};
 
-/// Below what the p99 of reactions stays while Redis is out of reach.
+/// Limit of the reactions' p99 while Redis is unreachable.
 const REACTION_P99: Duration = Duration::from_millis(400);
 
-/// What the command line asks for.
 struct Arguments {
     seed: u64,
     full: bool,
@@ -49,8 +48,8 @@ struct Arguments {
 }
 
 impl Arguments {
-    /// What the command line says; none when only a list was asked for. Flags of libtest are accepted and ignored, because
-    /// `cargo test` hands the same ones to every test.
+    /// Reads the command line, or returns nothing when only a list is requested. Flags of libtest are accepted and
+    /// ignored, because `cargo test` passes the same ones to every test.
     fn read() -> Option<Self> {
         let (mut seed, mut full, mut words) = (1, false, Vec::new());
         let mut arguments = std::env::args().skip(1);
@@ -83,8 +82,8 @@ async fn main() -> ExitCode {
         println!("0 tests, 0 benchmarks");
         return ExitCode::SUCCESS;
     };
-    if !process::is_equipped() {
-        // Tests that are given stores by DATABASE_URL and REDIS_URL may run where none is installed.
+    if !process::has_stores() {
+        // Tests that get their stores from DATABASE_URL and REDIS_URL may run where none is installed.
         println!("\nfaults: PostgreSQL's server or Redis is not installed; `make faults` installs them");
         println!("\ntest result: ok. 0 passed; 0 failed; {} ignored; 0 measured; 0 filtered out", kind::ALL.len());
         return ExitCode::SUCCESS;
@@ -100,12 +99,12 @@ async fn main() -> ExitCode {
     if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Plays all rounds; how many passed and failed.
+/// Runs all rounds, and returns how many passed and failed.
 async fn run(arguments: &Arguments) -> (usize, usize) {
     let mut stack = stack::Stack::start().await;
-    // The first server makes the schema.
+    // The first server creates the schema.
     stack.serve(1).await;
-    let cast = Arc::new(fixtures::Cast::prepare(&stack).await);
+    let fixtures = Arc::new(fixtures::Fixtures::prepare(&stack).await);
     println!("\nseed {}, logs in {}\n", arguments.seed, stack.folder.display());
     println!(
         "{:<20} {:>6} {:>7} {:>9} {:>12} {:>8} {:>8} {:>12} {:>12} {:>10}",
@@ -123,12 +122,12 @@ async fn run(arguments: &Arguments) -> (usize, usize) {
     let (mut passed, mut failed) = (0, 0);
     for kind in &arguments.kinds {
         let count = if arguments.full { kind.full() } else { kind.short() };
-        let (mut all, mut healed, mut violations) = (Record::default(), Duration::ZERO, 0);
+        let (mut all, mut convergence_time, mut violations) = (Record::default(), Duration::ZERO, 0);
         let began = Instant::now();
         let mut lines = Vec::new();
         for index in 0..count {
-            let report = rounds::play(*kind, index, arguments.seed, arguments.full, &mut stack, &cast).await;
-            healed = healed.max(report.healed);
+            let report = rounds::run_round(*kind, index, arguments.seed, arguments.full, &mut stack, &fixtures).await;
+            convergence_time = convergence_time.max(report.convergence_time);
             let mut record = report.record;
             lines.extend(report.notes.into_iter().map(|note| format!("  {note}")));
             if record.violations.is_empty() {
@@ -136,25 +135,25 @@ async fn run(arguments: &Arguments) -> (usize, usize) {
             } else {
                 failed += 1;
             }
-            // Many clients meet the same thing at the same time.
+            // Many clients note the same violation at the same time.
             let mut times = BTreeMap::<&str, usize>::new();
-            for what in &record.violations {
-                *times.entry(what).or_default() += 1;
+            for description in &record.violations {
+                *times.entry(description).or_default() += 1;
             }
-            lines.extend(times.iter().map(|(what, times)| format!("  {kind} {index}: {times} x {what}")));
+            lines.extend(times.iter().map(|(description, times)| format!("  {kind} {index}: {times} x {description}")));
             violations += record.violations.len();
-            // Only their times and numbers are of interest from here on.
+            // Only times and numbers are needed from here on.
             record.reactions.clear();
             record.orders.clear();
             record.transitions.clear();
             record.member_types.clear();
-            record.families.clear();
-            all.absorb(record);
+            record.sessions.clear();
+            all.merge(record);
         }
         let p99 = percentile(&all.reaction_times, 99);
-        // A debug build says nothing about speed.
-        let judged = !cfg!(debug_assertions) && matches!(kind, Kind::Redis(_) | Kind::RedisKill);
-        if judged && p99 > REACTION_P99 {
+        // Timings of a debug build are not meaningful.
+        let is_measured = !cfg!(debug_assertions) && matches!(kind, Kind::Redis(_) | Kind::RedisKill);
+        if is_measured && p99 > REACTION_P99 {
             failed += 1;
             violations += 1;
             lines.push(format!("  {kind}: the p99 of reactions without Redis is {p99:?}"));
@@ -167,7 +166,7 @@ async fn run(arguments: &Arguments) -> (usize, usize) {
             all.acknowledged,
             all.refused,
             all.unknown,
-            healed.as_millis(),
+            convergence_time.as_millis(),
             violations
         );
         for line in &lines {

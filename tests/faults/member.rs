@@ -1,4 +1,4 @@
-//! A member at work: reacts, orders, refreshes, reads.
+//! A member's workload: reactions, orders, refreshes and reads.
 
 use std::{
     sync::Arc,
@@ -11,53 +11,52 @@ use uuid::Uuid;
 
 use crate::{
     client::Client,
-    fixtures::{OpenOrder, SignIn, Snack},
-    record::{Asked, Family, Outcome},
+    fixtures::{NewSession, OpenOrder, Snack},
+    record::{Outcome, RequestedOrder, Session},
     rng::pick,
 };
 
-/// How old a change is that an answer must count. One that committed while a flush was at work is counted by the next, and so
-/// is one of which Redis was not told; a flush comes every 100 ms, on a busy machine a little later, but not while Postgres
-/// is away.
+/// Age of a change that a response must count. One that committed during a flush is counted by the next flush, and so
+/// is one that Redis missed. A flush runs every 100 ms, on a busy machine a little later, and not while Postgres is
+/// unreachable.
 const SETTLED: Duration = Duration::from_millis(600);
 
-/// A member: reacts, orders, refreshes, reads.
 pub struct Member {
     pub client: Client,
-    /// Its place in the cast, which is that of its own snack.
+    /// Index among the members, which is also that of the member's own snack.
     pub number: usize,
-    /// Sign-ins that are still to be used.
-    pub sessions: Vec<SignIn>,
-    /// The one in use, by its place in the record, and its last token.
-    pub family: Option<(usize, String)>,
-    /// The key of an order whose answer was lost.
+    /// Sessions that are not used yet.
+    pub new_sessions: Vec<NewSession>,
+    /// The present session: its index in the record, and its last token.
+    pub session: Option<(usize, String)>,
+    /// The key of an order without a response.
     pub retry: Option<String>,
-    /// How many keys it has used.
+    /// Number of used keys.
     pub keys: usize,
 }
 
 impl Member {
     /// Works until the round stops.
     pub async fn work(&mut self) {
-        while self.client.ground.goes_on() {
+        while self.client.state.is_running() {
             match self.client.rng.usize(..20) {
                 0..7 => {
-                    let snack = pick(&mut self.client.rng, &self.client.ground.cast.shared).clone();
+                    let snack = pick(&mut self.client.rng, &self.client.state.fixtures.shared).clone();
                     self.react(&snack).await;
                 }
                 7..12 => {
-                    let snack = self.client.ground.cast.own[self.number].clone();
+                    let snack = self.client.state.fixtures.own[self.number].clone();
                     self.react(&snack).await;
                 }
                 12..15 => self.order().await,
                 15..17 => self.refresh().await,
-                _ => self.look().await,
+                _ => self.read_something().await,
             }
             self.client.think().await;
         }
     }
 
-    /// Likes, hates, or takes it back; what must come of it follows from what was told last.
+    /// Likes, hates, or cancels. The expected response follows from the last acknowledged state.
     async fn react(&mut self, snack: &Snack) {
         let client = &mut self.client;
         let wanted = *pick(&mut client.rng, &[Some("like"), Some("hate"), None]);
@@ -66,72 +65,72 @@ impl Member {
             Some(kind) => client.request(Method::POST, &path).json(&json!({"type": kind})),
             None => client.request(Method::DELETE, &path),
         };
-        let faulty = client.ground.faulty.load(std::sync::atomic::Ordering::Relaxed);
+        let faulty = client.state.faulty.load(std::sync::atomic::Ordering::Relaxed);
         let started = Instant::now();
         let outcome = client.change("reaction", request).await;
         if faulty && outcome != Outcome::NotSent {
             client.record.reaction_times.push(started.elapsed());
         }
-        let key = (snack.id, client.person.id);
-        let own = client.ground.cast.own[self.number].id == snack.id;
-        let mut complaint = None;
+        let key = (snack.id, client.user.id);
+        let own = client.state.fixtures.own[self.number].id == snack.id;
+        let mut violation = None;
         let reaction = client.record.reactions.entry(key).or_default();
-        let certain = reaction.floating.is_empty();
+        let certain = reaction.possible.is_empty();
         match outcome {
             Outcome::Ok(body) => {
-                if certain && reaction.told.as_deref() == wanted {
-                    complaint = Some(format!("{wanted:?} to snack {} was taken twice", snack.id));
+                if certain && reaction.acknowledged.as_deref() == wanted {
+                    violation = Some(format!("{wanted:?} to snack {} was taken twice", snack.id));
                 }
                 let expected = (i64::from(wanted == Some("like")), i64::from(wanted == Some("hate")));
-                let answered = (body["like_reaction_count"].as_i64(), body["hate_reaction_count"].as_i64());
+                let counts = (body["like_reaction_count"].as_i64(), body["hate_reaction_count"].as_i64());
                 let settled = reaction.changed.is_none_or(|changed| changed.elapsed() > SETTLED)
-                    && client.ground.flushes_since(SETTLED);
+                    && client.state.flushes_since(SETTLED);
                 reaction.changed = Some(Instant::now());
-                let below_zero = answered.0.min(answered.1) < Some(0);
-                if below_zero || (own && certain && settled && answered != (Some(expected.0), Some(expected.1))) {
-                    complaint = Some(format!(
-                        "{wanted:?} to own snack {} was answered with {answered:?}, after {:?}",
-                        snack.id, reaction.told
+                let below_zero = counts.0.min(counts.1) < Some(0);
+                if below_zero || (own && certain && settled && counts != (Some(expected.0), Some(expected.1))) {
+                    violation = Some(format!(
+                        "{wanted:?} to own snack {} got {counts:?}, after {:?}",
+                        snack.id, reaction.acknowledged
                     ));
                 }
-                reaction.told = wanted.map(str::to_owned);
+                reaction.acknowledged = wanted.map(str::to_owned);
             }
             Outcome::Refused(status, code) => {
                 let expected = if wanted.is_some() { (409, "duplicate_reaction") } else { (404, "reaction_not_found") };
-                if (status, code.as_str()) != expected || (certain && reaction.told.as_deref() != wanted) {
-                    complaint = Some(format!(
+                if (status, code.as_str()) != expected || (certain && reaction.acknowledged.as_deref() != wanted) {
+                    violation = Some(format!(
                         "{wanted:?} to snack {} was refused, {status} {code}, after {:?}",
-                        snack.id, reaction.told
+                        snack.id, reaction.acknowledged
                     ));
                 }
-                reaction.told = wanted.map(str::to_owned);
+                reaction.acknowledged = wanted.map(str::to_owned);
             }
-            Outcome::Unknown => reaction.floating.push(wanted.map(str::to_owned)),
+            Outcome::Unknown => reaction.possible.push(wanted.map(str::to_owned)),
             Outcome::NotSent => {}
         }
-        if let Some(complaint) = complaint {
-            client.complain(complaint);
+        if let Some(violation) = violation {
+            client.add_violation(violation);
         }
     }
 
-    /// Orders one to three snacks under a key; an order whose answer was lost is asked for again under the same.
+    /// Orders one to three snacks with a key. An order without a response is repeated with the same key.
     async fn order(&mut self) {
         let client = &mut self.client;
         let key = if let Some(key) = self.retry.take() {
             key
         } else {
             self.keys += 1;
-            let key = format!("{}-{}-{}", client.ground.name, client.person.id, self.keys);
+            let key = format!("{}-{}-{}", client.state.name, client.user.id, self.keys);
             let mut lines: Vec<(Uuid, i32)> = Vec::new();
             for _ in 0..client.rng.usize(1..4) {
-                let ware = pick(&mut client.rng, &client.ground.cast.wares).uid;
+                let menu_item = pick(&mut client.rng, &client.state.fixtures.menu).uid;
                 let quantity = i32::try_from(client.rng.usize(1..1000)).unwrap_or(1);
-                if lines.iter().all(|(uid, _)| *uid != ware) {
-                    lines.push((ware, quantity));
+                if lines.iter().all(|(uid, _)| *uid != menu_item) {
+                    lines.push((menu_item, quantity));
                 }
             }
-            let asked = Asked { user: client.person.id, lines, told: Vec::new(), unknown: false };
-            client.record.orders.insert(key.clone(), asked);
+            let requested = RequestedOrder { user: client.user.id, lines, acknowledged: Vec::new(), unknown: false };
+            client.record.orders.insert(key.clone(), requested);
             key
         };
         let lines = &client.record.orders[&key].lines;
@@ -151,14 +150,16 @@ impl Member {
         for outcome in outcomes {
             match outcome {
                 Outcome::Ok(body) => match body["uid"].as_str().and_then(|uid| uid.parse().ok()) {
-                    Some(uid) => ordered(client, &key, uid, &body),
-                    None => client.complain(format!("an order without a uid: {body}")),
+                    Some(uid) => record_order(client, &key, uid, &body),
+                    None => client.add_violation(format!("an order without a uid: {body}")),
                 },
                 Outcome::Refused(409, code) if code == "snack_already_requested" => {}
-                Outcome::Refused(status, code) => client.complain(format!("order {key} was refused: {status} {code}")),
+                Outcome::Refused(status, code) => {
+                    client.add_violation(format!("order {key} was refused: {status} {code}"))
+                }
                 Outcome::Unknown => {
-                    if let Some(asked) = client.record.orders.get_mut(&key) {
-                        asked.unknown = true;
+                    if let Some(requested) = client.record.orders.get_mut(&key) {
+                        requested.unknown = true;
                     }
                     self.retry = Some(key.clone());
                 }
@@ -167,71 +168,71 @@ impl Member {
         }
     }
 
-    /// Exchanges the refresh token, now and then the same one twice at once.
+    /// Exchanges the refresh token, sometimes the same one twice at once.
     async fn refresh(&mut self) {
         let client = &mut self.client;
-        let (at, token) = if let Some(family) = self.family.take() {
-            family
+        let (at, token) = if let Some(session) = self.session.take() {
+            session
         } else {
-            let Some(sign_in) = self.sessions.pop() else { return };
-            client.record.families.push(Family {
-                sign_in: sign_in.id,
-                tokens: vec![sign_in.jti],
+            let Some(session) = self.new_sessions.pop() else { return };
+            client.record.sessions.push(Session {
+                id: session.id,
+                tokens: vec![session.jti],
                 unknown: 0,
                 reused: false,
             });
-            (client.record.families.len() - 1, sign_in.token)
+            (client.record.sessions.len() - 1, session.token)
         };
-        let twice = client.rng.usize(..6) == 0 && !self.sessions.is_empty();
+        let twice = client.rng.usize(..6) == 0 && !self.new_sessions.is_empty();
         let body = json!({"refresh": token});
         let mut request = || client.request(Method::POST, "/auth/token/refresh").json(&body);
         let outcomes = if twice {
             let (one, two) = (request(), request());
-            client.record.families[at].reused = true;
+            client.record.sessions[at].reused = true;
             client.change_twice("refresh", one, two).await.to_vec()
         } else {
             let request = request();
             vec![client.change("refresh", request).await]
         };
-        let cast = Arc::clone(&client.ground.cast);
-        let family = &mut client.record.families[at];
+        let fixtures = Arc::clone(&client.state.fixtures);
+        let session = &mut client.record.sessions[at];
         let mut next = None;
-        let mut complaint = None;
+        let mut violation = None;
         let mut won = 0;
         for outcome in outcomes {
             match outcome {
                 Outcome::Ok(body) => {
                     won += 1;
                     let successor = body["refresh"].as_str().unwrap_or_default();
-                    family.tokens.extend(cast.jti(successor));
+                    session.tokens.extend(fixtures.jti(successor));
                     next = Some(successor.to_owned());
                 }
-                Outcome::Refused(401, _) if family.unknown > 0 || family.reused => {}
+                Outcome::Refused(401, _) if session.unknown > 0 || session.reused => {}
                 Outcome::Refused(status, code) => {
-                    complaint = Some(format!("a live refresh token was refused: {status} {code}"));
+                    violation = Some(format!("a live refresh token was refused: {status} {code}"));
                 }
                 Outcome::Unknown => {
-                    family.unknown += 1;
+                    session.unknown += 1;
                     next = next.or_else(|| Some(token.clone()));
                 }
                 Outcome::NotSent => next = next.or_else(|| Some(token.clone())),
             }
         }
         if won > 1 {
-            complaint = Some(format!("one refresh token of sign-in {} was exchanged twice", family.sign_in));
+            violation = Some(format!("one refresh token of session {} was exchanged twice", session.id));
         }
-        if !family.reused {
-            self.family = next.map(|token| (at, token));
+        if !session.reused {
+            self.session = next.map(|token| (at, token));
         }
-        if let Some(complaint) = complaint {
-            client.complain(complaint);
+        if let Some(violation) = violation {
+            client.add_violation(violation);
         }
     }
 
-    /// Reads this and that.
-    async fn look(&mut self) {
+    /// Reads one of several resources.
+    async fn read_something(&mut self) {
         let client = &mut self.client;
-        let own = client.ground.cast.own[self.number].uid;
+        let own = client.state.fixtures.own[self.number].uid;
         let path = match client.rng.usize(..4) {
             0 => "/snacks?limit=10".to_owned(),
             1 => "/orders?limit=5".to_owned(),
@@ -242,14 +243,14 @@ impl Member {
     }
 }
 
-/// Notes an acknowledged order, and tells the admins of a new one.
-fn ordered(client: &mut Client, key: &str, uid: Uuid, body: &Value) {
-    let Some(asked) = client.record.orders.get_mut(key) else {
+/// Records an acknowledged order, and adds a new one to the admins' list.
+fn record_order(client: &mut Client, key: &str, uid: Uuid, body: &Value) {
+    let Some(requested) = client.record.orders.get_mut(key) else {
         return;
     };
-    if asked.told.is_empty() {
+    if requested.acknowledged.is_empty() {
         let status = body["status"].as_str().unwrap_or_default().to_owned();
-        client.ground.orders().push(OpenOrder { uid, status });
+        client.state.orders().push(OpenOrder { uid, status });
     }
-    asked.told.push(uid);
+    requested.acknowledged.push(uid);
 }

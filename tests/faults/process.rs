@@ -1,4 +1,4 @@
-//! Processes of our own: how they are found, started, signalled and ended.
+//! Processes of the harness: finding, starting, signalling and ending them.
 
 use std::{
     fs::{self, File},
@@ -11,15 +11,15 @@ use std::{
 
 use tokio::time::{Instant, sleep};
 
-/// How often a condition is looked at.
+/// Interval at which a condition is checked.
 const POLL: Duration = Duration::from_millis(10);
 
-/// A promised time, which an unoptimised build on a busy machine is given three times over.
-pub const fn promised(time: Duration) -> Duration {
+/// A time limit, three times as long for an unoptimised build.
+pub const fn time_limit(time: Duration) -> Duration {
     if cfg!(debug_assertions) { time.saturating_mul(3) } else { time }
 }
 
-/// Waits until `condition` holds; false when it does not within `patience`.
+/// Waits until `condition` holds, and returns false when it does not within `patience`.
 pub async fn eventually<F: Future<Output = bool>>(patience: Duration, mut condition: impl FnMut() -> F) -> bool {
     let deadline = Instant::now() + patience;
     loop {
@@ -33,12 +33,12 @@ pub async fn eventually<F: Future<Output = bool>>(patience: Duration, mut condit
     }
 }
 
-/// Sends `signal` to the process `pid`; one that has gone is none the worse.
+/// Sends `signal` to the process `pid`, which may have ended already.
 pub fn send_signal(signal: &str, pid: u32) {
     let _ = Command::new("kill").args(["-s", signal, &pid.to_string()]).stderr(Stdio::null()).status();
 }
 
-/// Below the ports that the kernel hands out by itself, so that nobody takes it between a stop and the next start.
+/// A free port below the kernel's ephemeral range, so that no other process takes it between a stop and the next start.
 pub fn free_port() -> u16 {
     let mut random = [0; 2];
     loop {
@@ -50,8 +50,8 @@ pub fn free_port() -> u16 {
     }
 }
 
-/// Whether the stores can be started here.
-pub fn is_equipped() -> bool {
+/// Whether PostgreSQL and Redis are installed.
+pub fn has_stores() -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     postgres_programs().is_some() && std::env::split_paths(&path).any(|folder| folder.join("redis-server").exists())
 }
@@ -91,34 +91,33 @@ pub fn children_of(pid: u32) -> Vec<u32> {
         .collect()
 }
 
-/// One process of ours, killed when it is dropped.
+/// A process that is killed on drop.
 pub struct Process(Child);
 
 impl Process {
-    /// Starts `command`, which writes to the end of `log`.
+    /// Starts `command`, which appends its output to `log`.
     pub fn start(command: &mut Command, log: &Path) -> io::Result<Self> {
         let log = File::options().append(true).create(true).open(log)?;
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
         Ok(Self(command.spawn()?))
     }
 
-    /// Its number.
     pub fn pid(&self) -> u32 {
         self.0.id()
     }
 
-    /// Ends it at once.
+    /// Kills it and waits for its end.
     pub fn kill(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
 
-    /// How it ended; none while it runs.
+    /// The exit status, or nothing while it runs.
     pub fn ended(&mut self) -> Option<ExitStatus> {
         self.0.try_wait().ok().flatten()
     }
 
-    /// How it ended, within `patience`.
+    /// The exit status, or nothing when it does not end within `patience`.
     pub async fn end(&mut self, patience: Duration) -> Option<ExitStatus> {
         let deadline = Instant::now() + patience;
         loop {

@@ -1,4 +1,4 @@
-//! What the clients did and what they were told: the history that a round's rows are held against.
+//! The history of a round: requests and their outcomes, to be compared with the rows.
 
 use std::{
     collections::HashMap,
@@ -7,98 +7,98 @@ use std::{
 
 use uuid::Uuid;
 
-/// What became of a request.
+/// The outcome of a request.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Outcome {
-    /// It was done.
+    /// It succeeded.
     Ok(serde_json::Value),
-    /// It was not, and never will be: status and code.
+    /// It was rejected for good, with status and code.
     Refused(u16, String),
-    /// It never reached a server.
+    /// It reached no server.
     NotSent,
-    /// No answer, or a 503: it may have been done, or be done yet.
+    /// No response, or a 503: it may have succeeded, or still succeed.
     Unknown,
 }
 
-/// A reaction of one user to one snack, as only that user's client can change it.
+/// A reaction of one user to one snack. Only that user's client changes it.
 #[derive(Clone, Debug, Default)]
 pub struct Reaction {
-    /// What the last answer said, or what stood there before: `like`, `hate`, none.
-    pub told: Option<String>,
-    /// What requests without an answer may still have made of it.
-    pub floating: Vec<Option<String>>,
-    /// When it last changed, as far as its user knows.
+    /// The last acknowledged state, or the one before the round: `like`, `hate`, none.
+    pub acknowledged: Option<String>,
+    /// States that requests without a response may have left.
+    pub possible: Vec<Option<String>>,
+    /// The last acknowledged change.
     pub changed: Option<Instant>,
 }
 
 impl Reaction {
-    /// Whether `row` is what it may be.
-    pub fn may_be(&self, row: Option<&String>) -> bool {
-        self.told.as_ref() == row || self.floating.iter().any(|floating| floating.as_ref() == row)
+    /// Whether `row` is one of the possible states.
+    pub fn allows(&self, row: Option<&String>) -> bool {
+        self.acknowledged.as_ref() == row || self.possible.iter().any(|possible| possible.as_ref() == row)
     }
 }
 
-/// An order that was asked for under one key, maybe several times.
+/// An order that was requested under one key, possibly several times.
 #[derive(Clone, Debug)]
-pub struct Asked {
+pub struct RequestedOrder {
     pub user: i64,
     /// Snack and quantity, in the order in which they were sent.
     pub lines: Vec<(Uuid, i32)>,
-    /// What the answers said it is.
-    pub told: Vec<Uuid>,
-    /// Whether some request had no answer.
+    /// Uids in the responses.
+    pub acknowledged: Vec<Uuid>,
+    /// Whether a request had no response.
     pub unknown: bool,
 }
 
-/// A deed that leaves a row of its own: who, what, whereto.
+/// An operation that leaves a row of its own: actor, subject and new state.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Deed {
+pub struct Operation {
     pub actor: i64,
     pub subject: String,
     pub to: String,
 }
 
-/// How often a deed was acknowledged, and how often nobody knows.
+/// Number of acknowledged and of unknown outcomes of an operation.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Times {
-    pub told: usize,
+pub struct Tally {
+    pub acknowledged: usize,
     pub unknown: usize,
 }
 
-/// One sign-in's refresh tokens.
+/// The refresh tokens of one session.
 #[derive(Clone, Debug)]
-pub struct Family {
-    pub sign_in: Uuid,
-    /// The tokens that were handed out, the first included, oldest first.
+pub struct Session {
+    pub id: Uuid,
+    /// The tokens that were issued, oldest first.
     pub tokens: Vec<Uuid>,
     pub unknown: usize,
-    /// Whether one token was presented twice on purpose, which ends the sign-in.
+    /// Whether one token was used twice on purpose, which ends the session.
     pub reused: bool,
 }
 
-/// What one client or all of them did in a round.
+/// The history of one client, or of all of them.
 #[derive(Debug, Default)]
 pub struct Record {
     pub requests: usize,
     pub acknowledged: usize,
     pub refused: usize,
     pub unknown: usize,
-    /// What was wrong at sight.
+    /// Violations that a response shows.
     pub violations: Vec<String>,
-    /// How long reactions took that were sent while the fault lasted.
+    /// Durations of the reactions that were sent during the fault.
     pub reaction_times: Vec<Duration>,
     /// By snack and user.
     pub reactions: HashMap<(i64, i64), Reaction>,
     /// By key.
-    pub orders: HashMap<String, Asked>,
-    pub transitions: HashMap<Deed, Times>,
-    pub member_types: HashMap<Deed, Times>,
-    pub families: Vec<Family>,
+    pub orders: HashMap<String, RequestedOrder>,
+    pub transitions: HashMap<Operation, Tally>,
+    pub member_types: HashMap<Operation, Tally>,
+    pub sessions: Vec<Session>,
 }
 
 impl Record {
-    /// Takes in what another client did. Clients share nothing but deeds.
-    pub fn absorb(&mut self, other: Self) {
+    /// Adds the history of another client. Clients share only operations.
+    pub fn merge(&mut self, other: Self) {
         self.requests += other.requests;
         self.acknowledged += other.acknowledged;
         self.refused += other.refused;
@@ -107,30 +107,30 @@ impl Record {
         self.reaction_times.extend(other.reaction_times);
         self.reactions.extend(other.reactions);
         self.orders.extend(other.orders);
-        self.families.extend(other.families);
+        self.sessions.extend(other.sessions);
         for (mine, others) in [(&mut self.transitions, other.transitions), (&mut self.member_types, other.member_types)]
         {
-            for (deed, times) in others {
-                let sum = mine.entry(deed).or_default();
-                sum.told += times.told;
+            for (operation, times) in others {
+                let sum = mine.entry(operation).or_default();
+                sum.acknowledged += times.acknowledged;
                 sum.unknown += times.unknown;
             }
         }
     }
 }
 
-impl Times {
-    /// Counts one more deed with this outcome.
+impl Tally {
+    /// Counts one more operation with this outcome.
     pub fn count(&mut self, outcome: &Outcome) {
         match outcome {
-            Outcome::Ok(_) => self.told += 1,
+            Outcome::Ok(_) => self.acknowledged += 1,
             Outcome::Unknown => self.unknown += 1,
             Outcome::Refused(..) | Outcome::NotSent => {}
         }
     }
 }
 
-/// The value that `percent` of `times` are not above.
+/// The smallest of `times` that `percent` of them do not exceed.
 pub fn percentile(times: &[Duration], percent: usize) -> Duration {
     let mut sorted = times.to_vec();
     sorted.sort_unstable();

@@ -1,4 +1,4 @@
-//! A round: load, a fault, its end, quiet, and the check.
+//! A round: load, a fault, its end, convergence, and the check.
 
 use std::{
     sync::{
@@ -13,11 +13,11 @@ use tokio::{task::JoinSet, time::sleep};
 
 use crate::{
     check,
-    client::{Ground, http},
+    client::{RoundState, http},
     degraded_database, exhaustion, faults,
-    fixtures::{Baseline, Cast},
+    fixtures::{Baseline, Fixtures},
     kind::Kind,
-    process::{eventually, promised},
+    process::{eventually, time_limit},
     proxy::{DELAY, Mode},
     record::Record,
     rng,
@@ -25,67 +25,77 @@ use crate::{
     workload,
 };
 
-/// How long PostgreSQL leaves a transaction open whose client has fallen silent (`idle_in_transaction_session_timeout`).
+/// Time after which PostgreSQL ends a transaction whose client is silent (`idle_in_transaction_session_timeout`).
 const IDLE_TRANSACTION: Duration = Duration::from_secs(10);
-/// How long a request that was told a 503 may still wait for a connection to be done on.
+/// Time that a request with a 503 may still wait for a connection and succeed.
 const LATE: Duration = Duration::from_millis(2200);
 
-/// Within what time the clients of a round without a fault get a few hundred answers, even on a busy machine.
-const ANSWERED_WITHIN: Duration = Duration::from_secs(30);
+/// Time within which the clients get a few hundred responses without a fault, on a busy machine.
+const RESPONSES_WITHIN: Duration = Duration::from_secs(30);
 
-/// What came of a round.
+/// The result of a round.
 #[derive(Default)]
 pub struct Report {
     pub record: Record,
-    /// How long it took to converge after the traffic had stopped.
-    pub healed: Duration,
-    /// Figures that the table has no column for.
+    /// Time to converge after traffic has stopped.
+    pub convergence_time: Duration,
+    /// Figures without a column in the table.
     pub notes: Vec<String>,
 }
 
-/// The stage of a round.
+/// A running round.
 pub struct Round<'a> {
     pub kind: Kind,
     pub index: usize,
     pub stack: &'a mut Stack,
-    pub cast: Arc<Cast>,
+    pub fixtures: Arc<Fixtures>,
     pub rng: Rng,
     pub baseline: Baseline,
-    pub ground: Arc<Ground>,
+    pub state: Arc<RoundState>,
     pub clients: JoinSet<Record>,
     pub violations: Vec<String>,
 }
 
 impl<'a> Round<'a> {
-    /// Reads the baseline and sets the clients to work.
-    pub async fn begin(kind: Kind, index: usize, seed: u64, stack: &'a mut Stack, cast: &Arc<Cast>) -> Self {
+    /// Reads the baseline and starts the clients.
+    pub async fn begin(kind: Kind, index: usize, seed: u64, stack: &'a mut Stack, fixtures: &Arc<Fixtures>) -> Self {
         let mut rng = rng::seeded(seed, &format!("{kind} {index}"));
-        stack.go_past_proxies(kind == Kind::SignIn);
+        stack.connect_directly(kind == Kind::SignIn);
         stack.serve(kind.servers(index)).await;
         let mut db = stack.connect().await;
         let mut baseline = Baseline::read(&mut db).await.expect("the rows");
-        let sessions = cast.sign_in(&mut db).await;
-        let ground = Arc::new(Ground {
-            cast: Arc::clone(cast),
+        let new_sessions = fixtures.create_sessions(&mut db).await;
+        let state = Arc::new(RoundState {
+            fixtures: Arc::clone(fixtures),
             urls: stack.urls(),
-            // Half of the clients that meet a stop open a connection for each request.
+            // Half of the clients in a shutdown open a connection for each request.
             http: http(kind != Kind::Stop || index.is_multiple_of(2)),
             stop: AtomicBool::new(false),
             faulty: AtomicBool::new(false),
-            mended: Mutex::new(None),
-            answered: AtomicUsize::new(0),
+            repaired_at: Mutex::new(None),
+            response_count: AtomicUsize::new(0),
             may_be_unavailable: kind.hits_postgres(),
-            may_lose_answers: kind.kills_servers(),
-            // Of 28 clients: about 200 requests a second, or as many as go.
+            may_lose_responses: kind.kills_servers(),
+            // About 200 requests a second from 28 clients, or as many as possible.
             think: if kind == Kind::Stop { 270 } else { 30 },
             orders: Mutex::new(std::mem::take(&mut baseline.open_orders)),
             name: format!("{kind}-{index}-{}", uuid::Uuid::new_v4().simple()),
         });
         let clients = match kind {
             Kind::HangUp | Kind::SignIn => JoinSet::new(),
-            _ => workload::begin(&ground, &baseline, sessions, &mut rng),
+            _ => workload::begin(&state, &baseline, new_sessions, &mut rng),
         };
-        Self { kind, index, stack, cast: Arc::clone(cast), rng, baseline, ground, clients, violations: Vec::new() }
+        Self {
+            kind,
+            index,
+            stack,
+            fixtures: Arc::clone(fixtures),
+            rng,
+            baseline,
+            state,
+            clients,
+            violations: Vec::new(),
+        }
     }
 
     /// Lets the clients work for some of `milliseconds`.
@@ -93,67 +103,76 @@ impl<'a> Round<'a> {
         sleep(Duration::from_millis(self.rng.usize(milliseconds.start..milliseconds.end) as u64)).await;
     }
 
-    /// Lets the clients work until so many more of their requests have been answered. On a machine that is busy that takes its
-    /// time; a round with hardly any requests would prove nothing.
-    pub async fn answers(&mut self, count: std::ops::Range<usize>) {
-        let until = self.ground.answered.load(Ordering::Relaxed) + self.rng.usize(count.start..count.end);
-        let ground = Arc::clone(&self.ground);
-        if !eventually(ANSWERED_WITHIN, async || ground.answered.load(Ordering::Relaxed) >= until).await {
-            self.complain(format!("fewer than {count:?} answers within {ANSWERED_WITHIN:?}"));
+    /// Lets the clients work until this many more of their requests have got a response. A round with hardly any
+    /// requests would prove nothing, and on a busy machine they take time.
+    pub async fn wait_for_responses(&mut self, count: std::ops::Range<usize>) {
+        let until = self.state.response_count.load(Ordering::Relaxed) + self.rng.usize(count.start..count.end);
+        let state = Arc::clone(&self.state);
+        if !eventually(RESPONSES_WITHIN, async || state.response_count.load(Ordering::Relaxed) >= until).await {
+            self.add_violation(format!("fewer than {count:?} answers within {RESPONSES_WITHIN:?}"));
         }
     }
 
-    /// Notes when the fault begins and ends.
-    pub fn is_faulty(&self, faulty: bool) {
-        *self.ground.mended.lock().unwrap_or_else(PoisonError::into_inner) = (!faulty).then(Instant::now);
-        self.ground.faulty.store(faulty, Ordering::Relaxed);
+    /// Records the start or the end of the fault.
+    pub fn set_faulty(&self, faulty: bool) {
+        *self.state.repaired_at.lock().unwrap_or_else(PoisonError::into_inner) = (!faulty).then(Instant::now);
+        self.state.faulty.store(faulty, Ordering::Relaxed);
     }
 
-    /// Notes a violation.
-    pub fn complain(&mut self, what: impl Into<String>) {
-        self.violations.push(what.into());
+    pub fn add_violation(&mut self, description: impl Into<String>) {
+        self.violations.push(description.into());
     }
 
-    /// Stops the clients, waits for quiet and checks.
+    /// Stops the clients, waits for convergence and checks.
     pub async fn end(mut self) -> Report {
         let clients = std::mem::take(&mut self.clients);
-        let record = workload::finish(&self.ground, clients).await;
+        let record = workload::finish(&self.state, clients).await;
         self.settle(record).await
     }
 
-    /// Waits for quiet and holds `record` against the rows.
+    /// Waits for convergence and compares `record` with the rows.
     pub async fn settle(mut self, mut record: Record) -> Report {
         if self.kind.hits_postgres() {
-            // Nothing tells from outside when such a request has given up.
+            // The end of such a request is not visible from outside.
             sleep(LATE).await;
         }
         if self.kind == Kind::Postgres(Mode::Delay) {
-            // What the server has given up may still be on its way to Postgres, which does it when it arrives.
+            // A request that the server has aborted may still be on its way to Postgres, which executes it when it
+            // arrives.
             sleep(DELAY).await;
         }
-        let patience = promised(2 * RECONCILE)
+        let patience = time_limit(2 * RECONCILE)
             + match self.kind {
                 Kind::Postgres(Mode::BlackHole) => IDLE_TRANSACTION,
                 Kind::Postgres(Mode::Delay) | Kind::Redis(Mode::Delay) => DELAY,
                 _ => Duration::ZERO,
             };
-        let healed = check::quiet(self.stack, patience, &mut self.violations).await;
+        let convergence_time = check::wait_for_convergence(self.stack, patience, &mut self.violations).await;
         record.violations.append(&mut self.violations);
-        record.violations.extend(check::violations(self.stack, &self.cast, &self.baseline, &record).await);
+        record.violations.extend(check::violations(self.stack, &self.fixtures, &self.baseline, &record).await);
         self.stack.postgres_proxy.reap();
         self.stack.redis_proxy.reap();
-        Report { record, healed, ..Report::default() }
+        Report { record, convergence_time, ..Report::default() }
     }
 }
 
-/// Plays one round.
-pub async fn play(kind: Kind, index: usize, seed: u64, full: bool, stack: &mut Stack, cast: &Arc<Cast>) -> Report {
-    let mut round = Round::begin(kind, index, seed, stack, cast).await;
+/// Runs one round.
+pub async fn run_round(
+    kind: Kind,
+    index: usize,
+    seed: u64,
+    full: bool,
+    stack: &mut Stack,
+    fixtures: &Arc<Fixtures>,
+) -> Report {
+    let mut round = Round::begin(kind, index, seed, stack, fixtures).await;
     match kind {
-        Kind::HangUp => return crate::misbehaving_clients::hang_up(round, if full { 1000 } else { 200 }).await,
-        Kind::SlowClients => return crate::misbehaving_clients::be_slow(round, if full { 500 } else { 20 }).await,
-        Kind::SignIn => return crate::sign_in::play(round, if full { 500 } else { 30 }).await,
-        _ => round.answers(100..500).await,
+        Kind::HangUp => {
+            return crate::misbehaving_clients::disconnect_early(round, if full { 1000 } else { 200 }).await;
+        }
+        Kind::SlowClients => return crate::misbehaving_clients::send_slowly(round, if full { 500 } else { 20 }).await,
+        Kind::SignIn => return crate::sign_in::run(round, if full { 500 } else { 30 }).await,
+        _ => round.wait_for_responses(100..500).await,
     }
     match kind {
         Kind::ServerKill | Kind::Replicas => faults::kill_server(&mut round).await,
@@ -171,6 +190,6 @@ pub async fn play(kind: Kind, index: usize, seed: u64, full: bool, stack: &mut S
         Kind::MemoryCeiling => exhaustion::take_memory(&mut round).await,
         Kind::HangUp | Kind::SlowClients | Kind::SignIn => {}
     }
-    round.answers(50..200).await;
+    round.wait_for_responses(50..200).await;
     round.end().await
 }

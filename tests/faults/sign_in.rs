@@ -1,4 +1,4 @@
-//! At the door: what a stranger learns from how long a refusal takes, and what a crowd that signs in costs everybody else.
+//! Sign-in under attack: the timing of failed sign-ins, and the cost of many sign-ins for other requests.
 
 use std::{
     sync::{
@@ -14,7 +14,7 @@ use snack_server::auth::password::hash_blocking;
 use tokio::{task::JoinSet, time::sleep};
 
 use crate::{
-    client::Ground,
+    client::RoundState,
     record::{Record, percentile},
     rounds::{Report, Round},
 };
@@ -23,85 +23,85 @@ const PASSWORD: &str = "what they all chose";
 const KNOWN: &str = "known@faults.example";
 const RESIGNED: &str = "resigned@faults.example";
 const UNKNOWN: &str = "unknown@faults.example";
-/// How many sign in at the same time.
-const CROWD: usize = 50;
-/// How many read the list of snacks meanwhile, and how long they pause.
+/// Users who sign in at the same time.
+const CONCURRENT_SIGN_INS: usize = 50;
+/// Clients that read the list of snacks meanwhile, and their pause.
 const READERS: usize = 4;
 const PAUSE: Duration = Duration::from_millis(20);
-/// How often, and how long each time, the readers are watched without and with the crowd.
+/// Number and duration of the measurements without and with the sign-ins.
 const TURNS: usize = 5;
 const TURN: Duration = Duration::from_secs(3);
 
-/// Times `samples` refusals of each kind, then the readers without and beside the crowd.
-pub async fn play(mut round: Round<'_>, samples: usize) -> Report {
+/// Measures `samples` failed sign-ins of each kind, then the readers without and with the sign-ins.
+pub async fn run(mut round: Round<'_>, samples: usize) -> Report {
     let hash = hash_blocking(PASSWORD).expect("a hash");
     sqlx::query(
         "INSERT INTO users (email, email_key, name, name_key, password_hash, is_deleted)
          SELECT email, email, email, email, $3, email = $2 FROM unnest($1 || $2) AS email ON CONFLICT DO NOTHING",
     )
-    .bind([KNOWN.to_owned()].into_iter().chain((0..CROWD).map(one_of_crowd)).collect::<Vec<_>>())
+    .bind([KNOWN.to_owned()].into_iter().chain((0..CONCURRENT_SIGN_INS).map(email_of)).collect::<Vec<_>>())
     .bind(RESIGNED)
     .bind(hash)
     .execute(&mut round.stack.connect().await)
     .await
     .expect("users");
     let mut record = Record::default();
-    let mut notes = vec![refusals(&mut round, &mut record, samples).await];
-    // Of a debug build no figure says anything.
+    let mut notes = vec![measure_failed_sign_ins(&mut round, &mut record, samples).await];
+    // Timings of a debug build are not meaningful.
     if !cfg!(debug_assertions) {
-        notes.push(crowd(&mut round, &mut record).await);
+        notes.push(measure_sign_ins(&mut round, &mut record).await);
     }
     let mut report = round.settle(record).await;
     report.notes = notes;
     report
 }
 
-/// Each signs in for themselves: one user's sign-ins would wait for each other at the row.
-fn one_of_crowd(number: usize) -> String {
+/// One user each: sign-ins of one user would wait for each other's row lock.
+fn email_of(number: usize) -> String {
     format!("crowd-{number}@faults.example")
 }
 
-/// Tries to sign in; the status and how long it took.
-async fn sign_in(ground: &Ground, email: &str, password: &str) -> (Option<StatusCode>, Duration) {
+/// Tries to sign in, and returns the status and the duration.
+async fn sign_in(state: &RoundState, email: &str, password: &str) -> (Option<StatusCode>, Duration) {
     let started = Instant::now();
     let body = json!({"username": email, "password": password});
-    let answer = ground.http.post(format!("{}/auth/token", ground.urls[0])).json(&body).send().await;
-    let status = match answer {
-        Ok(answer) => {
-            let status = answer.status();
-            answer.bytes().await.is_ok().then_some(status)
+    let response = state.http.post(format!("{}/auth/token", state.urls[0])).json(&body).send().await;
+    let status = match response {
+        Ok(response) => {
+            let status = response.status();
+            response.bytes().await.is_ok().then_some(status)
         }
         Err(_) => None,
     };
     (status, started.elapsed())
 }
 
-async fn refusals(round: &mut Round<'_>, record: &mut Record, samples: usize) -> String {
-    let tries = [(UNKNOWN, PASSWORD), (KNOWN, "not what they chose"), (RESIGNED, PASSWORD)];
+async fn measure_failed_sign_ins(round: &mut Round<'_>, record: &mut Record, samples: usize) -> String {
+    let attempts = [(UNKNOWN, PASSWORD), (KNOWN, "not what they chose"), (RESIGNED, PASSWORD)];
     let mut times = [const { Vec::new() }; 3];
-    for sample in 0..samples * tries.len() {
-        // Interleaved, and each after each of the others.
-        let at = (sample + sample / tries.len()) % tries.len();
-        let (email, password) = tries[at];
-        let (status, took) = sign_in(&round.ground, email, password).await;
+    for sample in 0..samples * attempts.len() {
+        // Interleaved, so that each kind follows each other kind.
+        let at = (sample + sample / attempts.len()) % attempts.len();
+        let (email, password) = attempts[at];
+        let (status, took) = sign_in(&round.state, email, password).await;
         record.requests += 1;
         record.refused += 1;
         if status != Some(StatusCode::UNAUTHORIZED) {
-            round.complain(format!("{email} was answered with {status:?}"));
+            round.add_violation(format!("{email} got {status:?}"));
         }
         times[at].push(took);
     }
     let medians = times.map(|times| percentile(&times, 50));
-    let (quickest, slowest) = (medians.iter().min().copied(), medians.iter().max().copied());
-    let (quickest, slowest) = (quickest.unwrap_or_default(), slowest.unwrap_or_default());
-    // A few samples tell a hash that was left out, not more.
+    let (fastest, slowest) = (medians.iter().min().copied(), medians.iter().max().copied());
+    let (fastest, slowest) = (fastest.unwrap_or_default(), slowest.unwrap_or_default());
+    // A few samples show a missing hash and no smaller difference.
     let tolerance = if samples >= 500 { 0.05 } else { 0.5 };
-    let spread = slowest.as_secs_f64() / quickest.as_secs_f64() - 1.0;
+    let spread = slowest.as_secs_f64() / fastest.as_secs_f64() - 1.0;
     if spread > tolerance {
-        round.complain(format!("the medians of refused sign-ins differ by {:.1}%: {medians:?}", spread * 100.0));
+        round.add_violation(format!("the medians of failed sign-ins differ by {:.1}%: {medians:?}", spread * 100.0));
     }
     format!(
-        "{samples} refused sign-ins each: unknown {:.2?}, wrong {:.2?}, resigned {:.2?}; medians within {:.1}%",
+        "{samples} failed sign-ins each: unknown {:.2?}, wrong {:.2?}, resigned {:.2?}; medians within {:.1}%",
         medians[0],
         medians[1],
         medians[2],
@@ -109,51 +109,53 @@ async fn refusals(round: &mut Round<'_>, record: &mut Record, samples: usize) ->
     )
 }
 
-async fn crowd(round: &mut Round<'_>, record: &mut Record) -> String {
+async fn measure_sign_ins(round: &mut Round<'_>, record: &mut Record) -> String {
     let (mut alone, mut beside, mut signed_in) = (Vec::new(), Vec::new(), 0);
     for _ in 0..TURNS {
         alone.push(readers(round, record, 0).await.0);
-        let (p99, count) = readers(round, record, CROWD).await;
+        let (p99, count) = readers(round, record, CONCURRENT_SIGN_INS).await;
         beside.push(p99);
         signed_in += count;
     }
     let (alone, beside) = (percentile(&alone, 50), percentile(&beside, 50));
     if beside > 2 * alone {
-        round.complain(format!("p99 of GET /snacks is {beside:.2?} beside {CROWD} sign-ins, {alone:.2?} without"));
+        round.add_violation(format!(
+            "p99 of GET /snacks is {beside:.2?} beside {CONCURRENT_SIGN_INS} sign-ins, {alone:.2?} without"
+        ));
     }
     format!(
-        "p99 of GET /snacks: {alone:.2?} alone, {beside:.2?} beside {CROWD} sign-ins at once ({signed_in} done), \
+        "p99 of GET /snacks: {alone:.2?} alone, {beside:.2?} beside {CONCURRENT_SIGN_INS} sign-ins at once ({signed_in} done), \
          medians of {TURNS}"
     )
 }
 
-/// The p99 of the readers while `crowd` people sign in over and over, and how many times they did.
-async fn readers(round: &mut Round<'_>, record: &mut Record, crowd: usize) -> (Duration, usize) {
+/// The p99 of the readers while `concurrent` users sign in repeatedly, and the number of sign-ins.
+async fn readers(round: &mut Round<'_>, record: &mut Record, concurrent: usize) -> (Duration, usize) {
     let stop = Arc::new(AtomicBool::new(false));
     let mut signing_in = JoinSet::new();
-    for number in 0..crowd {
-        let email = one_of_crowd(number);
-        let (ground, stop) = (Arc::clone(&round.ground), Arc::clone(&stop));
+    for number in 0..concurrent {
+        let email = email_of(number);
+        let (state, stop) = (Arc::clone(&round.state), Arc::clone(&stop));
         signing_in.spawn(async move {
             let mut statuses = Vec::new();
             while !stop.load(Ordering::Relaxed) {
-                statuses.push(sign_in(&ground, &email, PASSWORD).await.0);
+                statuses.push(sign_in(&state, &email, PASSWORD).await.0);
             }
             statuses
         });
     }
     let mut reading = JoinSet::new();
     for number in 0..READERS {
-        let (ground, stop) = (Arc::clone(&round.ground), Arc::clone(&stop));
+        let (state, stop) = (Arc::clone(&round.state), Arc::clone(&stop));
         reading.spawn(async move {
-            let url = format!("{}/snacks", ground.urls[0]);
+            let url = format!("{}/snacks", state.urls[0]);
             let (mut times, mut failures) = (Vec::new(), 0);
             while !stop.load(Ordering::Relaxed) {
                 let started = Instant::now();
-                let access = &ground.cast.members[number].access;
-                let answer =
-                    async { ground.http.get(&url).bearer_auth(access).send().await?.error_for_status()?.bytes().await };
-                if answer.await.is_err() {
+                let access = &state.fixtures.members[number].access;
+                let response =
+                    async { state.http.get(&url).bearer_auth(access).send().await?.error_for_status()?.bytes().await };
+                if response.await.is_err() {
                     failures += 1;
                 }
                 times.push(started.elapsed());
@@ -168,14 +170,14 @@ async fn readers(round: &mut Round<'_>, record: &mut Record, crowd: usize) -> (D
     while let Some(Ok((own, failures))) = reading.join_next().await {
         times.extend(own);
         if failures > 0 {
-            round.complain(format!("GET /snacks failed {failures} times beside {crowd} sign-ins"));
+            round.add_violation(format!("GET /snacks failed {failures} times beside {concurrent} sign-ins"));
         }
     }
     let mut done = 0;
     while let Some(Ok(statuses)) = signing_in.join_next().await {
         done += statuses.len();
         if let Some(other) = statuses.iter().find(|status| **status != Some(StatusCode::OK)) {
-            round.complain(format!("a sign-in of a crowd was answered with {other:?}"));
+            round.add_violation(format!("a concurrent sign-in got {other:?}"));
         }
     }
     record.requests += times.len() + done;

@@ -1,4 +1,4 @@
-//! What the rounds are played on: a durable PostgreSQL, a Redis, a proxy before each, and servers.
+//! The system under test: a durable PostgreSQL, a Redis, a proxy before each, and servers.
 
 use std::{
     collections::HashMap,
@@ -16,37 +16,33 @@ use crate::{
     proxy::Proxy,
 };
 
-/// How long anything may take to start.
+/// Time for anything to start.
 const START: Duration = Duration::from_mins(1);
 /// `REACTION_RECONCILE_INTERVAL` of every server.
 pub const RECONCILE: Duration = Duration::from_secs(2);
 /// `JWT_SECRET` of every server.
 const SECRET: &str = "a secret of the fault harness, 32 bytes or more";
 
-/// What Redis still knows after it was killed.
+/// The data of Redis after it was killed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Memory {
-    /// Nothing.
+pub enum RedisData {
     Lost,
-    /// All.
     Kept,
-    /// What it knew at [`Stack::remember_redis`].
+    /// The data at [`Stack::save_redis`].
     RolledBack,
 }
 
 /// The stores, their proxies and the servers.
 pub struct Stack {
-    /// Whether servers talk to the stores themselves.
-    past_proxies: bool,
-    /// The servers; the first is the only one in most rounds.
+    /// Whether servers connect to the stores directly.
+    is_direct: bool,
+    /// The servers. Most rounds have one.
     pub servers: Vec<Server>,
-    /// Before PostgreSQL.
     pub postgres_proxy: Proxy,
-    /// Before Redis.
     pub redis_proxy: Proxy,
-    /// Where logs are.
+    /// The folder of the logs.
     pub folder: PathBuf,
-    /// Whether they outlive the stack.
+    /// Whether the logs are kept.
     pub keeps_logs: bool,
     programs: PathBuf,
     postgres: Option<Process>,
@@ -55,23 +51,20 @@ pub struct Stack {
     redis_port: u16,
 }
 
-/// One server.
 pub struct Server {
-    /// Where it listens.
     pub url: String,
-    /// Its port.
     pub port: u16,
     process: Option<Process>,
 }
 
 impl Stack {
-    /// Starts the stores, no server yet.
+    /// Starts the stores, and no server yet.
     pub async fn start() -> Self {
         let folder = PathBuf::from(format!("/tmp/snack-faults.{}", uuid::Uuid::new_v4().simple()));
         fs::create_dir_all(folder.join("postgres")).expect("a folder");
         fs::create_dir_all(folder.join("redis")).expect("a folder");
         let programs = postgres_programs().expect("PostgreSQL's programs");
-        // Whoever runs the stores owns their folders.
+        // The user that runs the stores owns their folders.
         let service = as_service(Path::new("true")).get_program() == "setpriv";
         if service {
             let owned =
@@ -87,7 +80,7 @@ impl Stack {
         let (postgres_port, redis_port) = (free_port(), free_port());
         let mut stack = Self {
             servers: Vec::new(),
-            past_proxies: false,
+            is_direct: false,
             postgres_proxy: Proxy::start(free_port(), format!("127.0.0.1:{postgres_port}")).await,
             redis_proxy: Proxy::start(free_port(), format!("127.0.0.1:{redis_port}")).await,
             folder,
@@ -126,7 +119,7 @@ impl Stack {
         client.get_multiplexed_async_connection().await
     }
 
-    /// Starts PostgreSQL with the durability that it has by default: a crash must cost nothing that was committed.
+    /// Starts PostgreSQL with its default durability: a crash must not lose what was committed.
     pub fn start_postgres(&mut self) {
         let mut command = as_service(&self.programs.join("postgres"));
         command.arg("-D").arg(self.folder.join("postgres")).args(["-p", &self.postgres_port.to_string()]);
@@ -143,18 +136,18 @@ impl Stack {
         self.postgres = Some(Process::start(&mut command, &self.folder.join("postgres.log")).expect("postgres"));
     }
 
-    /// Waits until PostgreSQL takes connections.
+    /// Waits until PostgreSQL accepts connections.
     pub async fn await_postgres(&self) {
         let up = eventually(START, async || PgConnection::connect_with(&self.database()).await.is_ok()).await;
         assert!(up, "PostgreSQL did not start, see {}", self.folder.display());
     }
 
-    /// Kills PostgreSQL and all its processes at once, as a power cut does.
+    /// Kills PostgreSQL and all its processes at once, like a power failure.
     pub fn kill_postgres(&mut self) {
         let Some(mut postgres) = self.postgres.take() else {
             return;
         };
-        // Stopped first, so that it starts no others meanwhile.
+        // Stopped first, so that it starts no further processes meanwhile.
         send_signal("STOP", postgres.pid());
         let children = children_of(postgres.pid());
         for child in &children {
@@ -163,7 +156,7 @@ impl Stack {
         postgres.kill();
     }
 
-    /// Kills one of PostgreSQL's processes that serve a server: the others are ended by PostgreSQL, which recovers by itself.
+    /// Kills one backend of a server. PostgreSQL then ends the others and recovers by itself.
     pub async fn kill_backend(&self) {
         let pid = sqlx::query_scalar::<_, i32>(
             "SELECT pid FROM pg_stat_activity WHERE application_name = 'snack-server' ORDER BY state = 'active' DESC LIMIT 1",
@@ -175,7 +168,7 @@ impl Stack {
         }
     }
 
-    /// Starts Redis, which keeps what it is told.
+    /// Starts Redis, which keeps its data on disk.
     pub fn start_redis(&mut self) {
         let mut command = as_service(Path::new("redis-server"));
         command.args(["--bind", "127.0.0.1", "--port", &self.redis_port.to_string()]);
@@ -183,19 +176,19 @@ impl Stack {
         self.redis = Some(Process::start(&mut command, &self.folder.join("redis.log")).expect("redis-server"));
     }
 
-    /// Waits until Redis answers.
+    /// Waits until Redis responds.
     pub async fn await_redis(&self) {
-        let answers = async || {
+        let responds = async || {
             let Ok(mut connection) = self.redis().await else {
                 return false;
             };
             redis::cmd("PING").query_async::<()>(&mut connection).await.is_ok()
         };
-        assert!(eventually(START, answers).await, "Redis did not start, see {}", self.folder.display());
+        assert!(eventually(START, responds).await, "Redis did not start, see {}", self.folder.display());
     }
 
-    /// Keeps what Redis knows, for [`Memory::RolledBack`].
-    pub fn remember_redis(&self) {
+    /// Copies the data of Redis for [`RedisData::RolledBack`].
+    pub fn save_redis(&self) {
         self.copy_redis("appendonlydir", "remembered");
     }
 
@@ -206,21 +199,21 @@ impl Stack {
         assert!(copied.is_ok_and(|status| status.success()), "a copy of what Redis holds");
     }
 
-    /// Kills Redis; what it will still know is `memory`.
-    pub fn kill_redis(&mut self, memory: Memory) {
+    /// Kills Redis, and leaves it the data that `memory` says.
+    pub fn kill_redis(&mut self, memory: RedisData) {
         drop(self.redis.take());
         match memory {
-            Memory::Kept => {}
-            Memory::Lost => {
+            RedisData::Kept => {}
+            RedisData::Lost => {
                 let _ = fs::remove_dir_all(self.folder.join("redis/appendonlydir"));
             }
-            Memory::RolledBack => self.copy_redis("remembered", "appendonlydir"),
+            RedisData::RolledBack => self.copy_redis("remembered", "appendonlydir"),
         }
     }
 
     /// The settings of every server, without its address.
     pub fn settings(&self) -> HashMap<String, String> {
-        let (postgres, redis) = if self.past_proxies {
+        let (postgres, redis) = if self.is_direct {
             (self.postgres_port, self.redis_port)
         } else {
             (self.postgres_proxy.port, self.redis_proxy.port)
@@ -237,7 +230,7 @@ impl Stack {
             ("REFRESH_TOKEN_GRACE", "0s"),
             ("REACTION_FLUSH_INTERVAL", "100ms"),
             ("REACTION_RECONCILE_INTERVAL", "2s"),
-            // Everybody here comes from one address.
+            // All requests come from one address.
             ("LIMIT_SIGN_IN_ACCOUNT", "1000000/1s"),
             ("LIMIT_SIGN_IN_ADDRESS", "1000000/1s"),
             ("LIMIT_CONNECTIONS_ADDRESS", "4096"),
@@ -249,15 +242,16 @@ impl Stack {
         .into()
     }
 
-    /// Lets servers go past the proxies, which would be part of what is measured, or through them. Ends those that run otherwise.
-    pub fn go_past_proxies(&mut self, past: bool) {
-        if self.past_proxies != past {
-            self.past_proxies = past;
+    /// Lets servers connect to the stores directly, because the proxies would distort a measurement, or through the
+    /// proxies. Ends the servers that run otherwise.
+    pub fn connect_directly(&mut self, past: bool) {
+        if self.is_direct != past {
+            self.is_direct = past;
             self.servers.clear();
         }
     }
 
-    /// Sees to it that just `count` servers run and are ready.
+    /// Makes exactly `count` servers run and be ready.
     pub async fn serve(&mut self, count: usize) {
         while self.servers.len() < count {
             let port = free_port();
@@ -273,7 +267,7 @@ impl Stack {
             }
         }
         for server in &self.servers {
-            assert!(server.becomes_ready(START).await, "a server did not start, see {}", self.folder.display());
+            assert!(server.wait_until_ready(START).await, "a server did not start, see {}", self.folder.display());
         }
     }
 
@@ -286,7 +280,6 @@ impl Stack {
         self.servers[at].process = Some(Process::start(&mut command, &log).expect("snack-server"));
     }
 
-    /// Where the servers listen.
     pub fn urls(&self) -> Vec<String> {
         self.servers.iter().map(|server| server.url.clone()).collect()
     }
@@ -307,20 +300,19 @@ impl Drop for Stack {
 }
 
 impl Server {
-    /// Its process, while it has one.
     pub fn process(&mut self) -> &mut Process {
         self.process.as_mut().expect("a server that was started")
     }
 
-    /// Whether it says that it can work, asked on a connection of its own.
+    /// Whether the server reports that it is ready, on a new connection.
     pub async fn is_ready(&self) -> bool {
         let client = reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0).build().expect("a client");
-        let asked = client.get(format!("{}/health/ready", self.url)).send();
-        matches!(timeout(Duration::from_secs(4), asked).await, Ok(Ok(answer)) if answer.status() == 200)
+        let requested = client.get(format!("{}/health/ready", self.url)).send();
+        matches!(timeout(Duration::from_secs(4), requested).await, Ok(Ok(response)) if response.status() == 200)
     }
 
-    /// Whether it can work within `patience`.
-    pub async fn becomes_ready(&self, patience: Duration) -> bool {
+    /// Waits until the server is ready, at most for `patience`.
+    pub async fn wait_until_ready(&self, patience: Duration) -> bool {
         eventually(patience, || self.is_ready()).await
     }
 }

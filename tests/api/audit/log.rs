@@ -3,10 +3,10 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::{
-    operations::commands::count,
-    support::process::Run,
-    support::test_app::{PASSWORD, TestApp, TestUser},
+use crate::support::{
+    database::count_rows,
+    process::Run,
+    test_app::{PASSWORD, TestApp, TestUser},
 };
 
 /// Action, subject and outcome of every entry that `query` finds, newest first.
@@ -150,7 +150,7 @@ async fn who_is_turned_away_by_the_limits_is_logged_but_fills_no_table() {
     for expected in [401, 429, 429] {
         let body = json!({"username": "kim@snack.example", "password": "a-secret-guess-7"});
         let url = format!("http://{}/auth/token", server.address);
-        assert_eq!(client.post(url).json(&body).send().await.expect("an answer").status(), expected);
+        assert_eq!(client.post(url).json(&body).send().await.expect("a response").status(), expected);
     }
     server.signal("-TERM");
     let (_, lines, _) = server.wait().await;
@@ -162,7 +162,7 @@ async fn who_is_turned_away_by_the_limits_is_logged_but_fills_no_table() {
     };
     assert_eq!((logged("invalid_credentials"), logged("too_many_requests")), (1, 2), "{lines:#?}");
     assert!(lines.iter().all(|line| !line.contains("a-secret-guess-7")));
-    assert_eq!(count(&database, "audit_log").await, 1);
+    assert_eq!(count_rows(&database, "audit_log").await, 1);
 }
 
 #[tokio::test]
@@ -204,7 +204,7 @@ async fn a_password_in_the_user_names_place_is_in_no_log_line() {
     for expected in [401, 429] {
         let body = json!({"username": "my-Secret-7", "password": "kim@snack.example"});
         let url = format!("http://{}/auth/token", server.address);
-        assert_eq!(client.post(url).json(&body).send().await.expect("an answer").status(), expected);
+        assert_eq!(client.post(url).json(&body).send().await.expect("a response").status(), expected);
     }
     server.signal("-TERM");
     let (_, lines, _) = server.wait().await;
@@ -295,7 +295,7 @@ async fn an_access_line_names_the_user_and_the_client() {
 
     let line = |path: &str| -> Value {
         let lines = lines.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-        let mut lines = lines.filter(|line| line["message"] == "answered" && line["path"] == path);
+        let mut lines = lines.filter(|line| line["message"] == "request completed" && line["path"] == path);
         lines.next().expect("an access line")
     };
     for path in ["/auth/users/profile", "/auth/users"] {

@@ -1,9 +1,11 @@
 //! Accounts, sessions, tokens, roles and ownership.
 
 mod accounts;
+mod forged_tokens;
 mod ownership;
 mod passwords;
 mod roles;
+mod sign_up;
 mod token_table;
-pub mod tokens;
+mod tokens;
 mod users;

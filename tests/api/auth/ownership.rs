@@ -125,11 +125,11 @@ impl Setup {
 }
 
 #[tokio::test]
-async fn what_is_for_others_is_refused_to_a_stranger_and_nothing_has_changed() {
+async fn endpoints_for_owners_and_admins_are_refused_to_a_stranger_and_change_nothing() {
     let setup = Setup::new().await;
     let Setup { app, admin, owner, stranger } = &setup;
     let mut rejected = 0;
-    for endpoint in setup.endpoints(&[Access::OwnerAndAdmins, Access::Admins]).await {
+    for endpoint in setup.endpoints(&[Access::OwnersAndAdmins, Access::Admins]).await {
         let name = endpoint.name();
         let resources = Resources::create(app, owner, &name).await;
         let body = resources.body(&endpoint);
@@ -171,18 +171,18 @@ fn with_foreign_fields(body: Option<Value>, victim: &TestUser) -> Option<Value> 
 }
 
 #[tokio::test]
-async fn what_anybody_may_do_is_done_to_nobody_elses_and_makes_nobody_more_than_they_are() {
+async fn endpoints_for_everybody_change_nothing_of_others_and_give_no_rights() {
     let setup = Setup::new().await;
     let Setup { app, admin, owner, .. } = &setup;
     let mut checked = 0;
-    for endpoint in setup.endpoints(&[Access::Anybody, Access::Members, Access::Oneself]).await {
+    for endpoint in setup.endpoints(&[Access::Public, Access::SignedIn, Access::OwnAccount]).await {
         let name = endpoint.name();
         let resources = Resources::create(app, owner, &name).await;
         // One stranger for each endpoint, because some endpoints end a session or an account.
         let stranger = app.member().await;
         let others = [admin.id, owner.id, resources.user, setup.stranger.id];
         let before = digest(app, Some(&others)).await;
-        let user = (endpoint.access() != Access::Anybody).then_some(&stranger);
+        let user = (endpoint.access() != Access::Public).then_some(&stranger);
         let body = with_foreign_fields(resources.body(&endpoint), owner);
         let with_foreign_query =
             Endpoint { path: format!("{}?user_id={}&id={}", endpoint.path, owner.id, owner.id), ..endpoint.clone() };
@@ -215,14 +215,14 @@ async fn what_anybody_may_do_is_done_to_nobody_elses_and_makes_nobody_more_than_
 }
 
 #[tokio::test]
-async fn a_slash_a_case_or_another_method_is_no_way_around_a_refusal() {
+async fn a_slash_another_case_or_another_method_does_not_bypass_a_permission() {
     let Setup { app, owner, stranger, .. } = &Setup::new().await;
     let resources = Resources::create(app, owner, "새우깡").await;
     let before = digest(app, None).await;
     for endpoint in endpoints(app)
         .await
         .iter()
-        .filter(|endpoint| matches!(endpoint.access(), Access::OwnerAndAdmins | Access::Admins))
+        .filter(|endpoint| matches!(endpoint.access(), Access::OwnersAndAdmins | Access::Admins))
     {
         let path = resources.path(endpoint);
         let body = resources.body(endpoint);

@@ -87,8 +87,8 @@ async fn the_rules_of_a_password_hold_for_the_form_in_which_it_is_compared() {
     let app = TestApp::start().await;
     let syllables = "가나다라마바사아".repeat(16);
     assert_eq!(syllables.chars().count(), 128);
-    for (number, sound) in [decomposed(&syllables), "㍿과자".repeat(2), "ﷺ".repeat(7)].iter().enumerate() {
-        sign_up(&app, &format!("sound{number}@snack.example"), sound).await.expect(201);
+    for (number, accepted) in [decomposed(&syllables), "㍿과자".repeat(2), "ﷺ".repeat(7)].iter().enumerate() {
+        sign_up(&app, &format!("sound{number}@snack.example"), accepted).await.expect(201);
     }
     let table = [
         (decomposed("가나다라마바사"), "too_short"),

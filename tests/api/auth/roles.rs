@@ -41,7 +41,7 @@ async fn wait_for_status(app: &TestApp, user: &TestUser, status: u16) {
     let polling = async { while is_admin(app, user).await != status {} };
     timeout(Duration::from_secs(5), polling)
         .await
-        .unwrap_or_else(|_| panic!("the standing did not become a {status} in time"));
+        .unwrap_or_else(|_| panic!("the status did not become {status} in time"));
 }
 
 /// Changes the type in the database, past the server.
@@ -245,10 +245,10 @@ async fn a_change_by_sql_reaches_servers_that_remember_otherwise() {
 }
 
 #[tokio::test]
-async fn a_standing_that_was_read_before_a_change_is_not_remembered_after_it() {
+async fn a_user_status_that_was_read_before_a_change_is_not_cached_after_it() {
     let app = TestApp::start().await;
     let (admin, member) = (app.admin().await, app.member().await);
-    let standings = &app.state.auth.user_cache;
+    let cache = &app.state.auth.user_cache;
     // A reader whose responses from Postgres are delayed.
     let (proxy, database) = through_proxy(&app.state.config.database).await;
     let slow = PgPoolOptions::new()
@@ -257,9 +257,9 @@ async fn a_standing_that_was_read_before_a_change_is_not_remembered_after_it() {
         .connect_with(database.application_name("slow"))
         .await
         .expect("Postgres");
-    standings.invalidate(member.id);
-    standings.get(&slow, member.id).await.expect("a standing");
-    standings.invalidate(member.id);
+    cache.invalidate(member.id);
+    cache.get(&slow, member.id).await.expect("a status");
+    cache.invalidate(member.id);
     let before: DateTime<Utc> =
         sqlx::query_scalar("SELECT clock_timestamp()").fetch_one(app.db()).await.expect("the time");
 
@@ -280,13 +280,13 @@ async fn a_standing_that_was_read_before_a_change_is_not_remembered_after_it() {
         assert_eq!(is_admin(&app, &member).await, 200);
         proxy.set_mode(Mode::Pass);
     };
-    let (read, ()) = join(standings.get(&slow, member.id), changing).await;
-    assert_eq!(read.expect("an answer").expect("a standing").member_type, MemberType::Member);
+    let (read, ()) = join(cache.get(&slow, member.id), changing).await;
+    assert_eq!(read.expect("a response").expect("a status").member_type, MemberType::Member);
     assert_eq!(is_admin(&app, &member).await, 200);
 }
 
 #[tokio::test]
-async fn a_server_that_lost_the_channel_does_not_trust_its_memory() {
+async fn a_server_that_lost_the_channel_does_not_trust_its_cache() {
     let app = TestApp::start().await;
     let member = app.member().await;
     for (member_type, status) in [("admin", 200), ("member", 403)].repeat(2) {
@@ -297,7 +297,7 @@ async fn a_server_that_lost_the_channel_does_not_trust_its_memory() {
         )
         .execute(app.db())
         .await
-        .expect("a terminated listener");
+        .expect("the end of the listener");
         set_by_sql(&app, member.id, member_type).await;
         wait_for_status(&app, &member, status).await;
         // After listening again the server receives changes as before.

@@ -8,11 +8,11 @@ use reqwest::Method;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
-use crate::{
-    auth::tokens::{read, sign},
-    support::endpoints::{Access, Endpoint, endpoints},
-    support::response::Response,
-    support::test_app::{TestApp, TestUser},
+use crate::support::{
+    endpoints::{Access, Endpoint, endpoints},
+    response::Response,
+    test_app::{TestApp, TestUser},
+    tokens::{read, sign},
 };
 
 /// Number of endpoints that need a token.
@@ -64,7 +64,7 @@ async fn invalid_tokens(app: &TestApp) -> [(&'static str, String); INVALID_TOKEN
 /// One former admin for each endpoint, because resigning uses one up. Their tokens date from before the demotion.
 async fn demoted_admins(app: &TestApp, count: usize) -> Vec<TestUser> {
     let promoter = app.admin().await;
-    let users = app.users(i32::try_from(count).expect("a small crowd")).await;
+    let users = app.users(i32::try_from(count).expect("a small number")).await;
     for holder in &users {
         let path = format!("/auth/users/{}", holder.id);
         app.put(&promoter, &path, json!({"member_type": "admin"})).await.expect(200);
@@ -92,10 +92,10 @@ fn summary(response: &Response) -> String {
 }
 
 #[tokio::test]
-async fn no_call_that_needs_a_token_is_opened_by_a_bad_one_and_no_admins_call_by_a_former_admins() {
+async fn no_protected_endpoint_accepts_an_invalid_token_and_no_admin_endpoint_a_former_admins() {
     let app = TestApp::start().await;
     let mut protected: Vec<Endpoint> =
-        endpoints(&app).await.into_iter().filter(|endpoint| endpoint.access() != Access::Anybody).collect();
+        endpoints(&app).await.into_iter().filter(|endpoint| endpoint.access() != Access::Public).collect();
     // If an invalid token were accepted here, its holder's account would be gone for the other cases.
     protected.sort_by_key(|endpoint| endpoint.path.ends_with("/resign"));
     let invalid = invalid_tokens(&app).await;
@@ -122,16 +122,16 @@ async fn no_call_that_needs_a_token_is_opened_by_a_bad_one_and_no_admins_call_by
             _ => !summary.starts_with("401") && !summary.starts_with("403"),
         });
     }
-    assert!(wrong.is_empty(), "{} of {cases} cells are wrong:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(wrong.is_empty(), "{} of {cases} cases fail:\n{}", wrong.len(), wrong.join("\n"));
     assert_eq!((protected.len(), cases), (PROTECTED, PROTECTED * CASES));
 }
 
 #[tokio::test]
-async fn no_call_that_needs_no_token_is_spoiled_by_a_bad_one() {
+async fn no_public_endpoint_is_affected_by_an_invalid_token() {
     let app = TestApp::start().await;
     let invalid = invalid_tokens(&app).await;
     let open: Vec<Endpoint> =
-        endpoints(&app).await.into_iter().filter(|endpoint| endpoint.access() == Access::Anybody).collect();
+        endpoints(&app).await.into_iter().filter(|endpoint| endpoint.access() == Access::Public).collect();
     for endpoint in &open {
         assert!(!endpoint.needs_token(), "the document asks for a token: {}", endpoint.name());
         let plain = summary(&send_empty(&app, endpoint, None).await);

@@ -159,7 +159,7 @@ async fn a_postgres_that_falls_silent_is_a_503_in_time_and_over_when_it_is_back(
 }
 
 #[tokio::test]
-async fn requests_under_way_when_postgres_goes_are_answered_or_told_503() {
+async fn requests_under_way_when_postgres_fails_succeed_or_get_503() {
     let setup = Setup::new().await;
     for mode in [Mode::Reset, Mode::Refuse] {
         let snacks = (0..60).map(async |number| {
@@ -208,7 +208,7 @@ async fn a_request_that_waits_is_not_given_up_because_no_connection_is_left_for_
     let mut edit = std::pin::pin!(setup.app.patch(&setup.member, &path, json!({"price": "700"})));
     // Longer than the watchdog waits before it probes Postgres.
     let early = timeout(Duration::from_millis(2500), edit.as_mut()).await;
-    assert!(early.is_err(), "given up: {early:?}");
+    assert!(early.is_err(), "the request was aborted: {early:?}");
     lock.rollback().await.expect("the end of the lock");
     edit.await.expect(200);
 }

@@ -53,7 +53,7 @@ async fn scans(options: &PgConnectOptions) -> HashMap<String, i64> {
 }
 
 #[tokio::test]
-async fn every_call_goes_through_its_index() {
+async fn every_endpoint_uses_its_index() {
     let app = TestApp::start().await;
     let admin = app.admin().await;
     for sql in ROWS {

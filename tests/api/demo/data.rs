@@ -5,11 +5,10 @@ use std::collections::HashSet;
 use serde_json::{Value, json};
 use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
 
-use crate::{
-    operations::commands::count,
-    support::database,
-    support::process::Run,
-    support::test_app::{TestApp, TestUser},
+use crate::support::{
+    database::{self, count_rows},
+    process::Run,
+    test_app::{TestApp, TestUser},
 };
 
 /// The rows of every table, ordered by their content.
@@ -78,11 +77,11 @@ async fn demo_data_fills_an_empty_database_once() {
         (SELECT count(*) FILTER (WHERE type = 'like'), count(*) FILTER (WHERE type = 'hate')
          FROM snack_reactions WHERE snack_id = s.id)";
     app.reconcile().await;
-    assert_eq!(count(&database, wrong).await, 0);
+    assert_eq!(count_rows(&database, wrong).await, 0);
     // Every order has a history that leads to its status, and an arrival time where one is needed.
     let wrong = "orders AS o WHERE status <> (SELECT to_status FROM order_history WHERE order_id = o.id ORDER BY id DESC LIMIT 1)
         OR (status IN ('ordered', 'shipping', 'completed') AND estimated_arrival_time IS NULL)";
-    assert_eq!(count(&database, wrong).await, 0);
+    assert_eq!(count_rows(&database, wrong).await, 0);
 }
 
 #[tokio::test]
@@ -93,10 +92,10 @@ async fn demo_data_leaves_a_database_alone_that_others_use_unless_it_is_forced()
     let database = app.state.config.database.clone();
     let line = Run::on(&database, &["demo-data"]).end().await.expect_failure();
     assert!(line.contains("users"), "{line}");
-    assert_eq!((count(&database, "users").await, count(&database, "snacks").await), (1, 1));
+    assert_eq!((count_rows(&database, "users").await, count_rows(&database, "snacks").await), (1, 1));
 
     Run::on(&database, &["demo-data", "--force"]).end().await.expect_success();
-    assert!(count(&database, "users").await > 10);
+    assert!(count_rows(&database, "users").await > 10);
     // The existing rows are unchanged.
     let snack = app.get(&member, &format!("/snacks/{own}")).await.expect(200);
     assert_eq!((&snack["price"], &snack["registered_by"]["id"]), (&json!("1500"), &json!(member.id)));

@@ -85,7 +85,7 @@ async fn no_body_takes_much_more_memory_than_it_weighs() {
         let responses = join_all((0..30).map(|_| setup.post(path, body.clone()))).await;
         let growth = setup.server.resident().saturating_sub(before);
         assert!(growth < MEMORY_LIMIT, "the server grew by {growth} MiB with {path} {}", &body[..60]);
-        let first = responses.iter().find(|(status, _)| *status != 409).expect("an answer that tells");
+        let first = responses.iter().find(|(status, _)| *status != 409).expect("a response without a conflict");
         assert_eq!(first.0, expected, "{path} {} {}", &body[..60], first.1);
     }
 }

@@ -43,7 +43,7 @@ fn the_document_is_the_one_that_was_last_agreed_to() {
 }
 
 #[test]
-fn the_document_has_every_call_of_the_contract() {
+fn the_document_has_every_endpoint_of_the_contract() {
     let expected = "
         POST /auth/sign-up
         POST /auth/token
@@ -137,7 +137,7 @@ fn every_operation_is_whole() {
 }
 
 #[test]
-fn a_call_that_anybody_may_make_says_that_it_needs_no_token() {
+fn a_public_endpoint_says_that_it_needs_no_token() {
     let document = document();
     let mut open: Vec<_> = operations(&document)
         .into_iter()
@@ -217,7 +217,7 @@ fn a_row_of_a_list_is_the_component_that_it_is_elsewhere() {
 }
 
 #[test]
-fn every_call_may_be_told_in_which_language_to_answer() {
+fn every_endpoint_accepts_a_language() {
     let document = document();
     let parameter = &document["components"]["parameters"]["AcceptLanguage"];
     assert_eq!((&parameter["name"], &parameter["required"]), (&json!("Accept-Language"), &json!(false)));
@@ -333,7 +333,7 @@ async fn a_document_is_sent_again_only_to_those_who_do_not_have_it() {
         }
         let response = get_open("\"other\"").await;
         assert_eq!((response.status.as_u16(), response.text), (200, first.text), "{path}");
-        assert!(tags.insert(tag), "{path} has another's tag");
+        assert!(tags.insert(tag), "{path} has the tag of another document");
     }
 }
 

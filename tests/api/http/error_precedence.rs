@@ -10,7 +10,7 @@ use crate::support::{
 };
 
 #[tokio::test]
-async fn a_member_is_refused_what_admins_do_before_the_request_is_looked_at() {
+async fn a_missing_role_is_reported_before_an_invalid_request() {
     let app = TestApp::start().await;
     let (member, admin) = (app.member().await, app.admin().await);
     for endpoint in endpoints(&app).await.iter().filter(|endpoint| endpoint.needs_token()) {
@@ -65,7 +65,7 @@ impl Setup {
 }
 
 #[tokio::test]
-async fn a_bad_request_is_told_before_that_there_is_nothing() {
+async fn an_invalid_request_is_reported_before_a_missing_resource() {
     let Setup { app, admin, .. } = Setup::new().await;
     for uid in [NO_UID, "nonsense", "%FF"] {
         let invalid = [
@@ -90,7 +90,7 @@ async fn a_bad_request_is_told_before_that_there_is_nothing() {
 }
 
 #[tokio::test]
-async fn a_bad_request_is_told_before_that_it_is_somebody_elses() {
+async fn an_invalid_request_is_reported_before_another_owner() {
     let setup = Setup::new().await;
     let (app, other) = (&setup.app, &setup.other);
     app.patch(other, &format!("/snacks/{}", setup.snack), json!({"name": " "}))
@@ -114,7 +114,7 @@ async fn what_is_somebody_elses_is_refused_and_what_is_not_there_is_not_found() 
 }
 
 #[tokio::test]
-async fn what_is_somebody_elses_is_told_before_a_condition_and_a_conflict() {
+async fn another_owner_is_reported_before_a_condition_and_a_conflict() {
     let setup = Setup::new().await;
     let (app, other) = (&setup.app, &setup.other);
     let path = format!("/orders/{}", setup.order);
@@ -128,7 +128,7 @@ async fn what_is_somebody_elses_is_told_before_a_condition_and_a_conflict() {
 }
 
 #[tokio::test]
-async fn a_condition_that_does_not_hold_is_told_before_a_conflict() {
+async fn a_failed_condition_is_reported_before_a_conflict() {
     let setup = Setup::new().await;
     let (admin, owner) = (&setup.admin, &setup.owner);
     let path = format!("/orders/{}", setup.order);
@@ -141,7 +141,7 @@ async fn a_condition_that_does_not_hold_is_told_before_a_conflict() {
 }
 
 #[tokio::test]
-async fn what_is_not_there_is_told_before_a_condition_and_a_conflict() {
+async fn a_missing_resource_is_reported_before_a_condition_and_a_conflict() {
     let setup = Setup::new().await;
     for uid in [NO_UID, "nonsense"] {
         setup

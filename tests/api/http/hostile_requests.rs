@@ -1,190 +1,19 @@
 //! Malformed and hostile requests: each gets an error of its own, and none a 500.
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use reqwest::{Method, header};
 use serde_json::{Value, json};
 
 use crate::support::{
     endpoints::{Endpoint, endpoints, valid_body},
+    fixtures::fill_lists,
     response::Response,
     test_app::{TestApp, TestUser},
 };
 
-/// The lists and their orderings.
-const LISTS: &[(&str, &[&str])] = &[
-    ("/auth/users", &["date_joined", "name", "email"]),
-    ("/snacks", &["like_ratio", "like_reaction_count", "hate_reaction_count", "name", "price", "created_at"]),
-    ("/orders", &["created_at", "status", "estimated_arrival_time"]),
-    ("/statistics/orders", &["created_at", "status", "estimated_arrival_time"]),
-    ("/statistics/snacks", &["quantity", "order_count", "name"]),
-];
-
-/// Every ordering of every list, and its reverse.
-fn orderings() -> impl Iterator<Item = (&'static str, String)> {
-    LISTS.iter().flat_map(|(list, names)| {
-        let both = names.iter().flat_map(|name| [(*name).to_owned(), format!("-{name}")]);
-        both.map(|ordering| (*list, ordering))
-    })
-}
-
-/// Enough rows for a second page of every list. Returns the admin, who sees them all.
-async fn fill(app: &TestApp) -> TestUser {
-    let admin = app.admin().await;
-    app.member().await;
-    for name in ["새우깡", "초코파이", "양파링"] {
-        let snack = app.snack(&admin, name).await;
-        let order = app.order(&admin, &[&snack]).await;
-        app.set_status(&admin, &order, "approved").await.expect(200);
-        if name != "양파링" {
-            app.set_status(&admin, &order, "ordered").await.expect(200);
-        }
-    }
-    admin
-}
-
-async fn cursor_of(app: &TestApp, admin: &TestUser, list: &str, ordering: &str) -> String {
-    let page = app.get(admin, &format!("{list}?limit=1&ordering={ordering}")).await.expect(200);
-    page["next_cursor"].as_str().expect("a second page").to_owned()
-}
-
-/// The response, whose status is one of `statuses` and no 5xx.
-#[track_caller]
-fn assert_status(statuses: &[u16], response: &Response, what: &str) {
-    assert!(statuses.contains(&response.status.as_u16()), "{what}: {} {}", response.status, response.text);
-}
-
-#[tokio::test]
-async fn a_limit_is_a_number_from_1_to_100() {
-    let app = TestApp::start().await;
-    let admin = fill(&app).await;
-    for (list, _) in LISTS {
-        for limit in ["0", "101", "x", "-1", "1.5", "65537", "99999999999999999999", "%00", "%FF", "1&limit=2"] {
-            app.get(&admin, &format!("{list}?limit={limit}")).await.expect_error(400, "invalid_request");
-        }
-        for (limit, rows) in [("1", 1), ("2", 2), ("100", 3), ("", 3)] {
-            let page = app.get(&admin, &format!("{list}?limit={limit}")).await.expect(200);
-            assert!(page.rows().len() == rows || (rows == 3 && *list == "/auth/users"), "{list} {limit}");
-        }
-    }
-}
-
-#[tokio::test]
-async fn twenty_rows_come_when_no_limit_is_given() {
-    let app = TestApp::start().await;
-    let member = app.member().await;
-    for number in 0..21 {
-        app.snack(&member, &format!("snack {number}")).await;
-    }
-    let page = app.get(&member, "/snacks").await.expect(200);
-    assert_eq!(page.rows().len(), 20);
-    let cursor = page["next_cursor"].as_str().expect("a second page");
-    let rest = app.get(&member, &format!("/snacks?cursor={cursor}")).await.expect(200);
-    assert_eq!((rest.rows().len(), &rest["next_cursor"]), (1, &Value::Null));
-}
-
-#[tokio::test]
-async fn a_cursor_that_was_never_handed_out_is_refused() {
-    let app = TestApp::start().await;
-    let admin = fill(&app).await;
-    let encode = |value: Value| URL_SAFE_NO_PAD.encode(value.to_string());
-    for (list, _) in LISTS {
-        for cursor in [
-            "x".to_owned(),
-            "%FF".to_owned(),
-            "%00".to_owned(),
-            "e30".to_owned(),
-            "====".to_owned(),
-            "a".repeat(5_000),
-            encode(json!([])),
-            encode(json!(null)),
-            encode(json!({"o": "", "k": []})),
-            encode(json!({"o": "created_at", "k": "x"})),
-        ] {
-            app.get(&admin, &format!("{list}?cursor={cursor}")).await.expect_error(400, "invalid_request");
-        }
-    }
-}
-
-#[tokio::test]
-async fn a_cursor_goes_on_under_its_own_list_and_ordering_only() {
-    let app = TestApp::start().await;
-    let admin = fill(&app).await;
-    for (made_for, made_under) in orderings() {
-        let cursor = cursor_of(&app, &admin, made_for, &made_under).await;
-        for (list, ordering) in orderings() {
-            let path = format!("{list}?ordering={ordering}&cursor={cursor}");
-            let response = app.get(&admin, &path).await;
-            // Statistics show the same list of orders.
-            let same = made_for == list || (made_for.ends_with("/orders") && list.ends_with("/orders"));
-            if same && made_under == ordering {
-                response.expect(200);
-            } else {
-                assert_eq!(response.status, 400, "{made_for} {made_under} -> {list} {ordering}");
-                response.expect_error(400, "invalid_request");
-            }
-        }
-    }
-}
-
-#[tokio::test]
-async fn a_cursor_with_forged_keys_is_read_or_refused() {
-    let app = TestApp::start().await;
-    let admin = fill(&app).await;
-    let values = [
-        "",
-        "x",
-        "\0",
-        "'",
-        "-1",
-        "1e400",
-        "NaN",
-        "infinity",
-        "-infinity",
-        "now",
-        "99999999999999999999999999",
-        "0x10",
-        "null",
-        "2024-01-01 00:00:00 Mars/Olympus",
-        "2024-01-01 00:00:00+99",
-        "294277-01-01",
-        "4714-01-01 BC",
-        "2024-13-45",
-        "{}",
-    ];
-    for (list, ordering) in orderings() {
-        let cursor = cursor_of(&app, &admin, list, &ordering).await;
-        let genuine: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(cursor).expect("base64url")).expect("JSON");
-        let keys = genuine["k"].as_array().expect("keys").len();
-        let get_as = async |forged: &Value| {
-            let cursor = URL_SAFE_NO_PAD.encode(forged.to_string());
-            let response = app.get(&admin, &format!("{list}?ordering={ordering}&cursor={cursor}")).await;
-            assert_status(&[200, 400], &response, &format!("{list} {ordering} {forged}"));
-            response
-        };
-        for at in 0..keys {
-            for value in values {
-                let mut forged = genuine.clone();
-                forged["k"][at] = json!(value);
-                get_as(&forged).await;
-            }
-        }
-        for horizon in [json!(-1), json!(i64::MAX), json!(null)] {
-            let mut forged = genuine.clone();
-            forged["n"] = horizon;
-            get_as(&forged).await;
-        }
-        for count in [0, keys - 1, keys + 1] {
-            let mut forged = genuine.clone();
-            forged["k"] = (0..count).map(|_| "1").collect();
-            get_as(&forged).await.expect_error(400, "invalid_request");
-        }
-    }
-}
-
 #[tokio::test]
 async fn an_empty_query_value_counts_as_absent() {
     let app = TestApp::start().await;
-    let admin = fill(&app).await;
+    let admin = fill_lists(&app).await;
     for endpoint in endpoints(&app).await.iter().filter(|endpoint| !endpoint.query().is_empty()) {
         let plain = app.get(&admin, &endpoint.path).await.expect(200);
         let without_value: Vec<_> = endpoint.query().iter().map(|name| format!("{name}=")).collect();
@@ -199,7 +28,7 @@ async fn an_empty_query_value_counts_as_absent() {
 #[tokio::test]
 async fn an_absurd_query_is_read_or_refused() {
     let app = TestApp::start().await;
-    let admin = fill(&app).await;
+    let admin = fill_lists(&app).await;
     let long = "9".repeat(3_000);
     let values = [
         "0",
@@ -232,7 +61,7 @@ async fn an_absurd_query_is_read_or_refused() {
             for value in values {
                 for query in [format!("{name}={value}"), format!("year=2024&month=1&{name}={value}")] {
                     let response = app.get(&admin, &format!("{}?{query}", endpoint.path)).await;
-                    assert_status(&[200, 400], &response, &format!("{} {query}", endpoint.name()));
+                    response.assert_status_in(&[200, 400], &format!("{} {query}", endpoint.name()));
                 }
             }
         }
@@ -317,15 +146,15 @@ async fn a_nul_or_half_a_character_in_a_text_is_refused() {
             // A password may hold any character, and a token with a NUL is unknown.
             let response = send_text(&app, &admin, endpoint, with("12345678\\u0000@snack.example")).await;
             match (endpoint.name().as_str(), field.as_str()) {
-                ("POST /auth/sign-up", "/password") => assert_status(&[201], &response, &what),
+                ("POST /auth/sign-up", "/password") => response.assert_status_in(&[201], &what),
                 ("POST /auth/token", "/password") | ("POST /auth/token/refresh", _) => {
-                    assert_status(&[401], &response, &what);
+                    response.assert_status_in(&[401], &what);
                 }
                 ("POST /auth/logout", _) | ("PUT /auth/users/password", "/new_password") => {
-                    assert_status(&[204], &response, &what);
+                    response.assert_status_in(&[204], &what);
                 }
-                ("POST /auth/token", _) => assert_status(&[400, 401], &response, &what),
-                _ => assert_status(&[400], &response, &what),
+                ("POST /auth/token", _) => response.assert_status_in(&[400, 401], &what),
+                _ => response.assert_status_in(&[400], &what),
             }
         }
     }
@@ -360,7 +189,7 @@ async fn absurd_numbers_in_a_body_are_refused() {
                 .bearer_auth(&admin.access)
                 .header(header::CONTENT_TYPE, "application/json")
                 .body(body);
-            assert_status(&[400], &app.send(request).await, &format!("{path} {number}"));
+            app.send(request).await.assert_status_in(&[400], &format!("{path} {number}"));
         }
     }
 }
@@ -378,7 +207,7 @@ async fn a_body_nested_without_end_harms_nobody() {
         }
         let unknown = body.to_string().replacen('{', &format!("{{\"deep\": {deep}, "), 1);
         let response = send_text(&app, &admin, endpoint, unknown).await;
-        assert_status(&[400, 404], &response, &endpoint.name());
+        response.assert_status_in(&[400, 404], &endpoint.name());
         let known = body.to_string().replacen("\"\"", &deep, 1);
         let response = send_text(&app, &admin, endpoint, known).await;
         assert_eq!(response.status, 400, "{}", endpoint.name());
@@ -405,7 +234,7 @@ async fn absurd_headers_are_read_or_refused() {
                 .header(&name, value.clone())
                 .json(&json!({"status": "completed"}));
             // No `created` order can be completed.
-            assert_status(&[400, 409, 412], &app.send(request).await, &format!("{name} {value:?}"));
+            app.send(request).await.assert_status_in(&[400, 409, 412], &format!("{name} {value:?}"));
         }
     }
 }

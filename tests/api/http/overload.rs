@@ -33,7 +33,7 @@ fn limits(total: usize, per_address: usize) -> ConnectionLimits {
 
 async fn status(server: &Server, path: &str) -> (u16, Option<String>) {
     let http = reqwest::Client::builder().no_proxy().timeout(TIMEOUT).build().expect("a client");
-    let response = http.get(format!("http://{}{path}", server.address)).send().await.expect("an answer");
+    let response = http.get(format!("http://{}{path}", server.address)).send().await.expect("a response");
     let retry_after = response.headers().get("retry-after").map(|value| value.to_str().expect("text").to_owned());
     (response.status().as_u16(), retry_after)
 }
@@ -51,7 +51,7 @@ async fn wait_for_status(server: &Server, path: &str, expected: u16) -> Option<S
 }
 
 #[tokio::test]
-async fn past_what_the_server_can_carry_a_request_is_told_to_come_back() {
+async fn past_its_limit_of_requests_the_server_responds_with_503() {
     let server = start().await;
     let half_request =
         b"POST /auth/logout HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n{";
@@ -70,7 +70,7 @@ async fn past_what_the_server_can_carry_a_request_is_told_to_come_back() {
 }
 
 #[tokio::test]
-async fn past_the_cap_a_connection_waits_at_the_door() {
+async fn past_the_limit_a_connection_waits_to_be_accepted() {
     let app = TestApp::start().await;
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address");
@@ -87,11 +87,11 @@ async fn past_the_cap_a_connection_waits_at_the_door() {
     };
     let mut senders = [open().await, open().await, open().await];
     for stream in &mut senders {
-        assert_eq!(&status(stream).await.expect("an answer"), b"HTTP/1.1 200");
+        assert_eq!(&status(stream).await.expect("a response"), b"HTTP/1.1 200");
     }
     let mut late = open().await;
     let early = timeout(Duration::from_millis(300), status(&mut late)).await;
-    assert!(early.is_err(), "answered past the cap: {early:?}");
+    assert!(early.is_err(), "served past the limit: {early:?}");
     drop(senders);
     assert_eq!(&status(&mut late).await.expect("a place"), b"HTTP/1.1 200");
     drop(late);
@@ -114,7 +114,7 @@ async fn a_panic_in_a_handler_is_a_500_for_that_caller_alone() {
     let server = tokio::spawn(listener::serve(listener, router, limits(100, 100), stop.clone()));
     let http = reqwest::Client::builder().no_proxy().build().expect("a client");
     let open = async |method, path: &str| {
-        let response = http.request(method, format!("{url}{path}")).send().await.expect("an answer");
+        let response = http.request(method, format!("{url}{path}")).send().await.expect("a response");
         (response.status().as_u16(), response.text().await.expect("a text"))
     };
     for method in [reqwest::Method::GET, reqwest::Method::POST] {

@@ -7,7 +7,7 @@ use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
 use tokio::net::TcpListener;
 
 use crate::support::{
-    database,
+    database::{self, count_rows},
     process::{Run, folder},
     test_app::{PASSWORD, TestApp},
 };
@@ -15,13 +15,6 @@ use crate::support::{
 /// A server in this process on a database that the binary works on.
 async fn setup(database: &PgConnectOptions) -> TestApp {
     TestApp::with(|config| config.database = database.clone()).await
-}
-
-/// Number of rows of `what`, which is a table with or without a condition.
-pub async fn count(database: &PgConnectOptions, what: &str) -> i64 {
-    let mut connection = PgConnection::connect_with(database).await.expect("Postgres");
-    let sql = sqlx::AssertSqlSafe(format!("SELECT count(*) FROM {what}"));
-    sqlx::query_scalar(sql).fetch_one(&mut connection).await.expect("a count")
 }
 
 #[tokio::test]
@@ -110,11 +103,11 @@ async fn a_wrong_setting_stops_the_other_commands_too() {
         let line = Run::on(&database, command).set(variable, value).end().await.expect_failure();
         assert!(line.starts_with(variable), "{command:?} {line}");
     }
-    assert_eq!(count(&database, "users").await, 0);
+    assert_eq!(count_rows(&database, "users").await, 0);
 }
 
 #[tokio::test]
-async fn no_secret_is_repeated_by_whoever_refuses_it() {
+async fn no_error_repeats_a_secret() {
     let database = database::create().await;
     let secret = "a-short-secret";
     let url = format!("postgres://snack:{secret}@127.0.0.1:1/snack");
@@ -142,17 +135,17 @@ async fn an_unknown_command_is_refused() {
 #[tokio::test]
 async fn migrate_brings_an_empty_database_up_to_date_however_many_do_so_at_once() {
     let database = database::create_empty().await;
-    assert_eq!(count(&database, "pg_class WHERE relname = 'orders'").await, 0);
+    assert_eq!(count_rows(&database, "pg_class WHERE relname = 'orders'").await, 0);
     let runs = (0..3).map(async |_| Run::on(&database, &["migrate"]).end().await.expect_success());
-    for said in join_all(runs).await {
-        assert_eq!(said, "");
+    for stdout in join_all(runs).await {
+        assert_eq!(stdout, "");
     }
     let migrations = std::fs::read_dir("migrations").expect("migrations").count();
-    let applied = count(&database, "_sqlx_migrations").await;
+    let applied = count_rows(&database, "_sqlx_migrations").await;
     assert_eq!(usize::try_from(applied), Ok(migrations));
     Run::on(&database, &["migrate"]).end().await.expect_success();
-    assert_eq!(count(&database, "_sqlx_migrations").await, applied);
-    assert_eq!(count(&database, "orders").await, 0);
+    assert_eq!(count_rows(&database, "_sqlx_migrations").await, applied);
+    assert_eq!(count_rows(&database, "orders").await, 0);
 }
 
 fn create_admin(database: &PgConnectOptions, email: &str) -> Run {
@@ -176,7 +169,7 @@ async fn create_admin_makes_an_admin_with_the_password_of_the_variable() {
     // Repeating it is no error and changes nothing.
     run.set("SNACK_ADMIN_PASSWORD", "another password").end().await.expect_success();
     app.sign_in(0, "boss@snack.example").await;
-    assert_eq!(count(&database, "users").await, 2);
+    assert_eq!(count_rows(&database, "users").await, 2);
 }
 
 #[tokio::test]
@@ -251,5 +244,21 @@ async fn create_admin_refuses_whom_it_cannot_make_one() {
             .await
             .expect_failure();
     }
-    assert_eq!(count(&database, "users").await, 1);
+    assert_eq!(count_rows(&database, "users").await, 1);
+}
+
+#[tokio::test]
+async fn a_database_of_another_version_stops_the_start_with_one_line_that_says_what_to_do() {
+    for change in [
+        // Created by an unreleased version with other migrations.
+        "UPDATE _sqlx_migrations SET checksum = 'another' WHERE version = 1",
+        // Migrated by a newer version.
+        "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) VALUES (9999, 'x', true, '', 0)",
+    ] {
+        let database = database::create().await;
+        let mut connection = PgConnection::connect_with(&database).await.expect("Postgres");
+        sqlx::query(change).execute(&mut connection).await.expect("an update");
+        let line = Run::on(&database, &["serve"]).end().await.expect_failure();
+        assert!(line.starts_with("DATABASE_URL: ") && line.contains("remove .local"), "{line}");
+    }
 }

@@ -35,7 +35,7 @@ fn every_container_has_ceilings_and_no_rights_that_it_does_not_need() {
     assert_eq!(names, ["snack-server", "snack-postgres", "snack-redis"]);
     for (name, lines) in services {
         let has = |start: &str| lines.iter().any(|line| line.starts_with(start));
-        assert!(has("mem_limit: ") && has("pids_limit: "), "{name} has no ceiling");
+        assert!(has("mem_limit: ") && has("pids_limit: "), "{name} has no limit");
         let dropped = lines.iter().zip(&lines[1..]).any(|(one, next)| (*one, *next) == ("cap_drop:", "- ALL"));
         assert!(dropped, "{name} keeps capabilities");
         assert!(has("- no-new-privileges:true"), "{name} may gain rights");
@@ -48,7 +48,10 @@ fn every_container_has_ceilings_and_no_rights_that_it_does_not_need() {
 fn every_setting_is_documented_and_in_the_compose_file() {
     let compose = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/docker-compose.yml"));
     let documentation = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/CONFIGURATION.md"));
-    let source = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/config.rs"));
+    let source = concat!(
+        include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/config/mod.rs")),
+        include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/config/environment.rs"))
+    );
     let is_name = |text: &&str| text.contains('_') && text.chars().all(|c| c.is_ascii_uppercase() || c == '_');
     let settings: BTreeSet<&str> = source.split('"').filter(is_name).collect();
     assert!(settings.contains("LIMIT_CONNECTIONS_ADDRESS"), "{settings:?}");

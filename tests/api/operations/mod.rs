@@ -1,6 +1,6 @@
 //! The binary: commands, start and stop, memory, and its containers.
 
-pub mod commands;
+mod commands;
 mod deployment;
 mod lifecycle;
 mod memory;

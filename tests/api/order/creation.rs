@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::support::{
-    fixtures::{FLOW, advance_order, count, insert_snacks, order_with_status, snack_with_price, wanted},
+    fixtures::{FLOW, advance_order, count, insert_snacks, order_body, order_with_status, snack_with_price},
     test_app::{TestApp, TestUser},
 };
 
@@ -37,7 +37,7 @@ async fn an_order_shows_what_was_asked_for_in_the_order_in_which_it_was_asked_fo
     let jpy = snack_with_price(&app, &member, "포키", "JPY", "210").await;
     let more_krw = snack_with_price(&app, &member, "꼬깔콘", "KRW", "1700").await;
 
-    let request = wanted(&[(&jpy, 7), (krw, 2), (&usd, 1000), (&more_krw, 3)]);
+    let request = order_body(&[(&jpy, 7), (krw, 2), (&usd, 1000), (&more_krw, 3)]);
     let response = app.post(&member, "/orders", request).await;
     let location = response.header("location").to_owned();
     let order = response.expect(201);
@@ -90,7 +90,7 @@ async fn a_price_that_changes_later_does_not_reach_an_order() {
     let app = TestApp::start().await;
     let member = app.member().await;
     let snack = app.snack(&member, "새우깡").await;
-    let order = app.post(&member, "/orders", wanted(&[(&snack, 3)])).await.expect(201).uid();
+    let order = app.post(&member, "/orders", order_body(&[(&snack, 3)])).await.expect(201).uid();
     let change = json!({"price": "9.99", "currency": "USD", "name": "매운 새우깡"});
     app.patch(&member, &format!("/snacks/{snack}"), change).await.expect(200);
 
@@ -110,9 +110,9 @@ async fn an_order_has_from_one_to_a_hundred_snacks() {
     let member = app.member().await;
     let snacks = insert_snacks(&app, 101).await;
     let lines: Vec<(&str, i64)> = snacks.iter().map(|uid| (uid.as_str(), 1)).collect();
-    let error = app.post(&member, "/orders", wanted(&lines)).await;
+    let error = app.post(&member, "/orders", order_body(&lines)).await;
     assert_eq!(error.expect_error(400, "validation_failed").error_fields(), ["snacks"]);
-    let order = app.post(&member, "/orders", wanted(&lines[..100])).await.expect(201);
+    let order = app.post(&member, "/orders", order_body(&lines[..100])).await.expect(201);
     let order: Vec<_> = order["purchases"]
         .as_array()
         .expect("purchases")
@@ -168,21 +168,21 @@ async fn a_request_that_breaks_a_rule_orders_nothing() {
         let error = app.post(&member, "/orders", body).await.expect_error(400, "validation_failed");
         assert_eq!(error.error_fields(), fields);
     }
-    let (nobody, upper) = (Uuid::new_v4().to_string(), snack.to_uppercase());
+    let (unknown, upper) = (Uuid::new_v4().to_string(), snack.to_uppercase());
     let named = [
-        (wanted(&[(&snack, 1), (&nobody, 1)]), "unknown_snack"),
-        (wanted(&[(&snack, 1), ("새우깡", 1)]), "unknown_snack"),
-        (wanted(&[(&snack, 1), (&snack[1..], 1)]), "unknown_snack"),
-        (wanted(&[(&snack, 1), ("\0", 1)]), "unknown_snack"),
-        (wanted(&[(&snack, 1), (&snack, 2)]), "duplicate_snack"),
-        (wanted(&[(&snack, 1), (&upper, 1)]), "duplicate_snack"),
+        (order_body(&[(&snack, 1), (&unknown, 1)]), "unknown_snack"),
+        (order_body(&[(&snack, 1), ("새우깡", 1)]), "unknown_snack"),
+        (order_body(&[(&snack, 1), (&snack[1..], 1)]), "unknown_snack"),
+        (order_body(&[(&snack, 1), ("\0", 1)]), "unknown_snack"),
+        (order_body(&[(&snack, 1), (&snack, 2)]), "duplicate_snack"),
+        (order_body(&[(&snack, 1), (&upper, 1)]), "duplicate_snack"),
     ];
     for (body, code) in named {
         let error = app.post(&member, "/orders", body).await.expect_error(400, code);
         assert_eq!(error.error_fields(), ["snacks[1].uid"]);
     }
     app.put(&app.admin().await, &format!("/snacks/{other}/status"), json!({"status": "unavailable"})).await.expect(200);
-    let error = app.post(&member, "/orders", wanted(&[(&snack, 1), (&other, 1)])).await;
+    let error = app.post(&member, "/orders", order_body(&[(&snack, 1), (&other, 1)])).await;
     assert_eq!(error.expect_error(409, "snack_unavailable").error_fields(), ["snacks[1].uid"]);
 
     for table in ["SELECT count(*) FROM orders", "SELECT count(*) FROM order_history"] {
@@ -199,7 +199,7 @@ async fn one_snack_of_an_open_order_refuses_the_whole_request() {
     let (in_open_order, free) = (app.snack(&owner, "새우깡").await, app.snack(&owner, "꼬깔콘").await);
     app.order(&owner, &[&in_open_order]).await;
     for user in [&owner, &other] {
-        let error = app.post(user, "/orders", wanted(&[(&free, 1), (&in_open_order, 1)])).await;
+        let error = app.post(user, "/orders", order_body(&[(&free, 1), (&in_open_order, 1)])).await;
         let error = error.expect_error(409, "snack_already_requested");
         assert_eq!(error.error_fields(), ["snacks[1].uid"]);
     }
@@ -215,7 +215,7 @@ async fn a_snack_is_kept_from_others_until_its_order_ships_or_is_canceled() {
         let order = order_with_status(&app, &admin, status).await;
         let order = app.get(&admin, &format!("/orders/{order}")).await.expect(200);
         let snack = order["purchases"][0]["snack"]["uid"].as_str().expect("a uid");
-        let again = app.post(&other, "/orders", wanted(&[(snack, 1)])).await;
+        let again = app.post(&other, "/orders", order_body(&[(snack, 1)])).await;
         if matches!(status, "created" | "approved" | "ordered") {
             again.expect_error(409, "snack_already_requested");
         } else {
@@ -297,7 +297,7 @@ async fn the_history_tells_every_step_with_the_arrival_time_as_it_then_stood() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_with_a_call_on_an_order_is_told_in_the_order_of_the_contract() {
+async fn errors_of_order_requests_come_in_the_order_of_the_contract() {
     let app = TestApp::start().await;
     let (admin, member, other) = (app.admin().await, app.member().await, app.member().await);
     let (snack, free) = (app.snack(&member, "새우깡").await, app.snack(&member, "꼬깔콘").await);
@@ -308,7 +308,7 @@ async fn what_is_wrong_with_a_call_on_an_order_is_told_in_the_order_of_the_contr
             (Method::GET, format!("/orders/{uid}"), Value::Null),
             (Method::GET, format!("/orders/{uid}/snacks"), Value::Null),
             (Method::GET, format!("/orders/{uid}/history"), Value::Null),
-            (Method::PUT, format!("/orders/{uid}"), wanted(&[(&free, 1)])),
+            (Method::PUT, format!("/orders/{uid}"), order_body(&[(&free, 1)])),
             (Method::PUT, format!("/orders/{uid}/status"), json!({"status": "approved"})),
             (Method::PATCH, format!("/orders/{uid}/status"), json!({"status": "approved"})),
             (Method::GET, format!("/order/{uid}/"), Value::Null),
@@ -323,14 +323,14 @@ async fn what_is_wrong_with_a_call_on_an_order_is_told_in_the_order_of_the_contr
         }
     }
     let edit = |uid: &str| app.request(Method::PUT, &format!("/orders/{uid}"));
-    let edited = wanted(&[(&free, 1)]);
+    let edited = order_body(&[(&free, 1)]);
     let stale = |request: reqwest::RequestBuilder| request.header("if-match", "\"stale\"");
-    let nobody = Uuid::new_v4().to_string();
+    let unknown = Uuid::new_v4().to_string();
     let table = [
         // Order of checks: request, existence, owner, entity tag, rules.
-        (edit(&nobody).bearer_auth(&other.access).json(&json!({})), 400),
-        (edit(&nobody).bearer_auth(&other.access).json(&wanted(&[("unknown", 1)])), 400),
-        (stale(edit(&nobody)).bearer_auth(&other.access).json(&edited), 404),
+        (edit(&unknown).bearer_auth(&other.access).json(&json!({})), 400),
+        (edit(&unknown).bearer_auth(&other.access).json(&order_body(&[("unknown", 1)])), 400),
+        (stale(edit(&unknown)).bearer_auth(&other.access).json(&edited), 404),
         (stale(edit(&order)).bearer_auth(&other.access).json(&edited), 403),
         (stale(edit(&order)).bearer_auth(&member.access).json(&edited), 412),
         (edit(&order).bearer_auth(&member.access).json(&edited), 409),
@@ -339,7 +339,7 @@ async fn what_is_wrong_with_a_call_on_an_order_is_told_in_the_order_of_the_contr
         app.send(request).await.expect(status);
     }
     // The required role is checked before everything but the token.
-    for path in [format!("/orders/{nobody}/status"), format!("/order/{nobody}/")] {
+    for path in [format!("/orders/{unknown}/status"), format!("/order/{unknown}/")] {
         let request = app.request(Method::PUT, &path).bearer_auth(&member.access).body("{");
         app.send(request).await.expect_error(403, "permission_denied");
     }
@@ -351,7 +351,7 @@ async fn the_older_spellings_do_the_same_and_are_deprecated() {
     let (admin, member) = (app.admin().await, app.member().await);
     for slash in ["", "/"] {
         let snack = app.snack(&member, &format!("새우깡{slash}")).await;
-        let response = app.post(&member, &format!("/order{slash}"), wanted(&[(&snack, 1)])).await;
+        let response = app.post(&member, &format!("/order{slash}"), order_body(&[(&snack, 1)])).await;
         let location = response.header("location").to_owned();
         let order = response.expect(201);
         assert_eq!(location, format!("/orders/{}", order.uid()));

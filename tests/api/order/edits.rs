@@ -4,13 +4,13 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::{
-    fixtures::{FLOW, advance_order, count, order_with_status, wanted},
+    fixtures::{FLOW, advance_order, count, order_body, order_with_status},
     response::{Body, Response},
     test_app::{TestApp, TestUser},
 };
 
 async fn edit(app: &TestApp, user: &TestUser, order: &str, lines: &[(&str, i64)]) -> Response {
-    app.put(user, &format!("/orders/{order}"), wanted(lines)).await
+    app.put(user, &format!("/orders/{order}"), order_body(lines)).await
 }
 
 async fn show(app: &TestApp, user: &TestUser, order: &str) -> Body {
@@ -59,7 +59,7 @@ async fn an_edit_replaces_the_snacks_and_keeps_the_price_of_those_that_stay() {
 
     // A removed snack is free, and an added one is not.
     app.order(&other, &[&removed]).await;
-    app.post(&other, "/orders", wanted(&[(&added, 1)])).await.expect_error(409, "snack_already_requested");
+    app.post(&other, "/orders", order_body(&[(&added, 1)])).await.expect_error(409, "snack_already_requested");
     // A snack that was removed and added again has its present price.
     edit(&app, &member, &order, &[(&added, 1)]).await.expect(200);
     let back = edit(&app, &member, &order, &[(&kept, 1)]).await.expect(200);
@@ -117,12 +117,12 @@ async fn an_edit_that_breaks_a_rule_leaves_the_order_as_it_was() {
     let upper = snack.to_uppercase();
     let table: [(Value, u16, &str, &str); 7] = [
         (json!({"snacks": []}), 400, "validation_failed", "snacks"),
-        (wanted(&[(&snack, 0)]), 400, "validation_failed", "snacks[0].quantity"),
-        (wanted(&[(&snack, 1001)]), 400, "validation_failed", "snacks[0].quantity"),
-        (wanted(&[(&snack, 1), ("없음", 1)]), 400, "unknown_snack", "snacks[1].uid"),
-        (wanted(&[(&snack, 1), (&upper, 1)]), 400, "duplicate_snack", "snacks[1].uid"),
-        (wanted(&[(&snack, 4), (&canceled, 1)]), 409, "snack_unavailable", "snacks[1].uid"),
-        (wanted(&[(&snack, 4), (&in_open_order, 1)]), 409, "snack_already_requested", "snacks[1].uid"),
+        (order_body(&[(&snack, 0)]), 400, "validation_failed", "snacks[0].quantity"),
+        (order_body(&[(&snack, 1001)]), 400, "validation_failed", "snacks[0].quantity"),
+        (order_body(&[(&snack, 1), ("없음", 1)]), 400, "unknown_snack", "snacks[1].uid"),
+        (order_body(&[(&snack, 1), (&upper, 1)]), 400, "duplicate_snack", "snacks[1].uid"),
+        (order_body(&[(&snack, 4), (&canceled, 1)]), 409, "snack_unavailable", "snacks[1].uid"),
+        (order_body(&[(&snack, 4), (&in_open_order, 1)]), 409, "snack_already_requested", "snacks[1].uid"),
     ];
     for (body, status, code, field) in table {
         let error = app.put(&owner, &format!("/orders/{order}"), body).await;
@@ -152,7 +152,7 @@ async fn a_change_under_a_condition_that_no_longer_holds_is_refused() {
     let order = app.order(&admin, &[&snack]).await;
     let path = format!("/orders/{order}");
     let tag = async || app.get(&admin, &path).await.header("etag").to_owned();
-    let edit = || (Method::PUT, path.clone(), wanted(&[(&snack, 2)]));
+    let edit = || (Method::PUT, path.clone(), order_body(&[(&snack, 2)]));
     let to = |method: Method, status: &str| {
         let body = json!({"status": status, "estimated_arrival_time": "2030-01-01T00:00:00Z"});
         (method, format!("{path}/status"), body)
@@ -174,7 +174,7 @@ async fn a_change_under_a_condition_that_no_longer_holds_is_refused() {
             change_if(&app, &admin, endpoint, stale).await.expect_error(412, "precondition_failed");
         }
     }
-    assert_eq!(tag().await, second, "a refusal changes nothing");
+    assert_eq!(tag().await, second, "an error changes nothing");
 
     let weak = format!("W/{second}");
     change_if(&app, &admin, to(Method::PATCH, "approved"), &[&weak]).await.expect(200);
@@ -190,8 +190,8 @@ async fn a_change_under_a_condition_that_no_longer_holds_is_refused() {
     let fourth = tag().await;
     change_if(&app, &admin, to(Method::PUT, "shipping"), &["\"x\"", &fourth]).await.expect(200);
     change_if(&app, &admin, to(Method::PUT, "completed"), &["*"]).await.expect(200);
-    let nobody = format!("/orders/{}", uuid::Uuid::new_v4());
-    let endpoint = (Method::PUT, nobody, wanted(&[(&snack, 1)]));
+    let unknown = format!("/orders/{}", uuid::Uuid::new_v4());
+    let endpoint = (Method::PUT, unknown, order_body(&[(&snack, 1)]));
     change_if(&app, &admin, endpoint, &["*"]).await.expect_error(404, "not_found");
     assert_eq!(count(app.db(), "SELECT count(*) FROM order_history").await, 5);
 }
@@ -204,7 +204,7 @@ async fn of_many_edits_under_one_tag_at_once_one_is_taken() {
     let path = format!("/orders/{}", app.order(&member, &[&snack]).await);
     let tag = app.get(&member, &path).await.header("etag").to_owned();
     let edits = (2..12).map(|quantity| {
-        let endpoint = (Method::PUT, path.clone(), wanted(&[(&snack, quantity)]));
+        let endpoint = (Method::PUT, path.clone(), order_body(&[(&snack, quantity)]));
         let (app, member, tag) = (&app, &member, &tag);
         async move { (quantity, change_if(app, member, endpoint, &[tag]).await) }
     });

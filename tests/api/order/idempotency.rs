@@ -5,7 +5,7 @@ use reqwest::Method;
 use serde_json::json;
 
 use crate::support::{
-    fixtures::{advance_order, count, wanted},
+    fixtures::{advance_order, count, order_body},
     response::Response,
     test_app::{TestApp, TestUser},
 };
@@ -30,11 +30,11 @@ fn order_part(response: &Response) -> (u16, String, String) {
 }
 
 #[tokio::test]
-async fn a_request_sent_again_gets_the_first_answer_to_the_letter() {
+async fn a_repeated_request_gets_the_first_response_unchanged() {
     let app = TestApp::start().await;
     let (member, admin) = (app.member().await, app.admin().await);
     let snack = app.snack(&member, "새우깡").await;
-    let body = wanted(&[(&snack, 2)]).to_string();
+    let body = order_body(&[(&snack, 2)]).to_string();
     let first = order(&app, &member, "key", &body).await;
     assert_eq!(first.status, 201);
     assert_eq!(first.header("location"), format!("/orders/{}", first.body["uid"].as_str().expect("a uid")));
@@ -44,7 +44,7 @@ async fn a_request_sent_again_gets_the_first_answer_to_the_letter() {
 
     // The response stays the first one, whatever happens to the order and its snack.
     let uid = first.body["uid"].as_str().expect("a uid");
-    app.put(&member, &format!("/orders/{uid}"), wanted(&[(&snack, 9)])).await.expect(200);
+    app.put(&member, &format!("/orders/{uid}"), order_body(&[(&snack, 9)])).await.expect(200);
     assert_eq!(order_part(&order(&app, &member, "key", &body).await), order_part(&first));
     advance_order(&app, &admin, uid, "canceled").await;
     let deleted_user = json!({"status": "unavailable"});
@@ -60,7 +60,7 @@ async fn without_a_key_every_request_counts_for_itself() {
     let member = app.member().await;
     let snack = app.snack(&member, "새우깡").await;
     app.order(&member, &[&snack]).await;
-    app.post(&member, "/orders", wanted(&[(&snack, 1)])).await.expect_error(409, "snack_already_requested");
+    app.post(&member, "/orders", order_body(&[(&snack, 1)])).await.expect_error(409, "snack_already_requested");
 }
 
 #[tokio::test]
@@ -99,7 +99,7 @@ async fn a_key_is_its_users_own_and_read_to_the_letter() {
     let app = TestApp::start().await;
     let (one, two) = (app.member().await, app.member().await);
     let snacks = [app.snack(&one, "새우깡").await, app.snack(&one, "꼬깔콘").await, app.snack(&one, "포카칩").await];
-    let bodies = snacks.each_ref().map(|snack| wanted(&[(snack, 1)]).to_string());
+    let bodies = snacks.each_ref().map(|snack| order_body(&[(snack, 1)]).to_string());
     let mut responses = Vec::new();
     for (user, key, body) in [(&one, "key", &bodies[0]), (&two, "key", &bodies[1]), (&one, "KEY", &bodies[2])] {
         let first = order(&app, user, key, body).await;
@@ -114,13 +114,13 @@ async fn a_key_is_its_users_own_and_read_to_the_letter() {
 }
 
 #[tokio::test]
-async fn of_many_requests_with_one_key_at_once_one_orders_and_all_get_its_answer() {
+async fn of_many_requests_with_one_key_at_once_one_orders_and_all_get_its_response() {
     let app = TestApp::start().await;
     let replica = app.replica().await;
     let member = app.member().await;
     for round in 0..5 {
         let snack = app.snack(&member, &format!("새우깡 {round}")).await;
-        let body = wanted(&[(&snack, 1)]).to_string();
+        let body = order_body(&[(&snack, 1)]).to_string();
         let key = format!("key-{round}");
         let attempts = (0..10).map(|number| {
             let server = if number % 2 == 0 { &app } else { &replica };
@@ -142,7 +142,7 @@ async fn of_two_bodies_with_one_key_at_once_one_is_ordered_and_the_other_refused
         let key = round.to_string();
         let attempts = (0..8).map(|number| {
             let (app, member, key) = (&app, &member, &key);
-            let body = wanted(&[(&snacks[number % 2], 1)]).to_string();
+            let body = order_body(&[(&snacks[number % 2], 1)]).to_string();
             async move { (number % 2, order(app, member, key, &body).await) }
         });
         let responses = join_all(attempts).await;
@@ -166,9 +166,9 @@ async fn refusals_are_not_kept() {
     let (member, admin) = (app.member().await, app.admin().await);
     let snack = app.snack(&member, "새우깡").await;
     let record = app.order(&admin, &[&snack]).await;
-    let body = wanted(&[(&snack, 1)]).to_string();
+    let body = order_body(&[(&snack, 1)]).to_string();
     order(&app, &member, "key", &body).await.expect_error(409, "snack_already_requested");
-    order(&app, &member, "key", &wanted(&[("없음", 1)]).to_string()).await.expect_error(400, "unknown_snack");
+    order(&app, &member, "key", &order_body(&[("없음", 1)]).to_string()).await.expect_error(400, "unknown_snack");
     order(&app, &member, "key", "{}").await.expect_error(400, "validation_failed");
     order(&app, &member, "key", "{").await.expect_error(400, "invalid_request");
     assert_eq!(count(app.db(), "SELECT count(*) FROM idempotency_keys").await, 0);
@@ -184,7 +184,7 @@ async fn a_key_lasts_a_day() {
     let app = TestApp::start().await;
     let (member, admin) = (app.member().await, app.admin().await);
     let (snack, other) = (app.snack(&member, "새우깡").await, app.snack(&member, "꼬깔콘").await);
-    let body = wanted(&[(&snack, 1)]).to_string();
+    let body = order_body(&[(&snack, 1)]).to_string();
     let first = order(&app, &member, "key", &body).await;
     let set_age = async |set_age: &str| {
         let aged = "UPDATE idempotency_keys SET created_at = now() - $1::text::interval";
@@ -194,7 +194,7 @@ async fn a_key_lasts_a_day() {
     set_age("23 hours 59 minutes").await;
     assert_eq!(clean().await, 0);
     assert_eq!(order_part(&order(&app, &member, "key", &body).await), order_part(&first));
-    let another = wanted(&[(&other, 1)]).to_string();
+    let another = order_body(&[(&other, 1)]).to_string();
     order(&app, &member, "key", &another).await.expect_error(409, "idempotency_key_reused");
 
     set_age("24 hours 1 second").await;
@@ -218,7 +218,7 @@ async fn keys_outlive_the_server_and_redis() {
     let app = TestApp::start().await;
     let member = app.member().await;
     let snack = app.snack(&member, "새우깡").await;
-    let body = wanted(&[(&snack, 1)]).to_string();
+    let body = order_body(&[(&snack, 1)]).to_string();
     let first = order_part(&order(&app, &member, "key", &body).await);
     let mut settings = app.state.config.as_ref().clone();
     app.stop().await;
@@ -237,22 +237,22 @@ async fn a_key_is_1_to_255_visible_ascii_characters() {
     let visible: String = ('!'..='~').collect();
     for (number, key) in ["k", longest.as_str(), visible.as_str()].into_iter().enumerate() {
         let snack = app.snack(&member, &format!("새우깡 {number}")).await;
-        let body = wanted(&[(&snack, 1)]).to_string();
+        let body = order_body(&[(&snack, 1)]).to_string();
         let first = order(&app, &member, key, &body).await;
         assert_eq!(first.status, 201, "{key}");
         assert_eq!(order_part(&order(&app, &member, key, &body).await), order_part(&first));
     }
     let snack = app.snack(&member, "꼬깔콘").await;
-    let body = wanted(&[(&snack, 1)]).to_string();
+    let body = order_body(&[(&snack, 1)]).to_string();
     let too_long = "k".repeat(256);
     for key in ["", "two words", "tab\tbed", "키", too_long.as_str()] {
         order(&app, &member, key, &body).await.expect_error(400, "invalid_request");
     }
     let twice = app.request(Method::POST, "/orders").bearer_auth(&member.access);
     let twice = twice.header("idempotency-key", "a").header("idempotency-key", "b");
-    app.send(twice.json(&wanted(&[(&snack, 1)]))).await.expect_error(400, "invalid_request");
-    let nobody = app.request(Method::POST, "/orders").header("idempotency-key", "");
-    app.send(nobody.json(&json!({}))).await.expect_error(401, "not_authenticated");
+    app.send(twice.json(&order_body(&[(&snack, 1)]))).await.expect_error(400, "invalid_request");
+    let without_token = app.request(Method::POST, "/orders").header("idempotency-key", "");
+    app.send(without_token.json(&json!({}))).await.expect_error(401, "not_authenticated");
     assert_eq!(count(app.db(), ORDERS).await, 3);
 }
 
@@ -261,13 +261,13 @@ async fn the_older_spelling_takes_the_same_keys() {
     let app = TestApp::start().await;
     let member = app.member().await;
     let (a, b) = (app.snack(&member, "새우깡").await, app.snack(&member, "꼬깔콘").await);
-    let body = wanted(&[(&a, 1)]).to_string();
+    let body = order_body(&[(&a, 1)]).to_string();
     let first = order_at(&app, &member, "/order/", "key", &body).await;
     assert_eq!(first.status, 201);
     for path in ["/order/", "/order", "/orders/", "/orders"] {
         assert_eq!(order_part(&order_at(&app, &member, path, "key", &body).await), order_part(&first), "{path}");
     }
-    let other = wanted(&[(&b, 1)]).to_string();
+    let other = order_body(&[(&b, 1)]).to_string();
     order_at(&app, &member, "/order/", "key", &other).await.expect_error(409, "idempotency_key_reused");
     order_at(&app, &member, "/order/", "two words", &other).await.expect_error(400, "invalid_request");
     assert_eq!(count(app.db(), ORDERS).await, 1);

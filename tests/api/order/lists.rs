@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use serde_json::Value;
 
 use crate::support::{
-    fixtures::{FLOW, advance_order, created_at, order_with_status, texts, walk, wanted},
+    fixtures::{FLOW, advance_order, created_at, order_body, order_with_status, texts, walk},
     test_app::{TestApp, TestUser},
 };
 
@@ -36,7 +36,7 @@ async fn a_list_has_everyones_orders_newest_first_unless_filtered() {
     let mut everything = vec![others.clone()];
     everything.extend(of(&[5, 4, 3, 2, 1, 0]));
 
-    let nobody = uuid::Uuid::new_v4();
+    let unknown = uuid::Uuid::new_v4();
     let table = [
         (String::new(), everything.clone()),
         ("?status=".to_owned(), everything.clone()),
@@ -52,7 +52,7 @@ async fn a_list_has_everyones_orders_newest_first_unless_filtered() {
         (format!("?uid={}", all[4]), of(&[4])),
         (format!("?uid={}", all[4].to_uppercase()), of(&[4])),
         (format!("?uid={}&status=created", all[4]), vec![]),
-        (format!("?uid={nobody}"), vec![]),
+        (format!("?uid={unknown}"), vec![]),
         (format!("?user=me&status=created&from=2024-01-05&uid={}", all[0]), vec![]),
         ("?year=2024&month=1&day=4&limit=2".to_owned(), of(&[5, 4])),
     ];
@@ -199,7 +199,7 @@ async fn a_walk_while_orders_are_added_skips_and_repeats_none_that_stood_before(
             let mut statuses = FLOW.into_iter().cycle();
             let listed = walk(&app, &admin, &path, 2, async || {
                 let snack = app.snack(&admin, &format!("{ordering} {}", uuid::Uuid::new_v4())).await;
-                let order = app.post(&admin, "/orders", wanted(&[(&snack, 1)])).await.expect(201);
+                let order = app.post(&admin, "/orders", order_body(&[(&snack, 1)])).await.expect(201);
                 advance_order(&app, &admin, &order.uid(), statuses.next().expect("a status")).await;
             });
             // An ascending walk also returns the orders that are added meanwhile, so two pages of old ones are enough.

@@ -5,7 +5,7 @@ use futures_util::future::{join, join_all, join3};
 use sqlx::{Connection, PgConnection};
 
 use crate::support::{
-    fixtures::{FLOW, advance_order, count, insert_snacks, uncommitted_order, wait_for_blocked, wanted},
+    fixtures::{FLOW, advance_order, count, insert_snacks, order_body, uncommitted_order, wait_for_blocked},
     response::Response,
     test_app::TestApp,
 };
@@ -28,7 +28,7 @@ async fn assert_consistent(app: &TestApp) {
         FROM order_history JOIN orders ON orders.id = order_id
         WINDOW way AS (PARTITION BY order_id ORDER BY order_history.id)) AS step
         WHERE from_status IS DISTINCT FROM before OR (next IS NULL AND to_status <> status)";
-    assert_eq!(count(app.db(), broken).await, 0, "a history is no chain");
+    assert_eq!(count(app.db(), broken).await, 0, "a history is not a chain");
     let unrecorded =
         "SELECT count(*) FROM orders WHERE NOT EXISTS (SELECT FROM order_history WHERE order_id = orders.id)";
     assert_eq!(count(app.db(), unrecorded).await, 0, "an order has no history");
@@ -55,7 +55,7 @@ async fn of_twenty_orders_for_one_snack_at_once_one_wins() {
         let attempts = (0..20).map(|number| {
             let server = if number % 2 == 0 { &app } else { &replica };
             let user = if number % 3 == 0 { &one } else { &two };
-            server.post(user, "/orders", wanted(&[(&snack, 1)]))
+            server.post(user, "/orders", order_body(&[(&snack, 1)]))
         });
         assert_eq!(successes(join_all(attempts).await, "snack_already_requested"), 1);
     }
@@ -76,8 +76,8 @@ async fn orders_that_overlap_in_opposite_order_never_wait_for_each_other_in_a_ci
         // Both transactions wait for a snack that a third one locks. If they locked snacks in opposite orders, each
         // would by now hold the snack that the other needs next.
         let middle = uncommitted_order(&app, &member, &snacks[4], 1).await;
-        let forwards = app.post(&member, "/orders", wanted(&lines));
-        let back = replica.post(&member, "/orders", wanted(&backwards));
+        let forwards = app.post(&member, "/orders", order_body(&lines));
+        let back = replica.post(&member, "/orders", order_body(&backwards));
         let release = async {
             wait_for_blocked(&app, 2).await;
             middle.rollback().await.expect("a rollback");
@@ -149,7 +149,7 @@ async fn an_edit_and_an_approval_at_once_come_one_after_the_other() {
         let after = app.snack(&member, &format!("꼬깔콘 {round}")).await;
         let order = app.order(&member, &[&before]).await;
         let path = format!("/orders/{order}");
-        let edit = app.put(&member, &path, wanted(&[(&after, 1)]));
+        let edit = app.put(&member, &path, order_body(&[(&after, 1)]));
         let (edit, approval) = join(edit, app.set_status(&admin, &order, "approved")).await;
         let approved = approval.expect(200);
         let holds = if edit.status == 200 {
@@ -178,7 +178,7 @@ async fn two_orders_that_swap_their_snacks_at_once_end_in_one_order_each() {
     let b = format!("/orders/{}", app.order(&member, &[&right_order]).await);
     for _ in 0..4 {
         // Each edit needs the snack that the other order holds, so neither can succeed first.
-        let (to_right, to_left) = (wanted(&[(&right_order, 1)]), wanted(&[(&left_order, 1)]));
+        let (to_right, to_left) = (order_body(&[(&right_order, 1)]), order_body(&[(&left_order, 1)]));
         let (one, two) = join(app.put(&member, &a, to_right), replica.put(&member, &b, to_left)).await;
         assert_eq!(successes(vec![one, two], "snack_already_requested"), 0);
         for (path, snack) in [(&a, &left_order), (&b, &right_order)] {
@@ -188,7 +188,7 @@ async fn two_orders_that_swap_their_snacks_at_once_end_in_one_order_each() {
     }
     // Both add a third snack: one succeeds and frees its own, which the other may add afterwards.
     let third = app.snack(&member, "포카칩").await;
-    let both = [&a, &b].map(|path| app.put(&member, path, wanted(&[(&third, 1)])));
+    let both = [&a, &b].map(|path| app.put(&member, path, order_body(&[(&third, 1)])));
     assert_eq!(successes(join_all(both).await, "snack_already_requested"), 1);
     assert_consistent(&app).await;
 }
@@ -201,7 +201,7 @@ async fn an_order_made_while_another_is_canceled_waits_for_it_or_is_refused() {
     let snack = app.snack(&member, "새우깡").await;
     let mut open = app.order(&member, &[&snack]).await;
     for _ in 0..15 {
-        let again = (0..3).map(|_| replica.post(&member, "/orders", wanted(&[(&snack, 1)])));
+        let again = (0..3).map(|_| replica.post(&member, "/orders", order_body(&[(&snack, 1)])));
         let (canceled, again) = join(app.set_status(&admin, &open, "canceled"), join_all(again)).await;
         canceled.expect(200);
         let next = again.iter().find_map(|response| response.body["uid"].as_str().map(str::to_owned));
@@ -232,11 +232,11 @@ async fn a_storm_of_orders_edits_and_steps_leaves_the_rows_sound() {
         let pick = |at: usize| (snacks[at % snacks.len()].as_str(), 1);
         let attempts = (0..6).map(|at| {
             let server = if at % 2 == 0 { &app } else { &replica };
-            server.post(&member, "/orders", wanted(&[pick(round + at), pick(round + at + 2)]))
+            server.post(&member, "/orders", order_body(&[pick(round + at), pick(round + at + 2)]))
         });
         let edits = orders.iter().enumerate().map(|(at, order)| {
             let path = format!("/orders/{order}");
-            let body = wanted(&[pick(round * at + 1)]);
+            let body = order_body(&[pick(round * at + 1)]);
             let replica = &replica;
             let member = &member;
             async move { replica.put(member, &path, body).await }

@@ -90,7 +90,7 @@ async fn the_database_has_the_same_flow_whoever_writes_to_it() {
         .bind(status)
         .execute(app.db())
         .await;
-        assert_eq!(inserted.is_ok(), status == "created", "an order born {status}");
+        assert_eq!(inserted.is_ok(), status == "created", "an order created as {status}");
     }
 }
 

@@ -69,7 +69,7 @@ async fn a_reaction_of_a_user_who_is_not_there_is_refused_and_the_others_of_its_
     let write_reaction = |user| ReactionCommand { snack, user, reaction: Some(ReactionType::Like) };
     let commands = [write_reaction(member.id + 1_000_000), write_reaction(member.id)];
     let outcomes = write(app.db(), &commands, SINGLE_LOCK_TIMEOUT).await.expect("a statement");
-    let code = outcomes[0].as_ref().expect_err("a refusal").code;
+    let code = outcomes[0].as_ref().expect_err("an error").code;
     assert_eq!(code, snack_server::error::Code::InvalidToken);
     assert!(outcomes[1].is_ok(), "{outcomes:?}");
 }
@@ -136,7 +136,7 @@ async fn a_row_that_somebody_locks_holds_up_its_own_reactions_only() {
         for (response, took) in blocked {
             assert!(!response.header("retry-after").is_empty());
             response.expect_error(503, "unavailable");
-            assert!(took < Duration::from_secs(4), "told after {took:?}");
+            assert!(took < Duration::from_secs(4), "the response came after {took:?}");
         }
     }
     lock.rollback().await.expect("the end of the lock");
@@ -159,7 +159,7 @@ async fn a_lock_that_goes_in_time_is_waited_for() {
                 tokio::task::yield_now().await;
             }
         };
-        timeout(Duration::from_secs(10), waits_alone).await.expect("a reaction that waits by itself");
+        timeout(Duration::from_secs(10), waits_alone).await.expect("a reaction that waits alone");
         lock.rollback().await.expect("the end of the lock");
     };
     let path = path(&snack);

@@ -194,7 +194,7 @@ async fn likes_hates_and_cancels_of_one_member_at_once_leave_one_reaction_at_the
 }
 
 #[tokio::test]
-async fn every_answer_of_many_at_once_counts_its_own_reaction() {
+async fn every_response_of_many_at_once_counts_its_own_reaction() {
     let app = TestApp::start().await;
     let users = app.users(30).await;
     let uid = app.snack(&users[0], "새우깡").await;
@@ -281,7 +281,7 @@ async fn between_flushes_redis_counts_up_and_down() {
     cancel(&app, &users[0], &uid).await.expect(200);
     assert_eq!(counts().await, pair("0", "1"));
     react(&app, &users[1], &uid, "hate").await.expect_error(409, "duplicate_reaction");
-    assert_eq!(counts().await, pair("0", "1"), "a refusal counts nothing");
+    assert_eq!(counts().await, pair("0", "1"), "an error counts nothing");
 }
 
 #[tokio::test]

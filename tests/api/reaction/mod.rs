@@ -5,3 +5,4 @@ mod convergence;
 mod endpoints;
 mod random_histories;
 mod redis_outages;
+mod repair;

@@ -74,7 +74,7 @@ async fn only_the_fields_that_are_sent_change() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_with_an_edit_is_told_in_the_order_of_the_contract() {
+async fn errors_of_an_edit_come_in_the_order_of_the_contract() {
     let app = TestApp::start().await;
     let (owner, other) = (app.member().await, app.member().await);
     let path = format!("/snacks/{}", app.snack(&owner, "새우깡").await);
@@ -245,7 +245,7 @@ async fn a_snack_keeps_the_name_of_a_member_who_resigned() {
     app.delete(&owner, "/auth/users/resign").await.expect(204);
     assert_eq!(app.get(&other, &path).await.expect(200), before);
 
-    sqlx::query("UPDATE snacks SET registered_by = NULL").execute(app.db()).await.expect("a snack of nobody's");
+    sqlx::query("UPDATE snacks SET registered_by = NULL").execute(app.db()).await.expect("a snack without an owner");
     assert_eq!(app.get(&other, &path).await.expect(200)["registered_by"], Value::Null);
     app.patch(&other, &path, json!({"desc": "내 것"})).await.expect_error(403, "permission_denied");
 }

@@ -12,13 +12,13 @@ use proptest::{
 use reqwest::{Method, header};
 use uuid::Uuid;
 
-use crate::{
-    snack::images::{decoded, encoded, picture},
-    support::database,
-    support::forged_images::{self, ForgedImage, PAYLOADS},
-    support::process::Run,
-    support::process_client::ProcessClient,
-    support::test_app::TestApp,
+use crate::support::{
+    database,
+    forged_images::{self, ForgedImage, PAYLOADS},
+    images::{decoded, encoded, picture},
+    process::Run,
+    process_client::ProcessClient,
+    test_app::TestApp,
 };
 
 const BOUNDARY: &str = "a-boundary-that-is-in-none-of-the-files";
@@ -99,7 +99,7 @@ fn defect(path: &str, bytes: &[u8], side: u32) -> Option<String> {
 }
 
 #[tokio::test]
-async fn every_forgery_is_answered_as_it_should_be_and_leaves_a_plain_picture_or_nothing() {
+async fn every_forged_image_gets_its_response_and_leaves_a_plain_picture_or_nothing() {
     let app = TestApp::start().await;
     let member = app.member().await;
     let (mut defects, mut files, mut rows) = (Vec::new(), BTreeSet::new(), 0);
@@ -118,7 +118,7 @@ async fn every_forgery_is_answered_as_it_should_be_and_leaves_a_plain_picture_or
             assert_eq!((files.len(), now), (before.len() + 2, rows), "{}", forgery.what);
             for (field, side) in [("image", 1280), ("thumbnail", 320)] {
                 let path = response.body[field].as_str().expect("a path");
-                let served = app.request(Method::GET, path).send().await.expect("an answer");
+                let served = app.request(Method::GET, path).send().await.expect("a response");
                 assert_eq!(served.status(), 200, "{}", forgery.what);
                 let bytes = served.bytes().await.expect("a picture");
                 if let Some(reason) = defect(path, &bytes, side) {
@@ -135,7 +135,7 @@ async fn every_forgery_is_answered_as_it_should_be_and_leaves_a_plain_picture_or
 }
 
 #[tokio::test]
-async fn no_forgery_takes_the_servers_memory() {
+async fn no_forged_image_takes_the_servers_memory() {
     let database = database::create().await;
     let server = Run::on(&database, &["serve"]).serve().await;
     let client = ProcessClient::new(&server);
@@ -143,7 +143,7 @@ async fn no_forgery_takes_the_servers_memory() {
     let post = async |name: String, forgery: &ForgedImage| {
         let request =
             client.http.post(client.url("/snacks")).bearer_auth(&access).header(header::CONTENT_TYPE, content_type());
-        request.body(form(&name, forgery)).send().await.expect("an answer").status().as_u16()
+        request.body(form(&name, forgery)).send().await.expect("a response").status().as_u16()
     };
     let valid = ForgedImage {
         what: "a photograph".to_owned(),
@@ -164,7 +164,7 @@ async fn no_forgery_takes_the_servers_memory() {
     // The largest increase shows the file to look at.
     let peaks = std::iter::once(before).chain(responses.iter().map(|(_, _, peak)| *peak));
     let steps = peaks.zip(&responses).map(|(before, (forgery, _, peak))| (peak.saturating_sub(before), &forgery.what));
-    let (step, what) = steps.max().expect("an answer");
+    let (step, what) = steps.max().expect("a response");
     let after = server.memory("VmHWM");
     assert!(
         after - before < MEMORY_LIMIT,
@@ -234,7 +234,7 @@ fn corrupted(bytes: &[u8], corruptions: &[Corruption], at_the_beginning: bool) -
 }
 
 /// Posts generated forms. Every response has one of the statuses that a form can get.
-fn every_answer_is_a_forms<S: Strategy<Value: Clone>>(
+fn check_responses_to_forms<S: Strategy<Value: Clone>>(
     cases: u32,
     strategy: &S,
     make: impl Fn(S::Value, &str) -> Vec<u8>,
@@ -260,7 +260,7 @@ fn every_answer_is_a_forms<S: Strategy<Value: Clone>>(
                 for (field, side) in [("image", 1280), ("thumbnail", 320)] {
                     let path = response.body[field].as_str().expect("a path");
                     let served = runtime.block_on(async {
-                        let served = app.request(Method::GET, path).send().await.expect("an answer");
+                        let served = app.request(Method::GET, path).send().await.expect("a response");
                         served.bytes().await.expect("a picture")
                     });
                     prop_assert_eq!(defect(path, &served, side), None);
@@ -276,7 +276,7 @@ fn file(bytes: Vec<u8>) -> ForgedImage {
 }
 
 #[test]
-fn a_picture_that_was_struck_is_taken_or_refused() {
+fn a_corrupted_picture_is_accepted_or_refused() {
     let see_through = image::DynamicImage::from(picture(40, 30).into_rgba8());
     let pictures = [
         encoded(&picture(40, 30), ImageFormat::Png),
@@ -286,25 +286,25 @@ fn a_picture_that_was_struck_is_taken_or_refused() {
         encoded(&picture(40, 30), ImageFormat::Gif),
     ];
     let strategy = (0..pictures.len(), corruptions(), any::<bool>());
-    every_answer_is_a_forms(250, &strategy, |(which, corruptions, at_the_beginning), name| {
+    check_responses_to_forms(250, &strategy, |(which, corruptions, at_the_beginning), name| {
         form(name, &file(corrupted(&pictures[which], &corruptions, at_the_beginning)))
     });
 }
 
 #[test]
-fn bytes_that_were_never_a_picture_are_taken_or_refused() {
+fn bytes_that_were_never_a_picture_are_accepted_or_refused() {
     let signatures: [&[u8]; 5] = [b"", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF89a", b"RIFF\0\x10\0\0WEBPVP8 "];
     let strategy = (0..signatures.len(), prop::collection::vec(any::<u8>(), 0..300));
-    every_answer_is_a_forms(150, &strategy, |(which, bytes), name| {
+    check_responses_to_forms(150, &strategy, |(which, bytes), name| {
         form(name, &file([signatures[which], &bytes].concat()))
     });
 }
 
 #[test]
-fn a_form_that_was_struck_is_taken_or_refused() {
+fn a_corrupted_form_is_accepted_or_refused() {
     let tiny = encoded(&picture(4, 3), ImageFormat::Png);
     let strategy = (corruptions(), prop::collection::vec(any::<u8>(), 0..200), 0..4);
-    every_answer_is_a_forms(250, &strategy, |(corruptions, bytes, kind), name| match kind {
+    check_responses_to_forms(250, &strategy, |(corruptions, bytes, kind), name| match kind {
         0 => bytes,
         1 => [format!("--{BOUNDARY}\r\n").as_bytes(), &bytes].concat(),
         _ => corrupted(&form(name, &file(tiny.clone())), &corruptions, false),

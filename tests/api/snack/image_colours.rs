@@ -8,9 +8,9 @@ use image::{
 };
 use moxcms::ColorProfile;
 
-use crate::{
-    snack::images::{form, seen, with_segment},
-    support::test_app::{TestApp, TestUser},
+use crate::support::{
+    images::{decoded_images, form, with_segment},
+    test_app::{TestApp, TestUser},
 };
 
 /// Made with Pillow, whose profiles come from Little CMS.
@@ -56,7 +56,7 @@ fn encoded(profile: &ColorProfile) -> Vec<u8> {
 async fn posted(app: &TestApp, user: &TestUser, file: Vec<u8>) -> [[u8; 4]; 2] {
     let name = uuid::Uuid::new_v4().to_string();
     let snack = app.post_form(user, "/snacks", form(&name, file)).await.expect(201);
-    let (image, thumbnail) = seen(app, &snack).await;
+    let (image, thumbnail) = decoded_images(app, &snack).await;
     [image, thumbnail].map(|picture| picture.to_rgba8().get_pixel(picture.width() / 2, picture.height() / 2).0)
 }
 
@@ -145,7 +145,7 @@ async fn an_srgb_picture_is_stored_as_one_without_a_profile() {
                 let name = uuid::Uuid::new_v4().to_string();
                 let file = tagged(&shades, format, profile);
                 let snack = app.post_form(&member, "/snacks", form(&name, file)).await.expect(201);
-                stored.push(seen(&app, &snack).await.0.into_rgb8());
+                stored.push(decoded_images(&app, &snack).await.0.into_rgb8());
             }
             let differing = stored[0].pixels().zip(stored[1].pixels()).filter(|(a, b)| a != b).count();
             assert_eq!(differing, 0, "{format:?}");
@@ -183,13 +183,13 @@ async fn grey_goes_by_its_own_curve() {
 async fn a_profile_that_is_broken_or_for_other_channels_counts_as_none() {
     let app = TestApp::start().await;
     let member = app.member().await;
-    let sound = encoded(&ColorProfile::new_display_p3());
+    let valid = encoded(&ColorProfile::new_display_p3());
     let with = |at: usize, bytes: &[u8]| {
-        let mut profile = sound.clone();
+        let mut profile = valid.clone();
         profile[at..at + bytes.len()].copy_from_slice(bytes);
         profile
     };
-    let mut heavy = sound.clone();
+    let mut heavy = valid.clone();
     heavy.resize(2 * 1024 * 1024, 0);
     let profiles = [
         ("for CMYK", with(16, b"CMYK")),
@@ -197,8 +197,8 @@ async fn a_profile_that_is_broken_or_for_other_channels_counts_as_none() {
         ("of unknown colours", with(16, b"????")),
         ("without its signature", with(36, b"????")),
         ("with four billion tags", with(128, &[0xff; 4])),
-        ("of its first half", sound[..sound.len() / 2].to_vec()),
-        ("of a header", sound[..128].to_vec()),
+        ("of its first half", valid[..valid.len() / 2].to_vec()),
+        ("of a header", valid[..128].to_vec()),
         ("of a byte", vec![0]),
         ("of two mebibytes", heavy),
     ];

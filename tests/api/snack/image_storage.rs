@@ -15,10 +15,10 @@ use tokio::time::timeout;
 use url::Url;
 use uuid::Uuid;
 
-use crate::{
-    snack::images::{encoded, form, picture, seen, stored},
-    support::process::{Run, folder},
-    support::test_app::TestApp,
+use crate::support::{
+    images::{decoded_images, encoded, form, picture, stored_files},
+    process::{Run, folder},
+    test_app::TestApp,
 };
 
 const TIMEOUT: Duration = Duration::from_mins(1);
@@ -63,22 +63,22 @@ async fn a_full_disk_keeps_neither_picture_nor_thumbnail_of_what_was_refused() {
         let response = app.post_form(&member, "/snacks", form(&format!("{side}"), file)).await;
         statuses.insert(response.status.as_u16());
         if response.status == 201 {
-            let before = stored(&app);
+            let before = stored_files(&app);
             assert_eq!(before.len(), 2);
-            seen(&app, &response.expect(201)).await;
+            decoded_images(&app, &response.expect(201)).await;
             let uid = app.get(&member, "/snacks").await.expect(200).rows()[0]["uid"].clone();
             let path = format!("/snacks/{}", uid.as_str().expect("a uid"));
             app.patch(&member, &path, serde_json::json!({"image": null})).await.expect(200);
         } else {
             response.expect_error(503, "unavailable");
         }
-        assert!(stored(&app).is_empty(), "a picture of {side} pixels left {:?}", stored(&app));
+        assert!(stored_files(&app).is_empty(), "a picture of {side} pixels left {:?}", stored_files(&app));
     }
     assert_eq!(statuses, BTreeSet::from([201, 503]), "the sizes do not straddle the disk's");
     // What fits is stored again.
     let small = encoded(&picture(20, 20), ImageFormat::Png);
     let snack = app.post_form(&member, "/snacks", form("작은 사진", small)).await.expect(201);
-    seen(&app, &snack).await;
+    decoded_images(&app, &snack).await;
 }
 
 /// Creates a file of this age in the store.
@@ -100,7 +100,7 @@ async fn what_no_snack_names_is_gone_after_a_day_and_nothing_else_is() {
     let folder = app.state.config.media_url.to_file_path().expect("a folder");
     let file = encoded(&picture(30, 20), ImageFormat::Png);
     let snack = app.post_form(&member, "/snacks", form("새우깡", file)).await.expect(201);
-    let kept = stored(&app);
+    let kept = stored_files(&app);
     for name in &kept {
         set_age(&folder.join(name), 30 * DAY);
     }
@@ -138,15 +138,15 @@ async fn what_no_snack_names_is_gone_after_a_day_and_nothing_else_is() {
     std::fs::create_dir(folder.join(format!("{}.png", own_name()))).expect("a folder");
 
     let sweep = async |now| sweep::remove_unnamed(app.db(), &app.state.snacks.storage, now).await.expect("a sweep");
-    let before = stored(&app).len();
+    let before = stored_files(&app).len();
     assert_eq!(sweep(Utc::now()).await, left_over.len());
-    let now = stored(&app);
+    let now = stored_files(&app);
     assert_eq!(now.len(), before - left_over.len());
     for name in kept.iter().chain(&foreign_files).chain(&fresh) {
         assert!(now.contains(name), "{name} is gone");
     }
     assert_eq!(sweep(Utc::now()).await, 0);
-    seen(&app, &snack).await;
+    decoded_images(&app, &snack).await;
 
     // A little later those are a day old as well.
     assert_eq!(sweep(Utc::now() + Duration::from_mins(2)).await, fresh.len());
@@ -163,11 +163,11 @@ async fn a_database_without_users_names_nothing_and_sweeps_nothing() {
     create_file(&folder, &format!("{}.jpg", Uuid::new_v4()), 2 * DAY);
     let sweep = async || sweep::remove_unnamed(app.db(), &app.state.snacks.storage, Utc::now()).await.expect("a sweep");
     assert_eq!(sweep().await, 0);
-    assert_eq!(stored(&app).len(), 1);
+    assert_eq!(stored_files(&app).len(), 1);
     app.member().await;
     // The server's own first sweep may come before this one.
     sweep().await;
-    assert!(stored(&app).is_empty());
+    assert!(stored_files(&app).is_empty());
 }
 
 #[tokio::test]
@@ -180,7 +180,7 @@ async fn a_server_sweeps_by_itself_when_it_is_elected() {
         .execute(&mut *other)
         .await
         .expect("a lock");
-    assert!(!operations::cleanup::remove_expired(app.db()).await.expect("a cleaning"), "two were elected");
+    assert!(!operations::cleanup::remove_expired(app.db()).await.expect("a cleaning"), "two servers cleaned at once");
     other.rollback().await.expect("the lock's end");
     assert!(operations::cleanup::remove_expired(app.db()).await.expect("a cleaning"));
 
@@ -189,7 +189,7 @@ async fn a_server_sweeps_by_itself_when_it_is_elected() {
     // The server sweeps as soon as it has started.
     let _replica = app.replica().await;
     let sweeping = async {
-        while !stored(&app).is_empty() {
+        while !stored_files(&app).is_empty() {
             tokio::task::yield_now().await;
         }
     };
@@ -197,7 +197,7 @@ async fn a_server_sweeps_by_itself_when_it_is_elected() {
 }
 
 #[tokio::test]
-async fn a_picture_is_on_the_disk_before_its_snack_is_answered() {
+async fn a_picture_is_on_the_disk_before_the_response() {
     let app = TestApp::start().await;
     let member = app.users(1).await.remove(0);
     let server = Run::on(&app.state.config.database, &["serve"]).set("JWT_SECRET", TestApp::SECRET).serve().await;
@@ -223,12 +223,12 @@ async fn a_picture_is_on_the_disk_before_its_snack_is_answered() {
     let http = reqwest::Client::builder().no_proxy().build().expect("a client");
     let request = http.request(Method::POST, url).bearer_auth(&member.access);
     let response = request.multipart(form("새우깡", encoded(&picture(30, 20), ImageFormat::Jpeg))).send().await;
-    assert_eq!(response.expect("an answer").status(), 201);
+    assert_eq!(response.expect("a response").status(), 201);
     Command::new("kill").args(["-INT", &tracer.id().to_string()]).status().expect("kill");
     tracer.wait().expect("the tracer's end");
 
     let log = std::fs::read_to_string(&log).expect("a log");
-    let (before, _) = log.split_once("\"HTTP/1.1 201\"").expect("an answer");
+    let (before, _) = log.split_once("\"HTTP/1.1 201\"").expect("a response");
     let starts = |line: &&str| line.contains("fsync(");
     let files = before.lines().filter(starts).filter(|line| line.contains(".jpg")).count();
     let folders = before.lines().filter(starts).filter(|line| !line.contains(".jpg")).count();

@@ -1,12 +1,9 @@
 //! Images: accepted and rejected files, what is stored of them, and how they are served.
 
-use std::io::Cursor;
-
 use futures_util::future::join_all;
-use image::{DynamicImage, ImageFormat, ImageReader, RgbImage, RgbaImage};
+use image::{DynamicImage, ImageFormat, RgbaImage};
 use reqwest::{
     Method,
-    header::HeaderMap,
     multipart::{Form, Part},
 };
 use serde_json::{Value, json};
@@ -16,92 +13,15 @@ use tokio::{
 };
 
 use crate::support::{
-    response::{Body, Response},
+    images::{
+        chunk, declares, decoded_images, encoded, fetch, form, named, patch_form, picture, stored_files, with_segment,
+    },
+    response::Body,
     test_app::{TestApp, TestUser},
 };
 
-/// An image that compresses badly, so that it can be cut in half: red on the left, noise on the right.
-pub fn picture(width: u32, height: u32) -> DynamicImage {
-    let mut rng = fastrand::Rng::with_seed(7);
-    let pixels = RgbImage::from_fn(width, height, |x, _| {
-        image::Rgb(if x < width / 2 { [250, 0, 0] } else { [(); 3].map(|()| rng.u8(..)) })
-    });
-    DynamicImage::ImageRgb8(pixels)
-}
-
-pub fn encoded(picture: &DynamicImage, format: ImageFormat) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    picture.write_to(&mut Cursor::new(&mut bytes), format).expect("an encoder");
-    bytes
-}
-
 fn png(width: u32, height: u32) -> Vec<u8> {
     encoded(&picture(width, height), ImageFormat::Png)
-}
-
-/// A PNG chunk with a correct checksum.
-pub fn chunk(kind: [u8; 4], data: &[u8]) -> Vec<u8> {
-    let body = [&kind, data].concat();
-    let crc = body.iter().fold(u32::MAX, |crc, byte| {
-        (0..8).fold(crc ^ u32::from(*byte), |crc, _| (crc >> 1) ^ (0xedb8_8320 & (crc & 1).wrapping_neg()))
-    });
-    let length = u32::try_from(data.len()).expect("a short chunk");
-    [&length.to_be_bytes()[..], &body, &(!crc).to_be_bytes()].concat()
-}
-
-/// A PNG of a few bytes whose header declares this size.
-pub fn declares(width: u32, height: u32) -> Vec<u8> {
-    let header = [&width.to_be_bytes()[..], &height.to_be_bytes(), &[8, 2, 0, 0, 0]].concat();
-    let data = [0x78, 0x9c, 0x63, 0x60, 0x18, 0x05, 0xa3, 0x00];
-    [&b"\x89PNG\r\n\x1a\n"[..], &chunk(*b"IHDR", &header), &chunk(*b"IDAT", &data), &chunk(*b"IEND", &[])].concat()
-}
-
-/// A JPEG with a metadata segment after its first marker.
-pub fn with_segment(jpeg: &[u8], marker: u8, data: &[u8]) -> Vec<u8> {
-    let length = u16::try_from(data.len() + 2).expect("a short segment").to_be_bytes();
-    [&jpeg[..2], &[0xff, marker], &length, data, &jpeg[2..]].concat()
-}
-
-pub fn form(name: &str, file: Vec<u8>) -> Form {
-    named(name, file, "cat.png", "image/png")
-}
-
-fn named(name: &str, file: Vec<u8>, file_name: &str, kind: &str) -> Form {
-    let part = Part::bytes(file).file_name(file_name.to_owned()).mime_str(kind).expect("a type");
-    Form::new().text("name", name.to_owned()).text("price", "1").part("image", part)
-}
-
-pub async fn patch_form(app: &TestApp, user: &TestUser, path: &str, file: Vec<u8>) -> Response {
-    let form = Form::new().part("image", Part::bytes(file).file_name("cat.png"));
-    app.send(app.request(Method::PATCH, path).bearer_auth(&user.access).multipart(form)).await
-}
-
-/// The files in the store.
-pub fn stored(app: &TestApp) -> Vec<String> {
-    let folder = app.state.config.media_url.to_file_path().expect("a folder");
-    let files = std::fs::read_dir(folder).expect("the store");
-    let mut names: Vec<_> =
-        files.map(|file| file.expect("a file").file_name().to_string_lossy().into_owned()).collect();
-    names.sort();
-    names
-}
-
-/// Headers and bytes of a served image.
-async fn fetch(app: &TestApp, path: &Value) -> (HeaderMap, Vec<u8>) {
-    let response = app.request(Method::GET, path.as_str().expect("a path")).send().await.expect("an answer");
-    assert_eq!(response.status(), 200, "{path}");
-    (response.headers().clone(), response.bytes().await.expect("a body").to_vec())
-}
-
-pub fn decoded(bytes: &[u8]) -> DynamicImage {
-    let reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format().expect("a reader");
-    reader.decode().expect("a picture")
-}
-
-/// The image and the thumbnail of a snack, decoded.
-pub async fn seen(app: &TestApp, snack: &Body) -> (DynamicImage, DynamicImage) {
-    let (image, thumbnail) = (fetch(app, &snack["image"]).await.1, fetch(app, &snack["thumbnail"]).await.1);
-    (decoded(&image), decoded(&thumbnail))
 }
 
 /// Sends a request line that a URL library would normalise, and returns the status.
@@ -110,7 +30,7 @@ async fn raw_get(app: &TestApp, target: &str) -> u16 {
     let request = format!("GET {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await.expect("a request");
     let mut response = Vec::new();
-    stream.read_to_end(&mut response).await.expect("an answer");
+    stream.read_to_end(&mut response).await.expect("a response");
     let status = String::from_utf8_lossy(&response[9..12]).into_owned();
     status.parse().expect("a status")
 }
@@ -128,7 +48,7 @@ async fn the_four_formats_are_taken_and_come_with_a_thumbnail() {
         let file = encoded(&picture(640, 480), format);
         let response = app.post_form(&member, "/snacks", named(kind, file, "cat", kind)).await;
         let snack = response.expect(201);
-        let (image, thumbnail) = seen(&app, &snack).await;
+        let (image, thumbnail) = decoded_images(&app, &snack).await;
         assert_eq!((image.width(), image.height()), (640, 480), "{kind}");
         assert_eq!((thumbnail.width(), thumbnail.height()), (320, 240), "{kind}");
         let [red, green, blue] = image.to_rgb8().get_pixel(40, 240).0;
@@ -136,7 +56,7 @@ async fn the_four_formats_are_taken_and_come_with_a_thumbnail() {
         let listed = app.get(&member, &format!("/snacks?uid={}", snack.uid())).await.expect(200);
         assert_eq!(listed.rows()[0]["thumbnail"], snack["thumbnail"]);
     }
-    assert_eq!(stored(&app).len(), 8);
+    assert_eq!(stored_files(&app).len(), 8);
 }
 
 #[tokio::test]
@@ -147,7 +67,7 @@ async fn a_thumbnail_fits_into_320_pixels_whatever_the_shape() {
         [(1, 1), (320, 320), (321, 40), (40, 900), (3000, 2), (1, 3000)].into_iter().enumerate()
     {
         let snack = app.post_form(&member, "/snacks", form(&format!("{at}"), png(width, height))).await.expect(201);
-        let (image, thumbnail) = seen(&app, &snack).await;
+        let (image, thumbnail) = decoded_images(&app, &snack).await;
         let (small, large) = ((thumbnail.width(), thumbnail.height()), (image.width(), image.height()));
         assert!(small.0 <= 320 && small.1 <= 320, "{width}x{height}: {small:?}");
         if width.max(height) <= 320 {
@@ -177,7 +97,7 @@ async fn a_picture_is_served_for_ever_and_as_nothing_but_a_picture() {
             assert_eq!(headers["content-security-policy"], "default-src 'none'; sandbox");
             app.send(app.request(Method::GET, path.as_str().expect("a path"))).await.expect(200);
         }
-        let pixel = seen(&app, &snack).await.0.to_rgba8().get_pixel(2, 2).0;
+        let pixel = decoded_images(&app, &snack).await.0.to_rgba8().get_pixel(2, 2).0;
         assert!(pixel == [0, 0, 250, 99] || pixel[3] == 255, "{pixel:?}");
     }
 }
@@ -218,7 +138,7 @@ async fn a_photograph_is_turned_upright() {
     // Orientation 6: the left side belongs on top.
     let exif = b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0";
     let snack = app.post_form(&member, "/snacks", form("세로", with_segment(&jpeg, 0xe1, exif))).await.expect(201);
-    let (image, thumbnail) = seen(&app, &snack).await;
+    let (image, thumbnail) = decoded_images(&app, &snack).await;
     assert_eq!((image.width(), image.height()), (320, 640));
     assert_eq!((thumbnail.width(), thumbnail.height()), (160, 320));
     let [red, green, _] = image.to_rgb8().get_pixel(160, 40).0;
@@ -245,9 +165,9 @@ async fn neither_name_nor_declared_type_of_a_file_matter() {
         let path = snack["image"].as_str().expect("a path");
         assert!(!path.contains("cat") && !path.contains(".."), "{path}");
         assert_eq!(path.matches('/').count(), 2, "{path}");
-        seen(&app, &snack).await;
+        decoded_images(&app, &snack).await;
     }
-    assert_eq!(stored(&app).len(), 2 * names.len());
+    assert_eq!(stored_files(&app).len(), 2 * names.len());
 }
 
 #[tokio::test]
@@ -288,7 +208,7 @@ async fn what_is_no_picture_is_refused_and_leaves_nothing_behind() {
         response.expect_error(415, "unsupported_media_type");
         patch_form(&app, &member, &path, file).await.expect_error(415, "unsupported_media_type");
     }
-    assert!(stored(&app).is_empty());
+    assert!(stored_files(&app).is_empty());
     assert_eq!(app.get(&member, "/snacks").await.expect(200).rows().len(), 1);
 }
 
@@ -312,7 +232,7 @@ async fn a_picture_has_at_most_forty_megapixels_and_five_mebibytes() {
     let limit = 5 * 1024 * 1024;
     app.post_form(&member, "/snacks", form("5 MiB", weighing(limit + 1))).await.expect_error(413, "payload_too_large");
     app.post_form(&member, "/snacks", form("8 MiB", weighing(8 << 20))).await.expect_error(413, "payload_too_large");
-    assert!(stored(&app).is_empty());
+    assert!(stored_files(&app).is_empty());
     app.post_form(&member, "/snacks", form("5 MiB", weighing(limit))).await.expect(201);
 
     let grey = DynamicImage::ImageLuma8(image::GrayImage::new(8000, 5000));
@@ -347,7 +267,7 @@ async fn a_refused_request_leaves_no_picture_behind() {
     let attempts = (0..10).map(|_| app.post_form(&owner, "/snacks", form("하나뿐", png(8, 8))));
     let responses = join_all(attempts).await;
     assert_eq!(responses.iter().filter(|response| response.status == 201).count(), 1);
-    assert_eq!(stored(&app).len(), 2, "the winner's picture and thumbnail");
+    assert_eq!(stored_files(&app).len(), 2, "the winner's picture and thumbnail");
 }
 
 #[tokio::test]
@@ -356,9 +276,9 @@ async fn a_picture_is_added_replaced_and_taken_away_and_the_old_one_is_really_go
     let (owner, admin) = (app.member().await, app.admin().await);
     let path = format!("/snacks/{}", app.snack(&owner, "새우깡").await);
     let first = patch_form(&app, &owner, &path, png(30, 20)).await.expect(200);
-    assert_eq!(seen(&app, &first).await.0.width(), 30);
+    assert_eq!(decoded_images(&app, &first).await.0.width(), 30);
     let second = patch_form(&app, &admin, &path, png(50, 20)).await.expect(200);
-    assert_eq!(seen(&app, &second).await.0.width(), 50);
+    assert_eq!(decoded_images(&app, &second).await.0.width(), 50);
     assert_ne!(first["image"], second["image"]);
     let removed = async |snack: &Body| {
         for path in [&snack["image"], &snack["thumbnail"]] {
@@ -367,7 +287,7 @@ async fn a_picture_is_added_replaced_and_taken_away_and_the_old_one_is_really_go
         }
     };
     removed(&first).await;
-    assert_eq!(stored(&app).len(), 2);
+    assert_eq!(stored_files(&app).len(), 2);
 
     // Another edit, and a form with an empty file input, keep the image.
     let unchanged = app.patch(&owner, &path, json!({"desc": "그대로"})).await.expect(200);
@@ -375,12 +295,12 @@ async fn a_picture_is_added_replaced_and_taken_away_and_the_old_one_is_really_go
     let untouched = Form::new().text("desc", "빈 칸").part("image", Part::bytes(Vec::new()).file_name(""));
     let request = app.request(Method::PATCH, &path).bearer_auth(&owner.access).multipart(untouched);
     assert_eq!(app.send(request).await.expect(200)["image"], second["image"]);
-    seen(&app, &second).await;
+    decoded_images(&app, &second).await;
 
     let bare = app.patch(&owner, &path, json!({"image": null})).await.expect(200);
     assert_eq!((&bare["image"], &bare["thumbnail"]), (&Value::Null, &Value::Null));
     removed(&second).await;
-    assert!(stored(&app).is_empty());
+    assert!(stored_files(&app).is_empty());
 }
 
 #[tokio::test]
@@ -392,9 +312,9 @@ async fn of_replacements_at_once_one_picture_remains() {
     for response in join_all(edits).await {
         response.expect(200);
     }
-    assert_eq!(stored(&app).len(), 2);
+    assert_eq!(stored_files(&app).len(), 2);
     let snack = app.get(&owner, &path).await.expect(200);
-    seen(&app, &snack).await;
+    decoded_images(&app, &snack).await;
 }
 
 #[tokio::test]

@@ -300,7 +300,7 @@ async fn a_walk_skips_and_repeats_nothing_while_snacks_are_being_added() {
         };
         let (seen, ()) = join(list_pages(&app, &member, &query, &add), adding).await;
         let kept: Vec<_> = seen.into_iter().filter(|uid| standing.contains(uid)).collect();
-        assert_eq!(kept, standing, "{ordering}: a snack that stood was skipped or came twice");
+        assert_eq!(kept, standing, "{ordering}: a snack was skipped or listed twice");
     }
 }
 

@@ -9,7 +9,7 @@ use unicode_normalization::UnicodeNormalization;
 use crate::support::test_app::TestApp;
 
 #[tokio::test]
-async fn a_registered_snack_is_answered_whole_and_found_where_the_location_says() {
+async fn a_registered_snack_is_returned_whole_and_found_at_its_location() {
     let app = TestApp::start().await;
     let member = app.member().await;
     let before = Utc::now();
@@ -83,7 +83,7 @@ async fn a_form_registers_what_json_does() {
 }
 
 #[tokio::test]
-async fn everything_that_is_wrong_is_told_at_once() {
+async fn all_errors_are_reported_at_once() {
     let app = TestApp::start().await;
     let member = app.member().await;
     let nothing = app.post(&member, "/snacks", json!({})).await;

@@ -9,11 +9,11 @@ use proptest::{
 use reqwest::Method;
 use snack_server::snack::end_marker::is_complete;
 
-use crate::{
-    snack::images::{declares, encoded, form, patch_form, picture, stored, with_segment},
-    support::forged_images,
-    support::response::Response,
-    support::test_app::{TestApp, TestUser},
+use crate::support::{
+    image_bombs,
+    images::{declares, encoded, form, patch_form, picture, stored_files, with_segment},
+    response::Response,
+    test_app::{TestApp, TestUser},
 };
 
 /// Made with Pillow: several scans, and a thumbnail in the EXIF data with an end marker of its own.
@@ -35,11 +35,11 @@ fn complete() -> Vec<(&'static str, ImageFormat, Vec<u8>)> {
         ("a JPEG with fill bytes", ImageFormat::Jpeg, filled),
         ("a JPEG", ImageFormat::Jpeg, jpeg),
         ("a progressive JPEG with a thumbnail", ImageFormat::Jpeg, PROGRESSIVE.to_vec()),
-        ("a progressive JPEG of three scans", ImageFormat::Jpeg, forged_images::scans(2)),
+        ("a progressive JPEG of three scans", ImageFormat::Jpeg, image_bombs::scans(2)),
         ("a JPEG with restart markers", ImageFormat::Jpeg, RESTARTS.to_vec()),
         ("a PNG", ImageFormat::Png, encoded(&picture(60, 40), ImageFormat::Png)),
         ("a GIF", ImageFormat::Gif, encoded(&picture(60, 40), ImageFormat::Gif)),
-        ("a GIF of several frames", ImageFormat::Gif, forged_images::gif(8, 8, 3)),
+        ("a GIF of several frames", ImageFormat::Gif, image_bombs::gif(8, 8, 3)),
         ("a lossless WebP", ImageFormat::WebP, encoded(&picture(60, 40), ImageFormat::WebP)),
         ("a lossy WebP with EXIF", ImageFormat::WebP, LOSSY.to_vec()),
     ]
@@ -85,12 +85,12 @@ async fn assert_message(
     user: &TestUser,
     file: Vec<u8>,
     expected: (u16, &str, &str),
-    says: (&str, &str),
+    messages: (&str, &str),
 ) {
     let (status, code, rule) = expected;
     let korean = app.post_form(user, "/snacks", form("사진", file.clone())).await.expect_error(status, code);
     let english = english(app, user, "사진", file).await.expect_error(status, code);
-    for (body, text) in [(korean, says.0), (english, says.1)] {
+    for (body, text) in [(korean, messages.0), (english, messages.1)] {
         assert_eq!(body["detail"], text);
         let error = serde_json::json!([{"field": "image", "code": rule, "message": text}]);
         assert_eq!(body["errors"], error);
@@ -110,7 +110,7 @@ fn a_picture_that_was_cut_off_anywhere_is_refused() {
         let response = runtime.block_on(app.post_form(&member, "/snacks", form(what, file.clone())));
         response.expect(201);
     }
-    let before = stored(&app);
+    let before = stored_files(&app);
     let config = Config { cases: 120, max_shrink_iters: 20, failure_persistence: None, ..Config::default() };
     TestRunner::new(config)
         .run(&(0..files.len(), any::<Index>()), |(which, cut)| {
@@ -124,7 +124,7 @@ fn a_picture_that_was_cut_off_anywhere_is_refused() {
             Ok(())
         })
         .unwrap_or_else(|failure| panic!("{failure}"));
-    assert_eq!(stored(&app), before);
+    assert_eq!(stored_files(&app), before);
 }
 
 #[tokio::test]
@@ -134,36 +134,37 @@ async fn the_first_bytes_of_a_photograph_are_no_photograph() {
     let mut photograph = encoded(&picture(120, 100), ImageFormat::Jpeg);
     assert!(photograph.len() > 6_000, "{}", photograph.len());
     photograph.truncate(700);
-    let says = (
+    let messages = (
         "사진 파일이 손상되었거나 잘렸습니다. 온전한 PNG, JPEG, WebP, GIF 파일을 골라 주세요.",
         "The picture is damaged or cut off. Choose an intact PNG, JPEG, WebP or GIF file.",
     );
-    assert_message(&app, &member, photograph, (415, "unsupported_media_type", "damaged_picture"), says).await;
+    assert_message(&app, &member, photograph, (415, "unsupported_media_type", "damaged_picture"), messages).await;
 }
 
 #[tokio::test]
-async fn a_refusal_says_which_limit_was_passed_and_which_kinds_are_taken() {
+async fn an_error_names_the_limit_and_the_accepted_kinds() {
     let app = TestApp::start().await;
     let member = app.member().await;
     let path = format!("/snacks/{}", app.snack(&member, "새우깡").await);
     let pixels = (413, "payload_too_large", "too_many_pixels");
-    let says = ("사진은 4,000만 화소(40메가픽셀)까지 올릴 수 있습니다.", "A picture may have at most 40 megapixels.");
-    assert_message(&app, &member, declares(10_000, 5_000), pixels, says).await;
+    let messages =
+        ("사진은 4,000만 화소(40메가픽셀)까지 올릴 수 있습니다.", "A picture may have at most 40 megapixels.");
+    assert_message(&app, &member, declares(10_000, 5_000), pixels, messages).await;
 
     let bytes = (413, "payload_too_large", "too_many_bytes");
-    let says = ("사진 파일은 5 MiB까지 올릴 수 있습니다.", "A picture may have at most 5 MiB.");
+    let messages = ("사진 파일은 5 MiB까지 올릴 수 있습니다.", "A picture may have at most 5 MiB.");
     let mut heavy = encoded(&picture(8, 8), ImageFormat::Png);
     heavy.resize(5 * 1024 * 1024 + 1, 0);
-    assert_message(&app, &member, heavy.clone(), bytes, says).await;
+    assert_message(&app, &member, heavy.clone(), bytes, messages).await;
     // Larger than a whole form may be.
     heavy.resize(8 * 1024 * 1024, 0);
-    assert_message(&app, &member, heavy.clone(), bytes, says).await;
+    assert_message(&app, &member, heavy.clone(), bytes, messages).await;
     let edit = patch_form(&app, &member, &path, heavy).await.expect_error(413, "payload_too_large");
     assert_eq!(edit["errors"][0]["code"], "too_many_bytes");
 
     let kind = (415, "unsupported_media_type", "unsupported_picture");
-    let says = ("PNG, JPEG, WebP, GIF 사진만 올릴 수 있습니다.", "Choose a PNG, JPEG, WebP or GIF picture.");
-    assert_message(&app, &member, b"<svg xmlns='http://www.w3.org/2000/svg'/>".to_vec(), kind, says).await;
+    let messages = ("PNG, JPEG, WebP, GIF 사진만 올릴 수 있습니다.", "Choose a PNG, JPEG, WebP or GIF picture.");
+    assert_message(&app, &member, b"<svg xmlns='http://www.w3.org/2000/svg'/>".to_vec(), kind, messages).await;
 
     // The text fields of a form have a limit of their own.
     for (field, length) in [("desc", 70_000), ("desc", 7_000_000), ("name", 70_000)] {
@@ -175,5 +176,5 @@ async fn a_refusal_says_which_limit_was_passed_and_which_kinds_are_taken() {
     app.post_form(&member, "/snacks", together).await.expect_error(413, "payload_too_large");
     let enough = reqwest::multipart::Form::new().text("desc", "x".repeat(30_000)).text("url", "x".repeat(30_000));
     app.post_form(&member, "/snacks", enough).await.expect_error(400, "validation_failed");
-    assert!(stored(&app).is_empty());
+    assert!(stored_files(&app).is_empty());
 }

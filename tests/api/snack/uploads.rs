@@ -14,11 +14,11 @@ use tokio::{
     time::timeout,
 };
 
-use crate::{
-    snack::images::{encoded, form, picture},
-    support::forged_images,
-    support::process::{Run, Server},
-    support::test_app::{TestApp, TestUser},
+use crate::support::{
+    forged_images,
+    images::{encoded, form, picture},
+    process::{Run, Server},
+    test_app::{TestApp, TestUser},
 };
 
 const TIMEOUT: Duration = Duration::from_secs(20);
@@ -58,7 +58,7 @@ impl SlowUpload {
     async fn read_head(&mut self) -> (u16, String) {
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
-            head.push(self.stream.read_u8().await.expect("an answer"));
+            head.push(self.stream.read_u8().await.expect("a response"));
         }
         let head = String::from_utf8(head).expect("text").to_ascii_lowercase();
         (head[9..12].parse().expect("a status"), head)
@@ -112,16 +112,16 @@ async fn slow_uploads_hold_up_nobody_elses() {
         }
         let name = format!("{count} langsame");
         app.post_form(other_user, "/snacks", form(&name, file.clone())).await.expect(201);
-        assert!(uploads.iter().all(SlowUpload::is_unanswered), "it waited for {count} slow ones");
+        assert!(uploads.iter().all(SlowUpload::is_unanswered), "the upload waited for {count} slow ones");
         // None of them was aborted for it either.
         for upload in uploads {
-            assert_eq!(timeout(TIMEOUT, upload.finish()).await.expect("an answer"), 201);
+            assert_eq!(timeout(TIMEOUT, upload.finish()).await.expect("a response"), 201);
         }
     }
 }
 
 #[tokio::test]
-async fn a_third_upload_of_one_user_waits_for_their_own_and_a_crowd_of_them_is_told_to_come_back() {
+async fn a_third_upload_of_one_user_waits_for_their_own_and_further_ones_get_429() {
     let app = TestApp::start().await;
     let users = app.users(2).await;
     let (busy_user, other_user) = (&users[0], &users[1]);
@@ -150,7 +150,7 @@ async fn a_third_upload_of_one_user_waits_for_their_own_and_a_crowd_of_them_is_t
         .collect();
     let (mut read, mut started) = (0, Vec::new());
     for _ in 0..26 {
-        let (upload, (status, head)) = timeout(TIMEOUT, more.next()).await.expect("an answer").expect("an upload");
+        let (upload, (status, head)) = timeout(TIMEOUT, more.next()).await.expect("a response").expect("an upload");
         match status {
             100 => read += 1,
             429 => assert!(head.contains("retry-after: 1\r\n"), "{head}"),
@@ -196,11 +196,11 @@ async fn post(http: &reqwest::Client, server: &Server, user: &TestUser, file: Ve
             }
         }
     };
-    timeout(Duration::from_mins(2), sending).await.expect("an answer")
+    timeout(Duration::from_mins(2), sending).await.expect("a response")
 }
 
 #[tokio::test]
-async fn uploads_take_a_bounded_part_of_the_memory_and_past_it_are_told_to_come_back() {
+async fn uploads_take_bounded_memory_and_past_the_budget_get_503() {
     let (_app, server, users) = process(40).await;
     let http = client();
     let large = {
@@ -244,7 +244,7 @@ async fn uploads_take_a_bounded_part_of_the_memory_and_past_it_are_told_to_come_
 
     drop(uploads);
     let retry = async { while post(&http, &server, &fast[0], file.clone()).await.status() != 201 {} };
-    timeout(TIMEOUT, retry).await.expect("the bytes of those who have gone");
+    timeout(TIMEOUT, retry).await.expect("a budget that is free again");
 }
 
 #[tokio::test]
@@ -273,6 +273,6 @@ async fn pictures_that_take_long_to_decode_hold_up_only_their_sender() {
     };
     tokio::select! {
         () = small => {}
-        response = slow_uploads.next() => panic!("the files that take long came first: {response:?}"),
+        response = slow_uploads.next() => panic!("a slow image was decoded first: {response:?}"),
     }
 }

@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 
 use crate::support::{
     fixtures::{
-        LineFixture, OrderFixture, advance_order, count, created_at, insert_orders, insert_snacks, instant,
-        shipped_order, snack_with_price, wanted,
+        LineFixture, OrderFixture, advance_order, count, created_at, insert_orders, insert_snacks, instant, order_body,
+        shipped_order, snack_with_price,
     },
     response::Response,
     test_app::{TestApp, TestUser},
@@ -65,7 +65,7 @@ async fn a_line_has_what_the_json_has() {
     let (member, admin) = (app.member().await, app.admin().await);
     let krw = app.snack(&member, "새우깡, \"매운맛\"").await;
     let usd = snack_with_price(&app, &member, "Pringles\u{3000}Sour", "USD", "3.90").await;
-    let first = app.post(&member, "/orders", wanted(&[(&usd, 3), (&krw, 2)])).await.expect(201).uid();
+    let first = app.post(&member, "/orders", order_body(&[(&usd, 3), (&krw, 2)])).await.expect(201).uid();
     advance_order(&app, &admin, &first, "shipping").await;
     created_at(&app, &first, "2024-01-04T03:00:00Z").await;
     let change = json!({"currency": "KRW", "price": "5000"});
@@ -257,8 +257,8 @@ async fn csv_is_sent_to_those_who_prefer_it() {
             assert_eq!(response.text.starts_with(BOM), is_csv, "{endpoint} {accept}");
             assert_eq!(response.body == Value::Null, is_csv, "{endpoint} {accept}");
         }
-        let nobody = app.request(Method::GET, endpoint).header("accept", "text/csv");
-        app.send(nobody).await.expect_error(401, "not_authenticated");
+        let without_token = app.request(Method::GET, endpoint).header("accept", "text/csv");
+        app.send(without_token).await.expect_error(401, "not_authenticated");
     }
     // Other lists have no CSV.
     let orders = get_as(&app, &member, "/orders", "text/csv").await;

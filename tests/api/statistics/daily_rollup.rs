@@ -157,7 +157,7 @@ async fn what_has_settled_is_read_and_what_is_wrong_in_it_heals() {
     assert_ne!(server, there);
     mark_stale(app.db()).await.expect("doubts");
     let (server, there) = server_and_recount(&mut connection, ZONE, false).await;
-    assert_eq!(server, there, "a day in doubt is counted");
+    assert_eq!(server, there, "a stale day is counted");
     assert!(refresh(app.db(), ZONE, today()).await.expect("a settlement") >= 15);
     assert_eq!(refresh(app.db(), ZONE, today()).await.expect("a settlement"), 0);
     let (server, there) = server_and_recount(&mut connection, ZONE, false).await;

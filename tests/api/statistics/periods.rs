@@ -188,8 +188,8 @@ async fn statistics_are_for_those_who_have_signed_in_and_know_what_they_ask() {
     let app = TestApp::start().await;
     let member = app.member().await;
     for endpoint in ["/statistics/orders", "/statistics/snacks", "/statistics/summary"] {
-        let nobody = app.request(reqwest::Method::GET, endpoint);
-        app.send(nobody).await.expect_error(401, "not_authenticated");
+        let without_token = app.request(reqwest::Method::GET, endpoint);
+        app.send(without_token).await.expect_error(401, "not_authenticated");
         for query in ["include_canceled=maybe", "include_canceled=1", "include_canceled=TRUE"] {
             app.get(&member, &format!("{endpoint}?{query}")).await.expect_error(400, "invalid_request");
         }

@@ -209,7 +209,7 @@ async fn summaries_are_what_a_plain_recount_gives() {
         let summary = response.expect(200);
         assert!(expected.contains(&Some(summary.0.clone())), "{path}\n{}\n{}", summary.0, json!(expected[0]));
     }
-    assert!(refused < 30, "{refused} of the questions were too long");
+    assert!(refused < 30, "{refused} of the queries had too many periods");
 }
 
 #[tokio::test]

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use crate::support::{
     fixtures::{
-        LineFixture, OrderFixture, advance_order, created_at, insert_orders, instant, shipped_order, snack_with_price,
-        texts, walk, wanted,
+        LineFixture, OrderFixture, advance_order, created_at, insert_orders, instant, order_body, shipped_order,
+        snack_with_price, texts, walk,
     },
     test_app::{TestApp, TestUser},
 };
@@ -36,7 +36,7 @@ async fn a_snack_is_summed_by_currency_whatever_it_costs_today() {
     for (currency, price, quantity) in [("USD", "3.99", 2), ("KRW", "3000", 5), ("USD", "4.01", 1), ("JPY", "400", 7)] {
         let change = json!({"currency": currency, "price": price});
         app.patch(&member, &format!("/snacks/{snack}"), change).await.expect(200);
-        let order = app.post(&member, "/orders", wanted(&[(&snack, quantity)])).await.expect(201);
+        let order = app.post(&member, "/orders", order_body(&[(&snack, quantity)])).await.expect(201);
         advance_order(&app, &admin, &order.uid(), "shipping").await;
         orders.push(order.uid());
     }
@@ -277,9 +277,9 @@ async fn an_open_end_is_the_first_orders_day_or_today() {
         (summary["from"].clone(), summary["to"].clone(), summary.rows().len())
     };
     let before = today();
-    let told = ends("").await;
+    let days = ends("").await;
     let possible = [before, today()].map(|day| (json!(day), json!(day), 1));
-    assert!(possible.contains(&told), "without an order there is only today: {told:?}");
+    assert!(possible.contains(&days), "without an order there is only today: {days:?}");
 
     let snack = app.snack(&member, "새우깡").await;
     // 1 January in Seoul, 31 December in UTC.

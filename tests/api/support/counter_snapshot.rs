@@ -161,7 +161,7 @@ pub async fn reconcile(app: &TestApp) {
         if app.state.reactions.counters.get(&[Uuid::nil()]).await.is_some() {
             return;
         }
-        assert!(Instant::now() < deadline, "Redis does not come back");
+        assert!(Instant::now() < deadline, "Redis is not reachable again");
         tokio::task::yield_now().await;
     }
 }

@@ -58,3 +58,10 @@ pub async fn through_proxy(database: &PgConnectOptions) -> (Proxy, PgConnectOpti
     let proxied = database.clone().host("127.0.0.1").port(proxy.port);
     (proxy, proxied)
 }
+
+/// Number of rows of `what`, which is a table with or without a condition.
+pub async fn count_rows(database: &PgConnectOptions, what: &str) -> i64 {
+    let mut connection = PgConnection::connect_with(database).await.expect("Postgres");
+    let sql = sqlx::AssertSqlSafe(format!("SELECT count(*) FROM {what}"));
+    sqlx::query_scalar(sql).fetch_one(&mut connection).await.expect("a count")
+}

@@ -27,13 +27,13 @@ pub struct Endpoint {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
     /// With or without a token.
-    Anybody,
+    Public,
     /// Everybody who has signed in. The endpoint changes nothing that belongs to other users.
-    Members,
+    SignedIn,
     /// Everybody who has signed in, for what is their own. The request cannot name anything else.
-    Oneself,
+    OwnAccount,
     /// The owner of the resource, and admins.
-    OwnerAndAdmins,
+    OwnersAndAdmins,
     Admins,
 }
 
@@ -74,7 +74,7 @@ impl Endpoint {
             | "POST /auth/logout"
             | "POST /auth/sign-up"
             | "POST /auth/token"
-            | "POST /auth/token/refresh" => Access::Anybody,
+            | "POST /auth/token/refresh" => Access::Public,
             "GET /checks/is_authenticated"
             | "GET /order/{uid}"
             | "GET /orders"
@@ -88,14 +88,14 @@ impl Endpoint {
             | "GET /statistics/summary"
             | "POST /order"
             | "POST /orders"
-            | "POST /snacks" => Access::Members,
+            | "POST /snacks" => Access::SignedIn,
             "DELETE /auth/users/resign"
             | "DELETE /snacks/{uid}/reaction"
             | "GET /auth/users/profile"
             | "PATCH /auth/users/profile"
             | "POST /snacks/{uid}/reaction"
-            | "PUT /auth/users/password" => Access::Oneself,
-            "PATCH /snacks/{uid}" | "PUT /orders/{uid}" => Access::OwnerAndAdmins,
+            | "PUT /auth/users/password" => Access::OwnAccount,
+            "PATCH /snacks/{uid}" | "PUT /orders/{uid}" => Access::OwnersAndAdmins,
             "GET /audit"
             | "GET /auth/users"
             | "GET /checks/is_admin"
@@ -105,7 +105,7 @@ impl Endpoint {
             | "PUT /order/{uid}"
             | "PUT /orders/{uid}/status"
             | "PUT /snacks/{uid}/status" => Access::Admins,
-            other => panic!("nobody has said whom {other} is for"),
+            other => panic!("the users of {other} are not known"),
         }
     }
 
@@ -157,7 +157,7 @@ pub fn valid_body(name: &str, snack: &str) -> Value {
         "PUT /orders/{uid}/status" | "PATCH /orders/{uid}/status" | "PUT /order/{uid}" => {
             json!({"status": "approved", "estimated_arrival_time": "2030-01-09T03:00:00Z"})
         }
-        other => panic!("{other} takes a body that these tests do not know"),
+        other => panic!("no valid body is known for {other}"),
     }
 }
 

@@ -15,7 +15,7 @@ use crate::support::{
 pub const FLOW: [&str; 6] = ["created", "approved", "ordered", "shipping", "completed", "canceled"];
 
 /// The body of an order of these snacks and quantities.
-pub fn wanted(lines: &[(&str, i64)]) -> Value {
+pub fn order_body(lines: &[(&str, i64)]) -> Value {
     let lines: Vec<Value> = lines.iter().map(|(uid, quantity)| json!({"uid": uid, "quantity": quantity})).collect();
     json!({"snacks": lines})
 }
@@ -58,6 +58,21 @@ pub async fn insert_snacks(app: &TestApp, count: i32) -> Vec<String> {
     .expect("snacks")
 }
 
+/// Creates enough rows for a second page of every list. Returns the admin, who sees them all.
+pub async fn fill_lists(app: &TestApp) -> TestUser {
+    let admin = app.admin().await;
+    app.member().await;
+    for name in ["새우깡", "초코파이", "양파링"] {
+        let snack = app.snack(&admin, name).await;
+        let order = app.order(&admin, &[&snack]).await;
+        app.set_status(&admin, &order, "approved").await.expect(200);
+        if name != "양파링" {
+            app.set_status(&admin, &order, "ordered").await.expect(200);
+        }
+    }
+    admin
+}
+
 /// Every page of a list, `limit` rows at a time. `between` runs before each page but the first.
 pub async fn walk(
     app: &TestApp,
@@ -98,7 +113,7 @@ pub async fn uncommitted_order(
     snack: &str,
     quantity: i64,
 ) -> Transaction<'static, Postgres> {
-    let request: OrderRequest = serde_json::from_value(wanted(&[(snack, quantity)])).expect("a request");
+    let request: OrderRequest = serde_json::from_value(order_body(&[(snack, quantity)])).expect("a request");
     let lines = request.resolve(app.db()).await.expect("snacks");
     let mut tx = app.db().begin().await.expect("a transaction");
     create(&mut tx, user.id, &lines).await.expect("an order");
@@ -114,7 +129,7 @@ pub async fn wait_for_blocked(app: &TestApp, transactions: i64) {
             return;
         }
     }
-    panic!("nobody waits");
+    panic!("no transaction waits");
 }
 
 /// Changes the time at which an order was created.

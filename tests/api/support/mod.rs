@@ -5,6 +5,8 @@ pub mod database;
 pub mod endpoints;
 pub mod fixtures;
 pub mod forged_images;
+pub mod image_bombs;
+pub mod images;
 pub mod process;
 pub mod process_client;
 #[expect(dead_code, reason = "some modes are for the fault harness")]
@@ -12,3 +14,4 @@ pub mod process_client;
 pub mod proxy;
 pub mod response;
 pub mod test_app;
+pub mod tokens;

@@ -57,6 +57,12 @@ impl Response {
         Body(self.body)
     }
 
+    /// Fails unless the status is one of `statuses`.
+    #[track_caller]
+    pub fn assert_status_in(&self, statuses: &[u16], request: &str) {
+        assert!(statuses.contains(&self.status.as_u16()), "{request}: {} {}", self.status, self.text);
+    }
+
     /// A header as text, empty when it is absent.
     pub fn header(&self, name: &str) -> &str {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
@@ -83,14 +89,14 @@ impl Response {
         let response = &operation["responses"][self.status.as_str()];
         assert!(
             !response.is_null(),
-            "{} answers {}, which its document lacks: {}",
+            "{} responds with {}, which the document lacks: {}",
             self.endpoint,
             self.status,
             self.text
         );
         if let Some(code) = self.body["code"].as_str().filter(|_| self.status.as_u16() >= 400) {
             let examples = &response["content"]["application/problem+json"]["examples"];
-            assert!(!examples[code].is_null(), "{} refuses with {code}, which its document lacks", self.endpoint);
+            assert!(!examples[code].is_null(), "{} responds with {code}, which the document lacks", self.endpoint);
         }
     }
 }

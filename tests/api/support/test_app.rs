@@ -71,7 +71,7 @@ pub fn settings(database: PgConnectOptions) -> Config {
         database,
         program: env!("CARGO_BIN_EXE_snack-server").into(),
         web: None,
-        ..Config::read(&environment).expect("sound settings")
+        ..Config::read(&environment).expect("valid settings")
     }
 }
 

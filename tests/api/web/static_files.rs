@@ -176,11 +176,11 @@ async fn without_a_build_every_address_of_the_app_says_where_the_documents_are()
 /// Number of warnings at the start that there is no app, and the response of `/app/`.
 async fn started(run: &Run) -> (usize, String) {
     let server = run.serve().await;
-    let page = reqwest::get(format!("http://{}/app/", server.address)).await.expect("an answer");
+    let page = reqwest::get(format!("http://{}/app/", server.address)).await.expect("a response");
     let page = page.text().await.expect("a page");
     server.signal("-TERM");
     let (_, lines, _) = server.wait().await;
-    (lines.iter().filter(|line| line.contains("the web app is not built")).count(), page)
+    (lines.iter().filter(|line| line.contains("web app not built")).count(), page)
 }
 
 #[tokio::test]
@@ -190,8 +190,8 @@ async fn the_build_is_found_in_the_working_folder_or_beside_the_binary_and_misse
     build(&whole.join("web/dist"));
     let run = Run::on(&database::create().await, &["serve"]);
 
-    let (told, page) = started(&run.clone().in_folder(bare.clone())).await;
-    assert_eq!(told, 1);
+    let (warnings, page) = started(&run.clone().in_folder(bare.clone())).await;
+    assert_eq!(warnings, 1);
     assert!(page.contains("/docs"), "{page}");
     assert_eq!(started(&run.clone().in_folder(whole.clone())).await, (0, PAGE.to_owned()));
     assert_eq!(started(&run.in_folder(bare).with_program(whole.join("snack-server"))).await, (0, PAGE.to_owned()));
