@@ -24,7 +24,7 @@ test: ## all tests, against a PostgreSQL and Redis of their own; ARGS="..." goes
 faults: ## kill and cut off everything and check what is left, then fuzz every call; ARGS="--seed 7" repeats a run
 	@scripts/faults $(ARGS)
 
-bench: ## measure the release build against PostgreSQL itself and write BENCH.md; ARGS="--quick" takes two minutes
+bench: ## measure the release build against PostgreSQL itself and write bench/RESULTS.md; ARGS="--quick" takes two minutes
 	@scripts/bench $(ARGS)
 
 lint: ## rustfmt and clippy, as CI runs them

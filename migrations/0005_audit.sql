@@ -1,15 +1,15 @@
--- Who did what, from where, when. Rows are written in the transaction of the deed they tell of, and never changed.
+-- Audit log. Rows are written in the transaction of the operation and never changed.
 
 CREATE TABLE audit_log (
     id       bigint GENERATED ALWAYS AS IDENTITY CONSTRAINT audit_log_pkey PRIMARY KEY,
     at       timestamptz NOT NULL DEFAULT clock_timestamp(),
-    -- None for somebody who is not known, and for the command line.
+    -- Null if unknown, and for the command line.
     actor_id bigint CONSTRAINT audit_log_actor_fkey REFERENCES users (id),
     action   text        NOT NULL,
-    -- What it was done to: an email, a user's id, the uid of an order or a snack.
+    -- An email, the id of a user, or the uid of an order or a snack.
     subject  text        NOT NULL,
     address  text        NOT NULL,
-    -- "ok" or the code of the refusal.
+    -- "ok" or the code of the error.
     outcome  text        NOT NULL
 );
 

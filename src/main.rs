@@ -9,16 +9,17 @@ use chrono::Utc;
 use clap::{Parser, Subcommand};
 use secrecy::{ExposeSecret, SecretString};
 use snack_server::{
-    app::{self, StartError, listener::allow_connections},
-    audit::log::Actor,
+    app::{healthcheck::healthcheck, listener::allow_connections, router, server, state::AppState},
+    audit::Actor,
     auth::{
         password::{hash_blocking, is_personal},
-        users,
+        rules, users,
     },
     config::{Config, Environment, Log, LogFormat},
+    db::{comparison_keys, connect},
     demo,
-    http::rules,
-    snack::{image_worker, storage::Media},
+    error::{StartError, chain},
+    snack::{image_worker, storage::Storage},
 };
 use sqlx::PgPool;
 use tokio::{
@@ -40,24 +41,23 @@ struct Arguments {
 enum Command {
     #[command(flatten)]
     Office(OfficeCommand),
-    /// Make a picture on standard input fit to be stored. The server runs this for each upload.
+    /// Prepare a picture from standard input for storage. The server runs this for each upload.
     #[command(hide = true)]
     PreparePicture,
 }
 
-/// What somebody types.
 #[derive(Subcommand)]
 enum OfficeCommand {
     /// Serve (the default), after applying the migrations.
     Serve,
     /// Apply the migrations.
     Migrate,
-    /// Create an admin, or make one of an existing member. The password comes from `SNACK_ADMIN_PASSWORD` or standard input.
+    /// Create an admin, or make an existing member one. The password comes from `SNACK_ADMIN_PASSWORD` or standard input.
     CreateAdmin {
-        /// The login id.
+        /// Login id.
         #[arg(long)]
         email: String,
-        /// As others see the admin.
+        /// Name that other users see.
         #[arg(long)]
         name: String,
     },
@@ -75,13 +75,13 @@ enum OfficeCommand {
 
 fn main() -> ExitCode {
     let command = match Arguments::parse().command {
-        // In a process without any threads.
+        // Before any thread is started.
         Some(Command::PreparePicture) => return image_worker::main(),
         Some(Command::Office(command)) => command,
         None => OfficeCommand::Serve,
     };
     let outcome = Runtime::new()
-        .map_err(|error| StartError::Failed(error.to_string()))
+        .map_err(StartError::failed)
         .and_then(|runtime| runtime.block_on(run(command, &Environment::of_process())));
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -102,23 +102,22 @@ async fn run(command: OfficeCommand, environment: &Environment) -> Result<(), St
         OfficeCommand::CreateAdmin { email, name } => create_admin(environment, &email, &name).await,
         OfficeCommand::DemoData { force } => load_demo_data(environment, force).await,
         OfficeCommand::Openapi => {
-            print(&app::document().to_pretty_json().map_err(|error| StartError::Failed(error.to_string()))?);
+            print(&router::document().to_pretty_json().map_err(StartError::failed)?);
             Ok(())
         }
-        OfficeCommand::Healthcheck => app::healthcheck(environment.http_addr()?).await,
+        OfficeCommand::Healthcheck => healthcheck(environment.http_addr()?).await,
     }
 }
 
-/// Connects a command, which has no log, to Postgres, and brings everything there up to date. Its warnings go to standard error.
+/// Connects a command to Postgres and updates the database. Warnings go to standard error, because a command has no log.
 async fn connect(environment: &Environment) -> Result<PgPool, StartError> {
-    let pool = app::connect(&environment.database()?).await?;
+    let pool = connect::connect(&environment.database()?).await?;
     let _log = begin_log(Log { filter: EnvFilter::new("snack_server=warn"), format: LogFormat::Pretty });
-    app::update_keys(&pool).await?;
+    comparison_keys::update(&pool).await?;
     Ok(pool)
 }
 
-/// What a command has to say to whoever typed it.
-#[expect(clippy::print_stdout, reason = "the answer of a command, not a log")]
+#[expect(clippy::print_stdout, reason = "the output of a command, not a log")]
 fn print(text: &str) {
     println!("{text}");
 }
@@ -126,31 +125,30 @@ fn print(text: &str) {
 async fn serve(environment: &Environment) -> Result<(), StartError> {
     let config = Config::read(environment)?;
     let log = environment.log(std::io::stderr().is_terminal())?;
-    let pool = app::connect(&config.database).await?;
-    let state = app::state(config, pool)?;
-    // Writes what is left when it is dropped.
+    let pool = connect::connect(&config.database).await?;
+    let state = AppState::new(config, pool)?;
+    // Flushes the log when it is dropped.
     let _log = begin_log(log);
     allow_connections();
 
     let stop = state.stop.clone();
-    let failed = |error: std::io::Error| StartError::Failed(error.to_string());
-    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(StartError::failed)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(StartError::failed)?;
     tokio::spawn(async move {
         for _ in 0..2 {
             tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
             if stop.is_cancelled() {
-                eprintln!("told to stop a second time: ending at once");
+                eprintln!("second signal, stopping at once");
                 std::process::exit(1);
             }
             stop.cancel();
         }
     });
-    app::serve(state).await
+    server::serve(state).await
 }
 
-/// Logs go to standard error, so that standard output stays for answers. A thread of their own writes them, as many lines at
-/// once as have come meanwhile: with a call to the system for each line, half of the time of a short request went there.
+/// Logs to standard error, so that standard output has only the output of commands. A thread writes the lines in batches: a system call
+/// for each line took half of the time of a short request.
 fn begin_log(Log { filter, format }: Log) -> WorkerGuard {
     let (writer, guard) = NonBlockingBuilder::default().lossy(false).finish(BufWriter::new(std::io::stderr()));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer);
@@ -162,10 +160,10 @@ fn begin_log(Log { filter, format }: Log) -> WorkerGuard {
 }
 
 async fn create_admin(environment: &Environment, email: &str, name: &str) -> Result<(), StartError> {
-    let failed = |what: &str| StartError::Failed(what.to_owned());
-    rules::email(email).map_err(|_| failed("--email: this is not an email address"))?;
+    let failed = |problem: &str| StartError::failed(problem);
+    rules::email(email).map_err(|_| failed("--email: not a valid email address"))?;
     rules::user_name(name)
-        .map_err(|_| failed("--name: must have 1 to 50 characters that can be seen, and no control characters"))?;
+        .map_err(|_| failed("--name: must have 1 to 50 characters, some of them visible, and no control characters"))?;
     let db = connect(environment).await?;
     if let Some(user) = users::promote(&db, email).await? {
         print(&format!("{} is an admin", user.email));
@@ -189,23 +187,23 @@ async fn create_admin(environment: &Environment, email: &str, name: &str) -> Res
 
 fn read_password() -> Result<SecretString, StartError> {
     if std::io::stdin().is_terminal() {
-        eprintln!("Password (it will be shown; end with Ctrl-D, or set SNACK_ADMIN_PASSWORD instead):");
+        eprintln!("Password (visible while typed; end with Ctrl-D, or set SNACK_ADMIN_PASSWORD instead):");
     }
     let mut text = String::new();
-    std::io::stdin().read_to_string(&mut text).map_err(|error| StartError::Failed(error.to_string()))?;
+    std::io::stdin().read_to_string(&mut text).map_err(StartError::failed)?;
     Ok(SecretString::from(text.trim_end_matches(['\r', '\n'])))
 }
 
 async fn load_demo_data(environment: &Environment, force: bool) -> Result<(), StartError> {
     let (media, zone) = (environment.media()?, environment.timezone()?);
     let db = connect(environment).await?;
-    let outcome = demo::load(&db, &Media::open(&media)?, zone, Utc::now(), force).await;
-    let said = match outcome.map_err(|error| StartError::Failed(format!("demo-data: {error}")))? {
-        demo::Outcome::Loaded => "The demo data is loaded.",
-        demo::Outcome::AlreadyThere => "The demo data is there.",
+    let outcome = demo::load(&db, &Storage::open(&media)?, zone, Utc::now(), force).await;
+    let message = match outcome.map_err(|error| StartError::failed(format_args!("demo-data: {}", chain(&error))))? {
+        demo::Outcome::Loaded => "Demo data loaded.",
+        demo::Outcome::AlreadyThere => "Demo data present.",
     };
     print(&format!(
-        "{said} For development only, sign in as\n  admin   {}  {}\n  member  {}  {}",
+        "{message} For development only, sign in as\n  admin   {}  {}\n  member  {}  {}",
         demo::ADMIN_EMAIL,
         demo::PASSWORD,
         demo::MEMBER_EMAIL,

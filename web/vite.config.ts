@@ -7,21 +7,21 @@ export default defineConfig({
   base: '/app/',
   plugins: [
     vue(),
-    // The Content-Security-Policy forbids eval: messages are compiled here, and the compiler stays out of the bundle.
+    // The Content-Security-Policy forbids eval, so messages are compiled here, without the compiler in the bundle.
     VueI18n({
       include: fileURLToPath(new URL('src/i18n/*.json', import.meta.url)),
       dropMessageCompiler: true,
       fullInstall: false,
     }),
   ],
-  // Nothing here is written with the options API.
+  // The app does not use the options API.
   define: { __VUE_OPTIONS_API__: 'false' },
   build: {
     // scripts/budget.mjs reads it.
     manifest: true,
-    // Native light-dark() instead of a polyfill of it.
+    // These browsers support light-dark(), so it needs no polyfill.
     cssTarget: ['chrome123', 'firefox120', 'safari17.5'],
-    // Fonts and pictures as data: URLs are not what the policy allows everywhere.
+    // The Content-Security-Policy does not allow all data: URLs.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     // One style sheet of a few kilobytes instead of one for each component.
@@ -30,7 +30,7 @@ export default defineConfig({
     rolldownOptions: {
       output: {
         codeSplitting: {
-          // What every page needs, in two files instead of dozens: one that rarely changes, and one of ours.
+          // The code of every page is in two files instead of dozens: libraries, which rarely change, and the app's own.
           groups: [
             {
               name: 'framework',
@@ -43,7 +43,7 @@ export default defineConfig({
     },
   },
   server: {
-    // The app lives below /app/; every other path is the server's.
+    // All paths outside /app/ belong to the server.
     proxy: { '^/(?!app(/|$))': process.env.SNACK_SERVER ?? 'http://localhost:8000' },
   },
   test: {
@@ -54,9 +54,9 @@ export default defineConfig({
         test: {
           name: 'e2e',
           include: ['tests/e2e/**/*.test.ts'],
-          // They share one server, and two cores carry no more than one browser.
+          // The tests share one server, and two cores run no more than one browser.
           fileParallelism: false,
-          // Vitest has a BASE_URL of its own, which hides the one that tells where the server is.
+          // Vitest overwrites BASE_URL with its own.
           env: { SERVER_URL: process.env.BASE_URL ?? 'http://localhost:8000' },
           testTimeout: 60_000,
           hookTimeout: 60_000,

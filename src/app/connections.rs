@@ -1,4 +1,4 @@
-//! Open connections by client address, so that one address cannot take all of them.
+//! Counts of open connections by client address, so that one address cannot take all of them.
 
 use std::{
     collections::HashMap,
@@ -9,49 +9,47 @@ use std::{
 
 use ipnet::IpNet;
 
-use crate::http::Address;
+use crate::http::client_ip::ClientIp;
 
-/// Bounds on the connections of one listener.
+/// Limits for the connections of a listener.
 #[derive(Clone, Debug)]
 pub struct ConnectionLimits {
-    /// Connections that are open at once.
     pub total: usize,
-    /// Connections that are open at once from one address; an IPv6 subscriber's /64 counts as one address.
+    /// Limit for one address. A /64 of IPv6 counts as one address.
     pub per_address: usize,
-    /// Time for which a client may read nothing of a response before its connection is closed.
-    pub write_deadline: Duration,
-    /// Peers that carry the connections of many clients and are counted in `total` only.
+    /// Time after which a connection is closed whose client does not read the response.
+    pub write_timeout: Duration,
+    /// Peers that have the connections of many clients and count towards `total` only.
     pub trusted_proxies: Vec<IpNet>,
 }
 
-/// Counts open connections by address. The map has an entry only while a connection of its address is open.
+/// Counts open connections by address. An address has an entry while it has connections.
 pub struct ConnectionCounter {
     limits: ConnectionLimits,
-    open: Mutex<HashMap<Address, usize>>,
+    open: Mutex<HashMap<ClientIp, usize>>,
 }
 
-/// One counted connection, until it is dropped.
+/// Counted connection. Subtracted on drop.
 pub struct CountedConnection {
     counter: Arc<ConnectionCounter>,
     /// None for a trusted proxy.
-    address: Option<Address>,
+    address: Option<ClientIp>,
 }
 
 impl ConnectionCounter {
-    /// A counter without any open connection.
     #[must_use]
     pub fn new(limits: ConnectionLimits) -> Arc<Self> {
         Arc::new(Self { limits, open: Mutex::default() })
     }
 
-    /// Counts a connection of `peer`, or returns none when its address has as many as it may.
+    /// Counts a connection of `peer`. None when its address has reached the limit.
     #[must_use]
     pub fn admit(self: &Arc<Self>, peer: IpAddr) -> Option<CountedConnection> {
         let peer = peer.to_canonical();
         if self.limits.trusted_proxies.iter().any(|network| network.contains(&peer)) {
             return Some(CountedConnection { counter: Arc::clone(self), address: None });
         }
-        let address = Address(peer).subscriber();
+        let address = ClientIp(peer).rate_limit_key();
         let mut open = self.open();
         let count = open.get(&address).copied().unwrap_or_default();
         if count >= self.limits.per_address {
@@ -61,7 +59,7 @@ impl ConnectionCounter {
         Some(CountedConnection { counter: Arc::clone(self), address: Some(address) })
     }
 
-    fn open(&self) -> MutexGuard<'_, HashMap<Address, usize>> {
+    fn open(&self) -> MutexGuard<'_, HashMap<ClientIp, usize>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -88,7 +86,7 @@ mod tests {
         ConnectionCounter::new(ConnectionLimits {
             total: 100,
             per_address: 2,
-            write_deadline: Duration::from_secs(30),
+            write_timeout: Duration::from_secs(30),
             trusted_proxies,
         })
     }

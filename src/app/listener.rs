@@ -1,5 +1,5 @@
-//! The accept loop. `axum::serve` has none of what this one is for: deadlines for reading headers and for writing, bounds on
-//! connections and on their buffers, and the peer's address for every request.
+//! The accept loop. Unlike `axum::serve` it has timeouts for reading headers and for writing, limits for connections and their
+//! buffers, and the address of the peer in every request.
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -30,122 +30,121 @@ use tokio_util::sync::CancellationToken;
 use tower::{ServiceExt, service_fn};
 
 use super::connections::{ConnectionCounter, ConnectionLimits, CountedConnection};
+use crate::error::chain;
 
-/// How long a client may take to send its headers, and to begin with its next request.
-const HEADER_DEADLINE: Duration = Duration::from_secs(10);
+/// Time limit for the headers of a request, and for the start of the next request.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The most that the server buffers of a connection's requests, and again of its responses, in bytes; one response beyond
-/// that may be waiting. A request head has to fit.
+/// Maximum size of the buffers of a connection for requests and for responses, in bytes. One more response may be waiting. The head of
+/// a request has to fit.
 const CONNECTION_BUFFER: usize = 32 * 1024;
 
-/// The most that the kernel buffers for a connection in each direction, in bytes. Left alone it grows to megabytes for a
-/// client that does not read.
+/// Maximum size of the kernel's buffers of a connection in each direction, in bytes. By default they grow to megabytes for a client
+/// that does not read.
 const SOCKET_BUFFER: usize = 128 * 1024;
 
-/// How long the server goes on after it has been told to stop: long enough for clients to hear with an answer that their
-/// connection ends, and for whoever asks whether the server is ready to hear that it is not.
-const LAME: Duration = Duration::from_secs(1);
-/// How long a connection that stood when the door closed has to come up with its request.
-const LAST_WORD: Duration = Duration::from_millis(250);
+/// Time that the server continues to accept requests during shutdown. Load balancers see in this time that it is not ready, and clients
+/// get `Connection: close`.
+const SHUTDOWN_DELAY: Duration = Duration::from_secs(1);
+/// Time that an idle connection has for a request after that.
+const IDLE_GRACE: Duration = Duration::from_millis(250);
 
-/// Raises the number of files that this process may open to what the system allows: many systems allow 1,024 unless asked,
-/// which is fewer than the server is to have connections.
+/// Raises the limit of open files to the maximum. Its default of 1,024 on many systems is below the number of connections.
 pub fn allow_connections() {
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;
     if let Err(error) = setrlimit(Resource::Nofile, limit) {
-        tracing::warn!(%error, "fewer connections than intended can be open at once");
+        tracing::warn!(error = %chain(&error), "limit of open files not raised");
     }
 }
 
-/// Serves `router` on `listener` until `stop` and a little longer, then closes the door and answers what has been accepted.
+/// Serves `router` on `listener` until `stop` and [`SHUTDOWN_DELAY`], then closes the listener and responds to the accepted requests.
+/// Closing at once would lose requests that clients send on a connection while it is being closed.
 ///
-/// Closing at once would lose requests: those that clients send on a connection while it is being closed.
-///
-/// A connection beyond `limits.total` waits in the kernel's queue; one beyond `limits.per_address` is closed at once.
+/// A connection beyond `limits.total` waits in the queue of the kernel. One beyond `limits.per_address` is closed at once.
 pub async fn serve(listener: TcpListener, router: Router, limits: ConnectionLimits, stop: CancellationToken) {
-    let (connections, write_deadline) = (limits.total, limits.write_deadline);
+    let (total, write_timeout) = (limits.total, limits.write_timeout);
     let counter = ConnectionCounter::new(limits);
-    bound_socket_buffers(&listener);
-    let router = router.layer(from_fn_with_state(stop.clone(), say_goodbye));
+    limit_socket_buffers(&listener);
+    let router = router.layer(from_fn_with_state(stop.clone(), close_on_shutdown));
     let closing = CancellationToken::new();
     let _timer = tokio::spawn({
         let closing = closing.clone();
         async move {
             stop.cancelled().await;
-            sleep(LAME).await;
+            sleep(SHUTDOWN_DELAY).await;
             closing.cancel();
         }
     });
     let graceful = GracefulShutdown::new();
-    let doors = Arc::new(Semaphore::new(connections));
+    let permits = Arc::new(Semaphore::new(total));
     let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(HEADER_DEADLINE).max_buf_size(CONNECTION_BUFFER);
+    builder.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT).max_buf_size(CONNECTION_BUFFER);
     let open = |stream: TcpStream, peer: SocketAddr, permit: OwnedSemaphorePermit| {
         let Some(counted) = counter.admit(peer.ip()) else {
             metrics::counter!("http_connections_refused_total").increment(1);
-            tracing::debug!(%peer, "connection refused: too many from this address");
+            tracing::debug!(%peer, "connection refused, too many from this address");
             return;
         };
-        // Answers are small; waiting to fill a packet would only delay them. Failing that, they are merely late.
+        // Most responses are small and would wait for more data. A failure only delays them.
         let _ = stream.set_nodelay(true);
         let router = router.clone();
-        // As a layer around the router the same would rebuild every route for every connection.
+        // A layer around the router would rebuild all routes for each connection.
         let service = TowerToHyperService::new(service_fn(move |mut request: hyper::Request<Incoming>| {
             request.extensions_mut().insert(ConnectInfo(peer));
             router.clone().oneshot(request)
         }));
         let mut stream = TimeoutStream::new(stream);
-        stream.set_write_timeout(Some(write_deadline));
+        stream.set_write_timeout(Some(write_timeout));
         let connection = graceful.watch(builder.serve_connection(TokioIo::new(Box::pin(stream)), service));
         tokio::spawn(async move {
             let _open: (OwnedSemaphorePermit, CountedConnection) = (permit, counted);
             if let Err(error) = connection.await {
-                tracing::debug!(%error, %peer, "a connection ended badly");
+                tracing::debug!(error = %chain(&error), %peer, "connection failed");
             }
         });
     };
-    while let Some(Ok(permit)) = closing.run_until_cancelled(Arc::clone(&doors).acquire_owned()).await {
+    while let Some(Ok(permit)) = closing.run_until_cancelled(Arc::clone(&permits).acquire_owned()).await {
         let (stream, peer) = match closing.run_until_cancelled(listener.accept()).await {
             None => break,
             Some(Ok(accepted)) => accepted,
             Some(Err(error)) => {
-                // Out of file descriptors, or a client that was gone already: the next one may fare better.
-                tracing::warn!(%error, "a connection could not be accepted");
+                // Out of file descriptors, or the client has disconnected.
+                tracing::warn!(error = %chain(&error), "connection not accepted");
                 sleep(Duration::from_millis(50)).await;
                 continue;
             }
         };
         open(stream, peer, permit);
     }
-    // Whoever the kernel has let in already is not turned away.
+    // Connections that the kernel has accepted are served.
     if let Ok(backlog) = listener.into_std() {
         while let Ok((stream, peer)) = backlog.accept()
-            && let Ok(permit) = Arc::clone(&doors).try_acquire_owned()
+            && let Ok(permit) = Arc::clone(&permits).try_acquire_owned()
             && stream.set_nonblocking(true).is_ok()
             && let Ok(stream) = TcpStream::from_std(stream)
         {
             open(stream, peer, permit);
         }
     }
-    // Hyper closes a connection of which it has not read anything yet, although the request may be in it.
-    if doors.available_permits() < connections {
-        sleep(LAST_WORD).await;
+    // Hyper closes connections from which it has read nothing, even if a request has arrived.
+    if permits.available_permits() < total {
+        sleep(IDLE_GRACE).await;
     }
     graceful.shutdown().await;
 }
 
-/// Bounds the kernel's buffers of the sockets that `listener` accepts, which inherit its options.
-fn bound_socket_buffers(listener: &TcpListener) {
+/// Limits the kernel's buffers of `listener`. Accepted sockets inherit them.
+fn limit_socket_buffers(listener: &TcpListener) {
     let bounded = set_socket_send_buffer_size(listener, SOCKET_BUFFER)
         .and_then(|()| set_socket_recv_buffer_size(listener, SOCKET_BUFFER));
     if let Err(error) = bounded {
-        tracing::warn!(%error, "socket buffers were not bounded");
+        tracing::warn!(error = %chain(&error), "socket buffers not limited");
     }
 }
 
-/// Tells the client with every answer of a server that stops that its connection ends here.
-async fn say_goodbye(State(stop): State<CancellationToken>, request: Request, next: Next) -> Response {
+/// Adds `Connection: close` to the responses of a server that is stopping.
+async fn close_on_shutdown(State(stop): State<CancellationToken>, request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     if stop.is_cancelled() {
         let close = HeaderValue::from_static("close");

@@ -1,40 +1,44 @@
-//! The web app that people open. `/` leads to `/app/`; whatever is below `/app/` and is no file is its page, which finds
-//! out for itself what the address means.
+//! The web app at `/app/`. Every path below it that is no file shows the page, which has a router of its own.
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
 use axum::{
     Router,
     extract::Request,
-    http::{HeaderValue, StatusCode, Uri, header},
+    http::{HeaderMap, HeaderValue, StatusCode, Uri, header},
     middleware::{map_request, map_response},
     response::{Html, Redirect, Response},
     routing::{get, get_service},
 };
-use tower_http::services::{ServeDir, ServeFile};
+use chrono_tz::Tz;
+use tower_http::services::ServeDir;
 
-use super::state::AppState;
+use super::{state::AppState, static_file::StaticFile};
+use crate::error::chain;
 
-/// What `/app/` shows when the app is not built.
+/// Page without a web app.
 const NO_APP: &str = include_str!("web.html");
 
-/// Everything from the server itself, nothing in the page; pictures also while they are still being chosen.
+/// Time zone in index.html as it is built, which is replaced by that of the office.
+const BUILT_TIMEZONE: &str = "data-timezone=\"Asia/Seoul\"";
+
+/// Content security policy: only resources of the server, no inline code. Pictures may be `blob:` and `data:` for previews.
 const POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; font-src 'self'; \
      connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 );
-/// For files that have a hash of what they hold in their names.
-const FOR_EVER: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
-/// For all others: kept, but asked about each time.
-const ASK_FIRST: HeaderValue = HeaderValue::from_static("no-cache");
+/// For files with a hash in their name.
+const IMMUTABLE: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
+/// For all other files.
+const REVALIDATE: HeaderValue = HeaderValue::from_static("no-cache");
 
-/// In bytes. A longer path leads to no file; to ask the system for one would be an error.
-const LONGEST_PATH: usize = 255;
+/// Maximum length of a path in bytes. The file system reports an error for longer names.
+const MAX_PATH: usize = 255;
 
-/// `/`, and below `/app/` the app that is built into the folder `built`.
-pub fn router(built: Option<&Path>) -> Router<AppState> {
-    let app = match built {
-        Some(folder) => files(folder),
+/// `built` is the folder of the built web app, and `timezone` that of the times it shows.
+pub fn router(built: Option<&Path>, timezone: Tz) -> Router<AppState> {
+    let app = match built.and_then(|folder| Some((folder, page(folder, timezone)?))) {
+        Some((folder, page)) => files(folder, page),
         None => {
             Router::new().route("/", get(|| async { Html(NO_APP) })).route("/{*path}", get(|| async { Html(NO_APP) }))
         }
@@ -42,34 +46,44 @@ pub fn router(built: Option<&Path>) -> Router<AppState> {
     Router::new().route("/", get(|| async { Redirect::to("/app/") })).nest("/app", app)
 }
 
-/// The build's files, compressed as they lie there, and the page for every other path.
-fn files(folder: &Path) -> Router<AppState> {
+/// index.html with the time zone of the office. None if it cannot be read.
+fn page(folder: &Path, timezone: Tz) -> Option<StaticFile> {
+    let html = std::fs::read_to_string(folder.join("index.html"))
+        .inspect_err(|error| tracing::error!(error = %chain(error), "index.html of the web app not readable"))
+        .ok()?
+        .replace(BUILT_TIMEZONE, &format!("data-timezone=\"{}\"", timezone.name()));
+    Some(StaticFile::new(html.into(), "text/html"))
+}
+
+fn files(folder: &Path, page: StaticFile) -> Router<AppState> {
     let files = ServeDir::new(folder).append_index_html_on_directories(false).precompressed_br().precompressed_gzip();
-    let page = ServeFile::new(folder.join("index.html")).precompressed_br().precompressed_gzip();
-    // A file of an earlier build that is asked for by a page of that build is missing, and must not look like a page.
+    let page = Arc::new(page);
+    let page = async move |headers: HeaderMap| page.response(&headers);
+    // A missing file of an earlier build must be a 404 and not the page.
     let assets = Router::new()
         .route("/assets/{*path}", get_service(files.clone()))
-        .layer(map_response(async |answer| with_headers(answer, FOR_EVER)));
+        .layer(map_response(async |response| with_headers(response, IMMUTABLE)));
     let others = Router::new()
-        .route("/", get_service(page.clone()))
-        .route("/{*path}", get_service(files.fallback(page)))
-        .layer(map_response(async |answer| with_headers(answer, ASK_FIRST)));
+        .route("/", get(page.clone()))
+        .route("/index.html", get(page.clone()))
+        .route("/{*path}", get_service(files.fallback(get(page).with_state(()))))
+        .layer(map_response(async |response| with_headers(response, REVALIDATE)));
     assets.merge(others).layer(map_request(async |request| shorten(request)))
 }
 
-/// Has an overlong path name the folder itself, in which no file is called nothing.
+/// Replaces an overlong path, which names no file, by `/`.
 fn shorten(mut request: Request) -> Request {
-    if request.uri().path().len() > LONGEST_PATH {
+    if request.uri().path().len() > MAX_PATH {
         *request.uri_mut() = Uri::from_static("/");
     }
     request
 }
 
-/// Refusals keep the headers that all of them have.
-fn with_headers(mut answer: Response, caching: HeaderValue) -> Response {
-    if answer.status().is_success() || answer.status() == StatusCode::NOT_MODIFIED {
-        answer.headers_mut().insert(header::CACHE_CONTROL, caching);
-        answer.headers_mut().insert(header::CONTENT_SECURITY_POLICY, POLICY);
+/// Errors keep the headers of all responses.
+fn with_headers(mut response: Response, caching: HeaderValue) -> Response {
+    if response.status().is_success() || response.status() == StatusCode::NOT_MODIFIED {
+        response.headers_mut().insert(header::CACHE_CONTROL, caching);
+        response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, POLICY);
     }
-    answer
+    response
 }

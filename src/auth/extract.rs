@@ -1,89 +1,93 @@
-//! The signed-in user as an extractor: a handler that takes a [`Member`] or an [`Admin`] needs one.
+//! Extractors of the signed-in user. A handler that takes [`CurrentUser`] or [`AdminUser`] requires an access token.
+
+use std::sync::Arc;
 
 use axum::{
-    extract::FromRequestParts,
+    extract::{FromRef, FromRequestParts},
     http::{header, request::Parts},
 };
 
-use super::{token::TokenType, users::MemberType};
+use super::{state::AuthState, token::TokenType, users::MemberType};
 use crate::{
-    app::state::AppState,
-    audit::log::Actor,
+    audit::Actor,
     error::{ApiError, Code},
-    http::{Address, middleware::RequestUser},
+    http::{client_ip::ClientIp, middleware::RequestUser},
 };
 
-/// Somebody who has signed in and not resigned.
+/// Signed-in user who has not resigned.
 #[derive(Clone, Debug)]
-pub struct Member {
-    /// The user's id.
+pub struct CurrentUser {
     pub id: i64,
-    /// What they may do at this moment, whatever they could when the token was made.
+    /// Role at this moment, which may differ from that when the token was issued.
     pub member_type: MemberType,
-    /// Where they are.
-    pub address: Address,
+    pub ip: ClientIp,
 }
 
-/// A [`Member`] who is an admin.
+/// Signed-in user who is an admin.
 #[derive(Clone, Debug)]
-pub struct Admin(pub Member);
+pub struct AdminUser(pub CurrentUser);
 
-impl Member {
-    /// Whether they are an admin.
+impl CurrentUser {
     #[must_use]
     pub fn is_admin(&self) -> bool {
         self.member_type == MemberType::Admin
     }
 
-    /// Who is to be named in the audit log.
+    /// Actor of the user's operations in the audit log.
     #[must_use]
     pub fn actor(&self) -> Actor {
-        Actor { id: Some(self.id), address: self.address.to_string() }
+        Actor { id: Some(self.id), address: self.ip.to_string() }
     }
 
-    /// Lets the owner of something and admins pass.
+    /// Checks that the user is `owner` or an admin.
     ///
     /// # Errors
-    /// `permission_denied` for anybody else.
+    /// `permission_denied`.
     pub fn may_change(&self, owner: Option<i64>) -> Result<(), ApiError> {
         if self.is_admin() || owner == Some(self.id) { Ok(()) } else { Err(Code::PermissionDenied.into()) }
     }
 }
 
-impl FromRequestParts<AppState> for Member {
+impl<S: Sync> FromRequestParts<S> for CurrentUser
+where
+    Arc<AuthState>: FromRef<S>,
+{
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
-        // A handler and the extractor of its body may both ask. The request counts once.
-        if let Some(member) = parts.extensions.get::<Self>() {
-            return Ok(member.clone());
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        // The handler and the extractor of its body may both need the user. The request counts once.
+        if let Some(user) = parts.extensions.get::<Self>() {
+            return Ok(user.clone());
         }
+        let auth = Arc::<AuthState>::from_ref(state);
         let header = parts.headers.get(header::AUTHORIZATION).ok_or(Code::NotAuthenticated)?;
         let (scheme, token) = header.to_str().ok().and_then(|value| value.split_once(' ')).ok_or(Code::InvalidToken)?;
         if !scheme.eq_ignore_ascii_case("bearer") {
             return Err(Code::NotAuthenticated.into());
         }
-        let claims = state.keys.verify(token.trim(), TokenType::Access)?;
-        let id = claims.user_id;
-        let standing = state.standings.of(&state.db, id).await?.filter(|standing| !standing.is_deleted);
-        let standing = standing.ok_or(Code::InvalidToken)?;
+        let id = auth.keys.verify(token.trim(), TokenType::Access)?.user_id;
+        let status = auth.user_cache.get(&auth.db, id).await?.filter(|status| !status.is_deleted);
+        let status = status.ok_or(Code::InvalidToken)?;
         if let Some(user) = parts.extensions.get::<RequestUser>() {
             user.set(id);
         }
         if !parts.method.is_safe() {
-            state.limits.writes_user.acquire(id)?.spend();
+            auth.limits.writes_user.acquire(id)?.spend();
         }
-        let member = Self { id, member_type: standing.member_type, address: Address::of(parts) };
-        parts.extensions.insert(member.clone());
-        Ok(member)
+        let user = Self { id, member_type: status.member_type, ip: ClientIp::of(parts) };
+        parts.extensions.insert(user.clone());
+        Ok(user)
     }
 }
 
-impl FromRequestParts<AppState> for Admin {
+impl<S: Sync> FromRequestParts<S> for AdminUser
+where
+    Arc<AuthState>: FromRef<S>,
+{
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
-        let member = Member::from_request_parts(parts, state).await?;
-        if member.is_admin() { Ok(Self(member)) } else { Err(Code::PermissionDenied.into()) }
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let user = CurrentUser::from_request_parts(parts, state).await?;
+        if user.is_admin() { Ok(Self(user)) } else { Err(Code::PermissionDenied.into()) }
     }
 }

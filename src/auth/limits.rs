@@ -1,41 +1,39 @@
-//! Limits on tries to sign in and up, and on changes by a user.
+//! Rate limits for sign-in, sign-up and changes.
 
 use crate::{
     config::{Config, Rate},
     error::ApiError,
     http::{
-        Address,
+        client_ip::ClientIp,
         rate_limiter::{KeyDigest, Permit, RateLimiter},
     },
 };
 
-/// Factor between the failed sign-ins that an account has from all addresses together and those from one.
+/// Failed sign-ins that an account may have from all addresses together, as a multiple of those from one address.
 const ALL_ADDRESSES: u32 = 10;
 
-/// The limits of the settings, by what they count.
 pub struct Limits {
     /// Failed sign-ins of one account from one address.
-    sign_in_pair: RateLimiter<(KeyDigest, Address)>,
-    /// Failed sign-ins of one account, which is known by its email whether it exists or not.
+    sign_in_pair: RateLimiter<(KeyDigest, ClientIp)>,
+    /// Failed sign-ins of one account. The key is the email, whether the account exists or not.
     sign_in_account: RateLimiter<KeyDigest>,
     /// Failed sign-ins from one address.
-    sign_in_address: RateLimiter<Address>,
+    sign_in_address: RateLimiter<ClientIp>,
     /// Sign-ups from one address.
-    pub sign_up_address: RateLimiter<Address>,
-    /// Requests of one user that change something.
+    pub sign_up_address: RateLimiter<ClientIp>,
+    /// Requests of one user that may change something.
     pub writes_user: RateLimiter<i64>,
 }
 
-/// A try to sign in that is under way. It is free unless it fails.
+/// Sign-in attempt. It does not count unless it fails.
 #[must_use]
 pub struct SignInAttempt<'a> {
-    pair: Option<Permit<'a, (KeyDigest, Address)>>,
+    pair: Option<Permit<'a, (KeyDigest, ClientIp)>>,
     account: Option<Permit<'a, KeyDigest>>,
-    address: Permit<'a, Address>,
+    address: Permit<'a, ClientIp>,
 }
 
 impl SignInAttempt<'_> {
-    /// Counts the try as a failed one.
     pub fn fail(self) {
         self.pair.into_iter().for_each(Permit::spend);
         self.account.into_iter().for_each(Permit::spend);
@@ -44,7 +42,6 @@ impl SignInAttempt<'_> {
 }
 
 impl Limits {
-    /// The limits in `config`, none of them used yet.
     #[must_use]
     pub fn new(config: &Config) -> Self {
         let of_account = config.limit_sign_in_account;
@@ -58,15 +55,14 @@ impl Limits {
         }
     }
 
-    /// Begins a try to prove oneself the owner of `account` from `address`; `account` is the
-    /// comparison form of its email, none where no account can be meant. The account's
-    /// limit counts the address too, so that a stranger's guesses do not lock the owner out; guesses from many addresses meet
-    /// the limit of the account in all.
+    /// Starts an attempt to sign in to `account` from `ip`. `account` is the comparison form of its email, or none if the text
+    /// cannot be an email. The limit of an account counts by address, so that guesses from elsewhere do not lock the owner out.
+    /// Guesses from many addresses meet the account's limit for all addresses.
     ///
     /// # Errors
     /// `too_many_requests`.
-    pub fn sign_in(&self, account: Option<&str>, address: Address) -> Result<SignInAttempt<'_>, ApiError> {
-        let (account, address) = (account.map(KeyDigest::of), address.subscriber());
+    pub fn sign_in(&self, account: Option<&str>, ip: ClientIp) -> Result<SignInAttempt<'_>, ApiError> {
+        let (account, address) = (account.map(KeyDigest::of), ip.rate_limit_key());
         Ok(SignInAttempt {
             pair: account.map(|account| self.sign_in_pair.acquire((account, address))).transpose()?,
             account: account.map(|account| self.sign_in_account.acquire(account)).transpose()?,

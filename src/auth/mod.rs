@@ -1,51 +1,52 @@
-//! Who somebody is and what they may do: sign-up, tokens, profiles, roles, resignation.
-//!
-//! | rule | where |
-//! | --- | --- |
-//! | a refresh token is spent once; a second use ends the sign-in | [`sign_ins::refresh`] |
-//! | unknown email, wrong password and resigned member look and cost alike | [`routes::account::sign_in`] |
-//! | there is always an active admin | [`store::lock_admins`] |
-//! | a role or a resignation bites with the next request | [`standing`] |
+//! Accounts: sign-up, tokens, profiles, roles, resignation.
 
 pub mod extract;
 pub mod limits;
 pub mod password;
 pub mod routes;
+pub mod rules;
 pub mod sessions;
-pub mod user_cache;
-
+pub mod state;
 pub mod token;
+pub mod user_cache;
 pub mod users;
 pub mod workers;
 
-pub use extract::{Admin, Member};
+use std::sync::Arc;
+
+use axum::extract::FromRef;
+use sqlx::PgPool;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
+use self::{
+    routes::{account, users as user_routes},
+    state::AuthState,
+};
 use crate::{
-    app::state::AppState,
     error::Code::{
         EmailResigned, EmailTaken, InvalidCredentials, InvalidToken, LastAdmin, TooManyRequests, UserResigned,
         ValidationFailed,
     },
-    http::openapi::{admin, member, open},
+    http::openapi::{admin, open, signed_in},
 };
 
-/// Every route of this noun with the refusals that are its own.
-pub fn router() -> OpenApiRouter<AppState> {
+pub fn router<S>() -> OpenApiRouter<S>
+where
+    S: Clone + Send + Sync + 'static,
+    PgPool: FromRef<S>,
+    Arc<AuthState>: FromRef<S>,
+{
     OpenApiRouter::new()
-        .routes(open(
-            routes!(routes::account::sign_up),
-            &[ValidationFailed, EmailTaken, EmailResigned, TooManyRequests],
-        ))
-        .routes(open(routes!(routes::account::sign_in), &[ValidationFailed, InvalidCredentials, TooManyRequests]))
-        .routes(open(routes!(routes::account::refresh_tokens), &[ValidationFailed, InvalidToken]))
-        .routes(open(routes!(routes::account::sign_out), &[ValidationFailed]))
-        .routes(member(routes!(routes::account::change_password), &[ValidationFailed]))
-        .routes(member(routes!(routes::account::resign), &[LastAdmin]))
-        .routes(member(routes!(routes::users::get_profile), &[]))
-        .routes(member(routes!(routes::users::change_profile), &[ValidationFailed]))
-        .routes(admin(routes!(routes::users::list_users), &[]))
-        .routes(admin(routes!(routes::users::change_member_type), &[ValidationFailed, UserResigned, LastAdmin]))
-        .routes(member(routes!(routes::users::check_authenticated), &[]))
-        .routes(admin(routes!(routes::users::check_admin), &[]))
+        .routes(open(routes!(account::sign_up), &[ValidationFailed, EmailTaken, EmailResigned, TooManyRequests]))
+        .routes(open(routes!(account::sign_in), &[ValidationFailed, InvalidCredentials, TooManyRequests]))
+        .routes(open(routes!(account::refresh_tokens), &[ValidationFailed, InvalidToken]))
+        .routes(open(routes!(account::sign_out), &[ValidationFailed]))
+        .routes(signed_in(routes!(account::change_password), &[ValidationFailed]))
+        .routes(signed_in(routes!(account::resign), &[LastAdmin]))
+        .routes(signed_in(routes!(user_routes::get_profile), &[]))
+        .routes(signed_in(routes!(user_routes::change_profile), &[ValidationFailed]))
+        .routes(admin(routes!(user_routes::list_users), &[]))
+        .routes(admin(routes!(user_routes::change_member_type), &[ValidationFailed, UserResigned, LastAdmin]))
+        .routes(signed_in(routes!(user_routes::check_authenticated), &[]))
+        .routes(admin(routes!(user_routes::check_admin), &[]))
 }

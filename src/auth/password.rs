@@ -1,4 +1,4 @@
-//! Passwords: argon2id on threads of their own, and which ones are too easy to guess.
+//! Passwords: argon2id on worker threads, and the check for personal ones.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -13,22 +13,22 @@ use crate::{domain::text, error::ApiError};
 
 /// OWASP's first choice for argon2id: 19 MiB, two passes, one lane.
 const PARAMS: Params = Params::DEFAULT;
-/// The most memory, in KiB, that a stored hash of other parameters may ask for.
+/// Maximum memory cost in KiB of a stored hash with other parameters.
 const MAX_MEMORY_COST: u32 = 64 * 1024;
-/// The most passes that a stored hash of other parameters may ask for.
+/// Maximum time cost of a stored hash with other parameters.
 const MAX_TIME_COST: u32 = 16;
 
-/// A password that somebody has typed.
+/// Password as a user has typed it.
 #[derive(Clone)]
 pub struct Password {
-    /// The form in which passwords are hashed and compared.
+    /// Form in which passwords are hashed and compared.
     form: SecretString,
-    /// The text as it was typed, where it differs: hashes made before there was such a form are of that.
+    /// Text as typed, if it differs. Old hashes are of that.
     typed: Option<SecretString>,
 }
 
 impl Password {
-    /// The password that was `typed`; none when it is too long to be anybody's.
+    /// None when the text is too long for any password.
     #[must_use]
     pub fn new(typed: String) -> Option<Self> {
         let form = text::password_form(&typed)?;
@@ -40,11 +40,9 @@ impl Password {
 /// Result of comparing a password to a stored hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Match {
-    /// It is another password.
     Wrong,
-    /// It is the password.
     Right,
-    /// It is the password, but the hash is of the text as it was typed and should be replaced.
+    /// Right, but the hash is of the text as typed and should be replaced.
     Outdated,
 }
 
@@ -52,39 +50,37 @@ pub enum Match {
 pub struct Passwords {
     workers: Workers,
     memory: Arc<Memory>,
-    /// What an unknown email is verified against, so that it costs what a known one does.
-    nobody: Arc<str>,
+    /// Hash that the password for an unknown email is verified against, so that it takes as long as for a known one.
+    dummy_hash: Arc<str>,
 }
 
 impl Passwords {
-    /// Ready to hash on every core of the machine, as many at once as there are.
-    ///
     /// # Errors
-    /// When the system has no randomness to offer.
+    /// The system has no threads or no randomness to offer.
     pub fn new() -> Result<Self, ApiError> {
-        let nobody = hash_blocking("nobody has this password")?.into();
-        Ok(Self { workers: Workers::new().map_err(ApiError::internal)?, memory: Arc::default(), nobody })
+        let dummy_hash = hash_blocking("nobody has this password")?.into();
+        Ok(Self { workers: Workers::new().map_err(ApiError::internal)?, memory: Arc::default(), dummy_hash })
     }
 
-    /// The PHC string of `password`.
+    /// PHC string of `password`.
     ///
     /// # Errors
-    /// A failure of the hasher.
+    /// Hashing failed.
     pub async fn hash(&self, password: Password) -> Result<String, ApiError> {
         let memory = Arc::clone(&self.memory);
         self.workers.run(move || memory.hash(password.form.expose_secret())).await?
     }
 
-    /// Compares `password` to the one behind `hash`; without a hash the same work is done for nothing.
+    /// Compares `password` to `hash`. Without a hash the same work is done, and the result is `Wrong`.
     ///
-    /// The work depends on the text alone and not on the hash: a text that is not in the form in which passwords
-    /// are compared is verified in both, whether the first fits or not.
+    /// The work depends on the text only, not on the hash: if the text as typed differs from the form in which passwords are
+    /// compared, both are verified.
     ///
     /// # Errors
-    /// A stored hash that cannot be read.
+    /// The stored hash is malformed.
     pub async fn verify(&self, password: Password, hash: Option<String>) -> Result<Match, ApiError> {
         let known = hash.is_some();
-        let hash = hash.map_or_else(|| Arc::clone(&self.nobody), Into::into);
+        let hash = hash.map_or_else(|| Arc::clone(&self.dummy_hash), Into::into);
         let memory = Arc::clone(&self.memory);
         let work = move || {
             let hash = PasswordHash::new(&hash).map_err(ApiError::internal)?;
@@ -104,13 +100,13 @@ impl Passwords {
     }
 }
 
-/// The memory of argon2, kept and used again: freed blocks of this size stay with the allocator, several for each thread that
-/// hashes. There are never more buffers than hashes at once, which is one for each core.
+/// Reused memory of argon2. The allocator would keep several freed blocks of this size for each thread. There is at most one buffer
+/// for each worker thread.
 #[derive(Default)]
 struct Memory(Mutex<Vec<Vec<Block>>>);
 
 impl Memory {
-    /// The PHC string of `password`, which is in the form in which passwords are compared.
+    /// PHC string of `password`, which is in the form in which passwords are compared.
     fn hash(&self, password: &str) -> Result<String, ApiError> {
         let salt = Salt::generate();
         let mut output = [0; Params::DEFAULT_OUTPUT_LEN];
@@ -157,7 +153,7 @@ impl Memory {
         let mut blocks = kept.unwrap_or_else(|| vec![Block::new(); count.max(PARAMS.block_count())]);
         let argon2 = Argon2::new(algorithm, version, params);
         let outcome = argon2.hash_password_into_with_memory(password.as_bytes(), salt, output, &mut blocks);
-        // From what is in there a password could be guessed without the cost.
+        // The content would allow to guess the password at a lower cost.
         blocks.fill(Block::new());
         if is_usual {
             self.buffers().push(blocks);
@@ -170,17 +166,17 @@ impl Memory {
     }
 }
 
-/// The PHC string of `password`, computed on the calling thread: some tens of milliseconds and 19 MiB.
+/// PHC string of `password`, computed on the calling thread in some tens of milliseconds and with 19 MiB.
 ///
 /// # Errors
-/// A failure of the hasher, or a password that is too long for any account.
+/// Hashing failed, or the password is too long.
 pub fn hash_blocking(password: &str) -> Result<String, ApiError> {
     let form = text::password_form(password).ok_or_else(|| ApiError::internal("the password is too long"))?;
     Memory::default().hash(&form)
 }
 
-/// Whether `password` is what a colleague would try: the email, the part before its `@`, or the name, whatever their case and
-/// whatever digits and signs are put between or around their letters.
+/// Tells whether `password` is made of the email, the part before its `@`, or the name. Case is ignored, and so are digits and
+/// signs between or around the letters.
 #[must_use]
 pub fn is_personal(password: &str, email: &str, name: &str) -> bool {
     let letters = |text: &str| text.chars().filter(|c| c.is_alphabetic()).collect::<String>();

@@ -1,4 +1,4 @@
-//! Tokens: HS256 JWTs, short-lived ones for access, long-lived ones to refresh them.
+//! Tokens: HS256 JWTs, short-lived ones for access and long-lived ones for refresh.
 
 use std::time::Duration;
 
@@ -14,58 +14,53 @@ use crate::{
     error::{ApiError, Code},
 };
 
-/// What a token is good for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum TokenType {
-    /// Goes into the `Authorization` header.
+    /// For the `Authorization` header.
     Access,
-    /// Is exchanged for a new pair.
+    /// For a new pair of tokens.
     Refresh,
 }
 
-/// What a token says.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Claims {
-    /// What it is good for.
     pub token_type: TokenType,
-    /// Whose it is.
     pub user_id: i64,
-    /// Its own name; a refresh token's row has the same.
+    /// Id of the token. The row of a refresh token has the same.
     pub jti: Uuid,
-    /// Issued at, in seconds of the epoch.
+    /// Time of issue, in seconds since the epoch.
     pub iat: i64,
-    /// Good until, in seconds of the epoch.
+    /// Time of expiry, in seconds since the epoch.
     pub exp: i64,
 }
 
-/// A pair of tokens as it is sent.
+/// Pair of tokens.
 #[derive(Serialize, ToSchema)]
 #[schema(example = json!({"access": "eyJ0eXAi...", "refresh": "eyJ0eXAi..."}))]
 pub struct Tokens {
     /// For the `Authorization: Bearer` header.
     pub access: String,
-    /// For the next refresh; left out where the one presented stays good.
+    /// For the next refresh. Absent if the one sent remains valid.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refresh: Option<String>,
 }
 
-/// Signs and verifies tokens.
-pub struct Keys {
+/// TokenKeys that sign and verify tokens.
+pub struct TokenKeys {
     sign: EncodingKey,
-    /// The signing key's own, and the previous one while keys are being changed.
+    /// Current key and, during a rotation, the previous one.
     verify: Vec<DecodingKey>,
     validation: Validation,
     access_ttl: Duration,
 }
 
-impl Keys {
-    /// Keys from `JWT_SECRET` and `JWT_SECRET_PREVIOUS`.
+impl TokenKeys {
     #[must_use]
     pub fn new(config: &Config) -> Self {
         let decoding = |secret: &SecretString| DecodingKey::from_secret(secret.expose_secret().as_bytes());
         let mut validation = Validation::new(Algorithm::HS256);
-        // The default is a minute of mercy: an expired token is expired.
+        // By default tokens are accepted for another minute.
         validation.leeway = 0;
         Self {
             sign: EncodingKey::from_secret(config.jwt_secret.expose_secret().as_bytes()),
@@ -75,19 +70,15 @@ impl Keys {
         }
     }
 
-    /// An access token for `user_id`.
-    ///
     /// # Errors
-    /// A failure of the signer.
+    /// Signing failed.
     pub fn access(&self, user_id: i64) -> Result<String, ApiError> {
         let now = Utc::now();
         self.issue(TokenType::Access, user_id, Uuid::new_v4(), now, now + self.access_ttl)
     }
 
-    /// The refresh token named `jti`, good until `expires_at`.
-    ///
     /// # Errors
-    /// A failure of the signer.
+    /// Signing failed.
     pub fn refresh(&self, user_id: i64, jti: Uuid, expires_at: DateTime<Utc>) -> Result<String, ApiError> {
         self.issue(TokenType::Refresh, user_id, jti, Utc::now(), expires_at)
     }
@@ -104,16 +95,16 @@ impl Keys {
         encode(&Header::new(Algorithm::HS256), &claims, &self.sign).map_err(ApiError::internal)
     }
 
-    /// The claims of `token`, when it is one of ours, of this type and not expired.
+    /// Claims of `token`.
     ///
     /// # Errors
-    /// `invalid_token`.
+    /// `invalid_token` for a wrong signature or type and for an expired token.
     pub fn verify(&self, token: &str, token_type: TokenType) -> Result<Claims, ApiError> {
         self.verify
             .iter()
             .find_map(|key| decode::<Claims>(token, key, &self.validation).ok())
             .map(|token| token.claims)
-            // `exp` is the first second in which it no longer holds; the library still takes it then.
+            // `exp` is the first second in which the token is invalid, but the library accepts it then.
             .filter(|claims| claims.token_type == token_type && claims.exp > Utc::now().timestamp())
             .ok_or_else(|| Code::InvalidToken.into())
     }
@@ -124,21 +115,21 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn keys(secret: &str) -> Keys {
+    fn keys(secret: &str) -> TokenKeys {
         let variables = [
             ("DATABASE_URL", "postgres://snack@127.0.0.1/snack"),
             ("REDIS_URL", "redis://127.0.0.1"),
             ("JWT_SECRET", secret),
         ];
         let environment = variables.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-        Keys::new(&Config::read(&environment).expect("sound settings"))
+        TokenKeys::new(&Config::read(&environment).expect("sound settings"))
     }
 
-    fn ours() -> Keys {
+    fn ours() -> TokenKeys {
         keys("the key of these tests, 32 bytes or more")
     }
 
-    fn is_good(keys: &Keys, token: &str) -> bool {
+    fn is_good(keys: &TokenKeys, token: &str) -> bool {
         [TokenType::Access, TokenType::Refresh].into_iter().any(|kind| keys.verify(token, kind).is_ok())
     }
 

@@ -1,82 +1,83 @@
-//! Who is a member, an admin, or gone, without asking Postgres at every request.
+//! Cache of roles and resignations, so that a request does not have to ask Postgres for them.
 //!
-//! A server keeps the standing of the users it has met in memory. Whoever changes one (this server, another, psql) fires a
-//! trigger that notifies the channel `user_changed`; this server, which must not answer its own client's next request
-//! from an old entry, forgets it at once as well ([`Standings::forget`]). Two things keep the memory honest:
+//! Every change fires a trigger that notifies the channel `user_changed`, whoever made it: this server, another one, or psql. The
+//! server that makes a change also invalidates its own entry at once, because the next request of the same client must not see the
+//! old one. Two rules keep the cache correct:
 //!
-//! - it is used only while the channel is known to be alive: from the moment the channel is lost until it is restored,
-//!   and always before it first stands, every request asks Postgres;
-//! - a row that was read before a change and arrives after it is not kept: reading notes the generation before, and every
-//!   change begins a new one.
+//! - It is used only while the channel is connected. Before that, and from the moment the connection is lost, every request asks
+//!   Postgres.
+//! - A row that was read before a change and arrives after it is not cached: a read remembers the generation of the cache, and every
+//!   change starts a new one.
 
 use std::{
     collections::HashMap,
-    sync::{PoisonError, RwLock},
+    sync::{PoisonError, RwLock, RwLockWriteGuard},
     time::Duration,
 };
 
 use sqlx::{PgPool, postgres::PgListener};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::users::{self, Standing};
-use crate::error::ApiError;
+use super::users::{self, UserStatus};
+use crate::error::{ApiError, chain};
 
-/// How long the channel may be silent before it has to prove that it is alive.
-const HEARTBEAT: Duration = Duration::from_secs(5);
-
-/// The standings that this server knows.
-#[derive(Default)]
-pub struct Standings(RwLock<Known>);
+/// Time without a notification after which the channel is pinged.
+const PING_AFTER: Duration = Duration::from_secs(5);
+const PING_TIMEOUT: Duration = Duration::from_secs(2);
+const RECONNECT_AFTER: Duration = Duration::from_secs(1);
 
 #[derive(Default)]
-struct Known {
-    /// None while the channel is down. Entries are a few bytes for each user met, so that the table of users is bound enough.
-    by_user: Option<HashMap<i64, Standing>>,
+pub struct UserStatusCache(RwLock<Entries>);
+
+#[derive(Default)]
+struct Entries {
+    /// None while the channel is disconnected. An entry takes a few bytes, so the number of users is limit enough.
+    by_user: Option<HashMap<i64, UserStatus>>,
     generation: u64,
 }
 
-impl Standings {
-    /// The standing of `user_id`, from memory or from Postgres; none when there is no such user.
+impl UserStatusCache {
+    /// Status of `user_id`, from the cache or from Postgres. None when there is no such user.
     ///
     /// # Errors
     /// Postgres out of reach.
-    pub async fn of(&self, db: &PgPool, user_id: i64) -> Result<Option<Standing>, ApiError> {
-        let before = {
-            let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
-            if let Some(standing) = known.by_user.as_ref().and_then(|by_user| by_user.get(&user_id)) {
-                return Ok(Some(*standing));
+    pub async fn get(&self, db: &PgPool, user_id: i64) -> Result<Option<UserStatus>, ApiError> {
+        let generation = {
+            let entries = self.0.read().unwrap_or_else(PoisonError::into_inner);
+            if let Some(status) = entries.by_user.as_ref().and_then(|by_user| by_user.get(&user_id)) {
+                return Ok(Some(*status));
             }
-            known.generation
+            entries.generation
         };
-        let standing = users::standing(db, user_id).await?;
-        if let Some(standing) = standing {
-            let mut known = self.write();
-            if known.generation == before
-                && let Some(by_user) = &mut known.by_user
+        let status = users::status(db, user_id).await?;
+        if let Some(status) = status {
+            let mut entries = self.write();
+            if entries.generation == generation
+                && let Some(by_user) = &mut entries.by_user
             {
-                by_user.insert(user_id, standing);
+                by_user.insert(user_id, status);
             }
         }
-        Ok(standing)
+        Ok(status)
     }
 
-    /// Forgets `user_id`, whose standing has changed.
-    pub fn forget(&self, user_id: i64) {
-        let mut known = self.write();
-        known.generation += 1;
-        if let Some(by_user) = &mut known.by_user {
+    /// Removes the entry of `user_id`, whose status has changed.
+    pub fn invalidate(&self, user_id: i64) {
+        let mut entries = self.write();
+        entries.generation += 1;
+        if let Some(by_user) = &mut entries.by_user {
             by_user.remove(&user_id);
         }
     }
 
-    /// Begins anew with an empty memory, or with none while the channel is down.
-    fn reset(&self, alive: bool) {
-        let mut known = self.write();
-        known.generation += 1;
-        known.by_user = alive.then(HashMap::new);
+    /// Removes all entries.
+    fn reset(&self, is_connected: bool) {
+        let mut entries = self.write();
+        entries.generation += 1;
+        entries.by_user = is_connected.then(HashMap::new);
     }
 
-    fn write(&self) -> std::sync::RwLockWriteGuard<'_, Known> {
+    fn write(&self) -> RwLockWriteGuard<'_, Entries> {
         self.0.write().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -84,34 +85,34 @@ impl Standings {
     pub async fn listen(&self, db: &PgPool) {
         loop {
             if let Err(error) = self.follow(db).await {
-                tracing::warn!(%error, "the channel of user changes is down; asking Postgres at every request");
+                tracing::warn!(error = %chain(&error), "user changes not received, asking Postgres for each request");
             }
             self.reset(false);
-            sleep(Duration::from_secs(1)).await;
+            sleep(RECONNECT_AFTER).await;
         }
     }
 
-    /// Follows the channel until it is lost.
+    /// Follows the channel until the connection is lost.
     async fn follow(&self, db: &PgPool) -> Result<(), sqlx::Error> {
         let mut listener = PgListener::connect_with(db).await?;
         listener.ignore_pool_close_event(true);
         listener.eager_reconnect(false);
         listener.listen("user_changed").await?;
         self.reset(true);
-        let mut heard = Instant::now();
+        let mut pinged_at = Instant::now();
         loop {
-            match timeout(HEARTBEAT.saturating_sub(heard.elapsed()), listener.try_recv()).await {
+            match timeout(PING_AFTER.saturating_sub(pinged_at.elapsed()), listener.try_recv()).await {
                 Ok(Ok(Some(notification))) => {
                     if let Ok(user_id) = notification.payload().parse() {
-                        self.forget(user_id);
+                        self.invalidate(user_id);
                     }
                 }
                 Ok(Ok(None)) => return Ok(()),
                 Ok(Err(error)) => return Err(error),
-                Err(_silence) => {
+                Err(_elapsed) => {
                     let ping = sqlx::query("SELECT 1").execute(&mut listener);
-                    timeout(Duration::from_secs(2), ping).await.map_err(|_| sqlx::Error::PoolTimedOut)??;
-                    heard = Instant::now();
+                    timeout(PING_TIMEOUT, ping).await.map_err(|_| sqlx::Error::PoolTimedOut)??;
+                    pinged_at = Instant::now();
                 }
             }
         }

@@ -7,25 +7,24 @@ use utoipa::ToSchema;
 
 use super::sessions;
 use crate::{
-    audit::log::{Action, Actor},
+    audit::{Action, Actor},
     domain::text::{self, fold, like_pattern, tidy},
     error::{ApiError, Code},
-    http::{Ordering, Page, Sorted, pagination::HasKey},
+    http::pagination::{ListRow, Ordering, Page, Sorted},
 };
 
-/// What somebody may do.
+/// Role of a user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema, sqlx::Type)]
 #[serde(rename_all = "lowercase")]
 #[sqlx(type_name = "member_type", rename_all = "lowercase")]
 pub enum MemberType {
-    /// Registers snacks, reacts, orders.
+    /// Registers snacks, reacts and orders.
     Member,
-    /// Sees orders through and manages users as well.
+    /// Also manages orders and users.
     Admin,
 }
 
 impl MemberType {
-    /// As it is written in JSON and SQL.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -35,24 +34,21 @@ impl MemberType {
     }
 }
 
-/// Somebody who has signed up.
+/// User.
 #[derive(Clone, Debug, Serialize, ToSchema, sqlx::FromRow)]
 #[schema(example = json!({"id": 7, "email": "kim@example.com", "name": "김간식", "member_type": "member",
     "is_deleted": false, "date_joined": "2024-01-04T03:00:00Z", "last_login": null}))]
 pub struct User {
-    /// The number by which others refer to the user.
     pub id: i64,
-    /// The login id.
+    /// Login id.
     pub email: String,
-    /// As others see it.
     pub name: String,
-    /// What the user may do.
     pub member_type: MemberType,
-    /// Whether the user has resigned.
+    /// `true` after resignation.
     pub is_deleted: bool,
-    /// When the user signed up.
+    /// Time of sign-up.
     pub date_joined: DateTime<Utc>,
-    /// When the user last signed in.
+    /// Time of the last sign-in.
     #[schema(required)]
     pub last_login: Option<DateTime<Utc>>,
     #[serde(skip)]
@@ -60,7 +56,7 @@ pub struct User {
     cursor_key: Vec<String>,
 }
 
-impl HasKey for User {
+impl ListRow for User {
     const LIST: &str = "users";
 
     fn cursor_key(&self) -> &[String] {
@@ -68,20 +64,19 @@ impl HasKey for User {
     }
 }
 
-/// The one SELECT list for a [`User`].
+/// SELECT list of a [`User`].
 const USER: &str = "SELECT id, email, name, member_type, is_deleted, date_joined, last_login";
 
-/// How the list of users can be sorted.
 pub const ORDERINGS: &[Ordering] = &[
     Ordering { name: "date_joined", keys: &[("date_joined", "timestamptz"), ("id", "bigint")] },
     Ordering { name: "name", keys: &[("name_key", "text"), ("id", "bigint")] },
     Ordering { name: "email", keys: &[("email_key", "text")] },
 ];
 
-/// Signs somebody up from where `actor` is.
+/// Signs up a user from the address of `actor`.
 ///
 /// # Errors
-/// `email_taken`, or `email_resigned` when its holder has left; `validation_failed` for what is no email.
+/// `email_taken`; `email_resigned` when its owner has resigned; `validation_failed` for an invalid email.
 pub async fn create(
     db: &PgPool,
     actor: &Actor,
@@ -109,38 +104,32 @@ pub async fn create(
         return Err(code.into());
     };
     let actor = Actor { id: Some(id), address: actor.address.clone() };
-    actor.did(&mut *tx, Action::SignUp, &email).await?;
+    actor.log_success(&mut *tx, Action::SignUp, &email).await?;
     let user = get(&mut *tx, id).await?;
     tx.commit().await?;
     Ok(user)
 }
 
-/// The user numbered `id`.
-///
 /// # Errors
-/// `not_found` when there is none.
+/// `not_found`.
 pub async fn get(db: impl PgExecutor<'_>, id: i64) -> Result<User, ApiError> {
     let mut sql = QueryBuilder::new(USER);
     sql.push(" FROM users WHERE id = ").push_bind(id);
     sql.build_query_as().fetch_optional(db).await?.ok_or_else(|| Code::NotFound.into())
 }
 
-/// Which users to list.
+/// Filter of users.
 #[derive(Debug, Default)]
 pub struct Filter<'a> {
-    /// A part of the name, or of the email with its domain in either form.
+    /// Part of the name, or of the email with its domain in either form.
     pub search: Option<&'a str>,
-    /// Only members, or only admins.
     pub member_type: Option<MemberType>,
-    /// Only those who resigned, or only those who did not.
     pub is_deleted: Option<bool>,
 }
 
-/// One page of users.
-///
 /// # Errors
 /// Postgres out of reach.
-pub async fn list(db: &PgPool, filter: &Filter<'_>, sorted: &Sorted<User>) -> Result<Page<User>, ApiError> {
+pub async fn list(db: &PgPool, filter: &Filter<'_>, sorted: &Sorted) -> Result<Page<User>, ApiError> {
     let mut sql = QueryBuilder::<Postgres>::new(USER);
     sorted.push_key(&mut sql);
     sql.push(" FROM users WHERE true");
@@ -164,40 +153,36 @@ pub async fn list(db: &PgPool, filter: &Filter<'_>, sorted: &Sorted<User>) -> Re
     Ok(sorted.page(sql.build_query_as().fetch_all(db).await?))
 }
 
-/// Gives the user another name.
-///
 /// # Errors
-/// `not_found` when there is no such user.
+/// `not_found`.
 pub async fn rename(db: &PgPool, id: i64, name: &str) -> Result<User, ApiError> {
     let name = tidy(name);
     sqlx::query!("UPDATE users SET name = $2, name_key = $3 WHERE id = $1", id, name, fold(&name)).execute(db).await?;
     get(db, id).await
 }
 
-/// What somebody may do at this moment.
+/// Role and resignation of a user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Standing {
-    /// Member or admin.
+pub struct UserStatus {
     pub member_type: MemberType,
-    /// Whether they have resigned.
     pub is_deleted: bool,
 }
 
-/// The standing of a user; none when there is no such user.
+/// Current status of a user. None when there is no such user.
 ///
 /// # Errors
 /// Postgres out of reach.
-pub async fn standing(db: &PgPool, id: i64) -> Result<Option<Standing>, ApiError> {
-    let standing = sqlx::query_as!(
-        Standing,
+pub async fn status(db: &PgPool, id: i64) -> Result<Option<UserStatus>, ApiError> {
+    let status = sqlx::query_as!(
+        UserStatus,
         r#"SELECT member_type AS "member_type: MemberType", is_deleted FROM users WHERE id = $1"#,
         id
     );
-    Ok(standing.fetch_optional(db).await?)
+    Ok(status.fetch_optional(db).await?)
 }
 
-/// Locks the active admins and returns their ids. Whoever is about to remove one holds these locks, in the order of the ids,
-/// until the deed is committed: of two admins who resign at once the second counts after the first has gone.
+/// Locks the active admins and returns their ids. A transaction that removes an admin holds these locks, taken in the order of
+/// ids, until its commit: of two admins who resign at once, the second counts after the first has resigned.
 async fn lock_admins(tx: &mut PgConnection) -> Result<Vec<i64>, ApiError> {
     let admins = sqlx::query_scalar!(
         "SELECT id FROM users WHERE member_type = 'admin' AND NOT is_deleted ORDER BY id FOR NO KEY UPDATE"
@@ -205,8 +190,6 @@ async fn lock_admins(tx: &mut PgConnection) -> Result<Vec<i64>, ApiError> {
     Ok(admins.fetch_all(tx).await?)
 }
 
-/// Makes the user a member or an admin.
-///
 /// # Errors
 /// `not_found`; `user_resigned`; `last_admin` when no active admin would be left.
 pub async fn change_member_type(
@@ -230,13 +213,13 @@ pub async fn change_member_type(
     sqlx::query!("UPDATE users SET member_type = $2 WHERE id = $1", id, member_type as MemberType)
         .execute(&mut *tx)
         .await?;
-    actor.did(&mut *tx, Action::MemberTypeChange, &format!("{id} {}", member_type.as_str())).await?;
+    actor.log_success(&mut *tx, Action::MemberTypeChange, &format!("{id} {}", member_type.as_str())).await?;
     let user = get(&mut *tx, id).await?;
     tx.commit().await?;
     Ok(user)
 }
 
-/// Marks the user as resigned and ends all their sign-ins.
+/// Marks the user as resigned and ends all their sessions.
 ///
 /// # Errors
 /// `last_admin` for the only active admin.
@@ -246,13 +229,13 @@ pub async fn resign(db: &PgPool, actor: &Actor, id: i64) -> Result<(), ApiError>
         return Err(Code::LastAdmin.into());
     }
     sqlx::query!("UPDATE users SET is_deleted = true WHERE id = $1", id).execute(&mut *tx).await?;
-    sessions::end_sign_ins(&mut *tx, id).await?;
-    actor.did(&mut *tx, Action::Resignation, &id.to_string()).await?;
+    sessions::end_all(&mut *tx, id).await?;
+    actor.log_success(&mut *tx, Action::Resignation, &id.to_string()).await?;
     tx.commit().await?;
     Ok(())
 }
 
-/// Makes an admin of whoever has `email`; none when nobody has.
+/// Makes the user with `email` an admin. None when there is no such user.
 ///
 /// # Errors
 /// `user_resigned`.

@@ -1,29 +1,35 @@
-//! Comparison forms of stored rows, brought to the present rules of [`crate::domain::text`] when a server starts. Migrations cannot do it,
-//! because the server and not SQL computes these forms.
+//! Update of the comparison forms of stored rows to the current rules of [`crate::domain::text`]. It runs when a server starts, because
+//! the server computes these forms and a migration cannot.
 //!
-//! A row whose new form another row has already keeps the form it has, and its id is logged. The older row is asked first.
+//! A row whose new form belongs to another row keeps its old form, and its id is logged. Older rows come first.
 
 use sqlx::{Connection, PgConnection, PgPool, postgres::PgQueryResult};
 
-use crate::domain::text;
+use super::locks::{Lock, wait_for_session_lock};
+use crate::{
+    domain::text,
+    error::{StartError, chain},
+};
 
-/// The version of the rules. To be raised when [`text::fold`] or [`text::email_key`] change: every row is gone through again then.
+/// Version of the rules. Must be raised when [`text::fold`] or [`text::email_key`] change, so that all rows are updated again.
 const FORM: i32 = 2;
-/// Number of rows that are read at once.
+/// Number of rows that one statement reads.
 const BATCH: i64 = 1000;
-/// The advisory lock that only this takes ("keyforms").
-const LOCK: i64 = 0x6b65_7966_6f72_6d73;
 
-/// Brings every row's comparison forms up to date. Where several servers start at once, one does it and the others wait. One that
-/// ends half-way is followed by the next.
+/// Updates all rows. When several servers start at once, one does it and the others wait. If it stops half-way, the next continues.
 ///
 /// # Errors
 /// Postgres out of reach.
-pub async fn run(db: &PgPool) -> Result<(), sqlx::Error> {
-    // On a connection of its own, with which the lock ends too.
+pub async fn update(db: &PgPool) -> Result<(), StartError> {
+    let failed = |error| StartError::failed(format_args!("comparison forms could not be updated: {}", chain(&error)));
+    update_tables(db).await.map_err(failed)
+}
+
+async fn update_tables(db: &PgPool) -> Result<(), sqlx::Error> {
+    // On a connection of its own. The lock ends with it.
     let mut connection = db.acquire().await?.detach();
     sqlx::raw_sql("SET statement_timeout = '10min'; SET lock_timeout = '10min'").execute(&mut connection).await?;
-    sqlx::query!("SELECT pg_advisory_lock($1)", LOCK).fetch_one(&mut connection).await?;
+    wait_for_session_lock(&mut connection, Lock::ComparisonKeys).await?;
     while let Some(last) = last_id(&mut connection, "users").await? {
         let done = update_users(&mut connection, last).await?;
         if !save(&mut connection, "users", done).await? {
@@ -39,7 +45,7 @@ pub async fn run(db: &PgPool) -> Result<(), sqlx::Error> {
     connection.close().await
 }
 
-/// Up to which id the rows of `table` have been gone through; none when a later release has other rules.
+/// Id up to which the rows of `table` are updated. None when a later release has newer rules.
 async fn last_id(db: &mut PgConnection, table: &str) -> Result<Option<i64>, sqlx::Error> {
     let progress = sqlx::query!("SELECT form, last_id FROM comparison_forms WHERE table_name = $1", table);
     Ok(match progress.fetch_optional(db).await? {
@@ -49,7 +55,7 @@ async fn last_id(db: &mut PgConnection, table: &str) -> Result<Option<i64>, sqlx
     })
 }
 
-/// Notes that the rows of `table` up to `done` have been gone through. Returns whether there were any.
+/// Stores that the rows of `table` up to `done` are updated. Returns `false` if there were none.
 async fn save(db: &mut PgConnection, table: &str, done: Option<i64>) -> Result<bool, sqlx::Error> {
     let Some(done) = done else {
         return Ok(false);
@@ -66,7 +72,7 @@ async fn save(db: &mut PgConnection, table: &str, done: Option<i64>) -> Result<b
     Ok(true)
 }
 
-/// Goes through the next users after `last` and returns the last of them.
+/// Updates the next users after `last` and returns the id of the last one.
 async fn update_users(db: &mut PgConnection, last: i64) -> Result<Option<i64>, sqlx::Error> {
     let users = sqlx::query!(
         "SELECT id, email, email_key, name, name_key FROM users WHERE id > $1 ORDER BY id LIMIT $2",
@@ -77,7 +83,7 @@ async fn update_users(db: &mut PgConnection, last: i64) -> Result<Option<i64>, s
     for user in &users {
         let name_key = text::fold(&user.name);
         if name_key != user.name_key {
-            // Unless it was renamed meanwhile.
+            // Unless the user was renamed in the meantime.
             sqlx::query!("UPDATE users SET name_key = $3 WHERE id = $1 AND name = $2", user.id, user.name, name_key)
                 .execute(&mut *db)
                 .await?;
@@ -102,7 +108,7 @@ async fn update_users(db: &mut PgConnection, last: i64) -> Result<Option<i64>, s
     Ok(users.last().map(|user| user.id))
 }
 
-/// Goes through the next snacks after `last` and returns the last of them.
+/// Updates the next snacks after `last` and returns the id of the last one.
 async fn update_snacks(db: &mut PgConnection, last: i64) -> Result<Option<i64>, sqlx::Error> {
     let snacks =
         sqlx::query!("SELECT id, uid, name, name_key FROM snacks WHERE id > $1 ORDER BY id LIMIT $2", last, BATCH);
@@ -113,7 +119,7 @@ async fn update_snacks(db: &mut PgConnection, last: i64) -> Result<Option<i64>, 
             continue;
         }
         if name_key.is_empty() {
-            // The generated column `short_parts` has nothing to be made of.
+            // The generated column `short_parts` needs a name.
             tracing::warn!(snack_id = snack.id, uid = %snack.uid, "a snack has a blank name");
             continue;
         }

@@ -2,4 +2,8 @@
 
 pub mod batcher;
 pub mod comparison_keys;
+pub mod connect;
+pub mod errors;
+pub mod interval;
+pub mod locks;
 pub mod watchdog;

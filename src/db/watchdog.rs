@@ -1,6 +1,10 @@
-//! A watchdog for Postgres. A connection that has gone silent (a cable, a firewall, a stopped process) fails no query; it only
-//! never answers. A request that has waited for a while has the watchdog probe Postgres. Where Postgres does not answer the
-//! client is told so within three seconds, while a query that is merely slow goes on.
+//! A watchdog that tells a Postgres that is slow from one that does not answer.
+//!
+//! A connection that has gone silent (a cable, a firewall, a stopped process) fails no query: the query waits for ever. While
+//! a request waits, the watchdog probes Postgres on a connection of its own. If Postgres does not answer, the request fails
+//! with a 503 within three seconds; a query that is merely slow goes on.
+//!
+//! Price: a timer for each request, and one connection to Postgres.
 
 use std::{
     future::pending,
@@ -14,68 +18,75 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-/// Time that a request waits before it has Postgres probed, and again before the next probe. A probe that succeeded just before
-/// Postgres fell silent costs a second wait: twice this and once [`PROBE_TIMEOUT`] stay below three seconds.
+use crate::error::ApiError;
+
+/// Wait of a request before Postgres is probed, and before the next probe. A probe that succeeded just before Postgres went
+/// silent costs a second wait: twice this and once [`PROBE_TIMEOUT`] stay below three seconds.
 const PROBE_AFTER: Duration = Duration::from_millis(600);
-/// Time that Postgres has to answer a probe.
+/// Time limit of a probe.
 const PROBE_TIMEOUT: Duration = Duration::from_millis(1200);
-/// Time that the watchdog's own connection has to answer before a new one is tried beside it: it may be broken by itself.
+/// Time that the watchdog's own connection has to answer before a new one is opened beside it. Its own may be broken.
 const RECONNECT_AFTER: Duration = Duration::from_millis(300);
-/// Time that anything may take: longer than any statement does (`statement_timeout`).
-const LONGEST: Duration = Duration::from_secs(65);
-/// Time for which the result of a probe serves all who ask.
+/// Time limit of all guarded work. Longer than `statement_timeout`.
+const MAX_DURATION: Duration = Duration::from_secs(65);
+/// Time for which the result of a probe is used by everybody who waits.
 const PROBE_TTL: Duration = Duration::from_millis(500);
 
-/// Time for which connections are checked when they return to the pool, after one of them may have become unusable.
+/// Time for which connections are checked on their return to the pool, after one of them may have become unusable.
 const RECHECK_WINDOW: Duration = Duration::from_mins(1);
 
-/// The last instant at which a connection may have become unusable, in this process.
+/// Last time that a connection may have become unusable. Shared by all pools of the process.
 static SUSPECTED_AT: SyncMutex<Option<Instant>> = SyncMutex::new(None);
 
-/// Has the connections that return to the pool checked for a while: one may be inside a transaction of which nobody knows, or
-/// read-only while the database no longer is.
+/// Has connections checked on their return to the pool for [`RECHECK_WINDOW`]. One may be inside a transaction that was
+/// abandoned, or read-only although the database no longer is.
 pub fn suspect_connections() {
     *SUSPECTED_AT.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
 }
 
-/// Tells whether connections that return to the pool are to be checked.
+/// Tells whether connections are to be checked on their return to the pool.
 #[must_use]
 pub fn are_connections_suspect() -> bool {
     let last = SUSPECTED_AT.lock().unwrap_or_else(PoisonError::into_inner);
     last.is_some_and(|last| last.elapsed() < RECHECK_WINDOW)
 }
 
-/// Probes Postgres, once for all who ask at the same time.
-pub struct Pulse {
+/// Cause of an error: guarded work was given up.
+#[derive(Debug, thiserror::Error)]
+#[error("Postgres did not answer a probe")]
+struct NoAnswer;
+
+/// Probes Postgres for all requests that wait.
+pub struct DbWatchdog {
     options: PgConnectOptions,
     state: Mutex<ProbeState>,
 }
 
 #[derive(Default)]
 struct ProbeState {
-    /// The watchdog's own connection: where others use up all that Postgres or a pooler has to give, a new one would have to
-    /// wait, and slow would look like dead.
+    /// The watchdog's own connection. When Postgres or a pooler has no connection left, a new one would have to wait, and a
+    /// slow Postgres would look like a dead one.
     connection: Option<PgConnection>,
     probed_at: Option<Instant>,
     failed_at: Option<Instant>,
 }
 
-impl Pulse {
-    /// A watchdog for the Postgres at `options`, not yet connected.
+impl DbWatchdog {
+    /// Does not connect yet.
     #[must_use]
     pub fn new(options: PgConnectOptions) -> Self {
         Self { options: options.application_name("snack-server watchdog"), state: Mutex::default() }
     }
 
-    /// Opens the watchdog's own connection, so that it is there when it is needed.
+    /// Opens the watchdog's own connection.
     pub async fn connect(&self) {
         let mut state = self.state.lock().await;
         let answers = Box::pin(probe(&self.options, &mut state.connection)).await;
         state.probed_at = answers.then(Instant::now);
     }
 
-    /// Whether Postgres answers, and has done so since `since`: a connection that was used while it did not may stay silent
-    /// for ever, however well Postgres does now.
+    /// Tells whether Postgres answers and has done so since `since`. A connection that was used while it did not may stay
+    /// silent for ever.
     async fn is_alive(&self, since: Instant) -> bool {
         let mut state = self.state.lock().await;
         if state.probed_at.is_none_or(|at| at.elapsed() >= PROBE_TTL) {
@@ -89,49 +100,52 @@ impl Pulse {
         state.failed_at.is_none_or(|at| at < since)
     }
 
-    /// Awaits `work`, unless it waits for a Postgres that does not answer: then it is dropped, and with it its connection,
-    /// which may never answer again. What it has not committed is undone.
-    pub async fn guard<T>(&self, work: impl Future<Output = T>) -> Option<T> {
-        let began = Instant::now();
+    /// Awaits `work`, and drops it when Postgres does not answer a probe. Its connection is dropped too, because it may never
+    /// answer again; what the work has not committed is rolled back.
+    ///
+    /// # Errors
+    /// Those of `work`; `unavailable` when it was dropped.
+    pub async fn guard<T>(&self, work: impl Future<Output = Result<T, ApiError>>) -> Result<T, ApiError> {
+        let started = Instant::now();
         let mut work = std::pin::pin!(work);
         loop {
             tokio::select! {
-                done = &mut work => return Some(done),
+                done = &mut work => return done,
                 () = sleep(PROBE_AFTER) => {}
             }
             tokio::select! {
-                done = &mut work => return Some(done),
-                is_alive = self.is_alive(began) => if !is_alive || began.elapsed() > LONGEST {
+                done = &mut work => return done,
+                is_alive = self.is_alive(started) => if !is_alive || started.elapsed() > MAX_DURATION {
                     // Before the work is dropped, and its connection checked.
                     suspect_connections();
-                    return None;
+                    return Err(ApiError::unavailable(NoAnswer));
                 },
             }
         }
     }
 }
 
-/// Tells whether Postgres answers within [`PROBE_TIMEOUT`], on `connection` or on a new one, which then takes its place.
+/// Tells whether Postgres answers within [`PROBE_TIMEOUT`], on `connection` or on a new one, which then replaces it.
 async fn probe(options: &PgConnectOptions, connection: &mut Option<PgConnection>) -> bool {
-    let standing = connection.take();
-    let had_standing = standing.is_some();
+    let existing = connection.take();
+    let is_connected = existing.is_some();
     let ping = async {
-        if let Some(mut standing) = standing
-            && standing.ping().await.is_ok()
+        if let Some(mut existing) = existing
+            && existing.ping().await.is_ok()
         {
-            return standing;
+            return existing;
         }
         pending().await
     };
     let reconnect = async {
-        if had_standing {
+        if is_connected {
             sleep(RECONNECT_AFTER).await;
         }
         PgConnection::connect_with(options).await
     };
     let probed = timeout(PROBE_TIMEOUT, async {
         tokio::select! {
-            standing = ping => Ok(standing),
+            existing = ping => Ok(existing),
             reconnected = reconnect => reconnected,
         }
     });
@@ -140,8 +154,8 @@ async fn probe(options: &PgConnectOptions, connection: &mut Option<PgConnection>
             *connection = Some(answering);
             true
         }
-        // A Postgres that has no connection to give answers all the same.
-        Ok(Err(sqlx::Error::Database(refusal))) => refusal.code().is_some_and(|code| code == "53300"),
+        // Too many connections: that is an answer too.
+        Ok(Err(sqlx::Error::Database(error))) => error.code().is_some_and(|code| code == "53300"),
         _ => false,
     }
 }

@@ -1,4 +1,4 @@
-//! Writing the demo data: one transaction, one statement for each kind of row.
+//! The demo data is written in one transaction, with one statement for each kind of row.
 
 use std::collections::HashMap;
 
@@ -9,39 +9,67 @@ use sqlx::{PgConnection, PgPool};
 use tokio::task::spawn_blocking;
 use uuid::Uuid;
 
-use super::catalogue::{DISCONTINUED, SNACKS};
+use super::catalogue::{DISCONTINUED, DemoSnack, SNACKS};
+use super::orders::Order;
 use super::people::{ADMIN_EMAIL, ADMINS, PASSWORD, PEOPLE, RESIGNED};
-use super::picture;
-use super::plan::{Order, Plan};
-use super::{DemoError, Outcome};
+use super::plan::Plan;
 use crate::auth::password::hash_blocking;
 use crate::domain::text::{email_key, fold};
 use crate::error::ApiError;
 use crate::snack::image::{Stored, prepare, remove, store};
-use crate::snack::storage::Media;
+use crate::snack::storage::Storage;
 
 /// The advisory lock that only this command takes ("demodata").
 const LOCK: i64 = 0x64_65_6d_6f_64_61_74_61;
 
-/// Fills the database with the demo data of the year that ends at `now`, unless it is there already. With `force` also
-/// when there are users of somebody else's; snacks that are there under the same name are then left alone.
+/// The result of [`load`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// The rows and pictures were written.
+    Loaded,
+    /// Nothing was changed.
+    AlreadyThere,
+}
+
+/// The reason why the demo data was not loaded. No rows were written.
+#[derive(Debug, thiserror::Error)]
+pub enum DemoError {
+    /// Users who are not part of the demo data, by number.
+    #[error("the database has users of its own ({0} of them); demo data goes into an empty one")]
+    OtherUsers(i64),
+    /// An error of Postgres.
+    #[error("the demo data could not be written")]
+    Sql(#[from] sqlx::Error),
+    /// A picture could not be stored, or the password could not be hashed.
+    #[error("the demo data could not be prepared")]
+    Api(#[from] ApiError),
+}
+
+/// Fills the database with the demo data of the year that ends at `now`, unless it is there already. With `force` it does so
+/// also when the database has other users; existing snacks with the same names are then left alone.
 ///
 /// Pictures are stored first and rows written in one transaction, so that a run that is killed leaves no rows.
 ///
 /// # Errors
-/// [`DemoError::OtherUsers`] for a database that others use, and whatever Postgres or the store of pictures has to say.
-pub async fn load(db: &PgPool, media: &Media, zone: Tz, now: DateTime<Utc>, force: bool) -> Result<Outcome, DemoError> {
+/// [`DemoError::OtherUsers`] for a database that others use; otherwise an error of Postgres or of the store of pictures.
+pub async fn load(
+    db: &PgPool,
+    storage: &Storage,
+    zone: Tz,
+    now: DateTime<Utc>,
+    force: bool,
+) -> Result<Outcome, DemoError> {
     if is_loaded(&mut *db.acquire().await?, force).await? {
         return Ok(Outcome::AlreadyThere);
     }
-    // Before the transaction: drawing takes seconds, and a transaction that long would be taken for a hanging one.
+    // Before the transaction: pictures take seconds, and the server takes a transaction of that length for a stuck one.
     let hash = spawn_blocking(|| hash_blocking(PASSWORD)).await.map_err(ApiError::internal)??;
-    let pictures = store_pictures(media).await?;
+    let pictures = store_pictures(storage).await?;
     let outcome = write(db, &pictures, &hash, zone, now, force).await;
-    // Another run was faster. After an error they stay: it may have come after the commit, and a file too many does no harm.
+    // Another run was faster. After an error the files stay, because the commit may have succeeded.
     if matches!(outcome, Ok(Outcome::AlreadyThere)) {
         for picture in &pictures {
-            remove(media, picture).await;
+            remove(storage, picture).await;
         }
     }
     outcome
@@ -67,13 +95,13 @@ async fn write(
     insert_reactions(&mut tx, &plan, &users, &snacks).await?;
     let orders = insert_orders(&mut tx, &plan, &users).await?;
     insert_history(&mut tx, &plan, &users, &orders).await?;
-    move_orders(&mut tx, &plan, &orders).await?;
+    apply_transitions(&mut tx, &plan, &orders).await?;
     insert_purchases(&mut tx, &plan, &snacks, &orders).await?;
     tx.commit().await?;
     Ok(Outcome::Loaded)
 }
 
-/// Whether the demo data is there; an error when somebody else's is and `force` is off.
+/// True when the demo data is there. An error when the database has other users and `force` is off.
 async fn is_loaded(db: &mut PgConnection, force: bool) -> Result<bool, DemoError> {
     if sqlx::query_scalar!(
         r#"SELECT EXISTS (SELECT FROM users WHERE email_key = $1) AS "there!""#,
@@ -91,31 +119,26 @@ async fn is_loaded(db: &mut PgConnection, force: bool) -> Result<bool, DemoError
     if others > 0 && !force { Err(DemoError::OtherUsers(others)) } else { Ok(false) }
 }
 
-/// The names of snacks that are there already, in their comparison form.
+/// The names of existing snacks, in their comparison form.
 async fn taken_names(db: &mut PgConnection) -> Result<Vec<String>, DemoError> {
     let names: Vec<String> = SNACKS.iter().map(|snack| fold(snack.name)).collect();
     Ok(sqlx::query_scalar!("SELECT name_key FROM snacks WHERE name_key = ANY ($1)", &names).fetch_all(db).await?)
 }
 
-/// Draws and stores all pictures.
-async fn store_pictures(media: &Media) -> Result<Vec<Stored>, DemoError> {
+async fn store_pictures(storage: &Storage) -> Result<Vec<Stored>, DemoError> {
     let mut pictures = Vec::with_capacity(SNACKS.len());
     for snack in &SNACKS {
-        let work = || {
-            let drawn = picture::draw(snack.picture, snack.name)?;
-            Ok::<_, DemoError>(prepare(&drawn).map_err(ApiError::from)?)
-        };
-        let prepared = spawn_blocking(work).await.map_err(ApiError::internal)??;
-        pictures.push(store(media, prepared).await?);
+        let prepared = spawn_blocking(|| prepare(snack.picture)).await.map_err(ApiError::internal)?;
+        pictures.push(store(storage, prepared.map_err(ApiError::from)?).await?);
     }
     Ok(pictures)
 }
 
-/// Adds the people and answers their ids, in the order of the table.
+/// Inserts the users and returns their ids, in the order of the table.
 async fn insert_users(db: &mut PgConnection, plan: &Plan, hash: &str) -> Result<Vec<i64>, DemoError> {
     let keys: Vec<String> = PEOPLE.iter().map(|(_, email)| email_key(email)).collect();
     let types: Vec<String> =
-        (0..).take(PEOPLE.len()).map(|person: u32| if person < ADMINS { "admin" } else { "member" }.into()).collect();
+        (0..PEOPLE.len()).map(|person| if person < ADMINS { "admin" } else { "member" }.into()).collect();
     sqlx::query!(
         "INSERT INTO users (email, email_key, name, name_key, password_hash, member_type, is_deleted, date_joined, last_login)
          SELECT email, email_key, name, name_key, $5, member_type::member_type, email = $9, date_joined, last_login
@@ -144,16 +167,15 @@ async fn insert_users(db: &mut PgConnection, plan: &Plan, hash: &str) -> Result<
     .await?)
 }
 
-/// Adds the snacks whose names are free and answers their ids by their places in the table.
+/// Inserts the snacks whose names are free and returns their ids by their indexes in the table.
 async fn insert_snacks(
     db: &mut PgConnection,
     plan: &Plan,
     users: &[i64],
     pictures: &[Stored],
 ) -> Result<HashMap<usize, i64>, DemoError> {
-    let texts = |of: fn(&super::catalogue::DemoSnack) -> &str| -> Vec<String> {
-        SNACKS.iter().map(|snack| of(snack).to_owned()).collect()
-    };
+    let texts =
+        |field: fn(&DemoSnack) -> &str| -> Vec<String> { SNACKS.iter().map(|snack| field(snack).to_owned()).collect() };
     let keys: Vec<String> = SNACKS.iter().map(|snack| fold(snack.name)).collect();
     let prices: Vec<Decimal> = SNACKS.iter().map(|snack| snack.price.parse().unwrap_or_default()).collect();
     let images: Vec<String> = pictures.iter().map(|picture| picture.image.clone()).collect();
@@ -194,11 +216,11 @@ async fn insert_reactions(
     users: &[i64],
     snacks: &HashMap<usize, i64>,
 ) -> Result<(), DemoError> {
-    let (mut to, mut by, mut types, mut at) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let (mut snack_ids, mut user_ids, mut types, mut at) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for reaction in &plan.reactions {
         if let Some(&snack) = snacks.get(&reaction.snack) {
-            to.push(snack);
-            by.push(users[reaction.user]);
+            snack_ids.push(snack);
+            user_ids.push(users[reaction.user]);
             types.push(if reaction.likes { "like" } else { "hate" }.to_owned());
             at.push(reaction.at);
         }
@@ -208,8 +230,8 @@ async fn insert_reactions(
          SELECT snack_id, user_id, type::reaction_type, at
          FROM UNNEST($1::bigint[], $2::bigint[], $3::text[], $4::timestamptz[]) AS rows (snack_id, user_id, type, at)
          ORDER BY at, snack_id, user_id",
-        &to,
-        &by,
+        &snack_ids,
+        &user_ids,
         &types,
         &at,
     )
@@ -218,7 +240,7 @@ async fn insert_reactions(
     Ok(())
 }
 
-/// Adds the orders as they were created and answers their ids, the oldest first.
+/// Inserts the orders as `created` and returns their ids, the oldest first.
 async fn insert_orders(db: &mut PgConnection, plan: &Plan, users: &[i64]) -> Result<Vec<i64>, DemoError> {
     let uids: Vec<Uuid> = plan.orders.iter().map(|_| Uuid::new_v4()).collect();
     let owners: Vec<i64> = plan.orders.iter().map(|order| users[order.owner]).collect();
@@ -239,13 +261,13 @@ async fn insert_orders(db: &mut PgConnection, plan: &Plan, users: &[i64]) -> Res
     Ok(uids.iter().filter_map(|uid| ids.get(uid).copied()).collect())
 }
 
-/// Adds the history of all orders, in the order in which it happened.
+/// Inserts the history of all orders, the oldest entry first.
 async fn insert_history(db: &mut PgConnection, plan: &Plan, users: &[i64], orders: &[i64]) -> Result<(), DemoError> {
     let mut rows = Vec::new();
     for (&id, order) in orders.iter().zip(&plan.orders) {
         rows.push((order.at, id, None, "created".to_owned(), users[order.owner], None));
         let mut from = "created";
-        for step in &order.steps {
+        for step in &order.transitions {
             rows.push((step.at, id, Some(from.to_owned()), step.to.to_owned(), users[step.actor], step.arrival));
             from = step.to;
         }
@@ -269,12 +291,14 @@ async fn insert_history(db: &mut PgConnection, plan: &Plan, users: &[i64], order
     Ok(())
 }
 
-/// Moves the orders on, all first steps together, then all second ones: the database refuses to skip one.
-async fn move_orders(db: &mut PgConnection, plan: &Plan, orders: &[i64]) -> Result<(), DemoError> {
-    let longest = plan.orders.iter().map(|order| order.steps.len()).max().unwrap_or(0);
+/// Applies all first transitions together, then all second ones, because the database refuses to skip a status.
+async fn apply_transitions(db: &mut PgConnection, plan: &Plan, orders: &[i64]) -> Result<(), DemoError> {
+    let longest = plan.orders.iter().map(|order| order.transitions.len()).max().unwrap_or(0);
     for nth in 0..longest {
         let (mut ids, mut to, mut arrivals, mut at) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        for (&id, step) in orders.iter().zip(&plan.orders).filter_map(|(id, order)| Some((id, order.steps.get(nth)?))) {
+        for (&id, step) in
+            orders.iter().zip(&plan.orders).filter_map(|(id, order)| Some((id, order.transitions.get(nth)?)))
+        {
             ids.push(id);
             to.push(step.to.to_owned());
             arrivals.push(step.arrival);
@@ -296,19 +320,19 @@ async fn move_orders(db: &mut PgConnection, plan: &Plan, orders: &[i64]) -> Resu
     Ok(())
 }
 
-/// Adds what was in the orders, last of all: only now is known which of them still hold their snacks back.
+/// Inserts the lines of the orders. This is the last step, because a line copies whether its order blocks the snack.
 async fn insert_purchases(
     db: &mut PgConnection,
     plan: &Plan,
     snacks: &HashMap<usize, i64>,
     orders: &[i64],
 ) -> Result<(), DemoError> {
-    let (mut of, mut what, mut places, mut quantities) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let (mut order_ids, mut snack_ids, mut places, mut quantities) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for (&id, Order { lines, .. }) in orders.iter().zip(&plan.orders) {
         for (place, (snack, quantity)) in (0_i32..).zip(lines) {
             if let Some(&snack) = snacks.get(snack) {
-                of.push(id);
-                what.push(snack);
+                order_ids.push(id);
+                snack_ids.push(snack);
                 places.push(place);
                 quantities.push(*quantity);
             }
@@ -321,8 +345,8 @@ async fn insert_purchases(
          JOIN orders ON orders.id = order_id
          JOIN snacks ON snacks.id = snack_id
          ORDER BY order_id, snack_id",
-        &of,
-        &what,
+        &order_ids,
+        &snack_ids,
         &places,
         &quantities,
     )

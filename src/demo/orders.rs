@@ -1,92 +1,122 @@
-//! The orders of the plan: who ordered what, how far it got, and when.
+//! The orders of the demo data, from creation to their latest status.
 
 use chrono::{DateTime, Days, Duration, NaiveDate, Utc};
 
 use super::catalogue::{Appeal, DISCONTINUED, SNACKS};
 use super::people::{ADMINS, RESIGNED};
-use super::plan::{Order, Planner, Step, is_working_day, next_working_day};
+use super::planner::{Planner, is_working_day, next_working_day};
 
-/// How long before now the first order was made.
+/// The age of the oldest order in days.
 const DAYS: u64 = 364;
-/// How likely there is an order on a working day: four in a week.
+/// The chance of an order on a working day: about four in a week.
 const ORDER_PERCENT: u32 = 80;
-/// How far the newest orders have got, counted in transitions, the newest first. All before them are over.
+/// The number of transitions of the newest orders, the newest first. All older orders are completed or canceled.
 const NEWEST: [usize; 8] = [0, 0, 1, 1, 2, 2, 3, 3];
-/// The way of an order that nobody cancels.
+/// The statuses after `created` of an order that is not canceled.
 const FLOW: [&str; 4] = ["approved", "ordered", "shipping", "completed"];
 
+/// A change of an order's status by an admin.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Transition {
+    pub(super) to: &'static str,
+    pub(super) actor: usize,
+    pub(super) at: DateTime<Utc>,
+    /// The estimated arrival time after the transition.
+    pub(super) arrival: Option<DateTime<Utc>>,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Order {
+    pub(super) owner: usize,
+    pub(super) at: DateTime<Utc>,
+    pub(super) transitions: Vec<Transition>,
+    /// Snacks and their quantities.
+    pub(super) lines: Vec<(usize, i32)>,
+}
+
+impl Order {
+    /// The time from which others can order its snacks; `None` while it is open.
+    pub(super) fn blocks_until(&self) -> Option<DateTime<Utc>> {
+        self.transitions.iter().find(|step| matches!(step.to, "shipping" | "canceled")).map(|step| step.at)
+    }
+
+    pub(super) fn was_approved(&self) -> bool {
+        self.transitions.first().is_some_and(|step| step.to == "approved")
+    }
+}
+
 impl Planner {
-    /// The orders without what is in them.
+    /// The orders without their lines.
     pub(super) fn orders(&mut self) -> Vec<Order> {
         let today = self.local_day(self.now);
         let mut orders = Vec::new();
         for day in (today - Days::new(DAYS)).iter_days().take_while(|day| *day <= today) {
-            let (owner, at, busy) = (self.owner(day, today), self.office_hours(day), self.random.chance(ORDER_PERCENT));
-            let steps = self.flow(at);
+            let (owner, at, busy) = (self.owner(day, today), self.office_hours(day), self.chance(ORDER_PERCENT));
+            let transitions = self.flow(at);
             if busy && is_working_day(day) && at < self.now {
-                orders.push(Order { owner, at, steps, lines: Vec::new() });
+                orders.push(Order { owner, at, transitions, lines: Vec::new() });
             }
         }
         let mut newest = NEWEST.into_iter().peekable();
         for order in orders.iter_mut().rev() {
-            let done = order.steps.iter().take_while(|step| step.at < self.now).count();
-            let cancel = self.random.chance(13);
+            let done = order.transitions.iter().take_while(|step| step.at < self.now).count();
+            let cancel = self.chance(13);
             match newest.peek() {
                 Some(&goal) if goal <= done => {
-                    order.steps.truncate(goal);
+                    order.transitions.truncate(goal);
                     newest.next();
                 }
-                // Too young for its turn: it waits to be approved.
-                Some(_) => order.steps.clear(),
+                // Too new for the expected number of transitions: it is not approved yet.
+                Some(_) => order.transitions.clear(),
                 None if cancel && done == FLOW.len() => self.cancel(order),
-                None => order.steps.truncate(done),
+                None => order.transitions.truncate(done),
             }
         }
         orders
     }
 
-    /// Some order more often than others. The resigned member did while still here.
+    /// Some users order more often than others. The resigned member ordered before resigning.
     fn owner(&mut self, day: NaiveDate, today: NaiveDate) -> usize {
-        if self.random.chance(6) && day + Days::new(180) < today {
+        if self.chance(6) && day + Days::new(180) < today {
             return RESIGNED;
         }
-        let (one, other) = (self.person(), self.person());
-        if self.random.chance(60) { one.min(other) } else { one }
+        let (one, other) = (self.active_person(), self.active_person());
+        if self.chance(60) { one.min(other) } else { one }
     }
 
-    /// When the order was approved, ordered, sent and received, if all goes well.
-    fn flow(&mut self, created: DateTime<Utc>) -> Vec<Step> {
+    /// The transitions of an order that is not canceled.
+    fn flow(&mut self, created: DateTime<Utc>) -> Vec<Transition> {
         let mut day = self.local_day(created);
         let mut arrival = None;
-        let mut steps = Vec::with_capacity(FLOW.len());
+        let mut transitions = Vec::with_capacity(FLOW.len());
         for to in FLOW {
-            let pause = if to == "completed" { self.random.between(1, 3) } else { self.random.between(1, 2) };
+            let pause = if to == "completed" { self.rng.u32(1..=3) } else { self.rng.u32(1..=2) };
             for _ in 0..pause {
                 day = next_working_day(day);
             }
             let at = self.office_hours(day);
-            let (wait, late) = (self.random.between(2, 3), self.random.chance(30));
+            let (wait, late) = (self.rng.u32(2..=3), self.chance(30));
             match to {
                 "ordered" => arrival = Some(self.afternoon(day, wait + 1)),
                 "shipping" if late => arrival = Some(self.afternoon(day, wait)),
                 _ => {}
             }
-            steps.push(Step { to, actor: self.random.below(ADMINS) as usize, at, arrival });
+            transitions.push(Transition { to, actor: self.rng.usize(0..ADMINS), at, arrival });
         }
-        steps
+        transitions
     }
 
-    /// Calls an order off, before or after it was approved.
+    /// Cancels an order, before or after its approval.
     fn cancel(&mut self, order: &mut Order) {
-        let kept = usize::from(self.random.chance(40));
-        if let Some(step) = order.steps.get_mut(kept) {
+        let kept = usize::from(self.chance(40));
+        if let Some(step) = order.transitions.get_mut(kept) {
             (step.to, step.arrival) = ("canceled", None);
         }
-        order.steps.truncate(kept + 1);
+        order.transitions.truncate(kept + 1);
     }
 
-    /// Puts snacks into the orders, the oldest order first.
-    pub(super) fn fill(
+    /// Adds lines to the orders, the oldest order first.
+    pub(super) fn add_lines(
         &mut self,
         orders: &mut Vec<Order>,
         registered: &[(usize, DateTime<Utc>)],
@@ -102,10 +132,10 @@ impl Planner {
                 .filter(|&snack| !(order.was_approved() && scores[snack] < 0))
                 .map(|snack| (snack, weight(SNACKS[snack].appeal)))
                 .collect();
-            for _ in 0..self.random.between(1, 6) {
-                let Some(snack) = self.take(&mut choice) else { break };
-                // Small numbers are the most likely.
-                let quantity = self.random.between(1, 20).min(self.random.between(1, 20));
+            for _ in 0..self.rng.u32(1..=6) {
+                let Some(snack) = self.draw(&mut choice) else { break };
+                // The smaller of two draws, because most orders are small.
+                let quantity = self.rng.u32(1..=20).min(self.rng.u32(1..=20));
                 order.lines.push((snack, i32::try_from(quantity).unwrap_or(1)));
                 free_from[snack] = order.blocks_until();
             }
@@ -113,9 +143,13 @@ impl Planner {
         orders.retain(|order| !order.lines.is_empty());
     }
 
-    /// Takes one of the choices, the weightier ones more often.
-    fn take(&mut self, choice: &mut Vec<(usize, u32)>) -> Option<usize> {
-        let mut place = self.random.below(choice.iter().map(|(_, weight)| weight).sum());
+    /// Removes one of the choices, drawn by weight.
+    fn draw(&mut self, choice: &mut Vec<(usize, u32)>) -> Option<usize> {
+        let total = choice.iter().map(|(_, weight)| weight).sum();
+        if total == 0 {
+            return None;
+        }
+        let mut place = self.rng.u32(0..total);
         let found = choice.iter().position(|(_, weight)| {
             let here = place < *weight;
             place = place.saturating_sub(*weight);

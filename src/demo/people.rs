@@ -1,15 +1,15 @@
-//! The demo members, as a table. They all sign in with the same password.
+//! The demo users as a table. They all have the same password.
 
 /// The password of every demo user.
 pub const PASSWORD: &str = "snack-demo-2024!";
-/// The first admin's email. A database that has this user has the demo data.
+/// The email of the first admin. A database with this user already has the demo data.
 pub const ADMIN_EMAIL: &str = "admin@snack.example";
-/// The first member's email.
+/// The email of the first member.
 pub const MEMBER_EMAIL: &str = "member@snack.example";
 
-/// How many of [`PEOPLE`] are admins; they come first.
-pub(super) const ADMINS: u32 = 2;
-/// The member who has resigned, by the place in [`PEOPLE`].
+/// The number of admins, which are the first of [`PEOPLE`].
+pub(super) const ADMINS: usize = 2;
+/// The index of the member who has resigned.
 pub(super) const RESIGNED: usize = 17;
 
 /// Names and emails.

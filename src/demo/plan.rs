@@ -1,17 +1,17 @@
-//! What the demo office did in the year up to now, worked out before anything is written: no I/O, and nothing that
-//! depends on anything but the table of snacks, the time zone and the time it is.
+//! One year of demo data, planned before anything is written: no I/O, and no input but the tables, the time zone and the
+//! time.
 //!
-//! People and snacks are their places in the tables. The rules of the server hold at every moment of that year: a snack
-//! is in one open order at a time, and nothing that more people hate than like is approved.
+//! Users and snacks are indexes into the tables. The plan keeps the server's rules at every moment of the year: a snack is in
+//! one open order at a time, and no order with a snack that has more hates than likes is approved.
 
-use chrono::{DateTime, Datelike, Days, Duration, NaiveDate, NaiveTime, TimeZone, Utc, Weekday};
+use chrono::{DateTime, Duration, Utc};
 use chrono_tz::Tz;
 
 use super::catalogue::{Appeal, SNACKS};
+use super::orders::Order;
 use super::people::{PEOPLE, RESIGNED};
-use super::random::Random;
+use super::planner::Planner;
 
-/// Somebody likes or hates a snack.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Reaction {
     pub(super) snack: usize,
@@ -20,45 +20,13 @@ pub(super) struct Reaction {
     pub(super) at: DateTime<Utc>,
 }
 
-/// An admin moves an order on.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Step {
-    pub(super) to: &'static str,
-    pub(super) actor: usize,
-    pub(super) at: DateTime<Utc>,
-    /// The arrival time as it stands from then on.
-    pub(super) arrival: Option<DateTime<Utc>>,
-}
-
-/// An order from its creation to where it has got.
-#[derive(Debug, Clone)]
-pub(super) struct Order {
-    pub(super) owner: usize,
-    pub(super) at: DateTime<Utc>,
-    pub(super) steps: Vec<Step>,
-    /// Snacks and how many of each.
-    pub(super) lines: Vec<(usize, i32)>,
-}
-
-impl Order {
-    /// Until when its snacks cannot be ordered by others; `None` while there is no end in sight.
-    pub(super) fn blocks_until(&self) -> Option<DateTime<Utc>> {
-        self.steps.iter().find(|step| matches!(step.to, "shipping" | "canceled")).map(|step| step.at)
-    }
-
-    pub(super) fn was_approved(&self) -> bool {
-        self.steps.first().is_some_and(|step| step.to == "approved")
-    }
-}
-
-/// A year at the demo office.
 #[derive(Debug)]
 pub(super) struct Plan {
-    /// When each of the people joined.
+    /// The time at which each user joined.
     pub(super) joined: Vec<DateTime<Utc>>,
-    /// When they last signed in; some never have.
+    /// The last sign-in of each user; some have none.
     pub(super) last_login: Vec<Option<DateTime<Utc>>>,
-    /// Who registered each of the snacks, and when.
+    /// The user who registered each snack, and the time.
     pub(super) registered: Vec<(usize, DateTime<Utc>)>,
     pub(super) reactions: Vec<Reaction>,
     /// The oldest first.
@@ -66,21 +34,21 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    /// The year that ends at `now`, with its days as they are in `zone`. Snacks that are not `usable` are left alone.
+    /// The year that ends at `now`, with the days of `zone`. Snacks that are not `usable` get no reactions and no orders.
     pub(super) fn new(now: DateTime<Utc>, zone: Tz, usable: impl Fn(usize) -> bool) -> Self {
-        let mut planner = Planner { now, zone, random: Random::new(2024) };
+        let mut planner = Planner::new(now, zone);
         let joined = (0..PEOPLE.len()).map(|_| planner.days_ago(380, 420)).collect();
-        let last_login = (0..PEOPLE.len()).map(|person| planner.last_login(person)).collect();
-        let registered: Vec<_> = (0..SNACKS.len()).map(|_| planner.registered()).collect();
-        let mut reactions = planner.reactions(&registered);
+        let last_login = (0..PEOPLE.len()).map(|person| last_login(&mut planner, person)).collect();
+        let registered: Vec<_> = (0..SNACKS.len()).map(|_| registered(&mut planner)).collect();
+        let mut reactions = reactions(&mut planner, &registered);
         let mut orders = planner.orders();
-        planner.fill(&mut orders, &registered, &scores(&reactions), &usable);
+        planner.add_lines(&mut orders, &registered, &scores(&reactions), &usable);
         reactions.retain(|reaction| usable(reaction.snack));
         Self { joined, last_login, registered, reactions, orders }
     }
 }
 
-/// Likes less hates, for each snack.
+/// Likes minus hates of each snack.
 fn scores(reactions: &[Reaction]) -> Vec<i32> {
     let mut scores = vec![0; SNACKS.len()];
     for reaction in reactions {
@@ -89,100 +57,41 @@ fn scores(reactions: &[Reaction]) -> Vec<i32> {
     scores
 }
 
-pub(super) struct Planner {
-    pub(super) now: DateTime<Utc>,
-    zone: Tz,
-    pub(super) random: Random,
+fn last_login(planner: &mut Planner, person: usize) -> Option<DateTime<Utc>> {
+    if person == RESIGNED {
+        return Some(planner.days_ago(170, 175));
+    }
+    planner.chance(90).then(|| planner.days_ago(2, 20))
 }
 
-impl Planner {
-    /// Some working day between so many days ago, during office hours.
-    fn days_ago(&mut self, from: u32, to: u32) -> DateTime<Utc> {
-        let ago = Days::new(self.random.between(from, to).into());
-        let day = self.now.with_timezone(&self.zone).date_naive() - ago;
-        self.office_hours(if is_working_day(day) { day } else { next_working_day(day) })
-    }
+/// Most snacks have been there from the beginning, some are new.
+fn registered(planner: &mut Planner) -> (usize, DateTime<Utc>) {
+    let by = planner.active_person();
+    let at = if planner.chance(85) { planner.days_ago(367, 375) } else { planner.days_ago(40, 200) };
+    (by, at)
+}
 
-    /// A moment between half past nine and six on that day.
-    pub(super) fn office_hours(&mut self, day: NaiveDate) -> DateTime<Utc> {
-        let seconds = self.random.between(9 * 3600 + 1800, 18 * 3600 - 1);
-        let time = NaiveTime::from_num_seconds_from_midnight_opt(seconds, 0).unwrap_or_default();
-        let local = day.and_time(time);
-        self.zone.from_local_datetime(&local).earliest().map_or_else(|| local.and_utc(), |time| time.to_utc())
-    }
-
-    pub(super) fn local_day(&self, at: DateTime<Utc>) -> NaiveDate {
-        at.with_timezone(&self.zone).date_naive()
-    }
-
-    fn last_login(&mut self, person: usize) -> Option<DateTime<Utc>> {
-        if person == RESIGNED {
-            return Some(self.days_ago(170, 175));
-        }
-        self.random.chance(90).then(|| self.days_ago(2, 20))
-    }
-
-    /// Most snacks have been there from the beginning, some are new.
-    fn registered(&mut self) -> (usize, DateTime<Utc>) {
-        let by = self.person();
-        let at = if self.random.chance(85) { self.days_ago(367, 375) } else { self.days_ago(40, 200) };
-        (by, at)
-    }
-
-    /// Anybody who has not resigned.
-    pub(super) fn person(&mut self) -> usize {
-        loop {
-            let person = self.random.below(30) as usize;
-            if person != RESIGNED {
-                return person;
+fn reactions(planner: &mut Planner, registered: &[(usize, DateTime<Utc>)]) -> Vec<Reaction> {
+    let mut reactions = Vec::new();
+    for (snack, (_, since)) in registered.iter().enumerate() {
+        // The percentage of users who react, and of those who like it.
+        let (reacting, liking) = match SNACKS[snack].appeal {
+            Appeal::Loved => (58, 95),
+            Appeal::Liked => (30, 84),
+            Appeal::Disputed => (52, 52),
+            Appeal::Disliked => (44, 22),
+            Appeal::Unrated => (0, 0),
+        };
+        for user in 0..PEOPLE.len() {
+            let (reacts, likes, percent) = (planner.chance(reacting), planner.chance(liking), planner.rng.i32(0..100));
+            let last = if user == RESIGNED { planner.now - Duration::days(180) } else { planner.now };
+            if reacts && last > *since {
+                let at = *since + (last - *since) * percent / 100;
+                reactions.push(Reaction { snack, user, likes, at });
             }
         }
     }
-
-    fn reactions(&mut self, registered: &[(usize, DateTime<Utc>)]) -> Vec<Reaction> {
-        let mut reactions = Vec::new();
-        for (snack, (_, since)) in registered.iter().enumerate() {
-            // How many of a hundred say something, and how many of a hundred of those like it.
-            let (vocal, pleased) = match SNACKS[snack].appeal {
-                Appeal::Loved => (58, 95),
-                Appeal::Liked => (30, 84),
-                Appeal::Disputed => (52, 52),
-                Appeal::Disliked => (44, 22),
-                Appeal::Unrated => (0, 0),
-            };
-            for user in 0..PEOPLE.len() {
-                let (says, likes, percent) =
-                    (self.random.chance(vocal), self.random.chance(pleased), self.random.below(100));
-                let last = if user == RESIGNED { self.now - Duration::days(180) } else { self.now };
-                if says && last > *since {
-                    let at = *since + (last - *since) * i32::try_from(percent).unwrap_or(0) / 100;
-                    reactions.push(Reaction { snack, user, likes, at });
-                }
-            }
-        }
-        reactions
-    }
-
-    /// Two in the afternoon, some working days later.
-    pub(super) fn afternoon(&self, mut day: NaiveDate, later: u32) -> DateTime<Utc> {
-        for _ in 0..later {
-            day = next_working_day(day);
-        }
-        let local = day.and_time(NaiveTime::MIN) + Duration::hours(14);
-        self.zone.from_local_datetime(&local).earliest().map_or_else(|| local.and_utc(), |time| time.to_utc())
-    }
-}
-
-pub(super) fn is_working_day(day: NaiveDate) -> bool {
-    !matches!(day.weekday(), Weekday::Sat | Weekday::Sun)
-}
-
-pub(super) fn next_working_day(day: NaiveDate) -> NaiveDate {
-    let mut next = day + Days::new(1);
-    while !is_working_day(next) {
-        next = next + Days::new(1);
-    }
-    next
+    reactions
 }
 
 #[cfg(test)]
@@ -192,10 +101,11 @@ mod tests {
     use chrono::Timelike;
     use chrono_tz::Asia::Seoul;
 
+    use super::super::planner::is_working_day;
     use super::*;
 
     fn status(order: &Order) -> &'static str {
-        order.steps.last().map_or("created", |step| step.to)
+        order.transitions.last().map_or("created", |step| step.to)
     }
 
     /// Every seven hours over a fortnight, nights and weekends included.
@@ -207,11 +117,11 @@ mod tests {
     }
 
     #[test]
-    fn a_year_has_four_orders_a_week_in_all_states() {
+    fn a_year_has_four_orders_a_week_in_all_statuses() {
         for (now, plan) in plans() {
             assert!((180..=235).contains(&plan.orders.len()), "{}", plan.orders.len());
-            let states: BTreeSet<_> = plan.orders.iter().map(status).collect();
-            assert_eq!(states.len(), 6, "{now}: {states:?}");
+            let statuses: BTreeSet<_> = plan.orders.iter().map(status).collect();
+            assert_eq!(statuses.len(), 6, "{now}: {statuses:?}");
             let open = plan.orders.iter().filter(|order| !matches!(status(order), "completed" | "canceled")).count();
             assert!((8..=16).contains(&open), "{now}: {open}");
         }
@@ -233,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_hated_is_approved_though_some_is_hated() {
+    fn no_order_with_a_disliked_snack_is_approved() {
         for (_, plan) in plans() {
             let scores = scores(&plan.reactions);
             assert!((4..16).contains(&scores.iter().filter(|score| **score < 0).count()));
@@ -244,16 +154,18 @@ mod tests {
     }
 
     #[test]
-    fn everything_happens_in_order_and_during_office_hours() {
+    fn transitions_are_in_order_and_during_office_hours() {
         for (now, plan) in plans() {
             for order in &plan.orders {
-                let times: Vec<_> = [order.at].into_iter().chain(order.steps.iter().map(|step| step.at)).collect();
+                let times: Vec<_> =
+                    [order.at].into_iter().chain(order.transitions.iter().map(|step| step.at)).collect();
                 assert!(times.is_sorted_by(|a, b| a < b) && times.iter().all(|at| *at < now));
                 assert!(plan.joined[order.owner] < order.at);
                 for at in times.iter().map(|at| at.with_timezone(&Seoul)) {
                     assert!((9..18).contains(&at.hour()) && is_working_day(at.date_naive()));
                 }
-                let known = order.steps.iter().filter(|step| matches!(step.to, "ordered" | "shipping" | "completed"));
+                let known =
+                    order.transitions.iter().filter(|step| matches!(step.to, "ordered" | "shipping" | "completed"));
                 assert!(known.clone().all(|step| step.arrival.is_some()));
             }
             for reaction in &plan.reactions {

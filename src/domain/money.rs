@@ -1,4 +1,4 @@
-//! Money: an exact decimal and the digits that its currency has. Amounts of different currencies never meet.
+//! Money: exact decimals with the digits of their currency. Amounts of different currencies are never added.
 
 use std::{fmt, str::FromStr};
 
@@ -6,27 +6,27 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use utoipa::{PartialSchema, ToSchema, openapi};
 
-/// The currencies that snacks are sold in.
+/// Currency of prices.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema, sqlx::Type)]
 #[serde(rename_all = "UPPERCASE")]
 #[sqlx(type_name = "currency", rename_all = "UPPERCASE")]
 pub enum Currency {
-    /// South Korean won, no digits.
+    /// South Korean won, no decimal places.
     #[default]
     Krw,
-    /// US dollar, two digits.
+    /// US dollar, two decimal places.
     Usd,
-    /// Japanese yen, no digits.
+    /// Japanese yen, no decimal places.
     Jpy,
 }
 
 impl Currency {
-    /// Every currency, in the order of the CSV's columns.
+    /// In the order of the columns of the CSV.
     pub const ALL: [Self; 3] = [Self::Krw, Self::Usd, Self::Jpy];
-    /// The currency with the most digits: what does not fit it fits none.
+    /// Currency with the most decimal places. A price that does not fit it fits none.
     pub const FINEST: Self = Self::Usd;
 
-    /// How many digits stand behind the point.
+    /// Number of decimal places.
     #[must_use]
     pub const fn digits(self) -> u32 {
         match self {
@@ -35,7 +35,7 @@ impl Currency {
         }
     }
 
-    /// The ISO 4217 code.
+    /// ISO 4217 code.
     #[must_use]
     pub const fn code(self) -> &'static str {
         match self {
@@ -45,15 +45,15 @@ impl Currency {
         }
     }
 
-    /// `amount` as it is written in this currency: `28000`, `3.90`.
+    /// Formats an amount: `28000`, `3.90`.
     #[must_use]
     pub fn format(self, amount: Decimal) -> String {
         format!("{amount:.*}", self.digits() as usize)
     }
 
-    /// Why `price` cannot be a price in this currency: the code of a [`crate::error::FieldError`].
+    /// Code of the rule that `price` violates in this currency, for a [`crate::error::FieldError`].
     #[must_use]
-    pub fn refuses(self, price: &Price) -> Option<&'static str> {
+    pub fn violated_rule(self, price: &Price) -> Option<&'static str> {
         if price.0.is_sign_negative() && !price.0.is_zero() {
             Some("negative")
         } else if price.0 >= Decimal::from(1_000_000_000_000_i64) {
@@ -66,9 +66,8 @@ impl Currency {
     }
 }
 
-/// A price as a client sent it: a decimal string or a JSON number, not yet held against a currency.
-///
-/// A string counts the digits that it writes ("1500.00" has two); a number has none but its value's.
+/// Price from a client, a decimal string or a JSON number, not yet checked against a currency. A string has the decimal places that are
+/// written ("1500.00" has two), a number those of its value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Price(pub Decimal);
 
@@ -76,7 +75,7 @@ impl FromStr for Price {
     type Err = ();
 
     fn from_str(text: &str) -> Result<Self, ()> {
-        // Only what a person would write; Decimal's own parser takes "1_000" and "+5" as well.
+        // The parser of Decimal also accepts "1_000" and "+5".
         let digits = text.strip_prefix('-').unwrap_or(text);
         let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
         let plain = |part: &str| !part.is_empty() && part.len() <= 28 && part.bytes().all(|b| b.is_ascii_digit());
@@ -87,12 +86,10 @@ impl FromStr for Price {
     }
 }
 
-/// A price field of a body. What is readable but no amount becomes `Invalid`, so that it is reported with the other fields.
+/// Price in a body. Text that is no amount becomes `Invalid`, so that it is reported together with other invalid fields.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PriceInput {
-    /// An amount.
     Amount(Price),
-    /// A string that is not one, or a number beyond all bounds.
     Invalid,
 }
 
@@ -103,14 +100,14 @@ impl From<&str> for PriceInput {
 }
 
 impl PriceInput {
-    /// The price in `currency`.
+    /// Price in `currency`.
     ///
     /// # Errors
-    /// The code of the broken rule, for a [`crate::error::FieldError`].
+    /// Code of the violated rule, for a [`crate::error::FieldError`].
     pub fn within(&self, currency: Currency) -> Result<Decimal, &'static str> {
         match self {
             Self::Invalid => Err("invalid_amount"),
-            Self::Amount(price) => currency.refuses(price).map_or(Ok(price.0), Err),
+            Self::Amount(price) => currency.violated_rule(price).map_or(Ok(price.0), Err),
         }
     }
 }
@@ -121,7 +118,7 @@ impl<'de> Deserialize<'de> for PriceInput {
     }
 }
 
-/// Takes a string or a number; a list or an object is refused before it is read.
+/// Accepts a string or a number. A list or an object is rejected before it is parsed.
 struct PriceVisitor;
 
 impl PriceVisitor {
@@ -171,7 +168,7 @@ impl PartialSchema for PriceInput {
                     .multiple_of(Some(0.01))
                     .exclusive_maximum(Some(1_000_000_000_000_i64)),
             )
-            .description(Some("A decimal with no more digits than the currency has, below 10^12."))
+            .description(Some("Decimal below 10^12 with no more decimal places than the currency has."))
             .examples([serde_json::json!("1500")])
             .into()
     }
@@ -179,12 +176,11 @@ impl PartialSchema for PriceInput {
 
 impl ToSchema for PriceInput {}
 
-/// A sum of money in one currency.
+/// Amount in a currency.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Money {
-    /// The currency.
     pub currency: Currency,
-    /// The sum, in units of the currency.
+    /// In units of the currency.
     pub amount: Decimal,
 }
 
@@ -200,12 +196,12 @@ impl Serialize for Money {
     }
 }
 
-/// A sum of money as it is sent.
+/// Amount in a currency.
 #[derive(Serialize, ToSchema)]
 #[schema(example = json!({"currency": "KRW", "amount": "28000"}))]
 struct Amount {
     currency: Currency,
-    /// A decimal with the digits that the currency has.
+    /// Decimal with the digits of the currency.
     amount: String,
 }
 
@@ -222,6 +218,16 @@ impl ToSchema for Money {
 
     fn schemas(schemas: &mut Vec<(String, openapi::RefOr<openapi::Schema>)>) {
         Amount::schemas(schemas);
+    }
+}
+
+/// Adds `money` to the total of its currency. Totals are in the order KRW, USD, JPY.
+pub fn add(amounts: &mut Vec<Money>, money: Money) {
+    if let Some(sum) = amounts.iter_mut().find(|sum| sum.currency == money.currency) {
+        sum.amount += money.amount;
+    } else {
+        amounts.push(money);
+        amounts.sort_by_key(|sum| sum.currency);
     }
 }
 

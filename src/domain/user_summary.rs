@@ -1,14 +1,13 @@
-//! Somebody, as others see them.
+//! A user as other users see it.
 
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// A user by number and name.
+/// Id and name of a user.
 #[derive(Clone, Debug, Serialize, ToSchema)]
-pub struct Person {
-    /// The user's id.
+#[schema(as = Person)]
+pub struct UserSummary {
     pub id: i64,
-    /// The user's name.
     #[schema(example = "김간식")]
     pub name: String,
 }

@@ -1,4 +1,4 @@
-//! JSON bodies: read, held against their rules, and refused with all that is wrong at once.
+//! JSON bodies.
 
 use std::time::Duration;
 
@@ -15,15 +15,15 @@ use validator::Validate;
 use super::body_budget::is_exhausted;
 use crate::error::{ApiError, Code};
 
-/// The most that a JSON body may weigh, in bytes.
+/// Maximum size of a JSON body, in bytes.
 pub const LIMIT: usize = 64 * 1024;
-/// How long a body may take to arrive.
-const DEADLINE: Duration = Duration::from_secs(12);
+/// Time limit for the arrival of a body.
+const READ_TIMEOUT: Duration = Duration::from_secs(12);
 
-/// A JSON body that is readable and keeps its rules; as an answer, JSON.
+/// JSON: as extractor a valid body, as response any value.
 pub struct Json<T>(pub T);
 
-/// An answer that is JSON already.
+/// Response that is serialized already.
 pub struct JsonText(pub Bytes);
 
 impl IntoResponse for JsonText {
@@ -32,11 +32,10 @@ impl IntoResponse for JsonText {
     }
 }
 
-/// A JSON body as [`Json`] reads it, with its text.
+/// Extractor of a valid JSON body together with its text.
 pub struct JsonWithRaw<T> {
-    /// The body, read and validated.
     pub body: T,
-    /// The text as it was sent, unknown fields included.
+    /// Text of the body, with fields that `T` does not know.
     pub raw: Bytes,
 }
 
@@ -61,18 +60,20 @@ impl<S: Send + Sync, T: DeserializeOwned + Validate> FromRequest<S> for JsonWith
     }
 }
 
-/// Awaits a body, as long as one may take to arrive.
+/// Awaits a body for at most [`READ_TIMEOUT`].
 ///
 /// # Errors
-/// `invalid_request` when it does not; the connection is then closed, since the rest of it is still to come.
+/// `invalid_request` when the time is over. The connection is closed then, because the rest of the body may still arrive.
 pub async fn in_time<T>(body: impl Future<Output = T>) -> Result<T, ApiError> {
-    timeout(DEADLINE, body).await.map_err(|_| ApiError::unreadable("the body did not arrive in time"))
+    timeout(READ_TIMEOUT, body).await.map_err(|_| {
+        ApiError::bad_request("요청 본문이 제시간에 도착하지 않았습니다.", "The request body did not arrive in time.")
+    })
 }
 
-/// The bytes of a body that says it is JSON.
+/// Reads a body whose content type is JSON.
 ///
 /// # Errors
-/// `unsupported_media_type`, `payload_too_large`, `unavailable` when the server holds too many bytes of bodies.
+/// `unsupported_media_type`, `payload_too_large`; `unavailable` when the bodies in memory use up their budget.
 pub async fn read<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, ApiError> {
     if !is_json(request.headers()) {
         return Err(Code::UnsupportedMediaType.into());
@@ -83,14 +84,15 @@ pub async fn read<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, 
         } else if is_exhausted(&rejection) {
             Code::Unavailable.into()
         } else {
-            ApiError::unreadable(rejection)
+            let (ko, en) = ("요청 본문을 읽을 수 없습니다.", format!("The request body cannot be read: {rejection}."));
+            ApiError::bad_request(ko, en)
         }
     })?;
-    // Endpoints that take a picture as well allow larger bodies, but not larger JSON.
+    // Endpoints that accept a picture allow larger bodies, but no larger JSON.
     if bytes.len() > LIMIT { Err(Code::PayloadTooLarge.into()) } else { Ok(bytes) }
 }
 
-/// Whether the request says that its body is JSON.
+/// Tells whether the content type of the request is JSON.
 #[must_use]
 pub fn is_json(headers: &HeaderMap) -> bool {
     essence(headers).is_some_and(|essence| {
@@ -98,25 +100,29 @@ pub fn is_json(headers: &HeaderMap) -> bool {
     })
 }
 
-/// The media type of the request's body in lower case, without parameters.
+/// Content type of the request in lower case, without parameters.
 #[must_use]
 pub fn essence(headers: &HeaderMap) -> Option<String> {
     let value = headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
     Some(value.split(';').next()?.trim().to_ascii_lowercase())
 }
 
-/// A JSON object as a `T`, not yet held against its rules.
+/// Parses a JSON object, without validating its fields.
 ///
 /// # Errors
 /// `invalid_request`.
 pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
-    // serde would take an array of the fields' values for the object.
+    // serde accepts an array of the field values in place of the object.
     if bytes.trim_ascii_start().first() != Some(&b'{') {
-        return Err(ApiError::unreadable("the body must be a JSON object"));
+        return Err(ApiError::bad_request(
+            "요청 본문은 JSON 객체여야 합니다.",
+            "The request body must be a JSON object.",
+        ));
     }
-    // serde would pass over bytes that are no UTF-8 in fields that it ignores.
-    let text = std::str::from_utf8(bytes).map_err(ApiError::unreadable)?;
-    serde_json::from_str(text).map_err(ApiError::unreadable)
+    // serde ignores invalid UTF-8 in fields that it does not know.
+    let text = std::str::from_utf8(bytes)
+        .map_err(|_| ApiError::bad_request("요청 본문은 UTF-8 이어야 합니다.", "The request body must be UTF-8."))?;
+    serde_json::from_str(text).map_err(|error| ApiError::malformed_json(&error))
 }
 
 impl<T: Serialize> IntoResponse for Json<T> {
@@ -125,10 +131,10 @@ impl<T: Serialize> IntoResponse for Json<T> {
     }
 }
 
-/// For `#[serde(default, deserialize_with = "present")]`: a field that may be left out, but not be `null`.
+/// For `#[serde(default, deserialize_with = "non_null")]`: a field that may be absent but not `null`.
 ///
 /// # Errors
-/// When the value is not a `T`.
-pub fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+/// The value is not a `T`.
+pub fn non_null<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
     T::deserialize(deserializer).map(Some)
 }

@@ -1,4 +1,4 @@
-//! A bound on the bytes of request bodies that are in memory at once, over all requests.
+//! Budget of memory for bodies, shared by all requests.
 
 use std::{
     error::Error,
@@ -14,11 +14,11 @@ use tokio::sync::Semaphore;
 
 use crate::error::{ApiError, Code};
 
-/// Bytes that request bodies may take together. Cheap to clone; clones share the bytes.
+/// Number of bytes that bodies may take together. Clones share it.
 #[derive(Clone, Debug)]
 pub struct BodyBudget(Arc<Semaphore>);
 
-/// Bytes of a [`BodyBudget`], given back on drop.
+/// Bytes of a [`BodyBudget`], released on drop.
 #[derive(Debug)]
 pub struct Reservation {
     free: Arc<Semaphore>,
@@ -26,13 +26,12 @@ pub struct Reservation {
 }
 
 impl BodyBudget {
-    /// A budget of `bytes`.
     #[must_use]
     pub fn new(bytes: usize) -> Self {
         Self(Arc::new(Semaphore::new(bytes.min(Semaphore::MAX_PERMITS))))
     }
 
-    /// Takes `bytes`, without waiting. Zero is a fine start for a body of which nothing has arrived.
+    /// Reserves `bytes` without waiting. For a body of unknown size 0 are reserved at first.
     ///
     /// # Errors
     /// `unavailable` when fewer are left.
@@ -44,10 +43,10 @@ impl BodyBudget {
 }
 
 impl Reservation {
-    /// Takes `bytes` more, without waiting.
+    /// Reserves further `bytes` without waiting.
     ///
     /// # Errors
-    /// `unavailable` when fewer are left; what was held before is still held.
+    /// `unavailable` when fewer are left. The reservation keeps what it has.
     pub fn grow(&self, bytes: usize) -> Result<(), ApiError> {
         let permits = u32::try_from(bytes).map_err(|_| Code::Unavailable)?;
         let taken = self.free.try_acquire_many(permits).map_err(|_| {
@@ -66,7 +65,7 @@ impl Drop for Reservation {
     }
 }
 
-/// `body`, whose bytes are added to `reservation` as they arrive. A body that has sent nothing holds nothing.
+/// Adds the bytes of `body` to `reservation` as they arrive.
 pub fn metered(body: Body, reservation: Arc<Reservation>) -> Body {
     Body::from_stream(body.into_data_stream().map_err(Box::<dyn Error + Send + Sync>::from).and_then(move |bytes| {
         let taken = reservation.grow(bytes.len());
@@ -74,7 +73,7 @@ pub fn metered(body: Body, reservation: Arc<Reservation>) -> Body {
     }))
 }
 
-/// Tells whether reading a [`metered`] body failed because the budget was exhausted.
+/// Tells whether reading a [`metered`] body failed because the budget is exhausted.
 #[must_use]
 pub fn is_exhausted(error: &(dyn Error + 'static)) -> bool {
     error.downcast_ref::<ApiError>().is_some_and(|error| error.code == Code::Unavailable)

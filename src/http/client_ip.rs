@@ -1,4 +1,4 @@
-//! Where a request comes from: the peer, or what a trusted proxy says of it.
+//! The IP address of the client: that of the peer, or the one that a trusted proxy reports.
 
 use std::{
     convert::Infallible,
@@ -12,19 +12,18 @@ use axum::{
 };
 use ipnet::IpNet;
 
-/// The address of the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Address(pub IpAddr);
+pub struct ClientIp(pub IpAddr);
 
-impl fmt::Display for Address {
+impl fmt::Display for ClientIp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }
 }
 
-impl Address {
-    /// The address behind `peer`. Each trusted proxy has written whom it was called by at the end of `X-Forwarded-For`: read
-    /// from the right, the first that is no trusted proxy is the client. What stands further left is the client's to forge.
+impl ClientIp {
+    /// ClientIp of the client behind `peer`. Each trusted proxy appends the address of its own client to `X-Forwarded-For`. Read
+    /// from the right, the first address that is no trusted proxy is the client's. A client can forge those further left.
     #[must_use]
     pub fn behind(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> Self {
         let is_trusted = |address: &IpAddr| trusted.iter().any(|network| network.contains(address));
@@ -47,9 +46,9 @@ impl Address {
         parts.extensions.get().copied().unwrap_or(Self(IpAddr::V4(Ipv4Addr::UNSPECIFIED)))
     }
 
-    /// What limits count: an IPv6 subscriber holds a whole /64 and could take a new address for every try.
+    /// Key for rate limits. A subscriber of IPv6 has a whole /64 and could use a new address for each attempt.
     #[must_use]
-    pub fn subscriber(self) -> Self {
+    pub fn rate_limit_key(self) -> Self {
         match self.0 {
             IpAddr::V4(_) => self,
             IpAddr::V6(address) => Self(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into()),
@@ -57,12 +56,12 @@ impl Address {
     }
 }
 
-/// An address with or without a port.
+/// Parses an address with or without a port.
 fn parse(hop: &str) -> Option<IpAddr> {
     hop.parse().ok().or_else(|| hop.parse::<SocketAddr>().ok().map(|address| address.ip()))
 }
 
-impl<S: Sync> FromRequestParts<S> for Address {
+impl<S: Sync> FromRequestParts<S> for ClientIp {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
@@ -80,7 +79,7 @@ mod tests {
             headers.append("x-forwarded-for", value.parse().expect("a header value"));
         }
         let trusted: Vec<IpNet> = trusted.iter().map(|network| network.parse().expect("a network")).collect();
-        Address::behind(peer.parse().expect("an address"), &headers, &trusted).to_string()
+        ClientIp::behind(peer.parse().expect("an address"), &headers, &trusted).to_string()
     }
 
     #[test]
@@ -104,8 +103,8 @@ mod tests {
 
     #[test]
     fn a_subscriber_is_a_whole_64_of_ipv6() {
-        let subscriber = |text: &str| Address(text.parse().expect("an address")).subscriber().to_string();
-        assert_eq!(subscriber("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
-        assert_eq!(subscriber("203.0.113.9"), "203.0.113.9");
+        let key = |text: &str| ClientIp(text.parse().expect("an address")).rate_limit_key().to_string();
+        assert_eq!(key("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
+        assert_eq!(key("203.0.113.9"), "203.0.113.9");
     }
 }

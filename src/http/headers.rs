@@ -1,17 +1,16 @@
-//! Headers by which a client says what it prefers, and under which condition.
+//! Headers of requests for preferences and conditions.
 
 use axum::http::{HeaderMap, HeaderName, header};
 
-/// The languages that the server speaks.
+/// Language of messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Language {
-    /// The default.
+    /// Default.
     Korean,
-    /// When `Accept-Language` prefers it.
     English,
 }
 
-/// The language that the client prefers; Korean when it does not say, or likes both alike.
+/// Language that the client prefers. Korean without a preference.
 #[must_use]
 pub fn language(headers: &HeaderMap) -> Language {
     let weight = |wanted: &str| {
@@ -23,7 +22,7 @@ pub fn language(headers: &HeaderMap) -> Language {
     if weight("en") > weight("ko") { Language::English } else { Language::Korean }
 }
 
-/// Whether the client asks for CSV rather than JSON.
+/// Tells whether the client prefers CSV to JSON.
 #[must_use]
 pub fn wants_csv(headers: &HeaderMap) -> bool {
     let weight = |wanted: &str| {
@@ -36,7 +35,7 @@ pub fn wants_csv(headers: &HeaderMap) -> bool {
     csv > 0.0 && csv >= weight("application/json")
 }
 
-/// The ranges of a preference header with their weights, 0 to 1.
+/// Ranges of a preference header with their weights from 0 to 1.
 fn weights<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = (&'a str, f32)> {
     headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(',')).map(
         |item| {
@@ -48,15 +47,14 @@ fn weights<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item 
     )
 }
 
-/// Whether the request's `If-Match`, if it has one, holds for a resource whose entity tag is `current` (with its quotes).
-///
-/// Weak tags are compared by what they hold: the tag counts versions, so equal tags mean the same state.
+/// Tells whether `If-Match` is absent or names `current`, an entity tag with its quotes. Weak tags count as strong ones, because
+/// the tag is a version number.
 #[must_use]
 pub fn if_match(headers: &HeaderMap, current: &str) -> bool {
     !headers.contains_key(header::IF_MATCH) || names_tag(headers, &header::IF_MATCH, current)
 }
 
-/// Tells whether the request's `If-None-Match` names `current`, the entity tag (with its quotes) of what is there.
+/// Tells whether `If-None-Match` names `current`, an entity tag with its quotes.
 #[must_use]
 pub fn is_cached(headers: &HeaderMap, current: &str) -> bool {
     names_tag(headers, &header::IF_NONE_MATCH, current)

@@ -1,7 +1,7 @@
-//! Digests of JSON values: two are equal exactly when the values are equal, whatever the order of an object's fields, the white
-//! space and the spelling of strings and numbers.
+//! Digests of JSON values. Two digests are equal exactly when the values are, regardless of white space, the order of fields and the
+//! notation of strings and numbers.
 //!
-//! The digest is computed while the text is read. A tree of the values would take up to a hundred times the bytes of the text.
+//! The digest is computed while the text is parsed. A tree of values can take a hundred times the size of the text.
 
 use std::fmt;
 
@@ -11,17 +11,16 @@ use serde::{
 };
 use sha2::{Digest as _, Sha256};
 
-/// The SHA-256 of a JSON value in a canonical form.
+/// SHA-256 of a JSON value in a canonical form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct JsonDigest(pub [u8; 32]);
 
 impl JsonDigest {
-    /// The digest of a value of the kind `kind` with this content.
     fn of(kind: u8, content: &[u8]) -> Self {
         Self(Sha256::new().chain_update([kind]).chain_update(content).finalize().into())
     }
 
-    /// Whole numbers are one value however they are written: `1`, `1.0`, `1e0`.
+    /// Digest of an integer in any notation: `1`, `1.0`, `1e0`.
     fn of_integer(number: i128) -> Self {
         Self::of(b'i', &number.to_be_bytes())
     }
@@ -59,7 +58,7 @@ impl<'de> Visitor<'de> for DigestVisitor {
     }
 
     fn visit_f64<E>(self, value: f64) -> Result<JsonDigest, E> {
-        // Beyond 2^64 a number has been read as the nearest float.
+        // Larger integers are parsed as the nearest float.
         if value.fract() == 0.0 && value.abs() <= 18_446_744_073_709_551_616.0 {
             #[expect(clippy::cast_possible_truncation, reason = "the value is whole and within the type's range")]
             return Ok(JsonDigest::of_integer(value as i128));
@@ -84,7 +83,7 @@ impl<'de> Visitor<'de> for DigestVisitor {
         while let Some(field) = fields.next_entry::<JsonDigest, JsonDigest>()? {
             digests.push(field);
         }
-        // The sort is stable and the last of several fields of one name counts, as for every other reader of JSON.
+        // Of several fields with one name the last counts, as in most parsers. The sort is stable.
         digests.sort_by_key(|(name, _)| *name);
         let mut hasher = Sha256::new().chain_update(b"o");
         for fields in digests.chunk_by(|(one, _), (other, _)| one == other) {

@@ -1,7 +1,5 @@
-//! Lists in pages, by keyset: a cursor holds the sort keys of the last row seen, so that a walk neither skips nor repeats a
-//! row that stood before it began, however many are added meanwhile, and page 500 costs what page 1 costs.
-
-use std::marker::PhantomData;
+//! Lists in pages by keyset. A cursor holds the sort keys of the last row of its page. A walk neither skips nor repeats a row
+//! that existed when it began, however many rows are added meanwhile, and page 500 costs as much as page 1.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
@@ -13,110 +11,107 @@ use utoipa::{
 
 use crate::error::ApiError;
 
-/// How many rows a page has at the most, and which one it is.
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct PageQuery {
-    /// How many rows to send.
+    /// Number of rows to send.
     #[param(minimum = 1, maximum = 100, default = 20)]
     limit: Option<u16>,
-    /// `next_cursor` of the page before, under the same ordering.
+    /// `next_cursor` of the previous page, with the same ordering.
     cursor: Option<String>,
 }
 
-/// One page of a list.
+/// Page of a list.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Page<T> {
-    /// The rows.
     pub results: Vec<T>,
-    /// The cursor of the next page; `null` on the last.
+    /// Cursor of the next page. `null` on the last page.
     #[schema(required)]
     pub next_cursor: Option<String>,
 }
 
-impl<T> Page<T> {
-    /// The same page with each row turned into something else.
-    pub fn map<U>(self, turn: impl FnMut(T) -> U) -> Page<U> {
-        Page { results: self.results.into_iter().map(turn).collect(), next_cursor: self.next_cursor }
-    }
-}
-
-/// A way to sort a list.
-#[derive(Debug)]
+/// Sort order that a list offers.
+#[derive(Debug, PartialEq, Eq, Hash)]
 pub struct Ordering {
-    /// As `ordering=` names it.
+    /// Value of the parameter `ordering`.
     pub name: &'static str,
-    /// The SQL expressions to sort by and their types. Together they are unique, so that the order is total, and an index
-    /// has them in this order.
+    /// SQL expressions to sort by, with their types. Together they are unique, so that the order is total, and an index has
+    /// them in this order.
     pub keys: &'static [(&'static str, &'static str)],
 }
 
-/// The schema of an `ordering` parameter: what the list offers, forwards and in reverse; `says` what else there is to it.
+/// Schema of the parameter `ordering`: each order that is offered, ascending and descending.
 #[must_use]
-pub fn ordering_schema(offered: &[Ordering], default: &str, says: &str) -> Object {
+pub fn ordering_schema(offered: &[Ordering], default: &str, description: &str) -> Object {
     let names = offered.iter().flat_map(|ordering| [ordering.name.to_owned(), format!("-{}", ordering.name)]);
     ObjectBuilder::new()
         .schema_type(Type::String)
         .enum_values(Some(names))
         .default(Some(default.into()))
-        .description(Some(says))
+        .description(Some(description))
         .build()
 }
 
-/// The position that a walk through a list has reached.
+/// Content of a cursor. The names of its fields are short because they are part of URLs.
 #[derive(Debug, Serialize, Deserialize)]
 struct Cursor {
-    /// The list and the ordering it was made for, with its sign.
+    /// List and ordering that it was made for.
     o: String,
-    /// The sort keys of the last row, as Postgres writes them.
+    /// Sort keys of the last row, as text.
     k: Vec<String>,
-    /// The newest row when the walk began, for lists of sums that new rows would change.
+    /// See [`Sorted::horizon`].
     #[serde(skip_serializing_if = "Option::is_none")]
     n: Option<i64>,
 }
 
-/// A request for a page, checked: the ordering exists and the cursor belongs to it.
-#[derive(Debug)]
-pub struct Sorted<T> {
+/// A valid request for a page: the ordering exists and the cursor belongs to it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Sorted {
+    /// [`ListRow::LIST`].
+    list: &'static str,
     ordering: &'static Ordering,
     descending: bool,
     limit: usize,
     after: Option<Vec<String>>,
-    /// The newest row when the walk began; set by the first page of a list that needs it.
+    /// Newest row when the walk began, for lists of sums that new rows would change. Set for the first page.
     pub horizon: Option<i64>,
-    row: PhantomData<fn() -> T>,
 }
 
-impl<T: HasKey> Sorted<T> {
-    /// Checks `ordering` (or `default`, in the same spelling) and `page` against what the list offers.
+impl Sorted {
+    /// `ordering` may be absent; `default` is used then.
     ///
     /// # Errors
-    /// `invalid_request` for an unknown ordering, a limit beyond 1..100, and a cursor of another list or ordering.
-    pub fn new(
+    /// `invalid_request` for an unknown ordering, a limit outside of 1..100, and a cursor of another list or ordering.
+    pub fn new<T: ListRow>(
         offered: &'static [Ordering],
         default: &str,
         ordering: Option<&str>,
         page: &PageQuery,
     ) -> Result<Self, ApiError> {
-        let wanted = ordering.unwrap_or(default);
-        let (name, descending) = wanted.strip_prefix('-').map_or((wanted, false), |name| (name, true));
-        let ordering = offered
-            .iter()
-            .find(|ordering| ordering.name == name)
-            .ok_or_else(|| ApiError::unreadable(format_args!("unknown ordering {wanted:?}")))?;
+        let requested = ordering.unwrap_or(default);
+        let (name, descending) = requested.strip_prefix('-').map_or((requested, false), |name| (name, true));
+        let ordering = offered.iter().find(|ordering| ordering.name == name).ok_or_else(|| {
+            ApiError::bad_request(
+                format!("ordering 값 {requested:?}은(는) 사용할 수 없습니다."),
+                format!("Unknown ordering {requested:?}."),
+            )
+        })?;
         let limit = page.limit.unwrap_or(20);
         if !(1..=100).contains(&limit) {
-            return Err(ApiError::unreadable("limit is a number from 1 to 100"));
+            return Err(ApiError::bad_request(
+                "limit 은 1에서 100 사이의 숫자여야 합니다.",
+                "limit must be a number from 1 to 100.",
+            ));
         }
         let mut sorted =
-            Self { ordering, descending, limit: usize::from(limit), after: None, horizon: None, row: PhantomData };
+            Self { list: T::LIST, ordering, descending, limit: usize::from(limit), after: None, horizon: None };
         if let Some(cursor) = &page.cursor {
             sorted.resume(cursor)?;
         }
         Ok(sorted)
     }
 
-    /// Goes on after the page that ended with `cursor`.
+    /// Continues after the page that ended with `cursor`.
     ///
     /// # Errors
     /// `invalid_request` for a cursor of another list or ordering.
@@ -126,32 +121,37 @@ impl<T: HasKey> Sorted<T> {
             .ok()
             .and_then(|bytes| serde_json::from_slice::<Cursor>(&bytes).ok())
             .filter(|cursor| cursor.o == self.name() && cursor.k.len() == self.ordering.keys.len())
-            .ok_or_else(|| ApiError::unreadable("this cursor does not belong to this list and ordering"))?;
+            .ok_or_else(|| {
+                ApiError::bad_request(
+                    "cursor 가 이 목록이나 정렬 순서의 것이 아닙니다.",
+                    "This cursor does not belong to this list and ordering.",
+                )
+            })?;
         self.after = Some(cursor.k);
         self.horizon = cursor.n;
         Ok(())
     }
 
-    /// The same request for pages of `limit` rows, whatever the client asked: for walks of our own.
+    /// Changes the limit, also beyond what a client may ask for.
     #[must_use]
     pub const fn with_limit(mut self, limit: usize) -> Self {
         self.limit = limit;
         self
     }
 
-    /// The list and the ordering, as a cursor names them.
+    /// Name of list and ordering in a cursor.
     fn name(&self) -> String {
         let sign = if self.descending { "-" } else { "" };
-        format!("{}:{sign}{}", T::LIST, self.ordering.name)
+        format!("{}:{sign}{}", self.list, self.ordering.name)
     }
 
-    /// Adds `, ARRAY[...] AS cursor_key` to a SELECT list.
+    /// Appends `, ARRAY[...] AS cursor_key` to a SELECT list.
     pub fn push_key(&self, sql: &mut QueryBuilder<Postgres>) {
         let keys: Vec<_> = self.ordering.keys.iter().map(|(key, _)| format!("({key})::text")).collect();
         sql.push(", ARRAY[").push(keys.join(", ")).push("] AS cursor_key ");
     }
 
-    /// Adds ` <word> (keys) > (cursor)` for a page that is not the first; `word` is WHERE, AND or HAVING.
+    /// Appends ` <word> (keys) > (cursor)`, except for the first page. `word` is WHERE, AND or HAVING.
     pub fn push_after(&self, sql: &mut QueryBuilder<Postgres>, word: &str) {
         let Some(after) = &self.after else { return };
         let keys: Vec<_> = self.ordering.keys.iter().map(|(key, _)| *key).collect();
@@ -162,19 +162,19 @@ impl<T: HasKey> Sorted<T> {
         sql.push(")");
     }
 
-    /// Adds ORDER BY and LIMIT, one row more than the page has: that one tells whether there is a next page.
+    /// Appends ORDER BY and LIMIT. The limit is one row more than the page has, which tells whether there is a next page.
     pub fn push_order(&self, sql: &mut QueryBuilder<Postgres>) {
         let direction = if self.descending { " DESC" } else { "" };
         let keys: Vec<_> = self.ordering.keys.iter().map(|(key, _)| format!("{key}{direction}")).collect();
         sql.push(format_args!(" ORDER BY {} LIMIT {}", keys.join(", "), self.limit + 1));
     }
 
-    /// The page from the rows that such a query returned.
+    /// Page of the rows that such a query returned.
     #[must_use]
-    pub fn page(&self, mut rows: Vec<T>) -> Page<T> {
-        let more = rows.len() > self.limit;
+    pub fn page<T: ListRow>(&self, mut rows: Vec<T>) -> Page<T> {
+        let has_more = rows.len() > self.limit;
         rows.truncate(self.limit);
-        let next_cursor = rows.last().filter(|_| more).map(|row| {
+        let next_cursor = rows.last().filter(|_| has_more).map(|row| {
             let cursor = Cursor { o: self.name(), k: row.cursor_key().to_vec(), n: self.horizon };
             URL_SAFE_NO_PAD.encode(serde_json::to_vec(&cursor).unwrap_or_default())
         });
@@ -182,12 +182,12 @@ impl<T: HasKey> Sorted<T> {
     }
 }
 
-/// A row of a list, which knows its sort keys.
-pub trait HasKey {
-    /// The list that it is a row of: a cursor is good for no other.
+/// Row of a list.
+pub trait ListRow {
+    /// Name of the list in cursors.
     const LIST: &str;
 
-    /// What [`Sorted::push_key`] selected.
+    /// The column that [`Sorted::push_key`] selects.
     fn cursor_key(&self) -> &[String];
 }
 
@@ -198,7 +198,7 @@ mod tests {
 
     struct Row(Vec<String>);
 
-    impl HasKey for Row {
+    impl ListRow for Row {
         const LIST: &str = "rows";
 
         fn cursor_key(&self) -> &[String] {
@@ -208,8 +208,8 @@ mod tests {
 
     const OFFERED: &[Ordering] = &[Ordering { name: "name", keys: &[("name", "text"), ("id", "bigint")] }];
 
-    fn sorted(ordering: &str, page: &PageQuery) -> Result<Sorted<Row>, ApiError> {
-        Sorted::new(OFFERED, "name", Some(ordering), page)
+    fn sorted(ordering: &str, page: &PageQuery) -> Result<Sorted, ApiError> {
+        Sorted::new::<Row>(OFFERED, "name", Some(ordering), page)
     }
 
     /// The cursor of a page that ended with a row of these keys.

@@ -1,5 +1,5 @@
-//! What a path names. A uid that does not parse names nothing, which is a 404, but only once the request itself has been
-//! found right: reading the path never fails, asking for the value does.
+//! Path parameters. A parameter that does not parse is a 404, but only after the request is found valid. That is why the
+//! extractors never fail, and `get` does.
 
 use std::{convert::Infallible, str::FromStr};
 
@@ -11,34 +11,30 @@ use uuid::Uuid;
 
 use crate::error::{ApiError, Code};
 
-/// The path's only parameter as a uid.
+/// Extractor of the only path parameter as a uid.
 pub struct Uid(Option<Uuid>);
 
-/// The path's only parameter as a number.
+/// Extractor of the only path parameter as a number.
 pub struct Id(Option<i64>);
 
 impl Uid {
-    /// The uid.
-    ///
     /// # Errors
-    /// `not_found` when the path holds none.
+    /// `not_found` when the parameter is no uid.
     pub fn get(&self) -> Result<Uuid, ApiError> {
         self.0.ok_or_else(|| Code::NotFound.into())
     }
 }
 
 impl Id {
-    /// The number.
-    ///
     /// # Errors
-    /// `not_found` when the path holds none.
+    /// `not_found` when the parameter is no number.
     pub fn get(&self) -> Result<i64, ApiError> {
         self.0.ok_or_else(|| Code::NotFound.into())
     }
 }
 
 async fn only_parameter<S: Send + Sync, T: FromStr>(parts: &mut Parts, state: &S) -> Option<T> {
-    // Fails for bytes that are no UTF-8 (`%FF`).
+    // Fails for invalid UTF-8 (`%FF`).
     let parameters = RawPathParams::from_request_parts(parts, state).await.ok()?;
     let (_, value) = parameters.iter().next()?;
     value.parse().ok()

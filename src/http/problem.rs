@@ -1,4 +1,4 @@
-//! Errors on their way out: problem+json (RFC 9457) in the client's language, whoever made the error.
+//! Bodies of error responses: problem+json (RFC 9457) in the client's language.
 
 use axum::{
     body::Body,
@@ -13,38 +13,37 @@ use utoipa::ToSchema;
 use super::headers::{Language, language};
 use crate::error::{Code, Problem, Text};
 
-/// The body of every error.
+/// Body of every error.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Problem)]
 pub struct ProblemBody {
     /// Always `about:blank`: `code` tells the kind.
     #[schema(example = "about:blank")]
     r#type: &'static str,
-    /// The status, in words.
+    /// Reason phrase of the status.
     title: &'static str,
-    /// The HTTP status.
+    /// HTTP status.
     status: u16,
-    /// Stable, for programs.
+    /// Stable code for programs.
     code: &'static str,
-    /// For people; Korean, or English when `Accept-Language` prefers it.
+    /// Message for people, in Korean or, if `Accept-Language` prefers it, in English.
     detail: String,
-    /// The fields to blame.
+    /// Invalid fields.
     errors: Vec<FieldProblem>,
 }
 
-/// What is wrong with one field.
+/// Invalid field of a request.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct FieldProblem {
-    /// Where it is: `email`, `snacks[2].quantity`.
+    /// Path of the field: `email`, `snacks[2].quantity`.
     field: String,
-    /// The broken rule, for programs.
+    /// Code of the violated rule.
     code: String,
-    /// The broken rule, for people.
+    /// Message for people.
     message: String,
 }
 
 impl ProblemBody {
-    /// The body in `language`.
     #[must_use]
     pub fn new(problem: Problem, language: Language) -> Self {
         let spoken = |text: Text| match language {
@@ -71,7 +70,7 @@ impl ProblemBody {
     }
 }
 
-/// The layer that gives every error its body: those of our handlers, and those that axum and its layers make.
+/// Middleware that writes the body of every error, of handlers as well as of axum and other middleware.
 pub async fn write_problems(request: Request, next: Next) -> Response {
     let language = language(request.headers());
     let mut response = next.run(request).await;

@@ -1,15 +1,11 @@
-//! Query strings: an empty value counts as absent, a value that cannot be read is a 400.
-
-use std::str::FromStr;
+//! Query strings. A parameter without a value counts as absent.
 
 use axum::{extract::FromRequestParts, http::request::Parts};
-use chrono::{Datelike, NaiveDate};
-use serde::{Deserialize, Deserializer, de, de::DeserializeOwned};
-use utoipa::{PartialSchema, ToSchema, openapi};
+use serde::de::DeserializeOwned;
 
 use crate::error::ApiError;
 
-/// The query string as a `T`.
+/// Extractor of the query string.
 pub struct Query<T>(pub T);
 
 impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
@@ -22,43 +18,11 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
             .filter(|pair| pair.split_once('=').is_some_and(|(_, value)| !value.is_empty()))
             .collect::<Vec<_>>()
             .join("&");
-        serde_html_form::from_str(&filled).map(Self).map_err(ApiError::unreadable)
+        serde_html_form::from_str(&filled).map(Self).map_err(|error| {
+            ApiError::bad_request(
+                "쿼리 매개변수의 값이 올바르지 않습니다.",
+                format!("The query string cannot be read: {error}."),
+            )
+        })
     }
 }
-
-/// A calendar date, `YYYY-MM-DD` and nothing shorter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Date(pub NaiveDate);
-
-impl FromStr for Date {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let shaped = text.len() == 10
-            && text.bytes().enumerate().all(|(at, b)| if at == 4 || at == 7 { b == b'-' } else { b.is_ascii_digit() });
-        if !shaped {
-            return Err("a date is YYYY-MM-DD");
-        }
-        // There is no year 0.
-        let date = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok().filter(|date| date.year() > 0);
-        date.map(Self).ok_or("there is no such date")
-    }
-}
-
-impl<'de> Deserialize<'de> for Date {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
-    }
-}
-
-impl PartialSchema for Date {
-    fn schema() -> openapi::RefOr<openapi::Schema> {
-        openapi::ObjectBuilder::new()
-            .schema_type(openapi::Type::String)
-            .format(Some(openapi::SchemaFormat::KnownFormat(openapi::KnownFormat::Date)))
-            .examples([serde_json::json!("2024-01-04")])
-            .into()
-    }
-}
-
-impl ToSchema for Date {}

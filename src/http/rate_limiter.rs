@@ -1,8 +1,8 @@
-//! Rate limits: a bucket of tries for each key, refilled evenly.
+//! Rate limits: a token bucket for each key.
 //!
-//! A try is taken before the operation and given back when it turns out to be free (a sign-in that succeeds), so that fifty
-//! tries at once do not all pass before the first has failed. That is why no library serves here: none gives back. Each server
-//! keeps its own buckets; behind `n` of them somebody has `n` times as many tries.
+//! A permit is acquired before the operation and refunded when the operation turns out not to count, such as a sign-in that
+//! succeeds. Otherwise fifty attempts at once would all pass before the first has failed. Known libraries have no refund, hence
+//! this implementation. Each server has its own buckets, so `n` servers allow `n` times the rate.
 
 use std::{
     collections::HashMap,
@@ -15,15 +15,14 @@ use sha2::{Digest, Sha256};
 
 use crate::{config::Rate, error::ApiError};
 
-/// The most keys that one limiter keeps: a few megabytes.
+/// Maximum number of keys of a limiter, which take a few megabytes.
 const MAX_KEYS: usize = 100_000;
 
-/// A key made of text that a client typed: 128 bits of its SHA-256, whatever the length of the text.
+/// Key made of text from a client: 128 bits of its SHA-256, so that its size does not depend on the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct KeyDigest([u8; 16]);
 
 impl KeyDigest {
-    /// The key of `text`.
     #[must_use]
     pub fn of(text: &str) -> Self {
         let digest = Sha256::digest(text);
@@ -31,21 +30,21 @@ impl KeyDigest {
     }
 }
 
-/// The buckets of one rule. A key is `Copy`: it cannot have a length that a client decides.
+/// Limiter of one rule. Keys are `Copy`, so that a client cannot decide their size.
 pub struct RateLimiter<K> {
     rate: Rate,
     buckets: Mutex<Buckets<K>>,
 }
 
 struct Buckets<K> {
-    /// The instants at which buckets will be full again. A bucket without an entry is full.
+    /// Times at which buckets are full again. A bucket without an entry is full.
     full_at: HashMap<K, Instant>,
     next_sweep: Instant,
 }
 
 impl<K: Copy + Eq + Hash> Buckets<K> {
-    /// Removes the buckets that are full again. Where too many are left, the eighth that is nearest to full goes. To have an
-    /// empty bucket forgotten, somebody has to empty as many others first, which takes longer than waiting for it to refill.
+    /// Removes the buckets that are full again. If too many are left, the eighth of them that is nearest to full is removed too. An
+    /// attacker who wants an empty bucket removed has to empty as many others, which takes longer than waiting.
     fn sweep(&mut self, now: Instant, period: Duration) {
         self.full_at.retain(|_, full_at| *full_at > now);
         if self.full_at.len() >= MAX_KEYS {
@@ -58,7 +57,7 @@ impl<K: Copy + Eq + Hash> Buckets<K> {
     }
 }
 
-/// A try that has been taken. It is given back when this is dropped without [`Permit::spend`].
+/// Permit for one attempt. Refunded on drop, unless [`Permit::spend`] is called.
 #[must_use]
 pub struct Permit<'a, K: Copy + Eq + Hash> {
     limiter: &'a RateLimiter<K>,
@@ -67,7 +66,7 @@ pub struct Permit<'a, K: Copy + Eq + Hash> {
 }
 
 impl<K: Copy + Eq + Hash> Permit<'_, K> {
-    /// Leaves the try taken.
+    /// Counts the attempt.
     pub fn spend(mut self) {
         self.is_spent = true;
     }
@@ -82,23 +81,20 @@ impl<K: Copy + Eq + Hash> Drop for Permit<'_, K> {
 }
 
 impl<K: Copy + Eq + Hash> RateLimiter<K> {
-    /// Full buckets of `rate`.
     #[must_use]
     pub fn new(rate: Rate) -> Self {
         let buckets = Buckets { full_at: HashMap::new(), next_sweep: Instant::now() + rate.period };
         Self { rate, buckets: Mutex::new(buckets) }
     }
 
-    /// Takes a try of `key`.
-    ///
     /// # Errors
-    /// `too_many_requests` when there is none left.
+    /// `too_many_requests` when the bucket of `key` is empty.
     pub fn acquire(&self, key: K) -> Result<Permit<'_, K>, ApiError> {
         self.acquire_at(key, Instant::now()).map_err(ApiError::too_many)?;
         Ok(Permit { limiter: self, key, is_spent: false })
     }
 
-    /// Takes a try, or tells how long it is until there is one.
+    /// Takes a token, or returns the wait until there is one.
     fn acquire_at(&self, key: K, now: Instant) -> Result<(), Duration> {
         let mut buckets = self.buckets();
         if now >= buckets.next_sweep || (buckets.full_at.len() >= MAX_KEYS && !buckets.full_at.contains_key(&key)) {
@@ -115,7 +111,6 @@ impl<K: Copy + Eq + Hash> RateLimiter<K> {
         }
     }
 
-    /// Gives back a try of `key`.
     fn refund_at(&self, key: &K, now: Instant) {
         let mut buckets = self.buckets();
         if let Some(full_at) = buckets.full_at.get_mut(key) {
@@ -126,7 +121,7 @@ impl<K: Copy + Eq + Hash> RateLimiter<K> {
         }
     }
 
-    /// How long it takes until a try comes back.
+    /// Time in which one token is refilled.
     fn interval(&self) -> Duration {
         self.rate.period / self.rate.count
     }

@@ -1,4 +1,4 @@
-//! Editing orders: what is in them, while they are created.
+//! Editing of orders.
 
 use std::collections::HashMap;
 
@@ -7,51 +7,51 @@ use sqlx::PgPool;
 use uuid::Uuid;
 
 use super::{
-    create::{put_in, refuse_unavailable},
-    request::Wanted,
+    create::{check_available, insert_purchases},
+    request::ResolvedLine,
     store::{self, Order},
 };
 use crate::{
-    auth::Member,
+    auth::extract::CurrentUser,
     error::{ApiError, Code},
     http::headers::if_match,
 };
 
-/// Replaces what is in the order `uid`, for its owner and for admins. A snack that stays keeps its price, and may stay even
-/// when it can no longer be ordered.
+/// Replaces the lines of the order `uid`. A snack that stays keeps its price, and may stay even if it has become unavailable.
 ///
 /// # Errors
-/// `not_found`, `permission_denied`, `precondition_failed`, `order_not_editable`, and those of creating an order.
+/// `not_found`; `permission_denied` unless `user` is the owner or an admin; `precondition_failed`; `order_not_editable`; those of
+/// creating an order.
 pub async fn replace(
     db: &PgPool,
-    member: &Member,
+    user: &CurrentUser,
     headers: &HeaderMap,
     uid: Uuid,
-    wanted: &[Wanted],
+    lines: &[ResolvedLine],
 ) -> Result<Order, ApiError> {
     let mut tx = db.begin().await?;
     let order = store::lock(&mut tx, uid).await?;
-    member.may_change(Some(order.user_id))?;
+    user.may_change(Some(order.user_id))?;
     if !if_match(headers, &store::etag(order.version)) {
         return Err(Code::PreconditionFailed.into());
     }
     if !order.status.is_editable() {
         return Err(Code::OrderNotEditable.into());
     }
-    let there: HashMap<i64, i32> =
+    let present: HashMap<i64, i32> =
         sqlx::query!("SELECT snack_id, quantity FROM purchases WHERE order_id = $1", order.id)
             .fetch_all(&mut *tx)
             .await?
             .into_iter()
             .map(|row| (row.snack_id, row.quantity))
             .collect();
-    let (staying, coming): (Vec<&Wanted>, Vec<&Wanted>) =
-        wanted.iter().partition(|line| there.contains_key(&line.snack_id));
-    refuse_unavailable(coming.iter().copied())?;
+    let (kept, added): (Vec<&ResolvedLine>, Vec<&ResolvedLine>) =
+        lines.iter().partition(|line| present.contains_key(&line.snack_id));
+    check_available(added.iter().copied())?;
 
-    let snacks: Vec<i64> = staying.iter().map(|line| line.snack_id).collect();
-    let positions: Vec<i32> = staying.iter().map(|line| line.position).collect();
-    let quantities: Vec<i32> = staying.iter().map(|line| line.quantity).collect();
+    let snacks: Vec<i64> = kept.iter().map(|line| line.snack_id).collect();
+    let positions: Vec<i32> = kept.iter().map(|line| line.position).collect();
+    let quantities: Vec<i32> = kept.iter().map(|line| line.quantity).collect();
     sqlx::query!("DELETE FROM purchases WHERE order_id = $1 AND snack_id <> ALL($2)", order.id, &snacks)
         .execute(&mut *tx)
         .await?;
@@ -66,7 +66,7 @@ pub async fn replace(
     )
     .execute(&mut *tx)
     .await?;
-    put_in(&mut tx, order.id, coming).await?;
+    insert_purchases(&mut tx, order.id, added).await?;
     sqlx::query!("UPDATE orders SET version = version + 1, updated_at = clock_timestamp() WHERE id = $1", order.id)
         .execute(&mut *tx)
         .await?;

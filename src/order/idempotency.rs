@@ -1,7 +1,7 @@
-//! Idempotency keys: the same request sent again gets the first answer again.
+//! Idempotency keys. A request that is repeated with its key gets the first response again.
 //!
-//! The key is written in the order's own transaction. That alone gives the rules: one that arrives while the first is under
-//! way waits at the primary key; a refusal rolls the key back with the order; what was answered survives a restart.
+//! The key is written in the transaction of the order. Therefore a request that arrives while the first is in progress waits at the
+//! primary key, an error rolls the key back together with the order, and the response survives a restart.
 
 use axum::{extract::FromRequestParts, http::request::Parts};
 use sqlx::{PgConnection, PgExecutor};
@@ -13,7 +13,7 @@ use crate::{
     http::json_digest::JsonDigest,
 };
 
-/// The request's `Idempotency-Key`, if it has one.
+/// Extractor of the header `Idempotency-Key`.
 pub struct IdempotencyKey(pub Option<String>);
 
 impl<S: Send + Sync> FromRequestParts<S> for IdempotencyKey {
@@ -27,45 +27,45 @@ impl<S: Send + Sync> FromRequestParts<S> for IdempotencyKey {
         let visible = |text: &&str| (1..=255).contains(&text.len()) && text.bytes().all(|b| (0x21..=0x7e).contains(&b));
         match value.to_str().ok().filter(visible) {
             Some(key) if values.next().is_none() => Ok(Self(Some(key.to_owned()))),
-            _ => Err(ApiError::unreadable("Idempotency-Key is 1 to 255 visible ASCII characters, once")),
+            _ => Err(ApiError::bad_request(
+                "Idempotency-Key 헤더는 하나여야 하고 공백 없는 ASCII 문자 1~255자여야 합니다.",
+                "Idempotency-Key must be sent once and have 1 to 255 visible ASCII characters.",
+            )),
         }
     }
 }
 
-/// An answer that was given before.
+/// Response to a request that created an order.
 #[derive(Debug)]
-pub struct Answer {
-    /// The order it speaks of.
+pub struct StoredResponse {
+    /// Uid of the order.
     pub order: Uuid,
-    /// The body, to the letter.
     pub body: String,
 }
 
-impl Answer {
-    /// The answer that speaks of `order`.
-    ///
+impl StoredResponse {
     /// # Errors
-    /// None that anybody can cause.
-    pub fn to(order: &Order) -> Result<Self, ApiError> {
+    /// Serialization failed.
+    pub fn of(order: &Order) -> Result<Self, ApiError> {
         Ok(Self { order: order.uid, body: serde_json::to_string(order).map_err(ApiError::internal)? })
     }
 }
 
-/// Takes `key` for this transaction, or finds the answer that it stands for. Waits for a transaction that holds it.
+/// Claims `key` for this transaction, or returns the response that is stored under it. Waits for another transaction that has claimed
+/// it.
 ///
 /// # Errors
-/// `idempotency_key_reused` when it stands for a request with another body.
+/// `idempotency_key_reused` when the key was used with another body.
 pub async fn claim(
     tx: &mut PgConnection,
     user: i64,
     key: &str,
     request: JsonDigest,
-) -> Result<Option<Answer>, ApiError> {
+) -> Result<Option<StoredResponse>, ApiError> {
     let claimed = sqlx::query!(
         "INSERT INTO idempotency_keys AS old (user_id, key, request_digest) VALUES ($1, $2, $3)
          ON CONFLICT ON CONSTRAINT idempotency_keys_pkey DO UPDATE
-         SET request = NULL, request_digest = excluded.request_digest, created_at = now(), order_uid = NULL,
-             response = NULL
+         SET request_digest = excluded.request_digest, created_at = now(), order_uid = NULL, response = NULL
          WHERE old.created_at < now() - interval '24 hours'",
         user,
         key,
@@ -77,43 +77,41 @@ pub async fn claim(
         return Ok(None);
     }
     let first = sqlx::query!(
-        "SELECT request_digest, request::text, order_uid, response FROM idempotency_keys
-         WHERE user_id = $1 AND key = $2",
+        "SELECT request_digest, order_uid, response FROM idempotency_keys WHERE user_id = $1 AND key = $2",
         user,
         key
     )
     .fetch_one(tx)
     .await?;
-    let is_same = match (first.request_digest, first.request) {
-        (Some(digest), _) => digest == request.0,
-        // A key of the release before.
-        (None, Some(text)) => serde_json::from_str::<JsonDigest>(&text).is_ok_and(|digest| digest == request),
-        (None, None) => false,
-    };
     match (first.order_uid, first.response) {
-        (Some(order), Some(body)) if is_same => Ok(Some(Answer { order, body })),
+        (Some(order), Some(body)) if first.request_digest == request.0 => Ok(Some(StoredResponse { order, body })),
         _ => Err(Code::IdempotencyKeyReused.into()),
     }
 }
 
-/// Keeps the answer that `key`, taken by this transaction, stands for from now on.
+/// Stores the response under `key`, which this transaction has claimed.
 ///
 /// # Errors
 /// Postgres out of reach.
-pub async fn keep(tx: &mut PgConnection, user: i64, key: &str, answer: &Answer) -> Result<(), ApiError> {
+pub async fn store_response(
+    tx: &mut PgConnection,
+    user: i64,
+    key: &str,
+    response: &StoredResponse,
+) -> Result<(), ApiError> {
     sqlx::query!(
         "UPDATE idempotency_keys SET order_uid = $3, response = $4 WHERE user_id = $1 AND key = $2",
         user,
         key,
-        answer.order,
-        answer.body
+        response.order,
+        response.body
     )
     .execute(tx)
     .await?;
     Ok(())
 }
 
-/// Removes keys that have lost their meaning.
+/// Removes expired keys and returns their number.
 ///
 /// # Errors
 /// Postgres out of reach.

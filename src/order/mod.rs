@@ -1,32 +1,31 @@
-//! What was asked for and how far it got.
-//!
-//! | rule | where |
-//! | --- | --- |
-//! | which status follows which | [`status`], and the trigger `refuse_status_jump` |
-//! | one open order for a snack | `purchases_one_open_order_per_snack` |
-//! | no snack that is hated is bought | [`transition`] |
-//! | edits while created, prices that stay | [`edit`] |
-//! | one order for an idempotency key | [`idempotency`] |
+//! Orders and their status.
 
 pub mod create;
 pub mod edit;
 pub mod idempotency;
 pub mod request;
 pub mod routes;
+pub mod state;
 pub mod status;
 pub mod store;
 pub mod transition;
 
+use std::sync::Arc;
+
+use axum::extract::FromRef;
+use chrono_tz::Tz;
+use sqlx::PgPool;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
+use self::state::OrderState;
 use crate::{
-    app::state::AppState,
+    auth::state::AuthState,
     error::Code::{
         self, DuplicateSnack, EstimatedArrivalTimeRequired, HatedSnack, IdempotencyKeyReused, InvalidTransition,
         OrderNotEditable, PermissionDenied, PreconditionFailed, SnackAlreadyRequested, SnackUnavailable, UnknownSnack,
         ValidationFailed,
     },
-    http::openapi::{admin, member},
+    http::openapi::{admin, signed_in},
 };
 
 const CREATE: &[Code] =
@@ -44,24 +43,35 @@ const EDIT: &[Code] = &[
 const TRANSITION: &[Code] =
     &[ValidationFailed, EstimatedArrivalTimeRequired, PreconditionFailed, InvalidTransition, HatedSnack];
 
-/// Every route of this noun with the refusals that are its own.
-pub fn router() -> OpenApiRouter<AppState> {
+pub fn router<S>() -> OpenApiRouter<S>
+where
+    S: Clone + Send + Sync + 'static,
+    PgPool: FromRef<S>,
+    Tz: FromRef<S>,
+    Arc<AuthState>: FromRef<S>,
+    Arc<OrderState>: FromRef<S>,
+{
     OpenApiRouter::new()
-        .routes(member(routes!(routes::list_orders), &[]))
-        .routes(member(routes!(routes::create_order), CREATE))
-        .routes(member(routes!(routes::get_order), &[]))
-        .routes(member(routes!(routes::edit_order), EDIT))
-        .routes(member(routes!(routes::list_order_snacks), &[]))
-        .routes(member(routes!(routes::get_order_history), &[]))
+        .routes(signed_in(routes!(routes::list_orders), &[]))
+        .routes(signed_in(routes!(routes::create_order), CREATE))
+        .routes(signed_in(routes!(routes::get_order), &[]))
+        .routes(signed_in(routes!(routes::edit_order), EDIT))
+        .routes(signed_in(routes!(routes::list_order_snacks), &[]))
+        .routes(signed_in(routes!(routes::get_order_history), &[]))
         .routes(admin(routes!(routes::change_order_status), TRANSITION))
-        .merge(old_spellings())
+        .merge(deprecated_routes())
 }
 
-/// The spellings of the service before this one, for scripts that exist.
-#[expect(deprecated, reason = "deprecated for clients: that is how the document learns of it")]
-fn old_spellings() -> OpenApiRouter<AppState> {
+/// Paths of the previous service, for existing scripts.
+#[expect(deprecated, reason = "the document marks these endpoints as deprecated by the attribute of their handlers")]
+fn deprecated_routes<S>() -> OpenApiRouter<S>
+where
+    S: Clone + Send + Sync + 'static,
+    PgPool: FromRef<S>,
+    Arc<AuthState>: FromRef<S>,
+{
     OpenApiRouter::new()
-        .routes(member(routes!(routes::create_order_old), CREATE))
-        .routes(member(routes!(routes::get_order_old), &[]))
+        .routes(signed_in(routes!(routes::create_order_old), CREATE))
+        .routes(signed_in(routes!(routes::get_order_old), &[]))
         .routes(admin(routes!(routes::change_order_status_old), TRANSITION))
 }

@@ -1,101 +1,103 @@
-//! What is sent to create or edit an order, and the snacks that it names.
+//! The body of a request that creates or edits an order.
 
 use std::collections::{HashMap, HashSet};
 
 use rust_decimal::{Decimal, prelude::ToPrimitive};
 use serde::{Deserialize, Deserializer, Serialize, de};
-use sqlx::PgExecutor;
+use sqlx::{AssertSqlSafe, FromRow, PgExecutor};
 use utoipa::ToSchema;
 use uuid::Uuid;
 use validator::Validate;
 
-use super::store::SnackSummary;
 use crate::{
     domain::money::Currency,
     error::{ApiError, Code, FieldError},
-    http::rules,
-    snack::store::{SnackStatus, media_url},
+    http::rules::filled,
+    snack::{
+        store::SnackStatus,
+        summary::{SUMMARY_COLUMNS, SnackSummary},
+    },
 };
 
-/// The snacks of an order.
+/// Lines of an order.
 #[derive(Debug, Deserialize, Validate, ToSchema)]
 #[schema(example = json!({"snacks": [{"uid": "7c9e6679-7425-40de-944b-e07fc1f90ae7", "quantity": 2}]}))]
 pub struct OrderRequest {
-    /// What is wanted.
     #[schema(required, min_items = 1, max_items = 100)]
     #[validate(length(min = 1, max = 100, code = "item_count"), nested)]
     #[serde(default)]
     pub snacks: Vec<Line>,
 }
 
-/// One snack of an order. (`Serialize` is what validator wants of the items of a list.)
+/// Snack and quantity.
+// `Serialize` is required by validator for items of a list.
 #[derive(Debug, Serialize, Deserialize, Validate, ToSchema)]
 pub struct Line {
-    /// Which snack.
     #[schema(required, format = Uuid)]
-    #[validate(custom(function = rules::filled))]
+    #[validate(custom(function = filled))]
     #[serde(default)]
     pub uid: String,
-    /// How many.
     #[schema(required, minimum = 1, maximum = 1000)]
     #[validate(range(min = 1, max = 1000, code = "out_of_range"))]
-    #[serde(default, deserialize_with = "whole")]
+    #[serde(default, deserialize_with = "integer")]
     pub quantity: i64,
 }
 
-/// A whole number however it is written: to JSON Schema, and to clients that know but one kind of number, `2.0` is one.
-fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
+/// Integer in any notation. `2.0` is an integer in JSON Schema, and some clients have only one type of number.
+fn integer<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
     let number = serde_json::Number::deserialize(deserializer)?;
     let float = || number.as_f64().filter(|float| float.fract() == 0.0).and_then(|float| float.to_i64());
-    number.as_i64().or_else(float).ok_or_else(|| de::Error::custom(format_args!("{number} is not a whole number")))
+    number.as_i64().or_else(float).ok_or_else(|| de::Error::custom(format_args!("{number} is not an integer")))
 }
 
-/// A line whose snack exists.
+/// Line whose snack exists, with the current data of the snack.
 #[derive(Debug)]
-pub struct Wanted {
-    /// The snack's row.
+pub struct ResolvedLine {
     pub snack_id: i64,
-    /// The snack as it is at this moment.
     pub snack: SnackSummary,
-    /// Where in the request it stands, from 0.
+    /// Index in the request.
     pub position: i32,
-    /// How many.
     pub quantity: i32,
-    /// The snack's price at this moment.
     pub price: Decimal,
-    /// The currency of the price.
     pub currency: Currency,
-    /// Whether the snack can be ordered at this moment.
     pub is_available: bool,
 }
 
-/// Blames the snacks at `positions` of the request.
+/// Error of the lines at `positions` of the request.
 #[must_use]
-pub fn blame(code: Code, positions: impl IntoIterator<Item = i32>) -> ApiError {
+pub fn line_errors(code: Code, positions: impl IntoIterator<Item = i32>) -> ApiError {
     let errors = positions.into_iter().map(|at| FieldError::new(format!("snacks[{at}].uid"), code.name())).collect();
-    code.on(errors)
+    code.with_fields(errors)
+}
+
+/// Snack of a line.
+#[derive(FromRow)]
+struct SnackRow {
+    id: i64,
+    price: Decimal,
+    currency: Currency,
+    status: SnackStatus,
+    #[sqlx(flatten)]
+    summary: SnackSummary,
 }
 
 impl OrderRequest {
-    /// Looks the snacks up. The answer is sorted by snack, which is the order in which they are locked.
+    /// Looks up the snacks. The result is sorted by snack, the order in which they are locked.
     ///
     /// # Errors
-    /// `unknown_snack`, also for a uid that does not parse; `duplicate_snack`.
-    pub async fn resolve(&self, db: impl PgExecutor<'_>) -> Result<Vec<Wanted>, ApiError> {
+    /// `unknown_snack`, also for a malformed uid; `duplicate_snack`.
+    pub async fn resolve(&self, db: impl PgExecutor<'_>) -> Result<Vec<ResolvedLine>, ApiError> {
         let uids: Vec<Option<Uuid>> = self.snacks.iter().map(|line| line.uid.parse().ok()).collect();
         let known: Vec<Uuid> = uids.iter().copied().flatten().collect();
-        // Without unnest Postgres sees how many there are, and plans anew each time.
-        let rows = sqlx::query!(
-            r#"SELECT id, uid, name, url, "desc", image, thumbnail, price, currency AS "currency: Currency",
-                   status AS "status: SnackStatus"
-               FROM snacks WHERE uid = ANY(ARRAY(SELECT unnest($1::uuid[])))"#,
-            &known
-        )
-        .fetch_all(db)
-        .await?;
-        let by_uid: HashMap<Uuid, _> = rows.into_iter().map(|row| (row.uid, row)).collect();
+        // unnest hides the number of snacks from Postgres, which would plan again for each number.
+        let sql = format!(
+            "SELECT s.id, s.price, s.currency, s.status, {SUMMARY_COLUMNS} FROM snacks AS s
+             WHERE s.uid = ANY(ARRAY(SELECT unnest($1::uuid[])))"
+        );
+        let rows: Vec<SnackRow> = sqlx::query_as(AssertSqlSafe(sql)).bind(known).fetch_all(db).await?;
+        let by_uid: HashMap<Uuid, SnackRow> = rows.into_iter().map(|row| (row.summary.uid, row)).collect();
 
-        let mut wanted = Vec::with_capacity(self.snacks.len());
+        let mut lines = Vec::with_capacity(self.snacks.len());
         let (mut unknown, mut duplicate) = (Vec::new(), Vec::new());
         let mut seen = HashSet::new();
         for ((position, line), uid) in (0_i32..).zip(&self.snacks).zip(uids) {
@@ -106,16 +108,9 @@ impl OrderRequest {
             if !seen.insert(row.id) {
                 duplicate.push(position);
             }
-            wanted.push(Wanted {
+            lines.push(ResolvedLine {
                 snack_id: row.id,
-                snack: SnackSummary {
-                    uid: row.uid,
-                    name: row.name.clone(),
-                    url: row.url.clone(),
-                    desc: row.desc.clone(),
-                    image: media_url(row.image.clone()),
-                    thumbnail: media_url(row.thumbnail.clone()),
-                },
+                snack: row.summary.clone(),
                 position,
                 quantity: i32::try_from(line.quantity).map_err(ApiError::internal)?,
                 price: row.price,
@@ -124,12 +119,12 @@ impl OrderRequest {
             });
         }
         if !unknown.is_empty() {
-            return Err(blame(Code::UnknownSnack, unknown));
+            return Err(line_errors(Code::UnknownSnack, unknown));
         }
         if !duplicate.is_empty() {
-            return Err(blame(Code::DuplicateSnack, duplicate));
+            return Err(line_errors(Code::DuplicateSnack, duplicate));
         }
-        wanted.sort_by_key(|line| line.snack_id);
-        Ok(wanted)
+        lines.sort_by_key(|line| line.snack_id);
+        Ok(lines)
     }
 }

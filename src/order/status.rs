@@ -1,5 +1,5 @@
-//! The status of an order as a state machine. Pure: nothing here does I/O, and nothing else decides what follows what. The
-//! trigger `refuse_status_jump` says the same in SQL; a test holds the two against each other.
+//! The status of an order as a state machine, without input and output. No other module decides about transitions. The trigger
+//! `check_status_transition` has the same rules in SQL; a test compares the two.
 //!
 //! ```text
 //! created -> approved -> ordered -> shipping -> completed
@@ -11,41 +11,33 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// How far an order has got. The order of the variants is the order of the flow, canceled last.
+/// Status of an order, in the order of the flow, canceled last.
 #[derive(Clone, Copy, Debug, Hash, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema, sqlx::Type)]
 #[serde(rename_all = "lowercase")]
 #[sqlx(type_name = "order_status", rename_all = "lowercase")]
 pub enum OrderStatus {
-    /// A member asked for it.
+    /// Waits for approval.
     Created,
-    /// An admin agreed.
     Approved,
-    /// An admin placed it with the shop.
+    /// Placed with the shop.
     Ordered,
-    /// It is on its way.
     Shipping,
-    /// It has arrived.
+    /// Arrived.
     Completed,
-    /// It will not be bought.
     Canceled,
 }
 
-/// A transition that the flow does not have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("an order that is {from} cannot become {to}")]
+#[error("an order cannot change from {from} to {to}")]
 pub struct InvalidTransition {
-    /// Where the order stands.
     pub from: OrderStatus,
-    /// Where it was to go.
     pub to: OrderStatus,
 }
 
 impl OrderStatus {
-    /// Every status, in the order of the flow.
     pub const ALL: [Self; 6] =
         [Self::Created, Self::Approved, Self::Ordered, Self::Shipping, Self::Completed, Self::Canceled];
 
-    /// Where an order can go from here.
     #[must_use]
     pub const fn allowed_transitions(self) -> &'static [Self] {
         match self {
@@ -57,33 +49,32 @@ impl OrderStatus {
         }
     }
 
-    /// Goes to `to`.
+    /// Returns `to` if the transition is allowed.
     ///
     /// # Errors
-    /// [`InvalidTransition`], naming both.
+    /// [`InvalidTransition`].
     pub fn transition(self, to: Self) -> Result<Self, InvalidTransition> {
         if self.allowed_transitions().contains(&to) { Ok(to) } else { Err(InvalidTransition { from: self, to }) }
     }
 
-    /// Whether an order that becomes this must say when it arrives.
+    /// Tells whether a transition to this status needs an estimated arrival time.
     #[must_use]
     pub const fn needs_arrival_time(self) -> bool {
         matches!(self, Self::Ordered | Self::Shipping)
     }
 
-    /// Whether an order becomes this only while none of its snacks has more hates than likes.
+    /// Tells whether a transition to this status requires that no snack has more hates than likes.
     #[must_use]
-    pub const fn refuses_hated_snacks(self) -> bool {
+    pub const fn forbids_hated_snacks(self) -> bool {
         matches!(self, Self::Approved | Self::Ordered)
     }
 
-    /// Whether the owner can still change what is in it.
+    /// Tells whether the lines can be changed.
     #[must_use]
     pub const fn is_editable(self) -> bool {
         matches!(self, Self::Created)
     }
 
-    /// As it is written in JSON and SQL.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -107,7 +98,7 @@ impl fmt::Display for OrderStatus {
 mod tests {
     use super::OrderStatus::{self, Approved, Canceled, Completed, Created, Ordered, Shipping};
 
-    /// The whole table, row by row: from each status (down) to each status (across).
+    /// All transitions, from the status of the row to that of the column.
     const TABLE: [(OrderStatus, [bool; 6]); 6] = [
         //           created approved ordered shipping completed canceled
         (Created, [false, true, false, false, false, true]),
@@ -126,7 +117,7 @@ mod tests {
                 assert_eq!(result.is_ok(), allowed, "{from} to {to}");
                 match result {
                     Ok(now) => assert_eq!(now, to),
-                    Err(error) => assert_eq!(error.to_string(), format!("an order that is {from} cannot become {to}")),
+                    Err(error) => assert_eq!(error.to_string(), format!("an order cannot change from {from} to {to}")),
                 }
             }
         }

@@ -1,78 +1,53 @@
-//! Orders in Postgres: reading them. A page takes two statements, one for the orders and one for what is in them all.
+//! Orders in Postgres. A page takes two statements, one for the orders and one for the lines of all of them.
 
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 use serde::Serialize;
-use sqlx::{PgConnection, PgPool, Postgres, QueryBuilder, Row, postgres::PgRow};
+use sqlx::{AssertSqlSafe, FromRow, PgConnection, PgPool, Postgres, QueryBuilder, Row, postgres::PgRow};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::status::OrderStatus;
 use crate::{
     domain::{
-        money::{Currency, Money},
-        user_summary::Person,
+        money::{Currency, Money, add},
+        user_summary::UserSummary,
     },
     error::{ApiError, Code},
-    http::{Ordering, Page, Sorted, pagination::HasKey},
-    snack::store::media_url,
+    http::pagination::{ListRow, Ordering, Page, Sorted},
+    snack::summary::{SUMMARY_COLUMNS, SnackSummary},
 };
 
-/// Whose order it is.
+/// User of an order.
 #[derive(Clone, Debug, Serialize, ToSchema)]
-pub struct Orderer {
-    /// The user's id.
+#[schema(as = Orderer)]
+pub struct OrderUser {
     pub id: i64,
-    /// The user's name.
     #[schema(example = "김간식")]
     pub name: String,
-    /// The user's email.
     #[schema(example = "kim@example.com")]
     pub email: String,
 }
 
-/// A snack as orders and statistics show it.
-#[derive(Clone, Debug, Serialize, ToSchema)]
-pub struct SnackSummary {
-    /// Its name in URLs.
-    pub uid: Uuid,
-    /// Its name now.
-    #[schema(example = "새우깡")]
-    pub name: String,
-    /// Where to buy it, or empty.
-    pub url: String,
-    /// A description, or empty.
-    pub desc: String,
-    /// The path of its picture.
-    #[schema(required)]
-    pub image: Option<String>,
-    /// The path of the same picture, small.
-    #[schema(required)]
-    pub thumbnail: Option<String>,
-}
-
-/// One snack in an order.
+/// Line of an order.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Purchase {
-    /// What.
     pub snack: SnackSummary,
-    /// How many.
     #[schema(minimum = 1, maximum = 1000)]
     pub quantity: i32,
-    /// The price of one when the snack was put into the order.
+    /// Price when the snack was added to the order.
     #[schema(example = "1500")]
     pub unit_price: String,
-    /// The currency of the price.
     pub currency: Currency,
-    /// What all of them cost.
+    /// Quantity times unit price.
     #[schema(example = "3000")]
     pub amount: String,
 }
 
 impl Purchase {
-    /// `quantity` of `snack` at `unit_price`, and what they cost.
+    /// Returns the line and its amount.
     #[must_use]
     pub fn new(snack: SnackSummary, quantity: i32, unit_price: Decimal, currency: Currency) -> (Self, Money) {
         let amount = unit_price * Decimal::from(quantity);
@@ -87,27 +62,21 @@ impl Purchase {
     }
 }
 
-/// An order.
+/// Order.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Order {
-    /// Its name in URLs.
     pub uid: Uuid,
-    /// How far it has got.
     pub status: OrderStatus,
-    /// Who asked for it.
-    pub user: Orderer,
-    /// What is in it, in the order in which it was put in.
+    pub user: OrderUser,
+    /// Lines, in the order of the request.
     pub purchases: Vec<Purchase>,
-    /// What it costs, one sum for each currency.
+    /// Total for each currency.
     pub amounts: Vec<Money>,
-    /// When it is expected.
     #[schema(required)]
     pub estimated_arrival_time: Option<DateTime<Utc>>,
-    /// Where it can go from here.
+    /// Possible next statuses.
     pub allowed_transitions: &'static [OrderStatus],
-    /// When it was asked for.
     pub created_at: DateTime<Utc>,
-    /// When it last changed.
     pub updated_at: DateTime<Utc>,
     #[serde(skip)]
     id: i64,
@@ -118,20 +87,19 @@ pub struct Order {
 }
 
 impl Order {
-    /// The entity tag of the order as it stands.
     #[must_use]
     pub fn etag(&self) -> String {
         etag(self.version)
     }
 }
 
-/// The entity tag of an order's `version`.
+/// Entity tag of a version of an order.
 #[must_use]
 pub fn etag(version: i32) -> String {
     format!("\"{version}\"")
 }
 
-impl HasKey for Order {
+impl ListRow for Order {
     const LIST: &str = "orders";
 
     fn cursor_key(&self) -> &[String] {
@@ -139,13 +107,13 @@ impl HasKey for Order {
     }
 }
 
-impl<'r> sqlx::FromRow<'r, PgRow> for Order {
+impl<'r> FromRow<'r, PgRow> for Order {
     fn from_row(row: &'r PgRow) -> Result<Self, sqlx::Error> {
         let status: OrderStatus = row.try_get("status")?;
         Ok(Self {
             uid: row.try_get("uid")?,
             status,
-            user: Orderer {
+            user: OrderUser {
                 id: row.try_get("user_id")?,
                 name: row.try_get("user_name")?,
                 email: row.try_get("user_email")?,
@@ -163,7 +131,7 @@ impl<'r> sqlx::FromRow<'r, PgRow> for Order {
     }
 }
 
-/// How lists of orders can be sorted. Postgres has no last timestamp but infinity: orders without an arrival stand there.
+/// Orders without an arrival time are sorted as if it were infinity.
 pub const ORDERINGS: &[Ordering] = &[
     Ordering { name: "created_at", keys: &[("o.created_at", "timestamptz"), ("o.id", "bigint")] },
     Ordering {
@@ -176,34 +144,29 @@ pub const ORDERINGS: &[Ordering] = &[
     },
 ];
 
-/// The one SELECT list for an [`Order`], purchases aside.
+/// SELECT list of an [`Order`] without its lines.
 pub(super) const ORDER: &str =
     "SELECT o.id, o.uid, o.status, o.estimated_arrival_time, o.version, o.created_at, o.updated_at,
     o.user_id, person.name AS user_name, person.email AS user_email";
 const FROM: &str = " FROM orders AS o JOIN users AS person ON person.id = o.user_id WHERE true";
 
-/// Which orders to list.
-#[derive(Debug, Default)]
+/// Filter of orders.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Filter {
-    /// Only those of these statuses; all when empty.
+    /// Empty for all.
     pub statuses: Vec<OrderStatus>,
-    /// Only this user's.
     pub user: Option<i64>,
-    /// Only this one.
     pub uid: Option<Uuid>,
-    /// Only those created from this instant on.
+    /// Earliest time of creation.
     pub from: Option<DateTime<Utc>>,
-    /// Only those created before this instant.
+    /// Time before which it was created.
     pub until: Option<DateTime<Utc>>,
-    /// None of those that were canceled.
     pub without_canceled: bool,
 }
 
-/// One page of orders.
-///
 /// # Errors
 /// Postgres out of reach.
-pub async fn list(db: &PgPool, filter: &Filter, sorted: &Sorted<Order>) -> Result<Page<Order>, ApiError> {
+pub async fn list(db: &PgPool, filter: &Filter, sorted: &Sorted) -> Result<Page<Order>, ApiError> {
     let mut sql = QueryBuilder::<Postgres>::new(ORDER);
     sorted.push_key(&mut sql);
     sql.push(FROM);
@@ -229,11 +192,11 @@ pub async fn list(db: &PgPool, filter: &Filter, sorted: &Sorted<Order>) -> Resul
     sorted.push_order(&mut sql);
     let mut connection = db.acquire().await?;
     let mut page = sorted.page(sql.build_query_as().fetch_all(&mut *connection).await?);
-    fill(&mut connection, &mut page.results).await?;
+    load_purchases(&mut connection, &mut page.results).await?;
     Ok(page)
 }
 
-/// The order `uid`, as the connection sees it: inside a transaction with what that has changed.
+/// Inside of a transaction the order has the changes of that.
 ///
 /// # Errors
 /// `not_found`.
@@ -242,39 +205,33 @@ pub async fn get(connection: &mut PgConnection, uid: Uuid) -> Result<Order, ApiE
     sql.push(FROM).push(" AND o.uid = ").push_bind(uid);
     let order: Order = sql.build_query_as().fetch_optional(&mut *connection).await?.ok_or(Code::NotFound)?;
     let mut orders = [order];
-    fill(connection, &mut orders).await?;
+    load_purchases(connection, &mut orders).await?;
     let [order] = orders;
     Ok(order)
 }
 
-/// Puts their purchases and sums into `orders`, with one statement for all of them.
-async fn fill(connection: &mut PgConnection, orders: &mut [Order]) -> Result<(), ApiError> {
+/// Loads the lines of `orders` with one statement, and computes their totals.
+async fn load_purchases(connection: &mut PgConnection, orders: &mut [Order]) -> Result<(), ApiError> {
     if orders.is_empty() {
         return Ok(());
     }
     let ids: Vec<i64> = orders.iter().map(|order| order.id).collect();
-    // Without unnest Postgres sees how many there are, and plans anew each time.
-    let rows = sqlx::query!(
-        r#"SELECT p.order_id, p.quantity, p.unit_price, p.currency AS "currency: Currency",
-               s.uid, s.name, s.url, s."desc", s.image, s.thumbnail
-           FROM purchases AS p JOIN snacks AS s ON s.id = p.snack_id
-           WHERE p.order_id = ANY(ARRAY(SELECT unnest($1::bigint[]))) ORDER BY p.order_id, p.position"#,
-        &ids
-    )
-    .fetch_all(connection)
-    .await?;
+    // unnest hides the number of orders from Postgres, which would plan again for each number.
+    let sql = format!(
+        "SELECT p.order_id, p.quantity, p.unit_price, p.currency, {SUMMARY_COLUMNS}
+         FROM purchases AS p JOIN snacks AS s ON s.id = p.snack_id
+         WHERE p.order_id = ANY(ARRAY(SELECT unnest($1::bigint[]))) ORDER BY p.order_id, p.position"
+    );
+    let rows = sqlx::query(AssertSqlSafe(sql)).bind(ids).fetch_all(connection).await?;
     let mut by_order: HashMap<i64, (Vec<Purchase>, Vec<Money>)> = HashMap::new();
     for row in rows {
-        let (purchases, amounts) = by_order.entry(row.order_id).or_default();
-        let snack = SnackSummary {
-            uid: row.uid,
-            name: row.name,
-            url: row.url,
-            desc: row.desc,
-            image: media_url(row.image),
-            thumbnail: media_url(row.thumbnail),
-        };
-        let (purchase, money) = Purchase::new(snack, row.quantity, row.unit_price, row.currency);
+        let (purchases, amounts) = by_order.entry(row.try_get("order_id")?).or_default();
+        let (purchase, money) = Purchase::new(
+            SnackSummary::from_row(&row)?,
+            row.try_get("quantity")?,
+            row.try_get("unit_price")?,
+            row.try_get("currency")?,
+        );
         purchases.push(purchase);
         add(amounts, money);
     }
@@ -284,34 +241,21 @@ async fn fill(connection: &mut PgConnection, orders: &mut [Order]) -> Result<(),
     Ok(())
 }
 
-/// Adds `money` to the sum of its currency. Sums stand in the order KRW, USD, JPY.
-pub fn add(amounts: &mut Vec<Money>, money: Money) {
-    if let Some(sum) = amounts.iter_mut().find(|sum| sum.currency == money.currency) {
-        sum.amount += money.amount;
-    } else {
-        amounts.push(money);
-        amounts.sort_by_key(|sum| sum.currency);
-    }
-}
-
-/// One step of an order's way.
+/// Entry of the history of an order.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct HistoryEntry {
-    /// The status before; `null` for the creation.
+    /// Previous status. `null` for the creation.
     #[schema(required)]
     pub from: Option<OrderStatus>,
-    /// The status after.
     pub to: OrderStatus,
-    /// Who did it.
-    pub actor: Person,
-    /// When the order was expected, as it then stood.
+    pub actor: UserSummary,
+    /// Estimated arrival time after the change.
     #[schema(required)]
     pub estimated_arrival_time: Option<DateTime<Utc>>,
-    /// When it was done.
     pub at: DateTime<Utc>,
 }
 
-/// The way of the order `uid`, oldest first.
+/// History of an order, oldest first.
 ///
 /// # Errors
 /// `not_found`.
@@ -327,7 +271,7 @@ pub async fn history(db: &PgPool, uid: Uuid) -> Result<Vec<HistoryEntry>, ApiErr
     .fetch_all(db)
     .await?;
     if rows.is_empty() {
-        // Every order has at least the entry of its creation.
+        // Every order has the entry of its creation.
         return Err(Code::NotFound.into());
     }
     Ok(rows
@@ -335,25 +279,20 @@ pub async fn history(db: &PgPool, uid: Uuid) -> Result<Vec<HistoryEntry>, ApiErr
         .map(|row| HistoryEntry {
             from: row.from_status,
             to: row.to_status,
-            actor: Person { id: row.id, name: row.name },
+            actor: UserSummary { id: row.id, name: row.name },
             estimated_arrival_time: row.estimated_arrival_time,
             at: row.at,
         })
         .collect())
 }
 
-/// An order under the lock of its row, for whoever is about to change it.
+/// Order whose row is locked.
 #[derive(Debug)]
-pub struct Locked {
-    /// The row's number.
+pub struct LockedOrder {
     pub id: i64,
-    /// Whose it is.
     pub user_id: i64,
-    /// How far it has got.
     pub status: OrderStatus,
-    /// The version that the change makes old.
     pub version: i32,
-    /// When it is expected.
     pub estimated_arrival_time: Option<DateTime<Utc>>,
 }
 
@@ -361,9 +300,9 @@ pub struct Locked {
 ///
 /// # Errors
 /// `not_found`.
-pub async fn lock(tx: &mut PgConnection, uid: Uuid) -> Result<Locked, ApiError> {
+pub async fn lock(tx: &mut PgConnection, uid: Uuid) -> Result<LockedOrder, ApiError> {
     let order = sqlx::query_as!(
-        Locked,
+        LockedOrder,
         r#"SELECT id, user_id, status AS "status: OrderStatus", version, estimated_arrival_time
            FROM orders WHERE uid = $1 FOR UPDATE"#,
         uid
@@ -371,11 +310,11 @@ pub async fn lock(tx: &mut PgConnection, uid: Uuid) -> Result<Locked, ApiError> 
     order.fetch_optional(tx).await?.ok_or_else(|| Code::NotFound.into())
 }
 
-/// Writes a step of the order's way.
+/// Writes an entry of the history.
 ///
 /// # Errors
 /// Postgres out of reach.
-pub async fn record(
+pub async fn insert_history(
     tx: &mut PgConnection,
     order: i64,
     from: OrderStatus,
@@ -383,7 +322,7 @@ pub async fn record(
     actor: i64,
     arrival: Option<DateTime<Utc>>,
 ) -> Result<(), ApiError> {
-    // clock_timestamp, not the transaction's beginning: a step that waited for another's lock came after it.
+    // clock_timestamp instead of the start of the transaction: a change that waited for the lock of another came after it.
     sqlx::query!(
         "INSERT INTO order_history (order_id, from_status, to_status, actor_id, estimated_arrival_time, at)
          VALUES ($1, $2, $3, $4, $5, clock_timestamp())",

@@ -1,4 +1,4 @@
-//! Moving orders along their flow: lock, decide, write, commit.
+//! Changes of the status of orders: lock, decide, write, commit.
 
 use axum::http::HeaderMap;
 use chrono::{DateTime, Utc};
@@ -6,35 +6,35 @@ use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
 use super::{
-    request::blame,
+    request::line_errors,
     status::{InvalidTransition, OrderStatus},
     store::{self, Order},
 };
 use crate::{
-    audit::log::Action,
-    auth::Member,
+    audit::Action,
+    auth::extract::CurrentUser,
     error::{ApiError, Code, Text},
     http::headers::if_match,
 };
 
 impl From<InvalidTransition> for ApiError {
     fn from(InvalidTransition { from, to }: InvalidTransition) -> Self {
-        Code::InvalidTransition.because(Text::new(
+        Code::InvalidTransition.with_detail(Text::new(
             format!("{from} 상태의 주문을 {to} 상태로 바꿀 수 없습니다."),
-            format!("An order that is {from} cannot become {to}."),
+            format!("An order cannot change from {from} to {to}."),
         ))
     }
 }
 
-/// Moves the order `uid` to `to`. `arrival` counts only where the flow asks for it; elsewhere what stood there stays.
+/// Changes the status of the order `uid` to `to`. `arrival` is ignored unless the new status needs it.
 ///
-/// Of two admins at once the second finds the row locked, then changed.
+/// Of two admins at once, the second waits for the lock of the row and then finds it changed.
 ///
 /// # Errors
 /// `not_found`, `precondition_failed`, `invalid_transition`, `estimated_arrival_time_required`, `hated_snack`.
 pub async fn transition(
     db: &PgPool,
-    admin: &Member,
+    admin: &CurrentUser,
     headers: &HeaderMap,
     uid: Uuid,
     to: OrderStatus,
@@ -50,8 +50,8 @@ pub async fn transition(
     if to.needs_arrival_time() && arrival.is_none() {
         return Err(Code::EstimatedArrivalTimeRequired.into());
     }
-    if to.refuses_hated_snacks() {
-        refuse_hated(&mut tx, order.id).await?;
+    if to.forbids_hated_snacks() {
+        check_not_hated(&mut tx, order.id).await?;
     }
     sqlx::query!(
         "UPDATE orders SET status = $2, estimated_arrival_time = $3, version = version + 1, updated_at = clock_timestamp()
@@ -62,16 +62,15 @@ pub async fn transition(
     )
     .execute(&mut *tx)
     .await?;
-    store::record(&mut tx, order.id, order.status, to, admin.id, arrival).await?;
-    admin.actor().did(&mut *tx, Action::OrderStatusChange, &format!("{uid} {to}")).await?;
+    store::insert_history(&mut tx, order.id, order.status, to, admin.id, arrival).await?;
+    admin.actor().log_success(&mut *tx, Action::OrderStatusChange, &format!("{uid} {to}")).await?;
     let order = store::get(&mut tx, uid).await?;
     tx.commit().await?;
     Ok(order)
 }
 
-/// Refuses an order with a snack that more people hate than like: judged on the rows at this moment, since the statistics
-/// columns trail.
-async fn refuse_hated(tx: &mut PgConnection, order: i64) -> Result<(), ApiError> {
+/// Rejects an order with a snack that has more hates than likes. Counts the rows, because the statistics columns may be old.
+async fn check_not_hated(tx: &mut PgConnection, order: i64) -> Result<(), ApiError> {
     let hated = sqlx::query_scalar!(
         "SELECT purchase.position FROM purchases AS purchase
          JOIN snack_reactions AS reaction ON reaction.snack_id = purchase.snack_id
@@ -83,5 +82,5 @@ async fn refuse_hated(tx: &mut PgConnection, order: i64) -> Result<(), ApiError>
     )
     .fetch_all(tx)
     .await?;
-    if hated.is_empty() { Ok(()) } else { Err(blame(Code::HatedSnack, hated)) }
+    if hated.is_empty() { Ok(()) } else { Err(line_errors(Code::HatedSnack, hated)) }
 }

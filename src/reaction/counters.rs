@@ -1,7 +1,7 @@
-//! Reaction counters in Redis. Every key is spelled here.
+//! Reaction counters in Redis. All its keys are defined here.
 //!
-//! Redis is a help, not a need: a command may take [`PATIENCE`] and no more, and after a failure nobody tries again for
-//! [`PAUSE`] but one probe, so that an outage costs the requests nothing. The callers then count in Postgres.
+//! Redis is optional. A command has [`COMMAND_TIMEOUT`]; after a failure only one probe per [`RETRY_AFTER`] is sent, so that an outage
+//! costs requests nothing. Callers then count in Postgres.
 
 use std::{
     collections::HashMap,
@@ -19,39 +19,41 @@ use redis::{
 use tokio::time::timeout;
 use uuid::Uuid;
 
-use super::{Counts, ReactionType, store::Change};
-use crate::config::Config;
+use super::{
+    counts::{Counts, ReactionType},
+    store::Change,
+};
+use crate::{config::Config, error::chain};
 
-/// How long a command may take before Redis counts as out of reach.
-const PATIENCE: Duration = Duration::from_millis(150);
-/// How long a connection may take to stand, whether or not anybody waits for it.
-const CONNECTION_PATIENCE: Duration = Duration::from_secs(1);
-/// How long nobody tries after a failure.
-const PAUSE: Duration = Duration::from_millis(500);
-/// How many snacks of a flush are told at once, so that nobody else's command waits for long.
-const AT_ONCE: usize = 100;
+/// Time limit of a command.
+const COMMAND_TIMEOUT: Duration = Duration::from_millis(150);
+/// Time limit for a connection, which is opened in the background.
+const CONNECTION_TIMEOUT: Duration = Duration::from_secs(1);
+/// Time between a failure and the next probe.
+const RETRY_AFTER: Duration = Duration::from_millis(500);
+/// Number of snacks that one script sets, so that other commands do not wait long.
+const SET_BATCH: usize = 100;
 
-/// Where epochs end: 15 digits, which Lua's numbers still hold exactly.
-pub const EPOCHS: i64 = 1_000_000_000_000_000;
+/// Limit of epochs. Numbers of 15 digits are exact in Lua.
+pub const MAX_EPOCH: i64 = 1_000_000_000_000_000;
 
-/// INCR and DECR for each three keys, when the epoch is still the one that the caller read before it wrote the row. It never
-/// creates a key.
-const SHIFT: &str = r"
-local answers = {}
+/// INCR or DECR for each three keys, if the epoch is still the one that the caller read before it wrote the row. Creates no keys.
+const ADD: &str = r"
+local results = {}
 for at = 1, #KEYS, 3 do
-    local answer = false
+    local result = false
     if redis.call('GET', KEYS[at + 2]) == ARGV[at + 2] and redis.call('EXISTS', KEYS[at], KEYS[at + 1]) == 2 then
         for i = at, at + 1 do
             if ARGV[i] == '1' then redis.call('INCR', KEYS[i]) elseif ARGV[i] == '-1' then redis.call('DECR', KEYS[i]) end
         end
-        answer = redis.call('MGET', KEYS[at], KEYS[at + 1])
+        result = redis.call('MGET', KEYS[at], KEYS[at + 1])
     end
-    table.insert(answers, answer)
+    table.insert(results, result)
 end
-return answers";
+return results";
 
-/// Absolute values for each three keys, unless later ones are there already. What cannot be an epoch of ours ([`EPOCHS`]) is
-/// no obstacle.
+/// Absolute values for each three keys, unless later ones are stored. A value that is no valid epoch (see [`MAX_EPOCH`]) is
+/// overwritten.
 const SET: &str = r"
 for at = 1, #KEYS, 3 do
     local stored = redis.pcall('GET', KEYS[at + 2])
@@ -61,38 +63,33 @@ for at = 1, #KEYS, 3 do
     end
 end";
 
-/// What Redis holds of a snack.
+/// Counts of a snack in Redis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stored {
-    /// The counts; none when they are not there or no numbers.
+pub struct StoredCounts {
+    /// None if they are absent or no numbers.
     pub counts: Option<Counts>,
-    /// The epoch of the flush that wrote them last.
+    /// Epoch of the flush that wrote them last.
     pub epoch: i64,
 }
 
-/// A snack freshly counted.
+/// Counts of the rows of a snack.
 #[derive(Clone, Copy, Debug)]
-pub struct Fresh {
-    /// Which snack.
+pub struct Recounted {
     pub snack: Uuid,
-    /// What the rows said.
     pub counts: Counts,
-    /// The epoch of that count.
     pub epoch: i64,
 }
 
-/// A change of a snack's counts.
+/// Change of the counts of a snack.
 #[derive(Clone, Copy, Debug)]
-pub struct Shift {
-    /// Which snack.
+pub struct CounterDelta {
     pub snack: Uuid,
-    /// The epoch that was read before the row was written.
+    /// Epoch that was read before the row was written.
     pub epoch: i64,
-    /// What was written.
     pub change: Change,
 }
 
-/// A connection that is made when it is first used, and made again when it breaks.
+/// Connection that is opened on first use, and again when it breaks.
 struct Connection {
     manager: ConnectionManager,
     since: Instant,
@@ -102,29 +99,28 @@ impl Connection {
     fn new(client: redis::Client) -> RedisResult<Self> {
         let config = ConnectionManagerConfig::new()
             .set_number_of_retries(0)
-            .set_connection_timeout(Some(CONNECTION_PATIENCE))
-            .set_response_timeout(Some(CONNECTION_PATIENCE));
+            .set_connection_timeout(Some(CONNECTION_TIMEOUT))
+            .set_response_timeout(Some(CONNECTION_TIMEOUT));
         Ok(Self { manager: ConnectionManager::new_lazy_with_config(client, config)?, since: Instant::now() })
     }
 }
 
-/// The counters.
 pub struct Counters {
     client: redis::Client,
     connection: Mutex<Connection>,
     prefix: String,
     breaker: Breaker,
     set: Script,
-    shift: Script,
-    /// Snacks with a change that Redis may not have been told of, and the last epoch that lacks it.
-    missed: Mutex<HashMap<Uuid, i64>>,
+    add: Script,
+    /// Snacks with a change that Redis may have missed, and the last epoch without it.
+    stale: Mutex<HashMap<Uuid, i64>>,
 }
 
 impl Counters {
-    /// Counters at `REDIS_URL`. Connects in the background, so that the server starts without Redis.
+    /// Connects in the background, so that the server starts without Redis.
     ///
     /// # Errors
-    /// When the URL is none, which the settings have ruled out.
+    /// `REDIS_URL` is invalid, which the settings have checked.
     pub fn new(config: &Config) -> RedisResult<Self> {
         let client = config.redis()?;
         Ok(Self {
@@ -133,8 +129,8 @@ impl Counters {
             prefix: config.redis_prefix.clone(),
             breaker: Breaker::new(),
             set: Script::new(SET),
-            shift: Script::new(SHIFT),
-            missed: Mutex::default(),
+            add: Script::new(ADD),
+            stale: Mutex::default(),
         })
     }
 
@@ -143,30 +139,30 @@ impl Counters {
         connection.manager.clone()
     }
 
-    /// Begins with a new connection, unless this one may still be on its way: the manager makes a new one when the old one
-    /// breaks, but not when it has merely fallen silent.
+    /// Opens a new connection, unless the present one may still be opening. The manager replaces a connection that breaks, but not one
+    /// that has gone silent.
     fn reconnect(&self) {
         let mut connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
-        if connection.since.elapsed() > CONNECTION_PATIENCE
+        if connection.since.elapsed() > CONNECTION_TIMEOUT
             && let Ok(new) = Connection::new(self.client.clone())
         {
             *connection = new;
         }
     }
 
-    /// Like count, hate count, epoch. The braces make the keys of one snack neighbours in a cluster.
+    /// Keys of like count, hate count and epoch. Because of the braces a cluster stores the keys of one snack together.
     fn keys(&self, snack: Uuid) -> [String; 3] {
         ["like_count", "hate_count", "epoch"].map(|name| format!("{}snack:{{{snack}}}:{name}", self.prefix))
     }
 
-    /// Whether Redis answers.
+    /// Tells whether Redis responds.
     pub async fn is_reachable(&self) -> bool {
         let mut connection = self.connection();
-        matches!(timeout(PATIENCE, redis::cmd("PING").query_async::<()>(&mut connection)).await, Ok(Ok(())))
+        matches!(timeout(COMMAND_TIMEOUT, redis::cmd("PING").query_async::<()>(&mut connection)).await, Ok(Ok(())))
     }
 
-    /// What Redis holds of each of `snacks`; none when it does not answer in time.
-    pub async fn stored(&self, snacks: &[Uuid]) -> Option<Vec<Option<Stored>>> {
+    /// Counts of each snack. None when Redis does not respond in time.
+    pub async fn get(&self, snacks: &[Uuid]) -> Option<Vec<Option<StoredCounts>>> {
         let mut connection = self.connection();
         let mut command = redis::cmd("MGET");
         for snack in snacks {
@@ -177,41 +173,41 @@ impl Counters {
         Some(rows.iter().map(parse).collect())
     }
 
-    /// What may be believed of it: none where Redis holds no epoch, has missed a change, or does not answer in time.
-    pub async fn believed(&self, snacks: &[Uuid]) -> Vec<Option<Stored>> {
-        let Some(stored) = self.stored(snacks).await else { return vec![None; snacks.len()] };
-        let has_all = |(stored, snack): (Option<Stored>, &Uuid)| stored.filter(|it| self.has_all(*snack, it.epoch));
-        stored.into_iter().zip(snacks).map(has_all).collect()
+    /// Counts of each snack that include all changes. None where Redis has no epoch, has missed a change, or does not respond in time.
+    pub async fn trusted_counts(&self, snacks: &[Uuid]) -> Vec<Option<StoredCounts>> {
+        let Some(stored) = self.get(snacks).await else { return vec![None; snacks.len()] };
+        let current =
+            |(stored, snack): (Option<StoredCounts>, &Uuid)| stored.filter(|it| self.is_current(*snack, it.epoch));
+        stored.into_iter().zip(snacks).map(current).collect()
     }
 
-    /// Notes that Redis was not told of a change of `snack`: what it holds under `epoch` or an earlier one is not to be
-    /// believed once it is back, until a flush has counted anew.
-    pub fn miss(&self, snack: Uuid, epoch: i64) {
-        let mut missed = self.missed.lock().unwrap_or_else(PoisonError::into_inner);
-        let last = missed.entry(snack).or_insert(epoch);
+    /// Marks the counts of `snack` under `epoch` and earlier ones as stale, because Redis has missed a change. They are not trusted until
+    /// a flush has counted again.
+    pub fn mark_stale(&self, snack: Uuid, epoch: i64) {
+        let mut stale = self.stale.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = stale.entry(snack).or_insert(epoch);
         *last = epoch.max(*last);
     }
 
-    /// Whether a flush has made up for what Redis has missed of `snack`.
-    fn has_all(&self, snack: Uuid, epoch: i64) -> bool {
-        let mut missed = self.missed.lock().unwrap_or_else(PoisonError::into_inner);
-        let made_up = missed.get(&snack).is_none_or(|last| epoch > *last);
-        if made_up {
-            missed.remove(&snack);
+    /// Tells whether the counts of `snack` under `epoch` are not stale.
+    fn is_current(&self, snack: Uuid, epoch: i64) -> bool {
+        let mut stale = self.stale.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_current = stale.get(&snack).is_none_or(|last| epoch > *last);
+        if is_current {
+            stale.remove(&snack);
         }
-        made_up
+        is_current
     }
 
-    /// Counts what has changed and returns the counts that result. None where the epoch is no longer the stored one (a flush
-    /// came in between and has counted the change) or Redis does not answer in time. Never repeated: a command that timed out
-    /// may still run.
-    pub async fn shift(&self, shifts: &[Shift]) -> Vec<Option<Counts>> {
-        if shifts.is_empty() {
+    /// Adds changes and returns the counts after them. None where the stored epoch is another one (a flush has counted the change in the
+    /// meantime) or Redis does not respond in time. Not retried, because a command that timed out may still run.
+    pub async fn add(&self, deltas: &[CounterDelta]) -> Vec<Option<Counts>> {
+        if deltas.is_empty() {
             return Vec::new();
         }
         let mut connection = self.connection();
-        let mut invocation = self.shift.prepare_invoke();
-        for Shift { snack, epoch, change: Change { from, to, .. } } in shifts {
+        let mut invocation = self.add.prepare_invoke();
+        for CounterDelta { snack, epoch, change: Change { from, to, .. } } in deltas {
             let delta = |it| i32::from(*to == Some(it)) - i32::from(*from == Some(it));
             invocation
                 .key(&self.keys(*snack))
@@ -219,46 +215,46 @@ impl Counters {
                 .arg(delta(ReactionType::Hate))
                 .arg(*epoch);
         }
-        let answers: Option<Vec<Option<(i32, i32)>>> = self.attempt(invocation.invoke_async(&mut connection)).await;
-        let Some(answers) = answers else {
-            for shift in shifts {
-                self.miss(shift.snack, shift.epoch.max(shift.change.epoch));
+        let results: Option<Vec<Option<(i32, i32)>>> = self.attempt(invocation.invoke_async(&mut connection)).await;
+        let Some(results) = results else {
+            for delta in deltas {
+                self.mark_stale(delta.snack, delta.epoch.max(delta.change.epoch));
             }
-            return vec![None; shifts.len()];
+            return vec![None; deltas.len()];
         };
-        // Below zero is what nobody can have counted.
-        let sane = |(likes, hates)| (likes >= 0 && hates >= 0).then_some(Counts { likes, hates });
-        answers.into_iter().map(|answer| answer.and_then(sane)).collect()
+        // Counts below zero were changed by somebody else.
+        let valid = |(likes, hates)| (likes >= 0 && hates >= 0).then_some(Counts { likes, hates });
+        results.into_iter().map(|result| result.and_then(valid)).collect()
     }
 
-    /// Writes freshly counted snacks, each unless a later count is there already. Returns whether Redis has heard of all; what
-    /// it has not is left to the next reconcile.
-    pub async fn set(&self, fresh: &[Fresh]) -> bool {
-        let mut has_heard = true;
-        for some in fresh.chunks(AT_ONCE) {
+    /// Stores counts of rows, except where later ones are stored. Returns whether Redis has accepted all; the next reconcile repeats the
+    /// others.
+    pub async fn set(&self, recounted: &[Recounted]) -> bool {
+        let mut is_complete = true;
+        for batch in recounted.chunks(SET_BATCH) {
             let mut connection = self.connection();
             let mut invocation = self.set.prepare_invoke();
-            for Fresh { snack, counts, epoch } in some {
+            for Recounted { snack, counts, epoch } in batch {
                 invocation.key(&self.keys(*snack)).arg(counts.likes).arg(counts.hates).arg(*epoch);
             }
-            has_heard &= self.attempt::<()>(invocation.invoke_async(&mut connection)).await.is_some();
+            is_complete &= self.attempt::<()>(invocation.invoke_async(&mut connection)).await.is_some();
         }
-        has_heard
+        is_complete
     }
 
-    /// Awaits a command, unless Redis is out of reach.
+    /// Awaits a command, unless the circuit breaker is open.
     async fn attempt<T: FromRedisValue>(&self, command: impl Future<Output = RedisResult<T>>) -> Option<T> {
         if !self.breaker.lets_pass() {
             return None;
         }
-        match timeout(PATIENCE, command).await {
+        match timeout(COMMAND_TIMEOUT, command).await {
             Ok(Ok(value)) => {
                 self.breaker.succeeded();
                 Some(value)
             }
-            // Redis answers, but not what was asked for: somebody else's value under our key, say.
+            // Redis responds with an error, for example because a key has a value of another type.
             Ok(Err(error)) if !error.is_unrecoverable_error() && !error.is_io_error() && !error.is_timeout() => {
-                tracing::warn!(%error, "Redis refuses a command");
+                tracing::warn!(error = %chain(&error), "Redis command failed");
                 None
             }
             Ok(Err(error)) => {
@@ -274,17 +270,17 @@ impl Counters {
     }
 }
 
-fn parse(values: &[Option<String>; 3]) -> Option<Stored> {
+fn parse(values: &[Option<String>; 3]) -> Option<StoredCounts> {
     let number = |at: usize| values[at].as_deref()?.parse::<i64>().ok();
     let count = |at| number(at).and_then(|count| i32::try_from(count).ok());
     let counts = || Some(Counts { likes: count(0)?, hates: count(1)? });
-    Some(Stored { counts: counts(), epoch: number(2)? })
+    Some(StoredCounts { counts: counts(), epoch: number(2)? })
 }
 
-/// A circuit breaker: after a failure it is open for [`PAUSE`], then lets one probe pass at a time.
+/// Circuit breaker. After a failure it is open for [`RETRY_AFTER`] and then lets one probe pass at a time.
 struct Breaker {
     start: Instant,
-    /// When the next probe may pass, in milliseconds from `start`; 0 while all is well.
+    /// Time of the next probe in milliseconds since `start`. 0 while the breaker is closed.
     retry_at: AtomicU64,
 }
 
@@ -298,7 +294,7 @@ impl Breaker {
     }
 
     fn next_retry(&self) -> u64 {
-        self.now() + u64::try_from(PAUSE.as_millis()).unwrap_or_default()
+        self.now() + u64::try_from(RETRY_AFTER.as_millis()).unwrap_or_default()
     }
 
     fn lets_pass(&self) -> bool {
@@ -313,13 +309,13 @@ impl Breaker {
 
     fn succeeded(&self) {
         if self.retry_at.swap(0, Ordering::Relaxed) != 0 {
-            tracing::info!("Redis is back");
+            tracing::info!("Redis reachable again");
         }
     }
 
-    fn failed(&self, error: &dyn std::fmt::Display) {
+    fn failed(&self, error: &dyn std::error::Error) {
         if self.retry_at.swap(self.next_retry(), Ordering::Relaxed) == 0 {
-            tracing::warn!(%error, "Redis is out of reach; counting in Postgres");
+            tracing::warn!(error = %chain(error), "Redis out of reach, counting in Postgres");
         }
     }
 }
@@ -329,10 +325,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_open_breaker_lets_nobody_pass_and_a_success_closes_it() {
+    fn an_open_breaker_lets_nothing_pass_and_a_success_closes_it() {
         let breaker = Breaker::new();
         assert!(breaker.lets_pass());
-        breaker.failed(&"gone");
+        breaker.failed(&std::io::Error::other("gone"));
         assert!(!breaker.lets_pass());
         breaker.succeeded();
         assert!(breaker.lets_pass());

@@ -1,106 +1,121 @@
-//! The interval task: carries the counts of changed snacks into the statistics columns and into Redis, and compares the two.
+//! The background task that writes the counts of changed snacks to the statistics columns and to Redis, and compares the two.
 //!
-//! Every server runs it; a lock of the transaction elects who works. The loop is a clock around two steps, [`flush`] and
-//! [`reconcile`], which tests call themselves.
+//! Every server runs it; a lock elects the one that works. The task runs two steps at intervals, [`flush`] and [`reconcile`], which
+//! tests call without a clock.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use sqlx::{PgConnection, PgPool};
-use tokio::time::{MissedTickBehavior, interval, sleep};
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::{
-    Counts,
-    counters::{Counters, EPOCHS, Fresh, Stored},
+    counters::{Counters, MAX_EPOCH, Recounted, StoredCounts},
+    counts::Counts,
+    state::ReactionState,
 };
 use crate::{
-    app::state::AppState,
-    error::{ApiError, Code},
+    db::{
+        interval::{Next, every},
+        locks::{Lock, try_lock, wait_for_lock},
+        watchdog::DbWatchdog,
+    },
+    error::{ApiError, chain},
 };
 
-/// Names the lock that elects the flusher; any number that nothing else uses.
-const LOCK: i64 = 0x736e_6163_6b73;
-/// How many dirty rows one transaction takes.
+/// Number of dirty rows that one transaction takes.
 const DIRTY_BATCH: i64 = 10_000;
-/// How soon a reconcile that could not be finished is tried again. Waiting for the next would break the promise of two
-/// intervals: the first command after an outage only finds that the old connection is broken.
-const RETRY: Duration = Duration::from_millis(600);
-/// How many snacks one round of the reconcile compares. It then rests for half as long as that took, so that requests get
-/// their turn: larger rounds double their p99, with rounds of a hundred a million snacks take half as long again.
+/// Wait before an incomplete reconcile is repeated. The first command after an outage only finds that the old connection is broken,
+/// and waiting for the next interval would break the promise of two intervals.
+const RETRY_AFTER: Duration = Duration::from_millis(600);
+/// Number of snacks that one round of the reconcile compares. It then rests for half the time that this took, so that requests get
+/// their turn. Larger rounds double the p99 of requests; with rounds of 100 a million snacks take half as long again.
 const RECONCILE_BATCH: i64 = 300;
 
-/// Flushes and reconciles until `stop`, then flushes once more. The two side by side: with a million snacks a reconcile takes
-/// many flush intervals.
-pub async fn run(state: AppState, stop: CancellationToken) {
-    tokio::join!(flush_often(&state, &stop), reconcile_often(&state, &stop));
-    match state.pulse.guard(flush(&state.db, &state.counters)).await {
-        Some(Ok(snacks)) => tracing::info!(snacks, "last flush done"),
-        Some(Err(error)) => tracing::warn!(%error, "the last flush failed; the next start makes up for it"),
-        None => tracing::warn!("Postgres fell silent during the last flush; the next start makes up for it"),
-    }
+pub struct Flusher {
+    db: PgPool,
+    counters: Arc<Counters>,
+    watchdog: Arc<DbWatchdog>,
 }
 
-async fn flush_often(state: &AppState, stop: &CancellationToken) {
-    let mut ticks = interval(state.config.flush_interval);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
-    loop {
-        tokio::select! {
-            () = stop.cancelled() => return,
-            _ = ticks.tick() => {}
+impl Flusher {
+    #[must_use]
+    pub fn new(reactions: &ReactionState, watchdog: Arc<DbWatchdog>) -> Self {
+        Self { db: reactions.db.clone(), counters: Arc::clone(&reactions.counters), watchdog }
+    }
+
+    /// Flushes and reconciles at their intervals until `stop`, then flushes once more. Both run side by side, because with a million
+    /// snacks a reconcile takes many flush intervals.
+    pub async fn run(&self, (flush_interval, reconcile_interval): (Duration, Duration), stop: &CancellationToken) {
+        tokio::join!(
+            every("reaction flush", flush_interval, stop, || async {
+                self.watchdog.guard(flush(&self.db, &self.counters)).await?;
+                Ok(Next::Tick)
+            }),
+            // The first tick is at once: it reconciles what the previous server left behind.
+            every("reaction reconcile", reconcile_interval, stop, || self.reconcile_until(stop)),
+        );
+        match self.watchdog.guard(flush(&self.db, &self.counters)).await {
+            Ok(snacks) => tracing::info!(snacks, "last flush done"),
+            Err(error) => tracing::warn!(error = %chain(&error), "last flush failed, the next start repeats it"),
         }
-        let outcome = state.pulse.guard(flush(&state.db, &state.counters)).await;
-        warn_of(outcome.as_ref(), "flushed");
     }
-}
 
-async fn reconcile_often(state: &AppState, stop: &CancellationToken) {
-    // The first tick of an interval is at once: a server that starts reconciles what the one before left behind.
-    let mut ticks = interval(state.config.reconcile_interval);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
-    loop {
-        tokio::select! {
-            () = stop.cancelled() => return,
-            _ = ticks.tick() => {}
+    async fn reconcile_until(&self, stop: &CancellationToken) -> Result<Next, ApiError> {
+        let started = Instant::now();
+        let Some(outcome) = stop.run_until_cancelled(self.reconcile()).await else { return Ok(Next::Tick) };
+        metrics::histogram!("reaction_reconcile_seconds").record(started.elapsed().as_secs_f64());
+        match outcome {
+            Ok(Reconciled { is_complete: true, .. }) => Ok(Next::Tick),
+            Ok(_) => Ok(Next::RetryAfter(RETRY_AFTER)),
+            Err(error) => {
+                tracing::warn!(error = %chain(&error), "reaction reconcile failed");
+                Ok(Next::RetryAfter(RETRY_AFTER))
+            }
         }
-        let began = Instant::now();
-        let outcome = tokio::select! {
-            () = stop.cancelled() => return,
-            outcome = reconcile(state) => outcome,
-        };
-        metrics::histogram!("reaction_reconcile_seconds").record(began.elapsed().as_secs_f64());
-        if !matches!(outcome, Ok(Reconciled { is_complete: true, .. })) {
-            ticks.reset_after(RETRY.min(ticks.period()));
+    }
+
+    /// Compares Redis with the columns for every snack in Postgres, and counts again where they differ.
+    ///
+    /// # Errors
+    /// Postgres out of reach. Without Redis the result is incomplete.
+    pub async fn reconcile(&self) -> Result<Reconciled, ApiError> {
+        let flushed = self.watchdog.guard(flush(&self.db, &self.counters)).await?;
+        let mut reconciled = Reconciled { repaired: flushed, is_complete: true };
+        let mut after = 0;
+        while reconciled.is_complete {
+            let started = Instant::now();
+            let batch = self.watchdog.guard(columns_after(&self.db, after)).await?;
+            let Some(last) = batch.last() else { break };
+            after = last.id;
+            let repaired = self.watchdog.guard(repair(&self.db, &self.counters, &batch)).await?;
+            reconciled.repaired += repaired.unwrap_or_default();
+            reconciled.is_complete = repaired.is_some();
+            sleep(started.elapsed() / 2).await;
         }
-        warn_of(Some(&outcome), "reconciled");
+        Ok(reconciled)
     }
 }
 
-/// Warns of what went wrong, if anything did; none is a Postgres that fell silent.
-fn warn_of<T>(outcome: Option<&Result<T, ApiError>>, what: &str) {
-    match outcome {
-        Some(Ok(_)) => {}
-        Some(Err(error)) => tracing::warn!(%error, "the reaction counts were not {what}; the next round tries again"),
-        None => tracing::warn!("Postgres fell silent: the reaction counts were not {what}; the next round tries again"),
-    }
-}
-
-/// Counts every snack that has changed and writes the counts to the columns, then to Redis. Returns how many there were;
-/// none when another server is at it.
+/// Counts every snack that has changed, and writes the counts to the columns and then to Redis. Returns the number of snacks, 0 if
+/// another server does it.
 ///
 /// # Errors
-/// Postgres out of reach. With Redis out of reach the columns are written all the same.
+/// Postgres out of reach. Without Redis the columns are written.
 pub async fn flush(db: &PgPool, counters: &Counters) -> Result<usize, ApiError> {
-    let (mut flushed, began) = (0, Instant::now());
-    // Asked first without a transaction: on most ticks there is nothing to do.
+    let (mut flushed, started) = (0, Instant::now());
+    // Without a transaction, because on most ticks there is nothing to do.
     while sqlx::query_scalar!(r#"SELECT EXISTS (SELECT FROM reaction_dirty) AS "dirty!""#).fetch_one(db).await? {
         let mut tx = db.begin().await?;
-        let elected = sqlx::query_scalar!(r#"SELECT pg_try_advisory_xact_lock($1) AS "elected!""#, LOCK);
-        if !elected.fetch_one(&mut *tx).await? {
+        if !try_lock(&mut tx, Lock::ReactionFlush).await? {
             break;
         }
-        // First the dirty rows, then, with a later snapshot, the count: a change that commits in between is counted and
-        // keeps its dirty row. The other way round it would lose both.
+        // The dirty rows first, and then the count with a later snapshot: a change that commits in between is counted and keeps its
+        // dirty row. In the other order it would lose both.
         let mut snacks = sqlx::query_scalar!(
             "DELETE FROM reaction_dirty WHERE id IN (SELECT id FROM reaction_dirty ORDER BY id LIMIT $1) RETURNING snack_id",
             DIRTY_BATCH
@@ -110,23 +125,23 @@ pub async fn flush(db: &PgPool, counters: &Counters) -> Result<usize, ApiError> 
         let is_last = i64::try_from(snacks.len()).is_ok_and(|taken| taken < DIRTY_BATCH);
         snacks.sort_unstable();
         snacks.dedup();
-        let fresh = recount(&mut tx, &snacks).await?;
+        let recounted = recount(&mut tx, &snacks).await?;
         tx.commit().await?;
-        counters.set(&fresh).await;
-        flushed += fresh.len();
-        // What has changed meanwhile is left to the next tick: under load there would be no end.
+        counters.set(&recounted).await;
+        flushed += recounted.len();
+        // Later changes are left to the next tick. Under load there would be no end.
         if is_last {
             break;
         }
     }
     if flushed > 0 {
-        metrics::histogram!("reaction_flush_seconds").record(began.elapsed().as_secs_f64());
+        metrics::histogram!("reaction_flush_seconds").record(started.elapsed().as_secs_f64());
     }
     Ok(flushed)
 }
 
-/// Counts the rows of `snacks` and writes the columns with a new epoch. A snack that has gone is left out.
-async fn recount(tx: &mut PgConnection, snacks: &[i64]) -> Result<Vec<Fresh>, ApiError> {
+/// Counts the rows of `snacks` and writes the columns with a new epoch. Deleted snacks are left out.
+async fn recount(tx: &mut PgConnection, snacks: &[i64]) -> Result<Vec<Recounted>, ApiError> {
     let rows = sqlx::query!(
         r#"WITH locked AS (SELECT id FROM snacks WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE),
            counted AS (
@@ -144,7 +159,7 @@ async fn recount(tx: &mut PgConnection, snacks: &[i64]) -> Result<Vec<Fresh>, Ap
     .await?;
     Ok(rows
         .into_iter()
-        .map(|row| Fresh {
+        .map(|row| Recounted {
             snack: row.uid,
             counts: Counts { likes: row.like_reaction_count, hates: row.hate_reaction_count },
             epoch: row.counter_epoch,
@@ -152,7 +167,7 @@ async fn recount(tx: &mut PgConnection, snacks: &[i64]) -> Result<Vec<Fresh>, Ap
         .collect())
 }
 
-/// What the columns say of a snack.
+/// Statistics columns of a snack.
 struct Columns {
     id: i64,
     uid: Uuid,
@@ -160,40 +175,19 @@ struct Columns {
     epoch: i64,
 }
 
-/// What came of a reconcile.
+/// Result of a reconcile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reconciled {
-    /// For how many snacks the counts differed.
-    pub healed: usize,
-    /// Whether all were compared and set; not while Redis is out of reach.
+    /// Number of snacks whose counts differed.
+    pub repaired: usize,
+    /// `false` when Redis was out of reach.
     pub is_complete: bool,
 }
 
-/// Compares Redis with the columns for every snack, enumerated from Postgres, and counts anew where they differ.
-///
-/// # Errors
-/// Postgres out of reach. With Redis out of reach there is nothing to compare.
-pub async fn reconcile(state: &AppState) -> Result<Reconciled, ApiError> {
-    let flushed = state.pulse.guard(flush(&state.db, &state.counters)).await;
-    let mut reconciled = Reconciled { healed: flushed.ok_or(Code::Unavailable)??, is_complete: true };
-    let mut after = 0;
-    while reconciled.is_complete {
-        let began = Instant::now();
-        let batch = state.pulse.guard(columns_after(&state.db, after)).await.ok_or(Code::Unavailable)??;
-        let Some(last) = batch.last() else { break };
-        after = last.id;
-        let healed = state.pulse.guard(heal(&state.db, &state.counters, &batch)).await.ok_or(Code::Unavailable)??;
-        reconciled.healed += healed.unwrap_or_default();
-        reconciled.is_complete = healed.is_some();
-        sleep(began.elapsed() / 2).await;
-    }
-    Ok(reconciled)
-}
-
-/// Counts anew what differs in Redis, and returns how many that were; none when Redis is out of reach.
-async fn heal(db: &PgPool, counters: &Counters, batch: &[Columns]) -> Result<Option<usize>, ApiError> {
+/// Counts the snacks again whose counts in Redis differ, and returns their number. None when Redis is out of reach.
+async fn repair(db: &PgPool, counters: &Counters, batch: &[Columns]) -> Result<Option<usize>, ApiError> {
     let uids: Vec<Uuid> = batch.iter().map(|columns| columns.uid).collect();
-    let Some(stored) = counters.stored(&uids).await else { return Ok(None) };
+    let Some(stored) = counters.get(&uids).await else { return Ok(None) };
     let differing: Vec<_> =
         batch.iter().zip(stored).filter(|(columns, stored)| *stored != columns.as_stored()).collect();
     if differing.is_empty() {
@@ -203,24 +197,24 @@ async fn heal(db: &PgPool, counters: &Counters, batch: &[Columns]) -> Result<Opt
     let highest = differing
         .iter()
         .filter_map(|(_, stored)| Some(stored.as_ref()?.epoch))
-        .filter(|epoch| *epoch < EPOCHS)
+        .filter(|epoch| *epoch < MAX_EPOCH)
         .max()
         .unwrap_or_default();
     let mut tx = db.begin().await?;
-    sqlx::query!("SELECT pg_advisory_xact_lock($1)", LOCK).fetch_one(&mut *tx).await?;
-    // A database that was restored from a backup hands out epochs again that Redis has seen; those would be refused.
+    wait_for_lock(&mut tx, Lock::ReactionFlush).await?;
+    // A database that was restored from a backup would assign epochs again that Redis has seen and would reject.
     sqlx::query!("SELECT setval('counter_epochs', $1) FROM counter_epochs WHERE last_value < $1", highest)
         .fetch_optional(&mut *tx)
         .await?;
-    let fresh = recount(&mut tx, &snacks).await?;
+    let recounted = recount(&mut tx, &snacks).await?;
     tx.commit().await?;
-    Ok(counters.set(&fresh).await.then_some(fresh.len()))
+    Ok(counters.set(&recounted).await.then_some(recounted.len()))
 }
 
 impl Columns {
-    /// What Redis should hold: nothing for a snack that was never counted.
-    fn as_stored(&self) -> Option<Stored> {
-        (self.epoch > 0).then_some(Stored { counts: Some(self.counts), epoch: self.epoch })
+    /// Value that Redis should have. None for a snack that was never counted.
+    fn as_stored(&self) -> Option<StoredCounts> {
+        (self.epoch > 0).then_some(StoredCounts { counts: Some(self.counts), epoch: self.epoch })
     }
 }
 

@@ -1,10 +1,10 @@
-//! What is sent to register or edit a snack: JSON, or a form with a picture. Both end up as a [`SnackForm`].
+//! The body of a request that registers or edits a snack: JSON, or a form with a picture.
 
-use std::{borrow::Cow, marker::PhantomData};
+use std::{borrow::Cow, marker::PhantomData, sync::Arc};
 
 use axum::{
     extract::{
-        FromRequest, FromRequestParts, Multipart, Request,
+        DefaultBodyLimit, FromRef, FromRequest, FromRequestParts, Multipart, Request,
         multipart::{Field, MultipartError},
     },
     http::StatusCode,
@@ -17,80 +17,81 @@ use utoipa::{
 use validator::Validate;
 
 use super::{
-    image::{MAX_BYTES, Refusal},
+    image::{ImageError, MAX_BYTES},
     image_worker::{Blocks, Upload},
+    rules,
+    state::SnackState,
     uploads::UploadPermit,
 };
 use crate::{
-    app::state::AppState,
-    auth::Member,
+    auth::{extract::CurrentUser, state::AuthState},
     domain::{
         money::{Currency, PriceInput},
         text,
     },
     error::{ApiError, Code, FieldError},
     http::{
-        body::{self, essence, present},
-        body_budget, rules,
+        body::{self, essence, non_null},
+        body_budget,
     },
 };
 
-/// Bytes of a form's text at the most, all fields together.
-pub const MAX_TEXT: usize = 64 * 1024;
+/// Maximum size of all text fields of a form together, in bytes.
+const MAX_TEXT: usize = 64 * 1024;
 
-/// The fields of a snack, each of which may be left out when editing.
+/// Fields of a snack. When a snack is edited, absent fields stay unchanged.
 #[derive(Debug, Default, Deserialize, Validate, ToSchema)]
 #[schema(example = json!({"name": "새우깡", "url": "https://www.nongshim.com", "desc": "손이 가요", "currency": "KRW", "price": "1500"}))]
 pub struct SnackFields {
-    /// Unique, whatever its case, white space, Unicode form and invisible characters.
+    /// Unique, ignoring case, white space, Unicode form and invisible characters.
     #[schema(value_type = Option<String>, nullable = false, min_length = 1, max_length = 128)]
-    #[serde(default, deserialize_with = "present")]
-    #[validate(custom(function = rules::snack_name))]
+    #[serde(default, deserialize_with = "non_null")]
+    #[validate(custom(function = rules::name))]
     pub name: Option<String>,
-    /// Where to buy it: `http://` or `https://` and a host, or empty. White space inside is refused, and so is a user's name or
-    /// password. Stored as a URL parser writes it; a percent-encoded character counts once.
+    /// Page of a shop, or empty. An `http://` or `https://` URL with a host, without white space, user name and password. Stored in the
+    /// form of a URL parser. A percent-encoded character counts as one.
     #[schema(value_type = Option<String>, nullable = false, max_length = 2000, pattern = r"^(https?://[^\s/\\]\S*)?$")]
-    #[serde(default, deserialize_with = "present")]
-    #[validate(custom(function = rules::link))]
+    #[serde(default, deserialize_with = "non_null")]
+    #[validate(custom(function = rules::url))]
     pub url: Option<String>,
-    /// A description, or empty.
+    /// Description, or empty.
     #[schema(value_type = Option<String>, nullable = false, max_length = 5000)]
-    #[serde(default, deserialize_with = "present")]
+    #[serde(default, deserialize_with = "non_null")]
     #[validate(custom(function = rules::description))]
     pub desc: Option<String>,
-    /// KRW unless told otherwise.
+    /// KRW by default.
     #[schema(value_type = Option<Currency>, nullable = false)]
-    #[serde(default, deserialize_with = "present")]
+    #[serde(default, deserialize_with = "non_null")]
     pub currency: Option<Currency>,
-    /// A decimal with the digits that the currency has.
+    /// Decimal with no more digits than the currency has.
     #[schema(value_type = Option<PriceInput>, nullable = false)]
-    #[serde(default, deserialize_with = "present")]
+    #[serde(default, deserialize_with = "non_null")]
     pub price: Option<PriceInput>,
-    /// Takes the picture away. A picture itself comes as a form's file.
+    /// `null` removes the picture. A picture is sent as a file of a form.
     #[schema(schema_with = null)]
     #[serde(default, deserialize_with = "only_null")]
     pub image: RemoveImage,
 }
 
-/// Whether `image: null` was sent.
+/// `true` if `image: null` was sent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RemoveImage(pub bool);
 
 fn null() -> Object {
-    let says = "`null` takes the picture away. A picture itself comes as a form's file.";
-    ObjectBuilder::new().schema_type(Type::Null).description(Some(says)).build()
+    let description = "`null` removes the picture. A picture is sent as a file of a form.";
+    ObjectBuilder::new().schema_type(Type::Null).description(Some(description)).build()
 }
 
 fn only_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<RemoveImage, D::Error> {
     match Option::<de::IgnoredAny>::deserialize(deserializer)? {
         None => Ok(RemoveImage(true)),
-        Some(_) => Err(de::Error::custom("image is null here; a picture comes as a file of a multipart form")),
+        Some(_) => Err(de::Error::custom("image must be null here; send a picture as a file of a multipart form")),
     }
 }
 
-/// The same with a picture, as `multipart/form-data`.
+/// Fields and picture of a snack.
 #[derive(ToSchema)]
-#[expect(dead_code, reason = "only the OpenAPI document speaks of it")]
+#[expect(dead_code, reason = "only for the OpenAPI document")]
 pub struct SnackUpload {
     #[schema(nullable = false, min_length = 1, max_length = 128)]
     name: Option<String>,
@@ -102,17 +103,15 @@ pub struct SnackUpload {
     currency: Option<Currency>,
     #[schema(nullable = false, pattern = "^[0-9]{1,12}([.][0-9]{1,2})?$", example = "1500")]
     price: Option<String>,
-    /// A PNG, JPEG, WebP or GIF of at most 5 MiB and 40 megapixels.
+    /// PNG, JPEG, WebP or GIF of at most 5 MiB and 40 megapixels.
     #[schema(format = Binary, content_media_type = "application/octet-stream", nullable = false)]
     image: Option<String>,
 }
 
-/// The schema of `T` for a snack that is new: the same fields, two of them required.
+/// Schema of `T` for a new snack, with two fields required.
 pub struct ToRegister<T>(PhantomData<T>);
 
-/// A new snack as JSON.
 pub type NewSnackFields = ToRegister<SnackFields>;
-/// A new snack with a picture.
 pub type NewSnackUpload = ToRegister<SnackUpload>;
 
 impl<T: PartialSchema> PartialSchema for ToRegister<T> {
@@ -135,23 +134,26 @@ impl<T: ToSchema> ToSchema for ToRegister<T> {
     }
 }
 
-/// A snack as it was sent: readable, not yet held against the rules.
+/// Extractor of the body. The fields are not validated yet.
 pub struct SnackForm {
-    /// The fields.
     pub fields: SnackFields,
-    /// The picture that came along.
     pub picture: Option<Upload>,
 }
 
-impl FromRequest<AppState> for SnackForm {
+impl<S: Send + Sync> FromRequest<S> for SnackForm
+where
+    Arc<AuthState>: FromRef<S>,
+    Arc<SnackState>: FromRef<S>,
+{
     type Rejection = ApiError;
 
-    async fn from_request(request: Request, state: &AppState) -> Result<Self, ApiError> {
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
         if essence(request.headers()).as_deref() == Some("multipart/form-data") {
             let (mut parts, body) = request.into_parts();
-            let member = Member::from_request_parts(&mut parts, state).await?;
-            // Before any of the body is read: what waits here has taken no memory.
-            let permit = state.pictures.uploads.permit(member.id).await?;
+            let user = CurrentUser::from_request_parts(&mut parts, state).await?;
+            let snacks = Arc::<SnackState>::from_ref(state);
+            // Before the body is read, so that a request which waits takes no memory.
+            let permit = snacks.image_worker.uploads.permit(user.id).await?;
             let request = Request::from_parts(parts, permit.metered(body));
             return body::in_time(read_form(request, state, permit)).await?;
         }
@@ -160,37 +162,44 @@ impl FromRequest<AppState> for SnackForm {
     }
 }
 
-async fn read_form(request: Request, state: &AppState, permit: UploadPermit) -> Result<SnackForm, ApiError> {
-    let mut form = Multipart::from_request(request, state).await.map_err(ApiError::unreadable)?;
+async fn read_form<S: Send + Sync>(request: Request, state: &S, permit: UploadPermit) -> Result<SnackForm, ApiError> {
+    let mut form = Multipart::from_request(request, state).await.map_err(|error| malformed_form(error.body_text()))?;
     let mut fields = SnackFields::default();
     let mut picture = None;
     let mut seen = Vec::new();
-    let mut room = MAX_TEXT;
-    while let Some(mut part) = form.next_field().await.map_err(unreadable)? {
+    let mut text_left = MAX_TEXT;
+    while let Some(mut part) = form.next_field().await.map_err(read_error)? {
         let name = part.name().unwrap_or_default().to_owned();
         if seen.contains(&name) {
-            return Err(ApiError::unreadable(format_args!("the field {name:?} is there twice")));
+            return Err(ApiError::bad_request(
+                format!("{name:?} 필드가 두 번 있습니다."),
+                format!("The form has the field {name:?} twice."),
+            ));
         }
         match name.as_str() {
             "image" => {
                 let is_named = part.file_name().is_some_and(|name| !name.is_empty());
-                let file = read_part(&mut part, MAX_BYTES, || Refusal::TooManyBytes.into()).await?;
-                // For a file input that was left empty browsers send no bytes and no name.
+                let file = read_part(&mut part, MAX_BYTES, || ImageError::TooManyBytes.into()).await?;
+                // For an empty file input browsers send no bytes and no name.
                 if is_named || !file.is_empty() {
                     picture = Some(file);
                 }
             }
-            "name" => fields.name = Some(read_text(part, &mut room).await?),
-            "url" => fields.url = Some(read_text(part, &mut room).await?),
-            "desc" => fields.desc = Some(read_text(part, &mut room).await?),
-            "price" => fields.price = Some(PriceInput::from(read_text(part, &mut room).await?.as_str())),
+            "name" => fields.name = Some(read_text(part, &mut text_left).await?),
+            "url" => fields.url = Some(read_text(part, &mut text_left).await?),
+            "desc" => fields.desc = Some(read_text(part, &mut text_left).await?),
+            "price" => fields.price = Some(PriceInput::from(read_text(part, &mut text_left).await?.as_str())),
             "currency" => {
-                let code = read_text(part, &mut room).await?;
+                let code = read_text(part, &mut text_left).await?;
                 let currency = Currency::ALL.into_iter().find(|currency| currency.code() == code);
-                fields.currency =
-                    Some(currency.ok_or_else(|| ApiError::unreadable(format_args!("unknown currency {code:?}")))?);
+                fields.currency = Some(currency.ok_or_else(|| {
+                    ApiError::bad_request(
+                        format!("{code:?}은(는) 사용할 수 없는 통화입니다."),
+                        format!("Unknown currency {code:?}."),
+                    )
+                })?);
             }
-            // What is not known is passed over, as in JSON, however often it is there.
+            // Unknown fields are ignored, as in JSON.
             _ => continue,
         }
         seen.push(name);
@@ -198,81 +207,86 @@ async fn read_form(request: Request, state: &AppState, permit: UploadPermit) -> 
     Ok(SnackForm { fields, picture: picture.map(|file| Upload { file, permit }) })
 }
 
-/// The bytes of a part; `too_large` as soon as there are more than `most`.
-async fn read_part(part: &mut Field<'_>, most: usize, too_large: impl Fn() -> ApiError) -> Result<Blocks, ApiError> {
+/// Reads a part of at most `max` bytes. A longer one is the error `too_large`.
+async fn read_part(part: &mut Field<'_>, max: usize, too_large: impl Fn() -> ApiError) -> Result<Blocks, ApiError> {
     let mut bytes = Blocks::default();
     loop {
         match part.chunk().await {
-            Ok(Some(chunk)) if bytes.len() + chunk.len() <= most => bytes.push(&chunk),
+            Ok(Some(chunk)) if bytes.len() + chunk.len() <= max => bytes.push(&chunk),
             Ok(Some(_)) => return Err(too_large()),
             Ok(None) => return Ok(bytes),
-            // The whole form is larger than its parts may be together, and this is the part that made it so.
+            // The whole form is too large, and this part has made it so.
             Err(error) if error.status() == StatusCode::PAYLOAD_TOO_LARGE => return Err(too_large()),
-            Err(error) => return Err(unreadable(error)),
+            Err(error) => return Err(read_error(error)),
         }
     }
 }
 
-/// The text of a part, which takes its bytes from `room`.
-async fn read_text(mut part: Field<'_>, room: &mut usize) -> Result<String, ApiError> {
-    let bytes = read_part(&mut part, *room, || Code::PayloadTooLarge.into()).await?;
-    *room -= bytes.len();
+/// Reads the text of a part and subtracts its size from `bytes_left`.
+async fn read_text(mut part: Field<'_>, bytes_left: &mut usize) -> Result<String, ApiError> {
+    let bytes = read_part(&mut part, *bytes_left, || Code::PayloadTooLarge.into()).await?;
+    *bytes_left -= bytes.len();
     let bytes = bytes.iter().collect::<Vec<_>>().concat();
-    String::from_utf8(bytes).map_err(ApiError::unreadable)
+    String::from_utf8(bytes).map_err(|_| malformed_form("a text field is not UTF-8".to_owned()))
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "the shape that map_err wants")]
-fn unreadable(error: MultipartError) -> ApiError {
+#[expect(clippy::needless_pass_by_value, reason = "the signature that map_err needs")]
+fn read_error(error: MultipartError) -> ApiError {
     if error.status() == StatusCode::PAYLOAD_TOO_LARGE {
         Code::PayloadTooLarge.into()
     } else if body_budget::is_exhausted(&error) {
         Code::Unavailable.into()
     } else {
-        ApiError::unreadable(error.body_text())
+        malformed_form(error.body_text())
     }
 }
 
-/// A snack to be registered, complete and consistent.
+fn malformed_form(problem: String) -> ApiError {
+    ApiError::bad_request("양식 데이터를 읽을 수 없습니다.", format!("The form cannot be read: {problem}."))
+}
+
+/// Limit of the body of an endpoint that accepts a picture: the picture, the text fields, and as much again for what separates them.
+pub fn upload_limit() -> DefaultBodyLimit {
+    DefaultBodyLimit::max(MAX_BYTES + 2 * MAX_TEXT)
+}
+
+/// Valid fields of a new snack.
 #[derive(Debug)]
 pub struct NewSnack {
-    /// As it was typed.
+    /// As typed.
     pub name: String,
-    /// Where to buy it, or empty.
+    /// Page of a shop, or empty.
     pub url: String,
-    /// A description, or empty.
+    /// Description, or empty.
     pub desc: String,
-    /// The currency of the price.
     pub currency: Currency,
-    /// The price, with no more digits than the currency has.
     pub price: rust_decimal::Decimal,
 }
 
 impl SnackFields {
-    /// Holds the fields that are there against their rules. Where no currency is given, a price has to fit one of them;
-    /// whether it fits the snack's own is for [`super::store::edit`] to say.
+    /// Validates the fields that are present. Without a currency the price has to fit one of the currencies; the edit checks the one
+    /// of the snack.
     ///
     /// # Errors
-    /// `validation_failed` with every field that breaks one.
+    /// `validation_failed` with all invalid fields.
     pub fn check(&self) -> Result<(), ApiError> {
-        let errors = self.broken(self.currency.unwrap_or(Currency::FINEST));
-        if errors.is_empty() { Ok(()) } else { Err(Code::ValidationFailed.on(errors)) }
+        let errors = self.invalid_fields(self.currency.unwrap_or(Currency::FINEST));
+        if errors.is_empty() { Ok(()) } else { Err(Code::ValidationFailed.with_fields(errors)) }
     }
 
-    /// Every field that is there and breaks a rule; the price, those of `currency`.
-    fn broken(&self, currency: Currency) -> Vec<FieldError> {
+    /// Invalid fields among those that are present. The price has to fit `currency`.
+    fn invalid_fields(&self, currency: Currency) -> Vec<FieldError> {
         let mut errors = self.validate().err().map_or_else(Vec::new, |errors| ApiError::from(errors).errors);
         let price = self.price.as_ref().and_then(|price| price.within(currency).err());
         errors.extend(price.map(|code| FieldError::new("price", code)));
         errors
     }
 
-    /// The fields of a new snack.
-    ///
     /// # Errors
-    /// `validation_failed` with every field that breaks a rule, is missing, or does not fit the currency.
+    /// `validation_failed` with all invalid and missing fields.
     pub fn into_new(self) -> Result<NewSnack, ApiError> {
         let currency = self.currency.unwrap_or_default();
-        let mut errors = self.broken(currency);
+        let mut errors = self.invalid_fields(currency);
         if self.name.is_none() {
             errors.push(FieldError::new("name", "required"));
         }
@@ -288,7 +302,7 @@ impl SnackFields {
                 if price.is_none() {
                     errors.push(FieldError::new("price", "required"));
                 }
-                Err(Code::ValidationFailed.on(errors))
+                Err(Code::ValidationFailed.with_fields(errors))
             }
         }
     }

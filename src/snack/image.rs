@@ -1,50 +1,48 @@
-//! Pictures: judged by decoding them, stored as we encode them.
+//! Decoding and encoding of pictures.
 //!
-//! What a client uploads never reaches the disk: it is decoded, turned upright, made smaller where it is larger than anybody
-//! shows it, and encoded anew, so that metadata, trailing data and whatever else hid in the file are gone.
+//! An uploaded file is never stored. It is decoded, turned upright, made smaller if it is larger than any page shows it, and encoded
+//! again, which removes metadata, trailing data and anything else hidden in the file.
 
 use std::{io::Cursor, time::Duration};
 
 use image::{
-    DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits, codecs::jpeg::JpegEncoder,
+    DynamicImage, ImageDecoder, ImageError as DecodeError, ImageFormat, ImageReader, Limits, codecs::jpeg::JpegEncoder,
     imageops::FilterType,
 };
 use tokio::time::timeout;
 use uuid::Uuid;
 
-use super::storage::Media;
+use super::storage::Storage;
 use super::{colour, end_marker};
 use crate::error::{ApiError, Code};
 
-/// The most that an uploaded picture may weigh, in bytes.
+/// Maximum size of an uploaded picture, in bytes.
 pub const MAX_BYTES: usize = 5 * 1024 * 1024;
-/// The most pixels that an uploaded picture may have.
+/// Maximum number of pixels of an uploaded picture.
 const MAX_PIXELS: u64 = 40_000_000;
-/// The longer side of the stored picture and of its thumbnail, in pixels.
+/// Maximum length of the longer side of a stored picture, in pixels.
 const SIDE: u32 = 1280;
 const THUMBNAIL_SIDE: u32 = 320;
 const JPEG_QUALITY: u8 = 85;
-/// Time that the store may take for a picture and its thumbnail.
-const STORE_DEADLINE: Duration = Duration::from_secs(20);
+/// Time limit for storing a picture and its thumbnail.
+const STORE_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Reasons to refuse a file as a picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refusal {
+pub enum ImageError {
     /// More than [`MAX_BYTES`].
     TooManyBytes,
-    /// More than 40 megapixels, or more memory than as many take.
+    /// More than [`MAX_PIXELS`], or more memory than these take.
     TooManyPixels,
-    /// No PNG, JPEG, WebP or GIF, or one of a kind that cannot be decoded.
+    /// Not a PNG, JPEG, WebP or GIF, or a variant that cannot be decoded.
     Unsupported,
-    /// Cut off, or broken otherwise.
+    /// Truncated or corrupt.
     Damaged,
 }
 
-impl Refusal {
-    /// All of them.
+impl ImageError {
     pub const ALL: [Self; 4] = [Self::TooManyBytes, Self::TooManyPixels, Self::Unsupported, Self::Damaged];
 
-    /// The broken rule, for programs.
+    /// Code of the violated rule.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -56,52 +54,46 @@ impl Refusal {
     }
 }
 
-impl From<Refusal> for ApiError {
-    fn from(refusal: Refusal) -> Self {
-        let code = match refusal {
-            Refusal::TooManyBytes | Refusal::TooManyPixels => Code::PayloadTooLarge,
-            Refusal::Unsupported | Refusal::Damaged => Code::UnsupportedMediaType,
+impl From<ImageError> for ApiError {
+    fn from(error: ImageError) -> Self {
+        let code = match error {
+            ImageError::TooManyBytes | ImageError::TooManyPixels => Code::PayloadTooLarge,
+            ImageError::Unsupported | ImageError::Damaged => Code::UnsupportedMediaType,
         };
-        Self::on_field(code, "image", refusal.name())
+        Self::for_field(code, "image", error.name())
     }
 }
 
-impl From<ImageError> for Refusal {
-    fn from(error: ImageError) -> Self {
+impl From<DecodeError> for ImageError {
+    fn from(error: DecodeError) -> Self {
         match error {
-            // A decoder of its own accord refuses a size beyond the memory that it may take.
-            ImageError::Limits(_) => Self::TooManyPixels,
-            ImageError::Unsupported(_) => Self::Unsupported,
+            // The decoder would exceed its memory limit.
+            DecodeError::Limits(_) => Self::TooManyPixels,
+            DecodeError::Unsupported(_) => Self::Unsupported,
             _ => Self::Damaged,
         }
     }
 }
 
-/// A picture ready to be stored.
+/// Picture ready to be stored.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Prepared {
-    /// The picture.
     pub image: Vec<u8>,
-    /// The same, small.
     pub thumbnail: Vec<u8>,
-    /// What both are.
     pub extension: Extension,
 }
 
-/// What a stored picture is.
+/// Format of a stored picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Extension {
-    /// JPEG.
     Jpg,
-    /// PNG, where something shines through.
+    /// For pictures with transparency.
     Png,
 }
 
 impl Extension {
-    /// All of them.
     pub const ALL: [Self; 2] = [Self::Jpg, Self::Png];
 
-    /// At the end of a file's name.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -125,23 +117,21 @@ impl Extension {
     }
 }
 
-/// Where a picture is stored, as paths below `/media`.
+/// Names of a picture and its thumbnail in the storage.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stored {
-    /// The picture.
     pub image: String,
-    /// The same, small.
     pub thumbnail: String,
 }
 
-/// Decodes an uploaded picture and encodes what is to be stored of it: sRGB, as JPEG, or PNG where something shines through.
-/// Of an animation the first frame is kept.
+/// Decodes an uploaded picture and encodes it for storage in sRGB: as PNG with transparency, else as JPEG. Of an animation only the
+/// first frame is kept.
 ///
 /// # Errors
-/// The [`Refusal`] of a file that is too large, incomplete, or no PNG, JPEG, WebP or GIF.
-pub fn prepare(bytes: &[u8]) -> Result<Prepared, Refusal> {
+/// The file is too large, incomplete, or not a PNG, JPEG, WebP or GIF.
+pub fn prepare(bytes: &[u8]) -> Result<Prepared, ImageError> {
     if bytes.len() > MAX_BYTES {
-        return Err(Refusal::TooManyBytes);
+        return Err(ImageError::TooManyBytes);
     }
     let (picture, profile) = decode(bytes)?;
     let extension = if picture.color().has_alpha() { Extension::Png } else { Extension::Jpg };
@@ -149,32 +139,32 @@ pub fn prepare(bytes: &[u8]) -> Result<Prepared, Refusal> {
     Ok(Prepared { image: encoded(SIDE)?, thumbnail: encoded(THUMBNAIL_SIDE)?, extension })
 }
 
-/// The picture with 8 bits a channel, upright, and its ICC profile.
-fn decode(bytes: &[u8]) -> Result<(DynamicImage, Option<Vec<u8>>), Refusal> {
-    let mut reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(|_| Refusal::Unsupported)?;
-    // Only these four are compiled in; a fifth must not come along with some other crate's features.
+/// Returns the picture, upright and with 8 bits per channel, and its ICC profile.
+fn decode(bytes: &[u8]) -> Result<(DynamicImage, Option<Vec<u8>>), ImageError> {
+    let mut reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(|_| ImageError::Unsupported)?;
+    // Only these four are compiled in. Another crate's features must not add a fifth.
     let known = [ImageFormat::Png, ImageFormat::Jpeg, ImageFormat::WebP, ImageFormat::Gif];
-    let format = reader.format().filter(|format| known.contains(format)).ok_or(Refusal::Unsupported)?;
-    // Decoders fill what is missing with grey, or stop reading before the end.
+    let format = reader.format().filter(|format| known.contains(format)).ok_or(ImageError::Unsupported)?;
+    // Decoders fill missing parts with grey, or stop before the end.
     if !end_marker::is_complete(format, bytes) {
-        return Err(Refusal::Damaged);
+        return Err(ImageError::Damaged);
     }
     reader.limits(Limits::default());
     let mut decoder = reader.into_decoder()?;
     let (width, height) = decoder.dimensions();
     if width == 0 || height == 0 {
-        return Err(Refusal::Damaged);
+        return Err(ImageError::Damaged);
     }
     if u64::from(width) * u64::from(height) > MAX_PIXELS {
-        return Err(Refusal::TooManyPixels);
+        return Err(ImageError::TooManyPixels);
     }
-    // A profile that cannot be read is none, as in browsers.
+    // An unreadable profile is ignored, as in browsers.
     let profile = decoder.icc_profile().ok().flatten();
     let orientation = decoder.orientation()?;
     let mut picture = DynamicImage::from_decoder(decoder)?;
     picture.apply_orientation(orientation);
     let kind = picture.color();
-    // Grey stays grey as long as its profile is one for grey.
+    // Grey stays grey, because its profile may be one for grey.
     let picture = match (kind.has_color(), kind.has_alpha()) {
         (true, true) => picture.into_rgba8().into(),
         (true, false) => picture.into_rgb8().into(),
@@ -192,7 +182,7 @@ fn within(picture: &DynamicImage, side: u32) -> DynamicImage {
     }
 }
 
-fn encode(picture: &DynamicImage, format: ImageFormat) -> Result<Vec<u8>, Refusal> {
+fn encode(picture: &DynamicImage, format: ImageFormat) -> Result<Vec<u8>, ImageError> {
     let mut bytes = Vec::new();
     match format {
         ImageFormat::Jpeg => picture.write_with_encoder(JpegEncoder::new_with_quality(&mut bytes, JPEG_QUALITY)),
@@ -201,42 +191,43 @@ fn encode(picture: &DynamicImage, format: ImageFormat) -> Result<Vec<u8>, Refusa
     Ok(bytes)
 }
 
-/// Stores a picture and its thumbnail under a name that nobody else chose: both or, when either fails, neither.
+/// Stores a picture and its thumbnail under a new random name. If one of them fails, the other is removed.
 ///
 /// # Errors
-/// `unavailable` when the store does not take them, or not in time.
-pub async fn store(media: &Media, prepared: Prepared) -> Result<Stored, ApiError> {
+/// `unavailable` when the storage fails or takes too long.
+pub async fn store(storage: &Storage, prepared: Prepared) -> Result<Stored, ApiError> {
     let (name, extension) = (Uuid::new_v4(), prepared.extension.name());
     let stored = Stored { image: format!("{name}.{extension}"), thumbnail: format!("{name}-small.{extension}") };
     let put = async {
-        // At the same time, because each waits for the disk. Neither is given up half-way when the other fails: what it
-        // wrote afterwards would stay behind.
-        let (image, thumbnail) =
-            tokio::join!(media.put(&stored.image, prepared.image), media.put(&stored.thumbnail, prepared.thumbnail));
+        // At the same time, because each waits for the disk. If one fails, the other is not cancelled: what it wrote afterwards would
+        // be left over.
+        let (image, thumbnail) = tokio::join!(
+            storage.put(&stored.image, prepared.image),
+            storage.put(&stored.thumbnail, prepared.thumbnail)
+        );
         image.and(thumbnail)
     };
-    match timeout(STORE_DEADLINE, put).await.unwrap_or_else(|late| Err(ApiError::unavailable(late))) {
+    match timeout(STORE_TIMEOUT, put).await.unwrap_or_else(|elapsed| Err(ApiError::unavailable(elapsed))) {
         Ok(()) => Ok(stored),
-        Err(failure) => {
-            // A store that does not answer is not waited for: the sweep removes what it kept.
-            let _ = timeout(STORE_DEADLINE, remove(media, &stored)).await;
-            Err(failure)
+        Err(error) => {
+            // A storage that does not respond is not waited for. The sweep removes what is left.
+            let _ = timeout(STORE_TIMEOUT, remove(storage, &stored)).await;
+            Err(error)
         }
     }
 }
 
-/// The content type of the picture stored under `path`; none when [`store`] gives no such name.
+/// Content type of the picture `path`. None for a name that [`store`] does not create.
 #[must_use]
 pub fn content_type(path: &str) -> Option<&'static str> {
     let (stem, extension) = path.rsplit_once('.')?;
     let name = stem.strip_suffix("-small").unwrap_or(stem);
-    // An identifier has several spellings, of which the store uses one.
+    // A UUID has several notations; the storage uses one.
     Uuid::try_parse(name).ok().filter(|uuid| uuid.to_string() == name)?;
     Extension::ALL.into_iter().find(|known| known.name() == extension).map(Extension::content_type)
 }
 
-/// Removes a stored picture.
-pub async fn remove(media: &Media, stored: &Stored) {
-    media.delete(&stored.image).await;
-    media.delete(&stored.thumbnail).await;
+pub async fn remove(storage: &Storage, stored: &Stored) {
+    storage.delete(&stored.image).await;
+    storage.delete(&stored.thumbnail).await;
 }

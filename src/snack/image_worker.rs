@@ -1,8 +1,8 @@
-//! Where uploaded pictures are decoded: in a process of their own, which has no secrets, little memory and little time.
+//! The process that decodes an uploaded picture (`snack-server prepare-picture`, [`main`]). It has no secrets, and limits on memory
+//! and time.
 //!
-//! A decoder is what hostile files aim at, and one of 40 megapixels honestly takes hundreds of megabytes. Neither is the
-//! server's to lose: the process that it starts for each upload (`snack-server prepare-picture`, [`main`]) yields to
-//! requests, gives its memory back by ending, and when it dies the file was no picture.
+//! Decoders are a target of hostile files, and a valid picture of 40 megapixels takes hundreds of megabytes. A process of its own
+//! protects the server from both: it has a low priority, its memory is returned when it ends, and a crash is a 415 of this upload.
 
 use std::{
     io::{self, Read, Write},
@@ -19,38 +19,35 @@ use tokio::{
 };
 
 use super::{
-    image::{self, Extension, MAX_BYTES, Prepared, Refusal},
+    image::{self, Extension, ImageError, MAX_BYTES, Prepared},
     uploads::{DecodingPermit, UploadPermit, Uploads},
 };
-use crate::error::ApiError;
+use crate::error::{ApiError, chain};
 
-/// Time of a core that the process may take. A file that takes longer is made to.
+/// Limit of CPU time. Only a hostile file takes longer.
 const CPU_LIMIT: Duration = Duration::from_secs(20);
-/// Time until the process has to be done. On a busy machine it gets less than a core.
-const DEADLINE: Duration = Duration::from_secs(40);
-/// The most that the process says: two pictures of at most 1,280 pixels a side, as PNG.
-const MAX_ANSWER: u64 = 16 * 1024 * 1024;
-/// What the process may map: 40 megapixels of 16 bits and four channels, and the same again of 8 bits.
+/// Limit of elapsed time. On a busy machine the process gets less than a core.
+const TIMEOUT: Duration = Duration::from_secs(40);
+/// Maximum size of the output in bytes: two PNGs of at most 1,280 pixels a side.
+const MAX_OUTPUT: u64 = 16 * 1024 * 1024;
+/// Limit of address space in bytes: 40 megapixels with four channels of 16 bits, and a copy with 8 bits.
 const MAX_MEMORY: u64 = 1024 * 1024 * 1024;
-/// How much the process yields to requests.
-const POLITENESS: i32 = 10;
+/// Niceness of the process (`nice(2)`).
+const NICENESS: i32 = 10;
 
-/// Starts the processes.
-pub struct Sandbox {
+/// Starts a process for each picture.
+pub struct ImageWorker {
     program: PathBuf,
-    /// Bounds on what is uploaded and decoded at once.
     pub uploads: Uploads,
 }
 
-/// An uploaded file that has been read.
+/// Uploaded file.
 pub struct Upload {
-    /// The file.
     pub file: Blocks,
-    /// Permission to hold it.
     pub permit: UploadPermit,
 }
 
-/// Bytes that are collected without ever being moved: a vector that grows takes twice its size when it does.
+/// Growing list of bytes that is never reallocated. A vector needs twice its size while it grows.
 #[derive(Default)]
 pub struct Blocks {
     blocks: Vec<Vec<u8>>,
@@ -60,19 +57,16 @@ pub struct Blocks {
 impl Blocks {
     const BLOCK: usize = 64 * 1024;
 
-    /// The bytes collected so far.
     #[must_use]
     pub fn len(&self) -> usize {
         self.length
     }
 
-    /// Tells whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.length == 0
     }
 
-    /// Adds `bytes`.
     pub fn push(&mut self, mut bytes: &[u8]) {
         self.length += bytes.len();
         while !bytes.is_empty() {
@@ -86,14 +80,13 @@ impl Blocks {
         }
     }
 
-    /// The bytes, in order.
     pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
         self.blocks.iter().map(Vec::as_slice)
     }
 }
 
-impl Sandbox {
-    /// A sandbox that starts `program`, which is this very program.
+impl ImageWorker {
+    /// `program` is the executable of the server.
     #[must_use]
     pub fn new(program: PathBuf) -> Self {
         Self { program, uploads: Uploads::default() }
@@ -102,13 +95,13 @@ impl Sandbox {
     /// [`image::prepare`] in a process of its own.
     ///
     /// # Errors
-    /// As [`image::prepare`]; `unsupported_media_type` for a file that a decoder dies of, too.
+    /// Those of [`image::prepare`]; `unsupported_media_type` when the process crashes, too; `unavailable` after [`TIMEOUT`].
     pub async fn prepare(&self, upload: &Upload, _permit: &DecodingPermit) -> Result<Prepared, ApiError> {
         let mut process = Command::new(&self.program)
             .arg("prepare-picture")
             .env_clear()
             .current_dir("/")
-            // Ctrl-C in a terminal is for the server, which lets it finish.
+            // Ctrl-C in a terminal must not stop the process: the server waits for it.
             .process_group(0)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -117,11 +110,11 @@ impl Sandbox {
             .spawn()
             .map_err(ApiError::internal)?;
         let (stdin, stdout) = (process.stdin.take(), process.stdout.take());
-        let talk = async {
+        let exchange = async {
             let write = async {
                 if let Some(mut stdin) = stdin {
                     for block in upload.file.iter() {
-                        // A process that does not read to the end has found out enough.
+                        // A process that does not read to the end has found an error.
                         if stdin.write_all(block).await.is_err() {
                             break;
                         }
@@ -129,37 +122,36 @@ impl Sandbox {
                 }
             };
             let read = async {
-                let mut said = Vec::new();
+                let mut output = Vec::new();
                 if let Some(stdout) = stdout {
-                    stdout.take(MAX_ANSWER).read_to_end(&mut said).await?;
+                    stdout.take(MAX_OUTPUT).read_to_end(&mut output).await?;
                 }
-                Ok::<_, io::Error>(said)
+                Ok::<_, io::Error>(output)
             };
             tokio::join!(write, read).1
         };
-        let said = timeout(DEADLINE, talk).await;
+        let output = timeout(TIMEOUT, exchange).await;
         let _ = process.kill().await;
-        match said {
-            Ok(Ok(said)) if !said.is_empty() => understand(said),
+        match output {
+            Ok(Ok(output)) if !output.is_empty() => parse_output(output),
             Ok(outcome) => {
-                tracing::warn!(?outcome, "the process that decodes a picture ended early");
-                Err(Refusal::Damaged.into())
+                let cause = outcome.err().map(|error| chain(&error).to_string());
+                tracing::warn!(cause, "image process ended without output");
+                Err(ImageError::Damaged.into())
             }
             Err(error) => {
-                tracing::warn!("a picture was not decoded in time");
+                tracing::warn!("image process did not end in time");
                 Err(ApiError::unavailable(error))
             }
         }
     }
 }
 
-/// The inside: reads a file from standard input, writes to standard output what is to be stored of it.
-///
-/// The first line is `EXTENSION LENGTH`, followed by the picture, which is so many bytes long, and by its thumbnail; or the
-/// name of a refusal.
+/// Entry point of the process. Reads a file from standard input and writes the result to standard output: a line `EXTENSION LENGTH`, the
+/// picture of this length, and the thumbnail; or a line with the name of an error.
 #[must_use]
 pub fn main() -> ExitCode {
-    let outcome = confine().and_then(|()| {
+    let outcome = apply_rlimits().and_then(|()| {
         let mut bytes = Vec::new();
         io::stdin().take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes)?;
         let mut out = io::stdout().lock();
@@ -169,40 +161,39 @@ pub fn main() -> ExitCode {
                 out.write_all(&prepared.image)?;
                 out.write_all(&prepared.thumbnail)?;
             }
-            Err(refusal) => writeln!(out, "{}", refusal.name())?,
+            Err(error) => writeln!(out, "{}", error.name())?,
         }
         out.flush()
     });
     if outcome.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Gives up what a decoder does not need.
-fn confine() -> io::Result<()> {
-    let at_most = |most: u64| Rlimit { current: Some(most), maximum: Some(most) };
-    setrlimit(Resource::As, at_most(MAX_MEMORY))?;
-    setrlimit(Resource::Cpu, at_most(CPU_LIMIT.as_secs()))?;
-    // Not even an empty file, and no core dump.
-    setrlimit(Resource::Fsize, at_most(0))?;
-    setrlimit(Resource::Core, at_most(0))?;
-    nice(POLITENESS)?;
+/// Limits the process to what a decoder needs.
+fn apply_rlimits() -> io::Result<()> {
+    let limit = |max: u64| Rlimit { current: Some(max), maximum: Some(max) };
+    setrlimit(Resource::As, limit(MAX_MEMORY))?;
+    setrlimit(Resource::Cpu, limit(CPU_LIMIT.as_secs()))?;
+    // No files, and no core dump.
+    setrlimit(Resource::Fsize, limit(0))?;
+    setrlimit(Resource::Core, limit(0))?;
+    nice(NICENESS)?;
     Ok(())
 }
 
-/// What the process said.
-fn understand(said: Vec<u8>) -> Result<Prepared, ApiError> {
-    let garbled = || ApiError::internal("the process that decodes pictures said something else");
-    let end = said.iter().position(|byte| *byte == b'\n').ok_or_else(garbled)?;
-    let line = std::str::from_utf8(&said[..end]).map_err(|_| garbled())?;
-    if let Some(refusal) = Refusal::ALL.into_iter().find(|refusal| refusal.name() == line) {
-        return Err(refusal.into());
+fn parse_output(output: Vec<u8>) -> Result<Prepared, ApiError> {
+    let malformed = || ApiError::internal("malformed output of the image process");
+    let end = output.iter().position(|byte| *byte == b'\n').ok_or_else(malformed)?;
+    let line = std::str::from_utf8(&output[..end]).map_err(|_| malformed())?;
+    if let Some(error) = ImageError::ALL.into_iter().find(|error| error.name() == line) {
+        return Err(error.into());
     }
-    let (extension, length) = line.split_once(' ').ok_or_else(garbled)?;
-    let extension = Extension::ALL.into_iter().find(|known| known.name() == extension).ok_or_else(garbled)?;
-    let length: usize = length.parse().map_err(|_| garbled())?;
-    let mut image = said;
+    let (extension, length) = line.split_once(' ').ok_or_else(malformed)?;
+    let extension = Extension::ALL.into_iter().find(|known| known.name() == extension).ok_or_else(malformed)?;
+    let length: usize = length.parse().map_err(|_| malformed())?;
+    let mut image = output;
     image.drain(..=end);
     if length > image.len() {
-        return Err(garbled());
+        return Err(malformed());
     }
     let thumbnail = image.split_off(length);
     Ok(Prepared { image, thumbnail, extension })

@@ -1,59 +1,56 @@
-//! What can be ordered: names that are unique as people see them, prices, pictures.
-//!
-//! | rule | where |
-//! | --- | --- |
-//! | what makes two names the same | [`crate::domain::text::fold`], `snacks_name_key` |
-//! | digits and bounds of a price | [`crate::domain::money`] |
-//! | what counts as a picture | [`image`] |
-//! | what a picture may cost to decode | [`sandbox`] |
-//! | how much is uploaded at once | [`uploads`] |
-//! | which pictures are left over | [`sweep`] |
-//! | who may change a snack | [`store::edit`] |
+//! Snacks: names that are unique to the eye, prices, pictures.
 
 pub mod colour;
 pub mod end_marker;
 pub mod form;
 pub mod image;
 pub mod image_worker;
-pub mod page;
 pub mod routes;
+pub mod rules;
+pub mod state;
 pub mod storage;
 pub mod store;
+pub mod summary;
 pub mod sweep;
 pub mod uploads;
 
+use std::sync::Arc;
+
+use axum::extract::FromRef;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
+use self::state::SnackState;
 use crate::{
-    app::state::AppState,
-    error::Code::{
-        NotFound, PayloadTooLarge, PermissionDenied, SnackNameTaken, TooManyRequests, UnsupportedMediaType,
-        ValidationFailed,
-    },
-    http::openapi::{admin, member},
+    auth::state::AuthState,
+    error::Code::{NotFound, PermissionDenied, SnackNameTaken, TooManyRequests, ValidationFailed},
+    http::openapi::{admin, open, signed_in},
 };
 
-/// Every route of this noun with the refusals that are its own.
-pub fn router() -> OpenApiRouter<AppState> {
+pub fn router<S>() -> OpenApiRouter<S>
+where
+    S: Clone + Send + Sync + 'static,
+    Arc<AuthState>: FromRef<S>,
+    Arc<SnackState>: FromRef<S>,
+{
     let uploads = OpenApiRouter::new()
-        .routes(member(routes!(routes::register_snack), &[ValidationFailed, SnackNameTaken, TooManyRequests]))
-        .routes(member(
+        .routes(signed_in(routes!(routes::register_snack), &[ValidationFailed, SnackNameTaken, TooManyRequests]))
+        .routes(signed_in(
             routes!(routes::edit_snack),
             &[ValidationFailed, PermissionDenied, SnackNameTaken, TooManyRequests],
         ))
-        .layer(routes::upload_limit());
+        .layer(form::upload_limit());
     OpenApiRouter::new()
         .merge(uploads)
-        .routes(member(routes!(routes::list_snacks), &[]))
-        .routes(member(routes!(routes::get_snack), &[]))
+        .routes(signed_in(routes!(routes::list_snacks), &[]))
+        .routes(signed_in(routes!(routes::get_snack), &[]))
         .routes(admin(routes!(routes::change_snack_status), &[ValidationFailed]))
 }
 
-/// The pictures. Apart from the rest, because their paths are taken to the letter, trailing slash included.
-pub fn media_router() -> OpenApiRouter<AppState> {
-    use crate::http::openapi::open;
+/// Route of the pictures. Separate, because its paths are taken literally, trailing slash included.
+pub fn media_router<S>() -> OpenApiRouter<S>
+where
+    S: Clone + Send + Sync + 'static,
+    Arc<SnackState>: FromRef<S>,
+{
     OpenApiRouter::new().routes(open(routes!(routes::get_picture), &[NotFound]))
 }
-
-/// Codes of a refused picture, told by the calls that take one.
-pub const PICTURE_CODES: &[crate::error::Code] = &[PayloadTooLarge, UnsupportedMediaType];

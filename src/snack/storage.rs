@@ -1,4 +1,4 @@
-//! Where pictures are kept: a folder or an S3 bucket, behind one interface.
+//! Storage of pictures: a folder or an S3 bucket.
 
 use std::{path::PathBuf, sync::Arc, time::SystemTime};
 
@@ -13,29 +13,28 @@ use url::Url;
 
 use crate::{
     config::SettingError,
-    error::{ApiError, Code},
+    error::{ApiError, Code, chain},
 };
 
-/// The store of pictures.
 #[derive(Clone)]
-pub struct Media {
+pub struct Storage {
     store: Arc<dyn ObjectStore>,
-    /// The folder of the files, when the store is one.
+    /// Folder of the files. None for S3.
     folder: Option<PathBuf>,
 }
 
-impl Media {
-    /// Opens the store at `url` (`MEDIA_URL`), making the folder when it is one. S3 takes its keys, region and endpoint
-    /// from the usual `AWS_*` variables.
+impl Storage {
+    /// Opens the storage at `url` (`MEDIA_URL`) and creates its folder. For S3 the keys, region and endpoint come from the usual `AWS_*`
+    /// variables.
     ///
     /// # Errors
-    /// When the folder cannot be made or the bucket's settings are incomplete.
+    /// The folder cannot be created, or the settings of the bucket are incomplete.
     pub fn open(url: &Url) -> Result<Self, SettingError> {
         let wrong = |error: &dyn std::fmt::Display| SettingError::new("MEDIA_URL", format_args!("{url}: {error}"));
         if let Ok(folder) = url.to_file_path() {
             std::fs::create_dir_all(&folder).map_err(|error| wrong(&error))?;
             let store = LocalFileSystem::new_with_prefix(&folder).map_err(|error| wrong(&error))?;
-            // A row must not outlive its picture when the power fails: the file and the folder are synced with each put.
+            // File and folder are synced with each put, so that no row loses its picture in a power failure.
             return Ok(Self { store: Arc::new(store.with_fsync(true)), folder: Some(folder) });
         }
         let bucket = AmazonS3Builder::from_env().with_url(url.as_str()).build().map_err(|error| wrong(&error))?;
@@ -43,20 +42,17 @@ impl Media {
         Ok(Self { store: Arc::new(PrefixStore::new(bucket, prefix)), folder: None })
     }
 
-    /// Stores `bytes` under `path`.
-    ///
     /// # Errors
-    /// `unavailable` when the store does not take them.
+    /// `unavailable` when the storage fails.
     pub async fn put(&self, path: &str, bytes: Vec<u8>) -> Result<(), ApiError> {
         self.store.put(&Path::from(path), PutPayload::from(bytes)).await.map_err(ApiError::unavailable)?;
         Ok(())
     }
 
-    /// The size of what is stored under `path`, in bytes, and the bytes piece by piece: a client that reads slowly must not
-    /// have the server hold all of them.
+    /// Size of `path` in bytes, and its content as a stream, so that the server does not hold all of it for a slow client.
     ///
     /// # Errors
-    /// `not_found` when there is nothing or the path is none, `unavailable` when the store does not answer.
+    /// `not_found` for a missing file and an invalid path, `unavailable` when the storage fails.
     pub async fn get(
         &self,
         path: &str,
@@ -69,26 +65,25 @@ impl Media {
         Ok((found.meta.size, found.into_stream()))
     }
 
-    /// Removes what is stored under `path`, if anything is. A picture that stays behind does no harm, so a failure is logged
-    /// and no more.
+    /// Removes `path` if it exists. A failure is only logged, because a picture that is left over does no harm.
     pub async fn delete(&self, path: &str) {
         match self.store.delete(&Path::from(path)).await {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => {}
-            Err(error) => tracing::warn!(path, %error, "a picture could not be removed"),
+            Err(error) => tracing::warn!(path, error = %chain(&error), "picture not removed"),
         }
     }
 
-    /// Everything that is stored: its path, and when it was.
+    /// All paths, with the times of their last change.
     ///
     /// # Errors
-    /// `unavailable` when the store does not answer.
+    /// `unavailable` when the storage fails.
     pub fn list(&self) -> impl Stream<Item = Result<(String, DateTime<Utc>), ApiError>> + use<> {
         let listed = self.store.list(None);
         listed.map_ok(|object| (object.location.to_string(), object.last_modified)).map_err(ApiError::unavailable)
     }
 
-    /// Removes what a process that was killed has written in part, before `until`, of files whose names `is_own` knows.
-    /// Returns how many. Only a folder has such files, and [`Media::list`] passes over them.
+    /// Removes partial files older than `until` that a killed process has left, if `is_own` accepts their names. Returns their number.
+    /// Only a folder has such files, and [`Storage::list`] does not show them.
     ///
     /// # Errors
     /// `unavailable` when the folder cannot be read.
@@ -100,7 +95,7 @@ impl Media {
         let mut files = tokio::fs::read_dir(folder).await.map_err(ApiError::unavailable)?;
         while let Some(file) = files.next_entry().await.map_err(ApiError::unavailable)? {
             let name = file.file_name();
-            // While it is written a file is called `NAME#1`, or `NAME#2` where that is taken.
+            // A file that is being written has the name `NAME#1`, or `NAME#2` if that exists.
             let own = name.to_str().and_then(|name| name.rsplit_once('#')).is_some_and(|(name, number)| {
                 is_own(name) && !number.is_empty() && number.bytes().all(|digit| digit.is_ascii_digit())
             });
@@ -108,7 +103,7 @@ impl Media {
             if own && modified().await.is_some_and(|modified| modified <= until) {
                 match tokio::fs::remove_file(file.path()).await {
                     Ok(()) => removed += 1,
-                    Err(error) => tracing::warn!(?name, %error, "a partly written picture could not be removed"),
+                    Err(error) => tracing::warn!(?name, error = %chain(&error), "partial picture not removed"),
                 }
             }
         }

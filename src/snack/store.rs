@@ -12,84 +12,81 @@ use uuid::Uuid;
 use super::{
     form::{NewSnack, SnackFields},
     image::Stored,
+    summary::media_path,
 };
 use crate::{
-    audit::log::Action,
-    auth::Member,
+    audit::Action,
+    auth::extract::CurrentUser,
+    db::errors::OnConstraint,
     domain::{
         money::{Currency, Price, PriceInput},
         text::{self, fold, like_pattern, tidy},
-        user_summary::Person,
+        user_summary::UserSummary,
     },
-    error::{ApiError, Code, OnConstraint},
-    http::{Ordering, Page, Sorted, pagination::HasKey},
-    reaction::ReactionType,
+    error::{ApiError, Code},
+    http::pagination::{ListRow, Ordering, Page, Sorted},
+    reaction::counts::ReactionType,
 };
 
-/// Whether a snack can be ordered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema, sqlx::Type)]
+/// Availability of a snack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema, sqlx::Type)]
 #[serde(rename_all = "lowercase")]
 #[sqlx(type_name = "snack_status", rename_all = "lowercase")]
 pub enum SnackStatus {
-    /// It can.
+    /// Can be ordered.
     Available,
-    /// It cannot; open orders of it and reactions to it go on.
+    /// Cannot be ordered. Open orders and reactions are not affected.
     Unavailable,
 }
 
-/// A snack as one user sees it.
+/// Snack.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Snack {
-    /// Its name in URLs.
     pub uid: Uuid,
-    /// Unique, whatever its case, white space, Unicode form and invisible characters.
+    /// Unique, ignoring case, white space, Unicode form and invisible characters.
     #[schema(example = "새우깡")]
     pub name: String,
-    /// Where to buy it, or empty.
+    /// Page of a shop, or empty.
     #[schema(example = "https://www.nongshim.com")]
     pub url: String,
-    /// A description, or empty.
+    /// Description, or empty.
     pub desc: String,
-    /// The path of its picture.
+    /// Path of the picture.
     #[schema(required, example = "/media/7b0d4a6d-99fe-4bbc-ba70-e09084cf3b5f.jpg")]
     pub image: Option<String>,
-    /// The path of the same picture, small.
+    /// Path of the thumbnail.
     #[schema(required, example = "/media/7b0d4a6d-99fe-4bbc-ba70-e09084cf3b5f-small.jpg")]
     pub thumbnail: Option<String>,
-    /// The currency of its price.
     pub currency: Currency,
-    /// A decimal with the digits that the currency has.
+    /// Decimal with the digits of the currency.
     #[schema(example = "1500")]
     pub price: String,
-    /// Whether it can be ordered.
     pub status: SnackStatus,
-    /// How many like it. In lists the figure may trail by two flush intervals.
+    /// Number of likes. In lists it may be two flush intervals old.
     pub like_reaction_count: i32,
-    /// How many hate it. In lists the figure may trail by two flush intervals.
+    /// Number of hates. In lists it may be two flush intervals old.
     pub hate_reaction_count: i32,
-    /// Likes by hates; the likes where nobody hates it; 1 where nobody has rated it.
+    /// Likes divided by hates; the likes if there are no hates; 1 if there are no reactions.
     pub like_ratio: f64,
-    /// Who registered it.
+    /// Author. `null` if unknown.
     #[schema(required)]
-    pub registered_by: Option<Person>,
-    /// When it was registered.
+    pub registered_by: Option<UserSummary>,
     pub created_at: DateTime<Utc>,
-    /// When it was last edited.
+    /// Time of the last edit.
     pub updated_at: DateTime<Utc>,
-    /// The caller's own reaction. The last field: [`super::page`] puts it to what is the same for everybody.
+    /// Reaction of the caller.
     #[schema(required)]
     pub my_reaction: Option<ReactionType>,
-    /// The row's number.
     #[serde(skip)]
     pub id: i64,
-    /// The epoch of the counts; tells whether Redis knows better.
+    /// Epoch of the counts. Redis has newer ones if its epoch is higher.
     #[serde(skip)]
     pub counter_epoch: i64,
     #[serde(skip)]
     cursor_key: Vec<String>,
 }
 
-impl HasKey for Snack {
+impl ListRow for Snack {
     const LIST: &str = "snacks";
 
     fn cursor_key(&self) -> &[String] {
@@ -97,17 +94,11 @@ impl HasKey for Snack {
     }
 }
 
-/// Where `path` below the media store is reached.
-#[must_use]
-pub fn media_url(path: Option<String>) -> Option<String> {
-    path.map(|path| format!("/media/{path}"))
-}
-
 impl<'r> FromRow<'r, PgRow> for Snack {
     fn from_row(row: &'r PgRow) -> Result<Self, sqlx::Error> {
         let currency: Currency = row.try_get("currency")?;
         let registered_by = match (row.try_get("registered_by_id")?, row.try_get("registered_by_name")?) {
-            (Some(id), Some(name)) => Some(Person { id, name }),
+            (Some(id), Some(name)) => Some(UserSummary { id, name }),
             _ => None,
         };
         Ok(Self {
@@ -115,8 +106,8 @@ impl<'r> FromRow<'r, PgRow> for Snack {
             name: row.try_get("name")?,
             url: row.try_get("url")?,
             desc: row.try_get("desc")?,
-            image: media_url(row.try_get("image")?),
-            thumbnail: media_url(row.try_get("thumbnail")?),
+            image: media_path(row.try_get("image")?),
+            thumbnail: media_path(row.try_get("thumbnail")?),
             currency,
             price: currency.format(row.try_get("price")?),
             status: row.try_get("status")?,
@@ -134,7 +125,6 @@ impl<'r> FromRow<'r, PgRow> for Snack {
     }
 }
 
-/// How the list of snacks can be sorted.
 pub const ORDERINGS: &[Ordering] = &[
     Ordering {
         name: "like_ratio",
@@ -152,29 +142,27 @@ pub const ORDERINGS: &[Ordering] = &[
     Ordering { name: "created_at", keys: &[("s.created_at", "timestamptz"), ("s.id", "bigint")] },
 ];
 
-/// The one SELECT list for a [`Snack`]: what everybody sees of it. What the caller thinks of it comes by [`reactions`].
+/// SELECT list of a [`Snack`] without the reaction of the caller, which [`reactions`] adds.
 const SNACK: &str = r#"SELECT s.id, s.uid, s.name, s.url, s."desc", s.image, s.thumbnail, s.currency, s.price, s.status,
     s.like_reaction_count, s.hate_reaction_count, s.like_ratio, s.counter_epoch, s.created_at, s.updated_at,
     person.id AS registered_by_id, person.name AS registered_by_name"#;
 
-/// The tables that [`SNACK`] speaks of.
+/// Tables of [`SNACK`].
 const FROM: &str = " FROM snacks AS s LEFT JOIN users AS person ON person.id = s.registered_by";
 
-/// Which snacks to list.
-#[derive(Debug)]
+/// Filter of snacks.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Filter {
-    /// A part of the name.
+    /// Part of the name.
     pub search: Option<String>,
-    /// Only those of this status.
     pub status: Option<SnackStatus>,
-    /// Only this one.
     pub uid: Option<Uuid>,
 }
 
-/// What users think of snacks, by user and the snack's row.
+/// Reactions by user and row of the snack.
 pub type Reactions = HashMap<(i64, i64), ReactionType>;
 
-/// One page of snacks, and what each of `viewers` thinks of them.
+/// Page of snacks, and the reactions of `viewers` to them.
 ///
 /// # Errors
 /// Postgres out of reach.
@@ -182,7 +170,7 @@ pub async fn list(
     db: &PgPool,
     viewers: &[i64],
     filter: &Filter,
-    sorted: &Sorted<Snack>,
+    sorted: &Sorted,
 ) -> Result<(Page<Snack>, Reactions), ApiError> {
     let mut sql = QueryBuilder::new(SNACK);
     sorted.push_key(&mut sql);
@@ -199,7 +187,7 @@ pub async fn list(
         }
     }
     if let Some(status) = filter.status {
-        // Said in the text of the statement: Postgres can then plan it once and for all, knowing which.
+        // Part of the text of the statement, so that its cached plan is for this status.
         sql.push(match status {
             SnackStatus::Available => " AND s.status = 'available'",
             SnackStatus::Unavailable => " AND s.status = 'unavailable'",
@@ -211,8 +199,8 @@ pub async fn list(
     sorted.push_after(&mut sql, "AND");
     sorted.push_order(&mut sql);
     let mut connection = db.acquire().await?;
-    // A kept plan knows no parameters and takes every part of a name for a rare one. Should the RESET be missed, statements of
-    // this connection are planned more often, and nothing else.
+    // A cached plan does not know the parameter and expects every part of a name to be rare. If the RESET is missed, statements of
+    // this connection are planned more often, and that is all.
     if filter.search.is_some() {
         connection.execute(sqlx::raw_sql("SET plan_cache_mode = force_custom_plan")).await?;
     }
@@ -225,31 +213,29 @@ pub async fn list(
     Ok((page, reactions))
 }
 
-/// A snack that somebody looks at.
+/// Request for a snack as `viewer` sees it.
 #[derive(Clone, Copy, Debug)]
-pub struct Look {
-    /// Who.
+pub struct SnackLookup {
     pub viewer: i64,
-    /// Which snack.
     pub uid: Uuid,
 }
 
-/// The snacks that `looks` ask for, with the counts of the statistics columns; `not_found` where there is none.
+/// Snacks with the counts of the statistics columns, in the order of `lookups`.
 ///
 /// # Errors
 /// Postgres out of reach.
-pub async fn look_up(db: &PgPool, looks: &[Look]) -> Result<Vec<Result<Snack, ApiError>>, ApiError> {
-    let uids: Vec<Uuid> = looks.iter().map(|look| look.uid).collect();
-    let viewers: Vec<i64> = looks.iter().map(|look| look.viewer).collect();
+pub async fn look_up(db: &PgPool, lookups: &[SnackLookup]) -> Result<Vec<Result<Snack, ApiError>>, ApiError> {
+    let uids: Vec<Uuid> = lookups.iter().map(|lookup| lookup.uid).collect();
+    let viewers: Vec<i64> = lookups.iter().map(|lookup| lookup.viewer).collect();
     let mut sql = QueryBuilder::new(SNACK);
-    // Without (SELECT ...) Postgres sees how many there are, and plans anew each time.
-    sql.push(", mine.type AS my_reaction, look.number").push(FROM).push(" JOIN unnest((SELECT ").push_bind(uids);
+    // (SELECT ...) hides the number of lookups from Postgres, which would plan again for each number.
+    sql.push(", mine.type AS my_reaction, lookup.number").push(FROM).push(" JOIN unnest((SELECT ").push_bind(uids);
     sql.push("::uuid[]), (SELECT ")
         .push_bind(viewers)
-        .push("::bigint[])) WITH ORDINALITY AS look (uid, viewer, number)");
-    sql.push(" ON look.uid = s.uid");
-    sql.push(" LEFT JOIN snack_reactions AS mine ON mine.snack_id = s.id AND mine.user_id = look.viewer");
-    let mut found: Vec<Result<Snack, ApiError>> = looks.iter().map(|_| Err(Code::NotFound.into())).collect();
+        .push("::bigint[])) WITH ORDINALITY AS lookup (uid, viewer, number)");
+    sql.push(" ON lookup.uid = s.uid");
+    sql.push(" LEFT JOIN snack_reactions AS mine ON mine.snack_id = s.id AND mine.user_id = lookup.viewer");
+    let mut found: Vec<Result<Snack, ApiError>> = lookups.iter().map(|_| Err(Code::NotFound.into())).collect();
     for row in sql.build().fetch_all(db).await? {
         let Some(at) = usize::try_from(row.try_get::<i64, _>("number")?).ok().and_then(|number| number.checked_sub(1))
         else {
@@ -260,15 +246,14 @@ pub async fn look_up(db: &PgPool, looks: &[Look]) -> Result<Vec<Result<Snack, Ap
     Ok(found)
 }
 
-/// The snack `uid` as `viewer` sees it, with the counts of the statistics columns.
+/// Snack with the counts of the statistics columns.
 ///
 /// # Errors
-/// `not_found` when there is none.
+/// `not_found`.
 pub async fn get(db: &PgPool, viewer: i64, uid: Uuid) -> Result<Snack, ApiError> {
-    look_up(db, &[Look { viewer, uid }]).await?.pop().unwrap_or_else(|| Err(Code::NotFound.into()))
+    look_up(db, &[SnackLookup { viewer, uid }]).await?.pop().unwrap_or_else(|| Err(Code::NotFound.into()))
 }
 
-/// What `viewers` think of `snacks`.
 async fn reactions(
     connection: &mut PgConnection,
     mut viewers: Vec<i64>,
@@ -278,7 +263,7 @@ async fn reactions(
         ids.sort_unstable();
         ids.dedup();
     }
-    // Without unnest Postgres sees how many there are, and plans anew each time.
+    // unnest hides the number of ids from Postgres, which would plan again for each number.
     let rows = sqlx::query!(
         r#"SELECT user_id, snack_id, type AS "reaction: ReactionType" FROM snack_reactions
            WHERE snack_id = ANY(ARRAY(SELECT unnest($1::bigint[]))) AND user_id = ANY(ARRAY(SELECT unnest($2::bigint[])))"#,
@@ -289,7 +274,7 @@ async fn reactions(
     Ok(rows.into_iter().map(|row| ((row.user_id, row.snack_id), row.reaction)).collect())
 }
 
-/// Registers a snack and returns its uid.
+/// Creates a snack and returns its uid.
 ///
 /// # Errors
 /// `snack_name_taken`.
@@ -310,41 +295,35 @@ pub async fn create(db: &PgPool, author: i64, snack: &NewSnack, picture: Option<
     )
     .fetch_one(db)
     .await
-    .on_constraint("snacks_name_key", || Code::SnackNameTaken.into())
+    .on_constraint("snacks_name_key", Code::SnackNameTaken)
 }
 
-/// Lets `member` pass when they may change the snack `uid`.
-///
 /// # Errors
-/// `not_found`; `permission_denied` for somebody else's.
-pub async fn may_edit(db: &PgPool, member: &Member, uid: Uuid) -> Result<(), ApiError> {
+/// `not_found`; `permission_denied` unless `user` is the author or an admin.
+pub async fn check_may_edit(db: &PgPool, user: &CurrentUser, uid: Uuid) -> Result<(), ApiError> {
     let author = sqlx::query_scalar!("SELECT registered_by FROM snacks WHERE uid = $1", uid)
         .fetch_optional(db)
         .await?
         .ok_or(Code::NotFound)?;
-    member.may_change(author)
+    user.may_change(author)
 }
 
-/// What becomes of a snack's picture.
+/// Change of a picture.
 #[derive(Debug)]
 pub enum PictureChange {
-    /// It stays.
     Keep,
-    /// It goes.
     Remove,
-    /// This one takes its place.
     Replace(Stored),
 }
 
-/// Changes the fields that are given, for whoever registered the snack and for admins. Returns the picture that nothing
-/// refers to any more.
+/// Changes the fields that are present. Returns the picture that was replaced or removed.
 ///
 /// # Errors
-/// `not_found`; `permission_denied`; `validation_failed` when the price does not fit the currency that results;
-/// `snack_name_taken`.
+/// `not_found`; `permission_denied` unless `user` is the author or an admin; `validation_failed` when the price does not fit the new
+/// currency; `snack_name_taken`.
 pub async fn edit(
     db: &PgPool,
-    member: &Member,
+    user: &CurrentUser,
     uid: Uuid,
     fields: &SnackFields,
     picture: &PictureChange,
@@ -358,7 +337,7 @@ pub async fn edit(
     .fetch_optional(&mut *tx)
     .await?
     .ok_or(Code::NotFound)?;
-    member.may_change(old.registered_by)?;
+    user.may_change(old.registered_by)?;
 
     let currency = fields.currency.unwrap_or(old.currency);
     let unchanged = PriceInput::Amount(Price(old.price.normalize()));
@@ -369,11 +348,11 @@ pub async fn edit(
         .within(currency)
         .map_err(|code| ApiError::invalid("price", code))?;
     let name = fields.name.as_deref().map(tidy);
-    let gone = old.image.zip(old.thumbnail).map(|(image, thumbnail)| Stored { image, thumbnail });
-    let (kept, gone) = match picture {
-        PictureChange::Keep => (gone, None),
-        PictureChange::Remove => (None, gone),
-        PictureChange::Replace(stored) => (Some(stored.clone()), gone),
+    let current = old.image.zip(old.thumbnail).map(|(image, thumbnail)| Stored { image, thumbnail });
+    let (new, replaced) = match picture {
+        PictureChange::Keep => (current, None),
+        PictureChange::Remove => (None, current),
+        PictureChange::Replace(stored) => (Some(stored.clone()), current),
     };
     sqlx::query!(
         r#"UPDATE snacks SET name = coalesce($2, name), name_key = coalesce($3, name_key), url = coalesce($4, url),
@@ -386,22 +365,20 @@ pub async fn edit(
         fields.desc,
         currency as Currency,
         price,
-        kept.as_ref().map(|picture| &picture.image),
-        kept.as_ref().map(|picture| &picture.thumbnail)
+        new.as_ref().map(|picture| &picture.image),
+        new.as_ref().map(|picture| &picture.thumbnail)
     )
     .execute(&mut *tx)
     .await
-    .on_constraint("snacks_name_key", || Code::SnackNameTaken.into())?;
-    member.actor().did(&mut *tx, Action::SnackEdit, &uid.to_string()).await?;
+    .on_constraint("snacks_name_key", Code::SnackNameTaken)?;
+    user.actor().log_success(&mut *tx, Action::SnackEdit, &uid.to_string()).await?;
     tx.commit().await?;
-    Ok(gone)
+    Ok(replaced)
 }
 
-/// Makes a snack available or unavailable.
-///
 /// # Errors
 /// `not_found`.
-pub async fn change_status(db: &PgPool, admin: &Member, uid: Uuid, status: SnackStatus) -> Result<(), ApiError> {
+pub async fn change_status(db: &PgPool, admin: &CurrentUser, uid: Uuid, status: SnackStatus) -> Result<(), ApiError> {
     let mut tx = db.begin().await?;
     let changed =
         sqlx::query!("UPDATE snacks SET status = $2, updated_at = now() WHERE uid = $1", uid, status as SnackStatus)
@@ -410,11 +387,11 @@ pub async fn change_status(db: &PgPool, admin: &Member, uid: Uuid, status: Snack
     if changed.rows_affected() == 0 {
         return Err(Code::NotFound.into());
     }
-    let became = match status {
+    let status = match status {
         SnackStatus::Available => "available",
         SnackStatus::Unavailable => "unavailable",
     };
-    admin.actor().did(&mut *tx, Action::SnackStatusChange, &format!("{uid} {became}")).await?;
+    admin.actor().log_success(&mut *tx, Action::SnackStatusChange, &format!("{uid} {status}")).await?;
     tx.commit().await?;
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Pictures that no snack has: left behind by a process that was killed, or by a store that failed.
+//! Removal of pictures without a snack, which a killed process or a failed storage has left.
 
 use std::time::Duration;
 
@@ -7,32 +7,32 @@ use futures_util::{StreamExt, TryStreamExt, future::ready};
 use sqlx::PgPool;
 
 use super::image;
-use super::storage::Media;
+use super::storage::Storage;
 use crate::error::ApiError;
 
-/// Age from which on a picture that no row names is left over. Its row follows within a minute, or never.
-const LEFT_OVER: Duration = Duration::from_hours(24);
-/// Names that are looked up at once. Each look-up reads all snacks.
+/// Minimum age of a picture to be removed. The row of a new picture follows within a minute, or never.
+const MIN_AGE: Duration = Duration::from_hours(24);
+/// Number of names in a lookup. Each lookup reads all snacks.
 const BATCH: usize = 10_000;
 
-/// Removes the pictures that are a day old at `now` and named by no snack, and returns how many there were. Files that
-/// [`image::store`] did not name are left alone.
+/// Removes the pictures that no snack has and that are older than a day at `now`, and returns their number. Files with other names than
+/// those of [`image::store`] are left alone.
 ///
 /// # Errors
-/// Postgres or the store out of reach.
-pub async fn remove_unnamed(db: &PgPool, media: &Media, now: DateTime<Utc>) -> Result<usize, ApiError> {
-    let until = now - LEFT_OVER;
+/// Postgres or the storage out of reach.
+pub async fn remove_unnamed(db: &PgPool, storage: &Storage, now: DateTime<Utc>) -> Result<usize, ApiError> {
+    let until = now - MIN_AGE;
     let is_own: fn(&str) -> bool = |path| image::content_type(path).is_some();
-    let mut removed = media.remove_partial(until.into(), is_own).await?;
-    let old = media
+    let mut removed = storage.remove_partial(until.into(), is_own).await?;
+    let old = storage
         .list()
         .try_filter(move |(path, modified)| ready(*modified <= until && is_own(path)))
         .map_ok(|(path, _)| path)
         .try_chunks(BATCH);
     let mut old = std::pin::pin!(old);
     while let Some(paths) = old.next().await {
-        let paths = paths.map_err(|failed| failed.1)?;
-        // A database without users was made a moment ago: its rows may be on their way from a backup, or it is the wrong one.
+        let paths = paths.map_err(|error| error.1)?;
+        // A database without users is new. Its rows may still be restored from a backup, or it is the wrong database.
         if !sqlx::query_scalar!(r#"SELECT EXISTS (SELECT FROM users) AS "exists!""#).fetch_one(db).await? {
             break;
         }
@@ -43,12 +43,12 @@ pub async fn remove_unnamed(db: &PgPool, media: &Media, now: DateTime<Utc>) -> R
             &paths
         );
         for path in unnamed.fetch_all(db).await? {
-            media.delete(&path).await;
+            storage.delete(&path).await;
             removed += 1;
         }
     }
     if removed > 0 {
-        tracing::info!(removed, "removed pictures that no snack has");
+        tracing::info!(removed, "pictures without a snack removed");
     }
     Ok(removed)
 }

@@ -1,6 +1,6 @@
-//! Bounds on uploads: how many of one user, how many bytes of all, and how many are decoded at once.
+//! Limits for uploads: number per user, bytes of all users, number of pictures that are decoded at once.
 //!
-//! A slow upload holds only what it has sent, and only places of its own user: nobody waits for somebody else's body.
+//! A slow upload takes only the memory of what it has sent, and permits of its own user. No user waits for the body of another.
 
 use std::{
     collections::{HashMap, hash_map::Entry},
@@ -19,48 +19,48 @@ use crate::{
     http::body_budget::{self, BodyBudget, Reservation},
 };
 
-/// Uploads of one user at once, from their first byte until they are stored.
+/// Uploads per user at once, from the first byte until the picture is stored.
 const UPLOADS_PER_USER: usize = 2;
-/// Uploads of one user, with those that wait for the others before any of their body is read.
+/// Uploads per user, including those that wait for the others before their body is read.
 const QUEUE_PER_USER: usize = 16;
-/// Wait of an upload for others of the same user: longer than one may take to decode.
+/// Wait of an upload for others of the same user. Longer than decoding takes.
 const USER_WAIT: Duration = Duration::from_secs(30);
-/// Pictures decoded at once; of one user one at a time, so that files made to take long hold up only their sender.
+/// Pictures that are decoded at once. One per user, so that slow files delay only their sender.
 const DECODING: usize = 2;
-/// Wait of an upload that has been read for those of other users.
+/// Wait of a complete upload for those of other users.
 const DECODING_WAIT: Duration = Duration::from_secs(15);
-/// Time after which a user with too many uploads may try again.
+/// `Retry-After` for a user with too many uploads.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
-/// Bytes of all uploads that are in memory at once: a part of what the bodies of all requests may take, so that uploads leave
-/// room for the others. With what is read ahead and what is made of them the server takes about twice as much.
+/// Maximum size of all uploads in memory, in bytes. Less than that of all bodies, so that uploads leave some for other requests. With
+/// read buffers and results the server takes about twice as much.
 const BUDGET: usize = 48 * 1024 * 1024;
 
-/// The bounds, shared by all uploads.
+/// Limits shared by all uploads.
 pub struct Uploads {
     users: Users,
     decoding: Arc<Semaphore>,
     budget: BodyBudget,
 }
 
-/// Limits of the users who are uploading something, by their ids.
+/// Limits of users with uploads, by user id.
 type Users = Arc<Mutex<HashMap<i64, UserLimits>>>;
 
 #[derive(Clone)]
 struct UserLimits {
-    /// Number of [`Uploader`]s; with the last one the entry goes.
+    /// Number of [`Uploader`]s. The last one removes the entry.
     uploaders: usize,
     uploads: Arc<Semaphore>,
     decoding: Arc<Semaphore>,
 }
 
-/// Permission to upload, given back on drop.
+/// Permit for an upload. Released on drop.
 pub struct UploadPermit {
     reservation: Arc<Reservation>,
     _place: OwnedSemaphorePermit,
     user: Uploader,
 }
 
-/// Permission to decode, given back on drop.
+/// Permit to decode a picture. Released on drop.
 pub struct DecodingPermit {
     _all: OwnedSemaphorePermit,
     _user: OwnedSemaphorePermit,
@@ -73,10 +73,10 @@ impl Default for Uploads {
 }
 
 impl Uploads {
-    /// Waits until `user` may upload one more.
+    /// Waits until `user` may start an upload.
     ///
     /// # Errors
-    /// `too_many_requests` when the user has too many others, or they go on for longer than this one may wait.
+    /// `too_many_requests` when the user has too many uploads, or the wait is too long.
     pub async fn permit(&self, user: i64) -> Result<UploadPermit, ApiError> {
         let user = Uploader::new(&self.users, user)?;
         let place = wait_for_own(&user.limits.uploads).await?;
@@ -87,10 +87,9 @@ impl Uploads {
     /// Waits until the upload of `permit` may be decoded.
     ///
     /// # Errors
-    /// `too_many_requests` when the user's other upload takes longer than this one may wait, `unavailable` when those of
-    /// others do.
+    /// `too_many_requests` when the wait for the user's other upload is too long, `unavailable` when that for other users is.
     pub async fn decoding(&self, permit: &UploadPermit) -> Result<DecodingPermit, ApiError> {
-        // The user's own comes first: whoever waits for themselves takes nobody's place.
+        // The user's own permit first: who waits for it must not hold a shared one.
         let user = wait_for_own(&permit.user.limits.decoding).await?;
         let all = timeout(DECODING_WAIT, Arc::clone(&self.decoding).acquire_owned());
         let all = all.await.map_err(|_| Code::Unavailable)?.map_err(ApiError::internal)?;
@@ -104,13 +103,13 @@ async fn wait_for_own(places: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, A
 }
 
 impl UploadPermit {
-    /// `body`, whose bytes count towards what all uploads may take together.
+    /// Counts `body` towards the budget of all uploads.
     pub fn metered(&self, body: Body) -> Body {
         body_budget::metered(body, Arc::clone(&self.reservation))
     }
 }
 
-/// A user's entry among the limits; it is there as long as one of these is.
+/// Upload in progress. The entry of its user exists as long as one of these.
 struct Uploader {
     users: Users,
     id: i64,

@@ -1,5 +1,4 @@
-//! Statistics as CSV, for spreadsheets: UTF-8 with a byte order mark, so that Korean shows, and with cells that a spreadsheet
-//! would take for a formula made harmless.
+//! Statistics as CSV for spreadsheets: UTF-8 with a byte order mark, which Excel needs for Korean, and without formulas.
 
 use axum::{
     body::{Body, Bytes},
@@ -10,19 +9,18 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use futures_util::{Stream, StreamExt, TryStreamExt, stream};
 use unicode_normalization::UnicodeNormalization;
 
-use super::store::{PeriodSummary, SnackStatistics};
+use super::store::{CurrencyStatistics, PeriodSummary, SnackStatistics};
 use crate::{
     domain::{money::Currency, text::first_visible},
-    error::ApiError,
-    order::store::Order,
+    error::{ApiError, chain},
+    order::store::{Order, Purchase},
 };
 
-/// Something that has lines in a CSV file.
+/// Row of a list that has lines in a CSV file.
 pub trait Lines {
-    /// The first line.
     const HEADER: &'static [&'static str];
 
-    /// The other lines, cell by cell.
+    /// Cells of the lines of this row.
     fn lines(&self) -> Vec<Vec<String>>;
 }
 
@@ -46,7 +44,7 @@ impl Lines for Order {
     ];
 
     fn lines(&self) -> Vec<Vec<String>> {
-        let line = |purchase: &crate::order::store::Purchase| {
+        let line = |purchase: &Purchase| {
             vec![
                 self.uid.to_string(),
                 self.status.to_string(),
@@ -69,7 +67,7 @@ impl Lines for SnackStatistics {
     const HEADER: &'static [&'static str] = &["uid", "name", "order_count", "quantity", "currency", "amount"];
 
     fn lines(&self) -> Vec<Vec<String>> {
-        let line = |sum: &super::store::CurrencyStatistics| {
+        let line = |sum: &CurrencyStatistics| {
             vec![
                 self.snack.uid.to_string(),
                 self.snack.name.clone(),
@@ -100,8 +98,8 @@ impl Lines for PeriodSummary {
     }
 }
 
-/// `cell` with a quote in front of what a spreadsheet would run: a formula, also in full-width signs, which a Korean or Japanese
-/// spreadsheet takes for the others, and behind characters that it passes over.
+/// Puts a quote before a cell that a spreadsheet would run as formula. Korean and Japanese spreadsheets also accept full-width signs, and
+/// all ignore invisible characters before the sign.
 fn neutralised(cell: String) -> String {
     let is_formula = first_visible(&cell)
         .and_then(|first| first.nfkc().next())
@@ -109,9 +107,9 @@ fn neutralised(cell: String) -> String {
     if is_formula || cell.starts_with(['\t', '\r', '\n']) { format!("'{cell}") } else { cell }
 }
 
-fn write<T: Lines>(head: bool, rows: &[T]) -> Result<Bytes, ApiError> {
-    let mut writer = csv::Writer::from_writer(if head { b"\xef\xbb\xbf".to_vec() } else { Vec::new() });
-    if head {
+fn write<T: Lines>(with_header: bool, rows: &[T]) -> Result<Bytes, ApiError> {
+    let mut writer = csv::Writer::from_writer(if with_header { b"\xef\xbb\xbf".to_vec() } else { Vec::new() });
+    if with_header {
         writer.write_record(T::HEADER).map_err(ApiError::internal)?;
     }
     for line in rows.iter().flat_map(Lines::lines) {
@@ -120,8 +118,8 @@ fn write<T: Lines>(head: bool, rows: &[T]) -> Result<Bytes, ApiError> {
     writer.into_inner().map(Bytes::from).map_err(|error| ApiError::internal(error.into_error()))
 }
 
-/// A CSV file of all the rows in `pages`, sent page by page as they are read. The first page is awaited before the answer
-/// begins, so that what goes wrong with it is told as an error.
+/// Response with a CSV file of the rows in `pages`, which are sent as they are read. The first page is awaited before the response
+/// starts, so that its errors become an error response.
 ///
 /// # Errors
 /// Those of the first page.
@@ -135,7 +133,7 @@ pub async fn file<T: Lines + Send + Sync + 'static>(
     let rest = pages.map(|rows| rows.and_then(|rows| write(false, &rows)));
     let body = stream::once(async { first })
         .chain(rest)
-        .inspect_err(|error| tracing::error!(%error, "a CSV file was cut off"));
+        .inspect_err(|error| tracing::error!(error = %chain(error), "CSV file truncated"));
     let headers = [
         (header::CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()),
         (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}.csv\"")),

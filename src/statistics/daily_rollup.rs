@@ -1,86 +1,74 @@
-//! Sums of the days that are over, so that a year is read from a few hundred rows.
+//! The daily rollup: sums of past days, so that a year is read from a few hundred rows.
 //!
-//! They are never trusted blindly, and so are never wrong: every change of an order leaves a dirty row in its own transaction
-//! (triggers), and whoever reads counts the days that have one, or have no sums yet, from the orders themselves, in the same
-//! statement. [`settle`] takes the dirty rows of days that are over first and counts afterwards, as the flush of reactions
-//! does: what commits in between keeps its dirty row.
+//! A change of an order writes a dirty row in its own transaction (by trigger). A query counts the days with dirty rows, and those
+//! without a rollup, from the orders themselves in the same statement. Therefore its result is never out of date. [`refresh`] takes
+//! the dirty rows of past days first and counts afterwards, as the flush of reactions does: a change that commits in between keeps its
+//! dirty row.
 
 use std::{collections::BTreeSet, time::Duration};
 
 use chrono::{DateTime, Days, NaiveDate, Utc};
 use chrono_tz::Tz;
 use sqlx::PgPool;
-use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    app::state::AppState,
+    db::{
+        interval::{Next, every},
+        locks::{Lock, try_lock},
+        watchdog::DbWatchdog,
+    },
     domain::period::{day_of, start_of},
     error::ApiError,
 };
 
-/// Names the lock that elects who counts; any number that nothing else uses.
-const LOCK: i64 = 0x0064_6179_7300;
-/// How often the days that are over are looked after. Nobody waits for it.
+/// No request waits for the rollup.
 const INTERVAL: Duration = Duration::from_mins(5);
-/// How many days one transaction counts at the most.
+/// Maximum number of days that one transaction counts.
 const BATCH: u64 = 31;
-/// How many days are counted anew each time though nothing is known against them, the ones first that were counted longest
-/// ago: whatever has got into the sums by other ways goes out again.
-const DOUBTED: i64 = 31;
+/// Number of days that are counted again each time without a known change, those counted longest ago first. Corrects rollups that were
+/// changed by other means.
+const RECHECKED_DAYS: i64 = 31;
 
-/// Keeps the sums until `stop`.
-pub async fn run(state: AppState, stop: CancellationToken) {
-    let mut ticks = interval(INTERVAL);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
-    loop {
-        tokio::select! {
-            () = stop.cancelled() => return,
-            _ = ticks.tick() => {}
-        }
-        let zone = state.config.timezone;
-        let settling = async {
-            doubt(&state.db).await?;
-            settle(&state.db, zone, day_of(Utc::now(), zone)).await
+/// Refreshes the rollup at an interval until `stop`.
+pub async fn run(db: &PgPool, watchdog: &DbWatchdog, timezone: Tz, stop: &CancellationToken) {
+    every("daily rollup", INTERVAL, stop, || async {
+        let refreshing = async {
+            mark_stale(db).await?;
+            refresh(db, timezone, day_of(Utc::now(), timezone)).await
         };
-        match state.pulse.guard(settling).await {
-            Some(Ok(_)) => {}
-            Some(Err(error)) => {
-                tracing::warn!(%error, "the sums of past days were not counted; the next round tries again")
-            }
-            None => tracing::warn!("Postgres fell silent while past days were counted; the next round tries again"),
-        }
-    }
+        watchdog.guard(refreshing).await?;
+        Ok(Next::Tick)
+    })
+    .await;
 }
 
-/// Lets the days that were counted longest ago be counted again by the next [`settle`].
+/// Marks the days that were counted longest ago as stale, so that the next [`refresh`] counts them again.
 ///
 /// # Errors
 /// Postgres out of reach.
-pub async fn doubt(db: &PgPool) -> Result<(), ApiError> {
-    // Both ends, because a day of another time zone lies in two of this one's.
+pub async fn mark_stale(db: &PgPool) -> Result<(), ApiError> {
+    // Both ends, because a day of another time zone overlaps two days of this one.
     sqlx::query!(
-        "WITH oldest AS (SELECT starts_at, ends_at FROM order_days ORDER BY counted_at LIMIT $1)
+        "WITH oldest AS (SELECT starts_at, ends_at FROM daily_rollup ORDER BY counted_at LIMIT $1)
          INSERT INTO order_dirty SELECT starts_at FROM oldest UNION ALL SELECT ends_at - interval '1 microsecond' FROM oldest",
-        DOUBTED
+        RECHECKED_DAYS
     )
     .execute(db)
     .await?;
     Ok(())
 }
 
-/// Counts the days before `today` that have changed, or were never counted. Returns how many there were; none when another
-/// server is at it.
+/// Counts the days before `today` that have changed or were never counted. Returns their number, 0 if another server does it.
 ///
 /// # Errors
 /// Postgres out of reach.
-pub async fn settle(db: &PgPool, zone: Tz, today: NaiveDate) -> Result<usize, ApiError> {
-    let mut settled = 0;
+pub async fn refresh(db: &PgPool, zone: Tz, today: NaiveDate) -> Result<usize, ApiError> {
+    let mut refreshed = 0;
     while let Some(first) = first_dirty(db, start_of(today, zone)).await? {
         let until = start_of(today.min(day_of(first, zone) + Days::new(BATCH)), zone);
         let mut tx = db.begin().await?;
-        let elected = sqlx::query_scalar!(r#"SELECT pg_try_advisory_xact_lock($1) AS "elected!""#, LOCK);
-        if !elected.fetch_one(&mut *tx).await? {
+        if !try_lock(&mut tx, Lock::DailyRollup).await? {
             break;
         }
         let changed = sqlx::query_scalar!("DELETE FROM order_dirty WHERE created_at < $1 RETURNING created_at", until);
@@ -89,15 +77,15 @@ pub async fn settle(db: &PgPool, zone: Tz, today: NaiveDate) -> Result<usize, Ap
         let starts: Vec<DateTime<Utc>> = days.iter().map(|day| start_of(*day, zone)).collect();
         let ends: Vec<DateTime<Utc>> = days.iter().map(|day| start_of(*day + Days::new(1), zone)).collect();
         sqlx::query!(
-            "DELETE FROM order_days USING unnest($1::timestamptz[], $2::timestamptz[]) AS day (starts_at, ends_at)
-             WHERE order_days.starts_at < day.ends_at AND order_days.ends_at > day.starts_at",
+            "DELETE FROM daily_rollup USING unnest($1::timestamptz[], $2::timestamptz[]) AS day (starts_at, ends_at)
+             WHERE daily_rollup.starts_at < day.ends_at AND daily_rollup.ends_at > day.starts_at",
             &starts,
             &ends
         )
         .execute(&mut *tx)
         .await?;
         sqlx::query!(
-            "INSERT INTO order_days (starts_at, ends_at, order_count, canceled_count)
+            "INSERT INTO daily_rollup (starts_at, ends_at, order_count, canceled_count)
              SELECT day.starts_at, day.ends_at, counted.good, counted.canceled
              FROM unnest($1::timestamptz[], $2::timestamptz[]) AS day (starts_at, ends_at),
              LATERAL (
@@ -108,9 +96,9 @@ pub async fn settle(db: &PgPool, zone: Tz, today: NaiveDate) -> Result<usize, Ap
         )
         .execute(&mut *tx)
         .await?;
-        // OFFSET 0 keeps Postgres from reading all purchases there are for the few of a day.
+        // OFFSET 0 keeps Postgres from reading all purchases for those of a day.
         sqlx::query!(
-            "INSERT INTO order_day_sums (starts_at, currency, is_canceled, quantity, amount)
+            "INSERT INTO daily_rollup_sums (starts_at, currency, is_canceled, quantity, amount)
              SELECT day.starts_at, sums.currency, sums.is_canceled, sums.quantity, sums.amount
              FROM unnest($1::timestamptz[], $2::timestamptz[]) AS day (starts_at, ends_at),
              LATERAL (
@@ -126,12 +114,12 @@ pub async fn settle(db: &PgPool, zone: Tz, today: NaiveDate) -> Result<usize, Ap
         .execute(&mut *tx)
         .await?;
         tx.commit().await?;
-        settled += days.len();
+        refreshed += days.len();
     }
-    Ok(settled)
+    Ok(refreshed)
 }
 
-/// The earliest change before `until` that the sums do not show.
+/// Earliest change before `until` that the rollup does not include.
 async fn first_dirty(db: &PgPool, until: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, ApiError> {
     let first = sqlx::query_scalar!(
         "SELECT created_at FROM order_dirty WHERE created_at < $1 ORDER BY created_at LIMIT 1",

@@ -1,19 +1,29 @@
-//! What was ordered and what it cost, by year, month, week and day in the office's own time zone. The calendar itself is in
-//! [`crate::domain::period`]. Amounts of different currencies are never added up; canceled orders count nowhere unless asked for.
+//! Ordered quantities and costs by year, month, week and day in the time zone of the office. Amounts of different currencies are
+//! never added, and canceled orders do not count unless requested.
 
 pub mod csv;
 pub mod daily_rollup;
 pub mod routes;
 pub mod store;
 
+use std::sync::Arc;
+
+use axum::extract::FromRef;
+use chrono_tz::Tz;
+use sqlx::PgPool;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::{app::state::AppState, http::openapi::member};
+use crate::{auth::state::AuthState, http::openapi::signed_in};
 
-/// Every route of this noun.
-pub fn router() -> OpenApiRouter<AppState> {
+pub fn router<S>() -> OpenApiRouter<S>
+where
+    S: Clone + Send + Sync + 'static,
+    PgPool: FromRef<S>,
+    Tz: FromRef<S>,
+    Arc<AuthState>: FromRef<S>,
+{
     OpenApiRouter::new()
-        .routes(member(routes!(routes::list_period_orders), &[]))
-        .routes(member(routes!(routes::list_period_snacks), &[]))
-        .routes(member(routes!(routes::summarize), &[]))
+        .routes(signed_in(routes!(routes::list_period_orders), &[]))
+        .routes(signed_in(routes!(routes::list_period_snacks), &[]))
+        .routes(signed_in(routes!(routes::summarize), &[]))
 }

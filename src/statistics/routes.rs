@@ -1,26 +1,33 @@
-//! The calls about statistics.
+//! Endpoints of statistics.
+
+use std::sync::Arc;
 
 use axum::{
     extract::State,
     http::HeaderMap,
     response::{IntoResponse, Response},
 };
-use futures_util::stream;
+use chrono_tz::Tz;
+use futures_util::{Stream, stream};
 use serde::Deserialize;
-use utoipa::IntoParams;
+use sqlx::PgPool;
+use utoipa::{IntoParams, openapi::Object};
 
 use super::{
     csv,
     store::{self, ORDERINGS, Scope, SnackStatistics, Summary},
 };
 use crate::{
-    app::state::AppState,
-    auth::Member,
-    domain::period::{PeriodQuery, Unit},
+    auth::extract::CurrentUser,
+    domain::period::Unit,
     error::ApiError,
     http::{
-        Json, Page, PageQuery, Query, Sorted, headers::wants_csv, openapi::STATISTICS, ordering_schema,
-        pagination::HasKey,
+        body::Json,
+        headers::wants_csv,
+        openapi::STATISTICS,
+        pagination::{ListRow, Page, PageQuery, Sorted, ordering_schema},
+        period_query::PeriodQuery,
+        query::Query,
     },
     order::{
         routes::OrdersQuery,
@@ -28,27 +35,27 @@ use crate::{
     },
 };
 
-/// How many rows of a CSV file are read at once.
+/// Number of rows of a CSV file that one statement reads.
 const CSV_PAGE: usize = 500;
 
-/// Whether canceled orders count.
+/// Orders that count.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct CountQuery {
-    /// `true` counts canceled orders too.
+    /// `true` includes canceled orders.
     #[serde(default)]
     #[param(required = false)]
     include_canceled: bool,
 }
 
-/// Every page of a list from `sorted` on.
+/// All pages of a list from `sorted` on.
 fn walk<T, F>(
-    sorted: Sorted<T>,
-    read: impl Fn(Sorted<T>) -> F + Send + 'static,
-) -> impl futures_util::Stream<Item = Result<Vec<T>, ApiError>> + Send + 'static
+    sorted: Sorted,
+    read: impl Fn(Sorted) -> F + Send + 'static,
+) -> impl Stream<Item = Result<Vec<T>, ApiError>> + Send + 'static
 where
-    T: HasKey + Send + 'static,
-    F: Future<Output = Result<(Sorted<T>, Page<T>), ApiError>> + Send,
+    T: ListRow + Send + 'static,
+    F: Future<Output = Result<(Sorted, Page<T>), ApiError>> + Send,
 {
     stream::try_unfold((Some(sorted.with_limit(CSV_PAGE)), read), |(sorted, read)| async move {
         let Some(sorted) = sorted else { return Ok(None) };
@@ -64,42 +71,44 @@ where
     })
 }
 
-/// The orders of a period. `Accept: text/csv` sends all of them as a file, one line for each snack.
+/// Lists the orders of a period.
+///
+/// With `Accept: text/csv` the response is a file of all orders with a line for each snack.
 #[utoipa::path(get, path = "/statistics/orders", tag = STATISTICS, params(OrdersQuery, PeriodQuery, CountQuery, PageQuery),
     responses((status = 200, content((Page<Order> = "application/json"), (String = "text/csv")))))]
 pub async fn list_period_orders(
-    State(state): State<AppState>,
-    member: Member,
+    State(db): State<PgPool>,
+    State(timezone): State<Tz>,
+    user: CurrentUser,
     headers: HeaderMap,
     Query(query): Query<OrdersQuery>,
     Query(period): Query<PeriodQuery>,
     Query(count): Query<CountQuery>,
     Query(page): Query<PageQuery>,
 ) -> Result<Response, ApiError> {
-    let (mut filter, sorted) = query.read(&state, &member, &period, &page)?;
+    let (mut filter, sorted) = query.read(timezone, &user, &period, &page)?;
     filter.without_canceled = !count.include_canceled;
     if !wants_csv(&headers) {
-        return Ok(Json(orders::list(&state.db, &filter, &sorted).await?).into_response());
+        return Ok(Json(orders::list(&db, &filter, &sorted).await?).into_response());
     }
-    let filter = std::sync::Arc::new(filter);
+    let filter = Arc::new(filter);
     let pages = walk(sorted, move |sorted| {
-        let (state, filter) = (state.clone(), filter.clone());
+        let (db, filter) = (db.clone(), Arc::clone(&filter));
         async move {
-            let page = orders::list(&state.db, &filter, &sorted).await?;
+            let page = orders::list(&db, &filter, &sorted).await?;
             Ok((sorted, page))
         }
     });
     csv::file("orders", pages).await
 }
 
-/// How the list is sorted unless told otherwise.
 const DEFAULT_ORDERING: &str = "-quantity";
 
-fn orderings() -> utoipa::openapi::Object {
-    ordering_schema(ORDERINGS, DEFAULT_ORDERING, "How to sort; `-` in front reverses.")
+fn orderings() -> Object {
+    ordering_schema(ORDERINGS, DEFAULT_ORDERING, "Sort order. A leading `-` reverses it.")
 }
 
-/// How to sort the snacks of a period.
+/// Sort order of snacks.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct PeriodSnacksQuery {
@@ -107,61 +116,65 @@ pub struct PeriodSnacksQuery {
     ordering: Option<String>,
 }
 
-/// What was ordered of each snack in a period. `Accept: text/csv` sends all of it as a file, one line for each currency.
+/// Lists the snacks that were ordered in a period.
+///
+/// With `Accept: text/csv` the response is a file of all snacks with a line for each currency.
 #[utoipa::path(get, path = "/statistics/snacks", tag = STATISTICS, params(PeriodSnacksQuery, PeriodQuery, CountQuery, PageQuery),
     responses((status = 200, content((Page<SnackStatistics> = "application/json"), (String = "text/csv")))))]
 pub async fn list_period_snacks(
-    State(state): State<AppState>,
-    _: Member,
+    State(db): State<PgPool>,
+    State(timezone): State<Tz>,
+    _: CurrentUser,
     headers: HeaderMap,
     Query(query): Query<PeriodSnacksQuery>,
     Query(period): Query<PeriodQuery>,
     Query(count): Query<CountQuery>,
     Query(page): Query<PageQuery>,
 ) -> Result<Response, ApiError> {
-    let (from, until) = period.range()?.instants(state.config.timezone);
+    let (from, until) = period.range()?.instants(timezone);
     let scope = Scope { from, until, include_canceled: count.include_canceled };
-    let mut sorted = Sorted::new(ORDERINGS, DEFAULT_ORDERING, query.ordering.as_deref(), &page)?;
+    let mut sorted = Sorted::new::<SnackStatistics>(ORDERINGS, DEFAULT_ORDERING, query.ordering.as_deref(), &page)?;
     if !wants_csv(&headers) {
-        return Ok(Json(store::snacks(&state.db, &scope, &mut sorted).await?).into_response());
+        return Ok(Json(store::snacks(&db, &scope, &mut sorted).await?).into_response());
     }
     let pages = walk(sorted, move |mut sorted| {
-        let state = state.clone();
+        let db = db.clone();
         async move {
-            let page = store::snacks(&state.db, &scope, &mut sorted).await?;
+            let page = store::snacks(&db, &scope, &mut sorted).await?;
             Ok((sorted, page))
         }
     });
     csv::file("snacks", pages).await
 }
 
-/// How long the periods of a series are.
+/// Length of the periods.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct SummaryQuery {
     #[serde(default)]
-    /// `month` unless told otherwise.
+    /// `month` by default.
     #[param(required = false)]
     unit: Unit,
 }
 
-/// What was ordered and what it cost, period by period, the empty ones too. At most 1,000 periods.
+/// Sums up orders by period, empty ones included. At most 1,000 periods.
 ///
-/// An open end is the day of the first order, or today. `Accept: text/csv` sends a file, one line for each period.
+/// An open start is the day of the first order, an open end is today. With `Accept: text/csv` the response is a file with a line for
+/// each period.
 #[utoipa::path(get, path = "/statistics/summary", tag = STATISTICS, params(SummaryQuery, PeriodQuery, CountQuery),
     responses((status = 200, content((Summary = "application/json"), (String = "text/csv")))))]
 pub async fn summarize(
-    State(state): State<AppState>,
-    _: Member,
+    State(db): State<PgPool>,
+    State(timezone): State<Tz>,
+    _: CurrentUser,
     headers: HeaderMap,
     Query(query): Query<SummaryQuery>,
     Query(period): Query<PeriodQuery>,
     Query(count): Query<CountQuery>,
 ) -> Result<Response, ApiError> {
-    let zone = state.config.timezone;
     let range = period.range()?;
-    let mut connection = state.db.acquire().await?;
-    let summary = store::summary(&mut connection, range, query.unit, zone, count.include_canceled).await?;
+    let mut connection = db.acquire().await?;
+    let summary = store::summary(&mut connection, range, query.unit, timezone, count.include_canceled).await?;
     if !wants_csv(&headers) {
         return Ok(Json(summary).into_response());
     }

@@ -1,4 +1,4 @@
-//! Sums over orders in Postgres.
+//! Statistics in Postgres.
 
 use std::collections::HashMap;
 
@@ -6,42 +6,38 @@ use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
 use rust_decimal::Decimal;
 use serde::Serialize;
-use sqlx::{PgConnection, PgPool, Postgres, QueryBuilder, Row, postgres::PgRow};
+use sqlx::{FromRow, PgConnection, PgPool, Postgres, QueryBuilder, Row, postgres::PgRow};
 use utoipa::ToSchema;
-use uuid::Uuid;
 
 use crate::{
     domain::{
-        money::{Currency, Money},
-        period::{DateRange, Period, Unit, day_of, start_of},
+        money::{Currency, Money, add},
+        period::{DateRange, MAX_PERIODS, Period, TooManyPeriods, Unit, day_of, start_of},
     },
     error::ApiError,
-    http::{Ordering, Page, Sorted, pagination::HasKey},
-    order::store::{SnackSummary, add},
-    snack::store::media_url,
+    http::pagination::{ListRow, Ordering, Page, Sorted},
+    snack::summary::{SUMMARY_COLUMNS, SnackSummary},
 };
 
-/// Which orders count.
+/// Orders that count.
 #[derive(Clone, Copy, Debug)]
 pub struct Scope {
-    /// Only those created from this instant on.
+    /// Earliest time of creation.
     pub from: Option<DateTime<Utc>>,
-    /// Only those created before this instant.
+    /// Time before which the order was created.
     pub until: Option<DateTime<Utc>>,
-    /// Canceled ones too.
     pub include_canceled: bool,
 }
 
-/// What was ordered of one snack.
+/// Statistics of a snack.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct SnackStatistics {
-    /// The snack.
     pub snack: SnackSummary,
-    /// In how many orders it is.
+    /// Number of orders with the snack.
     pub order_count: i64,
-    /// How many of it.
+    /// Ordered quantity.
     pub quantity: i64,
-    /// What they cost, one sum for each currency.
+    /// Total for each currency.
     pub amounts: Vec<Money>,
     /// The same by currency, for the CSV.
     #[serde(skip)]
@@ -52,18 +48,15 @@ pub struct SnackStatistics {
     cursor_key: Vec<String>,
 }
 
-/// What was ordered of one snack in one currency.
+/// Statistics of a snack in one currency.
 #[derive(Debug)]
 pub struct CurrencyStatistics {
-    /// In how many orders.
     pub order_count: i64,
-    /// How many.
     pub quantity: i64,
-    /// What they cost.
     pub money: Money,
 }
 
-impl HasKey for SnackStatistics {
+impl ListRow for SnackStatistics {
     const LIST: &str = "snack statistics";
 
     fn cursor_key(&self) -> &[String] {
@@ -71,17 +64,10 @@ impl HasKey for SnackStatistics {
     }
 }
 
-impl<'r> sqlx::FromRow<'r, PgRow> for SnackStatistics {
+impl<'r> FromRow<'r, PgRow> for SnackStatistics {
     fn from_row(row: &'r PgRow) -> Result<Self, sqlx::Error> {
         Ok(Self {
-            snack: SnackSummary {
-                uid: row.try_get::<Uuid, _>("uid")?,
-                name: row.try_get("name")?,
-                url: row.try_get("url")?,
-                desc: row.try_get("desc")?,
-                image: media_url(row.try_get("image")?),
-                thumbnail: media_url(row.try_get("thumbnail")?),
-            },
+            snack: SnackSummary::from_row(row)?,
             order_count: row.try_get("order_count")?,
             quantity: row.try_get("quantity")?,
             amounts: Vec::new(),
@@ -92,25 +78,19 @@ impl<'r> sqlx::FromRow<'r, PgRow> for SnackStatistics {
     }
 }
 
-/// How the snacks of a period can be sorted.
 pub const ORDERINGS: &[Ordering] = &[
     Ordering { name: "quantity", keys: &[("t.quantity", "bigint"), ("t.snack_id", "bigint")] },
     Ordering { name: "order_count", keys: &[("t.order_count", "bigint"), ("t.snack_id", "bigint")] },
     Ordering { name: "name", keys: &[("(SELECT name_key FROM snacks WHERE id = t.snack_id)", "text")] },
 ];
 
-/// One page of the snacks that were ordered within `scope`.
+/// Page of the snacks that were ordered in `scope`.
 ///
-/// The sums count the orders that stood when the walk began (`horizon`), so that orders created meanwhile do not move a
-/// snack from one page to another.
+/// Counts the orders that existed when the walk began (`horizon`), so that new orders do not move a snack to another page.
 ///
 /// # Errors
 /// Postgres out of reach.
-pub async fn snacks(
-    db: &PgPool,
-    scope: &Scope,
-    sorted: &mut Sorted<SnackStatistics>,
-) -> Result<Page<SnackStatistics>, ApiError> {
+pub async fn snacks(db: &PgPool, scope: &Scope, sorted: &mut Sorted) -> Result<Page<SnackStatistics>, ApiError> {
     let mut connection = db.acquire().await?;
     let horizon = match sorted.horizon {
         Some(horizon) => horizon,
@@ -121,11 +101,9 @@ pub async fn snacks(
         }
     };
     sorted.horizon = Some(horizon);
-    // The page is cut before the snacks are looked up: there may be a hundred thousand of them in a month.
-    let mut sql = QueryBuilder::<Postgres>::new(
-        r#"SELECT s.id, s.uid, s.name, s.url, s."desc", s.image, s.thumbnail, t.order_count, t.quantity, t.cursor_key
-           FROM (SELECT t.*"#,
-    );
+    // The page is cut before the snacks are looked up, because a month may have a hundred thousand of them.
+    let mut sql = QueryBuilder::<Postgres>::new("SELECT s.id, t.order_count, t.quantity, t.cursor_key, ");
+    sql.push(SUMMARY_COLUMNS).push(" FROM (SELECT t.*");
     sorted.push_key(&mut sql);
     sql.push(
         " FROM (SELECT p.snack_id, count(*) AS order_count, sum(p.quantity)::bigint AS quantity
@@ -183,41 +161,41 @@ fn push_scope(sql: &mut QueryBuilder<Postgres>, scope: &Scope) {
     }
 }
 
-/// The sums of one period.
+/// Sums of a period.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct PeriodSummary {
     /// `2024`, `2024-01`, `2024-01-W1` or `2024-01-04`.
     #[schema(example = "2024-01")]
     pub period: String,
-    /// Its first day, not before the range's.
+    /// First day, not before that of the range.
     pub from: NaiveDate,
-    /// Its last day, not after the range's.
+    /// Last day, not after that of the range.
     pub to: NaiveDate,
-    /// How many orders.
+    /// Number of orders.
     pub order_count: i64,
-    /// How many snacks were in them.
+    /// Number of snacks in them.
     pub snack_quantity: i64,
-    /// What they cost, one sum for each currency.
+    /// Total for each currency.
     pub amounts: Vec<Money>,
 }
 
-/// A series of sums.
+/// Sums of a series of periods.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Summary {
-    /// The zone in which the days begin.
+    /// Time zone of the days.
     #[schema(example = "Asia/Seoul")]
     pub timezone: String,
-    /// How long a period is.
+    /// Length of the periods.
     pub unit: Unit,
-    /// The first day of the range.
+    /// First day of the range.
     pub from: NaiveDate,
-    /// The last day of the range.
+    /// Last day of the range.
     pub to: NaiveDate,
-    /// Every period of the range, the empty ones too.
+    /// All periods of the range, empty ones included.
     pub results: Vec<PeriodSummary>,
 }
 
-/// The sums of every period of `range`; an open end is the first counted order's day, or today.
+/// Sums of all periods of `range`. An open start is the day of the first order that counts, an open end is today.
 ///
 /// # Errors
 /// `invalid_request` for too many periods.
@@ -234,17 +212,16 @@ pub async fn summary(
         None => first_day(connection, zone, include_canceled).await?.unwrap_or(today).min(range.to.unwrap_or(today)),
     };
     let to = range.to.unwrap_or_else(|| today.max(from));
-    let periods = unit.periods(from, to)?;
+    let periods = unit.periods(from, to).map_err(too_many_periods)?;
 
     let mut bounds: Vec<DateTime<Utc>> = periods.iter().map(|period| start_of(period.from, zone)).collect();
     let (_, end) = DateRange { from: None, to: Some(to) }.instants(zone);
     bounds.extend(end);
-    // Postgres is told the instants at which the periods begin, and needs no calendar of its own. Days whose sums stand are
-    // taken from these, whatever lies between them is counted; OFFSET 0 keeps Postgres from reading all purchases there are for
-    // the orders of today.
+    // The bounds of the periods are computed here, so that the statement needs no calendar. Days with a valid rollup are read from it, and
+    // the gaps between them are counted. OFFSET 0 keeps Postgres from reading all purchases for the orders of today.
     let rows = sqlx::query!(
         r#"WITH day AS (
-               SELECT starts_at, ends_at, order_count, canceled_count, width_bucket(starts_at, $1) AS period FROM order_days
+               SELECT starts_at, ends_at, order_count, canceled_count, width_bucket(starts_at, $1) AS period FROM daily_rollup
                WHERE starts_at >= ($1::timestamptz[])[1] AND ends_at <= ($1::timestamptz[])[cardinality($1::timestamptz[])]
                  AND width_bucket(starts_at, $1) = width_bucket(ends_at - interval '1 microsecond', $1)
                  AND NOT EXISTS (SELECT FROM order_dirty WHERE created_at >= starts_at AND created_at < ends_at)),
@@ -261,7 +238,7 @@ pub async fn summary(
            FROM day
            UNION ALL
            SELECT day.period, sums.currency, sums.quantity, sums.amount
-           FROM day JOIN order_day_sums AS sums USING (starts_at) WHERE $2 OR NOT sums.is_canceled
+           FROM day JOIN daily_rollup_sums AS sums USING (starts_at) WHERE $2 OR NOT sums.is_canceled
            UNION ALL
            SELECT period, NULL, count(*), 0 FROM counted GROUP BY period
            UNION ALL
@@ -304,12 +281,19 @@ impl PeriodSummary {
         }
     }
 
-    /// The sum in `currency`, zero when there is none.
+    /// Total in `currency`, 0 if there is none.
     #[must_use]
     pub fn amount(&self, currency: Currency) -> Money {
         let amount = self.amounts.iter().find(|sum| sum.currency == currency).map_or(Decimal::ZERO, |sum| sum.amount);
         Money { currency, amount }
     }
+}
+
+fn too_many_periods(_: TooManyPeriods) -> ApiError {
+    ApiError::bad_request(
+        format!("기간이 {MAX_PERIODS}개를 넘습니다. 범위를 줄이거나 더 큰 단위를 선택해 주세요."),
+        format!("There are more than {MAX_PERIODS} periods. Choose a shorter range or a larger unit."),
+    )
 }
 
 async fn first_day(

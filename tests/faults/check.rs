@@ -237,7 +237,7 @@ async fn check_sessions(db: &mut PgConnection, record: &Record, found: &mut Vec<
     let ids: Vec<Uuid> = record.sessions.iter().map(|session| session.id).collect();
     let rows: Vec<(Uuid, Vec<Uuid>, Vec<Uuid>)> = sqlx::query_as(
         "SELECT s.id, array_agg(t.jti), coalesce(array_agg(t.jti) FILTER (WHERE t.used_at IS NULL AND s.ended_at IS NULL), '{}')
-         FROM sign_ins AS s JOIN refresh_tokens AS t ON t.sign_in_id = s.id WHERE s.id = ANY($1) GROUP BY s.id",
+         FROM sessions AS s JOIN refresh_tokens AS t ON t.session_id = s.id WHERE s.id = ANY($1) GROUP BY s.id",
     )
     .bind(ids)
     .fetch_all(db)
@@ -296,7 +296,7 @@ const RULES: &[(&str, &str)] = &[
     ),
     (
         "a sign-in with two live refresh tokens",
-        "SELECT s.id::text FROM sign_ins AS s JOIN refresh_tokens AS t ON t.sign_in_id = s.id
+        "SELECT s.id::text FROM sessions AS s JOIN refresh_tokens AS t ON t.session_id = s.id
          WHERE s.ended_at IS NULL AND t.used_at IS NULL GROUP BY s.id HAVING count(*) > 1",
     ),
     (

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Duration, Utc};
 use snack_server::{
-    auth::token::{Keys, TokenType},
+    auth::token::{TokenKeys, TokenType},
     config::{Config, Environment},
 };
 use sqlx::PgConnection;
@@ -61,7 +61,7 @@ pub struct Fixtures {
     pub own: Vec<Snack>,
     /// All members order these.
     pub menu: Vec<Snack>,
-    keys: Keys,
+    keys: TokenKeys,
 }
 
 /// The rows at the start of a round.
@@ -79,7 +79,7 @@ impl Fixtures {
     /// Fills the migrated database.
     pub async fn prepare(stack: &Stack) -> Self {
         let environment: Environment = stack.settings().into_iter().collect();
-        let keys = Keys::new(&Config::read(&environment).expect("sound settings"));
+        let keys = TokenKeys::new(&Config::read(&environment).expect("sound settings"));
         let mut db = stack.connect().await;
         // No password is used here.
         let people: Vec<(i64, bool)> = sqlx::query_as(
@@ -134,8 +134,8 @@ impl Fixtures {
             new_sessions.push(own);
         }
         sqlx::query(
-            "WITH sign_in AS (INSERT INTO sign_ins (id, user_id) SELECT * FROM unnest($2::uuid[], $1::bigint[]) RETURNING id)
-             INSERT INTO refresh_tokens (jti, sign_in_id, expires_at)
+            "WITH sign_in AS (INSERT INTO sessions (id, user_id) SELECT * FROM unnest($2::uuid[], $1::bigint[]) RETURNING id)
+             INSERT INTO refresh_tokens (jti, session_id, expires_at)
              SELECT jti, id, $4 FROM unnest($2::uuid[], $3::uuid[]) AS new (id, jti) JOIN sign_in USING (id)",
         )
         .bind(users)

@@ -1,16 +1,16 @@
-// Fails when what a browser loads first has grown beyond its budget: the entry and what it imports at once, as gzip, which
-// every browser understands. Also prints what each page adds.
+// Fails if the first load exceeds its budget: the entry and its static imports, compressed with gzip, which every browser
+// supports. Also prints the size that each page adds.
 import { readFileSync } from 'node:fs'
 import { gzipSync } from 'node:zlib'
 
-/** In bytes. The promise is 200 kB; whoever comes near to it should know before. */
+/** In bytes. The limit is 200 kB, and the budget warns before. */
 const BUDGET = 140_000
 
 const manifest = JSON.parse(readFileSync('dist/.vite/manifest.json', 'utf8'))
 const size = (file) => gzipSync(readFileSync(`dist/${file}`), { level: 9 }).length
 const kilobytes = (bytes) => `${(bytes / 1000).toFixed(1)} kB`
 
-/** A chunk and all that it imports statically. */
+/** A chunk and its static imports. */
 function closure(name, into = new Set()) {
   if (!into.has(name)) {
     into.add(name)

@@ -1,4 +1,4 @@
-// Puts a .br and a .gz beside every file of the build that gets smaller by it, for the server to send as they are.
+// Writes a .br and a .gz beside every file of the build that gets smaller, for the server to send.
 import { readFileSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { brotliCompressSync, constants, gzipSync } from 'node:zlib'

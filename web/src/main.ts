@@ -1,5 +1,4 @@
-import './styles/tokens.css'
-import './styles/base.css'
+import './styles/index.css'
 
 import { VueQueryPlugin } from '@tanstack/vue-query'
 import { createPinia } from 'pinia'
@@ -8,6 +7,7 @@ import { createApp } from 'vue'
 import App from './App.vue'
 import { queryClient } from './api/query'
 import { i18n, setLanguage } from './i18n'
+import { useCart } from './order/cart'
 import { router } from './router'
 import { useSession } from './session/session'
 import { useSettings } from './settings'
@@ -15,9 +15,11 @@ import { useSettings } from './settings'
 const app = createApp(App).use(createPinia())
 const { language } = useSettings()
 const session = useSession()
-// What is remembered of the user is shown until the server has told what is true now.
+// The cart watches the session, which may end before a page needs the cart.
+useCart()
+// The stored profile is shown until the present one is loaded.
 if (session.isSignedIn) session.loadUser().catch(() => undefined)
 
-// The first page in the right language; should that one not come, then in Korean.
+// The app starts in Korean if the messages of the other language cannot be loaded.
 await setLanguage(language).catch(() => undefined)
 app.use(i18n).use(router).use(VueQueryPlugin, { queryClient }).mount('#app')

@@ -1,9 +1,9 @@
-// Amounts are decimal strings and never become floats here. Amounts of different currencies are never added up.
+// Amounts are decimal strings. They are never converted to floats, and amounts of different currencies are never added.
 import type { Currency, Money } from './api/types'
 
 export const CURRENCIES: readonly Currency[] = ['KRW', 'USD', 'JPY']
 
-/** How many digits after the point a currency has. */
+/** The number of decimal places. */
 export const DIGITS: Record<Currency, number> = { KRW: 0, USD: 2, JPY: 0 }
 
 /** `3.99` as 399n: whole hundredths, whatever the currency. */
@@ -20,12 +20,11 @@ function fromHundredths(hundredths: bigint, currency: Currency): string {
   return digits === 0 ? whole : `${whole}.${cents.slice(0, digits)}`
 }
 
-/** What `quantity` pieces cost. */
 export function multiply({ currency, amount }: Money, quantity: number): Money {
   return { currency, amount: fromHundredths(toHundredths(amount) * BigInt(quantity), currency) }
 }
 
-/** One sum for each currency that occurs. */
+/** One sum for each currency in `amounts`. */
 export function sumByCurrency(amounts: readonly Money[]): Money[] {
   const sums = new Map<Currency, bigint>()
   for (const { currency, amount } of amounts) {
@@ -37,7 +36,7 @@ export function sumByCurrency(amounts: readonly Money[]): Money[] {
   }))
 }
 
-/** Formats are dear to make and cheap to use: each is made once. */
+/** Creating a format is slow, so each is created once. */
 const formats = new Map<string, Intl.NumberFormat>()
 
 function formatOf(locale: string, currency?: Currency): Intl.NumberFormat {
@@ -47,7 +46,7 @@ function formatOf(locale: string, currency?: Currency): Intl.NumberFormat {
   return format
 }
 
-/** As people write it: `₩28,000`, `US$3.99`. The string is formatted as it is, not by way of a float. */
+/** `₩28,000`, `US$3.99`. The string is formatted without conversion to a float. */
 export function formatMoney({ currency, amount }: Money, locale: string): string {
   return formatOf(locale, currency).format(amount as Intl.StringNumericLiteral)
 }
@@ -56,7 +55,7 @@ export function formatNumber(value: number, locale: string): string {
   return formatOf(locale).format(value)
 }
 
-/** The words and signs that people write beside an amount. On a Korean keyboard the won sign is typed as a backslash. */
+/** Words and signs beside an amount. Korean keyboards type the won sign as a backslash. */
 const CURRENCY_WORDS = new Map<string, Currency>([
   ...['₩', '\\', '원', 'won', 'krw'].map((word) => [word, 'KRW'] as const),
   ...['$', 'us$', 'usd', '달러', '불', 'dollar', 'dollars'].map((word) => [word, 'USD'] as const),
@@ -64,11 +63,11 @@ const CURRENCY_WORDS = new Map<string, Currency>([
 ])
 
 /**
- * A price as people type it (`1,500원`, `US$3.99`, `１５００`) as a decimal string, and the currency that it names, if any.
- * Null where it is no price.
+ * Reads a typed price (`1,500원`, `US$3.99`, `１５００`) as a decimal string and the currency, if one is named. Null if the text is
+ * not a price.
  */
 export function readPrice(text: string): { amount: string; currency: Currency | null } | null {
-  // NFKC makes the full-width forms plain ones; an IME writes its own full stop and comma.
+  // NFKC replaces full-width forms. Input methods have a full stop and a comma of their own.
   const plain = text
     .normalize('NFKC')
     .replaceAll('。', '.')

@@ -1,7 +1,5 @@
-// Calendar arithmetic for the period filters of the contract: on dates as `YYYY-MM-DD`, without any time zone.
+// Calendar arithmetic for the period filters of the API, on dates as `YYYY-MM-DD` without a time zone.
 // A week runs from Monday to Sunday and belongs to the month that holds its Thursday.
-import type { Unit } from './api/types'
-
 export type Period =
   | { kind: 'all' }
   | { kind: 'year'; year: number }
@@ -13,7 +11,7 @@ export type Period =
 
 export type PeriodKind = Period['kind']
 
-/** The query parameters that stand for a period, in the contract and in the address bar alike. */
+/** The query parameters of a period, in the API and in the address bar. */
 export interface PeriodQuery {
   year?: number
   month?: number
@@ -55,13 +53,13 @@ function firstThursday(year: number, month: number): Date {
   return date(year, month, 1 + ((THURSDAY - first.getUTCDay() + 7) % 7))
 }
 
-/** Four or five: as many as the month has Thursdays. */
+/** The number of Thursdays in the month: four or five. */
 export function weeksInMonth(year: number, month: number): number {
   const last = date(year, month + 1, 0)
   return Math.floor((last.getTime() - firstThursday(year, month).getTime()) / (7 * DAY)) + 1
 }
 
-/** The week that a day lies in. */
+/** The week that contains `day`. */
 export function weekOf(day: string): { year: number; month: number; week: number } {
   const { year, month, day: dayOfMonth } = split(day)
   const weekday = date(year, month, dayOfMonth).getUTCDay() || 7
@@ -69,7 +67,7 @@ export function weekOf(day: string): { year: number; month: number; week: number
   return { year: thursday.year, month: thursday.month, week: Math.ceil(thursday.day / 7) }
 }
 
-/** The first and the last day of a period; empty where it is open. */
+/** The first and the last day of a period; empty if it is open. */
 export function daysOf(period: Period): { from: string; to: string } {
   switch (period.kind) {
     case 'all':
@@ -90,7 +88,7 @@ export function daysOf(period: Period): { from: string; to: string } {
   }
 }
 
-/** The period of `kind` that `day` lies in. */
+/** The period of `kind` that contains `day`. */
 export function periodAt(kind: PeriodKind, day: string): Period {
   const { year, month } = split(day)
   switch (kind) {
@@ -109,7 +107,7 @@ export function periodAt(kind: PeriodKind, day: string): Period {
   }
 }
 
-/** The period of the same kind before (`-1`) or after (`1`). Those without neighbours stay. */
+/** The period of the same kind before (`-1`) or after (`1`). A range has no neighbours and is returned as it is. */
 export function neighbour(period: Period, step: -1 | 1): Period {
   if (period.kind === 'all' || period.kind === 'range') return period
   const { from, to } = daysOf(period)
@@ -133,7 +131,7 @@ export function toQuery(period: Period): PeriodQuery {
   }
 }
 
-/** Reads what `toQuery` wrote, from an address that anybody may have edited: null where it is no period. */
+/** The period in query parameters, which the user may have edited. Null if there is none. */
 export function fromQuery(query: Record<string, unknown>): Period | null {
   const number = (name: string, max: number): number | undefined => {
     const value = query[name]
@@ -154,22 +152,4 @@ export function fromQuery(query: Record<string, unknown>): Period | null {
   const dayOfMonth = number('day', 31)
   if (dayOfMonth !== undefined) return { kind: 'day', day: text(date(year, month, dayOfMonth)) }
   return { kind: 'month', year, month }
-}
-
-/** How finely to look at a period unless told otherwise. */
-export function unitFor(period: Period): Unit {
-  switch (period.kind) {
-    case 'all':
-    case 'year':
-      return 'month'
-    case 'month':
-    case 'week':
-    case 'day':
-      return 'day'
-    case 'range': {
-      if (!period.from || !period.to) return 'month'
-      const days = (Date.parse(period.to) - Date.parse(period.from)) / DAY
-      return days <= 62 ? 'day' : 'month'
-    }
-  }
 }

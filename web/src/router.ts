@@ -1,21 +1,20 @@
-// Which address shows which page, and who may see it. Each page is loaded when it is first opened, but for the one that
-// everybody begins with.
+// The pages of the app and who may see them. Each page is loaded when it is first opened, except the first one.
 import { START_LOCATION, createRouter, createWebHistory } from 'vue-router'
 
 import { t } from './i18n'
 import OrderListPage from './order/OrderListPage.vue'
 import { useSession } from './session/session'
-import { noteNavigation } from './ui/navigation'
+import { recordNavigation } from './ui/navigation'
 import { useToasts } from './ui/toasts'
 
 declare module 'vue-router' {
   interface RouteMeta {
-    /** What the window is called: a key of the messages. */
+    /** The title of the window: a key of the messages. */
     title: string
-    /** Open to whoever is not signed in, and to nobody else. */
+    /** Shown to users who are not signed in, and only to them. */
     isForGuests?: boolean
     isForAdmins?: boolean
-    /** Shows what has been chosen for an order. */
+    /** Shows the cart. */
     hasCart?: boolean
   }
 }
@@ -63,10 +62,10 @@ export const router = createRouter({
       meta: { title: 'users.title', isForAdmins: true },
     },
     { path: '/profile', component: () => import('./auth/ProfilePage.vue'), meta: { title: 'profile.title' } },
-    { path: '/:path(.*)*', component: () => import('./ui/NotFoundPage.vue'), meta: { title: 'notFound.title' } },
+    { path: '/:path(.*)*', component: () => import('./NotFoundPage.vue'), meta: { title: 'notFound.title' } },
   ],
   scrollBehavior(to, from, saved) {
-    // Other filters of the same page: stay where one is. The first page begins at the top anyway.
+    // A change of the filters keeps the position. The first page is at the top anyway.
     return saved ?? (to.path === from.path || from === START_LOCATION ? false : { top: 0 })
   },
 })
@@ -76,7 +75,7 @@ router.beforeEach(async (to) => {
   if (to.meta.isForGuests) return session.isSignedIn ? returnTo(to.query.returnTo) : true
   if (!session.isSignedIn) return { path: '/sign-in', query: { returnTo: to.fullPath } }
   if (!to.meta.isForAdmins || session.isAdmin) return true
-  // The role may be new, or not yet known.
+  // The role may have changed or not be loaded yet.
   const user = await session.loadUser().catch(() => null)
   if (user?.member_type === 'admin') return true
   if (session.isSignedIn) useToasts().failure(t('admins.only'))
@@ -84,12 +83,12 @@ router.beforeEach(async (to) => {
 })
 
 router.afterEach((to, from) => {
-  if (from !== START_LOCATION) noteNavigation()
+  if (from !== START_LOCATION) recordNavigation()
   if (to.path !== from.path) useToasts().leavePage()
   document.title = `${t(to.meta.title)} · ${t('app.name')}`
 })
 
-// A page's script did not come: the network is gone, or a new version of the app has replaced it.
+// The script of a page could not be loaded: the network is down, or a new version of the app has replaced it.
 router.onError((_error, to) => {
   const reloaded = 'snack.reloaded'
   if (navigator.onLine && sessionStorage.getItem(reloaded) !== to.fullPath) {
@@ -100,7 +99,7 @@ router.onError((_error, to) => {
   }
 })
 
-/** Where to go after signing in: a page of this app, whatever the address says. */
+/** The page after the sign-in: always one of this app, because anybody can write the address. */
 export function returnTo(query: unknown): string {
   return typeof query === 'string' && /^\/(?!\/)/.test(query) ? query : '/orders'
 }

@@ -1,4 +1,4 @@
-// What somebody likes better, remembered by the browser.
+// The language and the theme, stored in the browser.
 import { useLocalStorage } from '@vueuse/core'
 import { defineStore } from 'pinia'
 import { watch } from 'vue'

@@ -1,27 +1,48 @@
-// Instants are UTC in the contract and Seoul time for people, wherever their browser is.
-const TIME_ZONE = 'Asia/Seoul'
-// Korea has had no summer time since 1988, and nothing that is typed in here is older.
-const OFFSET = '+09:00'
+// Instants are UTC in the API. People see them in the office's time zone, wherever their browser is.
 
-const OFFSET_MS = 9 * 3_600_000
+/** The server writes APP_TIMEZONE into the page. */
+export const TIME_ZONE = globalThis.document?.documentElement.dataset.timezone ?? 'Asia/Seoul'
 
-/** An instant as `<input type="datetime-local">` wants it: `2024-01-09T12:00`. */
-export function toLocalInput(instant: string | Date): string {
-  return new Date(new Date(instant).getTime() + OFFSET_MS).toISOString().slice(0, 16)
+const DAY_MS = 86_400_000
+
+/** An instant as a value of `<input type="datetime-local">`: `2024-01-09T12:00`. */
+export function toLocalInput(instant: string | Date, zone = TIME_ZONE): string {
+  const time = new Date(instant).getTime()
+  return new Date(time + offsetAt(time, zone)).toISOString().slice(0, 16)
 }
 
-/** What was typed into `<input type="datetime-local">`, as an instant: `2024-01-09T03:00:00Z`. Null where it is no time. */
-export function fromLocalInput(text: string): string | null {
-  const instant = new Date(`${text}:00${OFFSET}`)
-  return Number.isNaN(instant.getTime()) ? null : instant.toISOString().replace('.000Z', 'Z')
+/**
+ * The value of `<input type="datetime-local">` as an instant: `2024-01-09T03:00:00Z`. Null if it is not a time.
+ *
+ * Resolves the hours around a change of the clocks as `java.time` does: a time that does not exist is moved forward by the
+ * length of the gap, and of a time that exists twice the first one is meant.
+ */
+export function fromLocalInput(text: string, zone = TIME_ZONE): string | null {
+  // Browsers read other texts as dates, too.
+  const local = /^\d{4,}-\d{2}-\d{2}T\d{2}:\d{2}$/.test(text) ? Date.parse(`${text}:00Z`) : NaN
+  if (Number.isNaN(local)) return null
+  const before = offsetAt(local - DAY_MS, zone)
+  const after = offsetAt(local + DAY_MS, zone)
+  const isAfterChange = offsetAt(local - before, zone) !== before && offsetAt(local - after, zone) === after
+  return new Date(local - (isAfterChange ? after : before)).toISOString().replace('.000Z', 'Z')
 }
 
-/** The day in Seoul: `2024-01-09`. */
-export function today(now = new Date()): string {
-  return toLocalInput(now).slice(0, 10)
+/** The difference to UTC in milliseconds. */
+function offsetAt(instant: number, zone: string): number {
+  const name = formatOf('en-US', { timeZone: zone, timeZoneName: 'longOffset' }).format(instant)
+  const [, sign, hours, minutes, seconds = '0'] = /GMT([+-])(\d{2}):(\d{2})(?::(\d{2}))?$/.exec(name) ?? []
+  // `GMT` alone is UTC.
+  if (!sign) return 0
+  const offset = ((Number(hours) * 60 + Number(minutes)) * 60 + Number(seconds)) * 1000
+  return sign === '-' ? -offset : offset
 }
 
-/** Formats are dear to make and cheap to use: each is made once. */
+/** The present day: `2024-01-09`. */
+export function today(now = new Date(), zone = TIME_ZONE): string {
+  return toLocalInput(now, zone).slice(0, 10)
+}
+
+/** Creating a format is slow, so each is created once. */
 const formats = new Map<string, Intl.DateTimeFormat>()
 
 function formatOf(locale: string, options: Intl.DateTimeFormatOptions): Intl.DateTimeFormat {
@@ -31,14 +52,21 @@ function formatOf(locale: string, options: Intl.DateTimeFormatOptions): Intl.Dat
   return format
 }
 
-export function formatDateTime(instant: string, locale: string): string {
-  return formatOf(locale, { timeZone: TIME_ZONE, dateStyle: 'medium', timeStyle: 'short' }).format(new Date(instant))
+export function formatDateTime(instant: string, locale: string, zone = TIME_ZONE): string {
+  return formatOf(locale, { timeZone: zone, dateStyle: 'medium', timeStyle: 'short' }).format(new Date(instant))
 }
 
 /** A date (`2024-01-09`) or an instant, without the time of day. */
-export function formatDate(day: string, locale: string): string {
-  const instant = day.length === 10 ? `${day}T00:00:00${OFFSET}` : day
-  return formatOf(locale, { timeZone: TIME_ZONE, dateStyle: 'medium' }).format(new Date(instant))
+export function formatDate(day: string, locale: string, zone = TIME_ZONE): string {
+  // `new Date` reads a date as midnight in UTC.
+  const timeZone = day.length === 10 ? 'UTC' : zone
+  return formatOf(locale, { timeZone, dateStyle: 'medium' }).format(new Date(day))
+}
+
+/** The name of the time zone: `대한민국 시간`. */
+export function timeZoneName(locale: string, zone = TIME_ZONE): string {
+  const parts = formatOf(locale, { timeZone: zone, timeZoneName: 'shortGeneric' }).formatToParts()
+  return parts.find(({ type }) => type === 'timeZoneName')?.value ?? zone
 }
 
 /** The name of a month, from 1 to 12. */

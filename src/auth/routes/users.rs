@@ -1,27 +1,37 @@
-//! Users: one's own profile, and what admins see and change of others.
+//! Endpoints for profiles, and for the users that admins manage.
+
+use std::sync::Arc;
 
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
+use sqlx::PgPool;
 use utoipa::{IntoParams, ToSchema};
 use validator::Validate;
 
-use crate::auth::{
-    extract::{Admin, Member},
-    users::{self, Filter, MemberType, ORDERINGS, User},
-};
 use crate::{
-    app::state::AppState,
+    auth::{
+        extract::{AdminUser, CurrentUser},
+        rules,
+        state::AuthState,
+        users::{self, Filter, MemberType, ORDERINGS, User},
+    },
     error::ApiError,
-    http::{Id, Json, Page, PageQuery, Query, Sorted, openapi::AUTH, ordering_schema, rules},
+    http::{
+        body::{Json, non_null},
+        openapi::AUTH,
+        pagination::{Page, PageQuery, Sorted, ordering_schema},
+        path::Id,
+        query::Query,
+    },
 };
 
-/// One's own profile.
+/// Returns one's own profile.
 #[utoipa::path(get, path = "/auth/users/profile", tag = AUTH, responses((status = 200, body = User)))]
-pub async fn get_profile(State(state): State<AppState>, member: Member) -> Result<Json<User>, ApiError> {
-    users::get(&state.db, member.id).await.map(Json)
+pub async fn get_profile(State(db): State<PgPool>, user: CurrentUser) -> Result<Json<User>, ApiError> {
+    users::get(&db, user.id).await.map(Json)
 }
 
-/// What of a profile can be changed.
+/// Changes to a profile.
 #[derive(Deserialize, Validate, ToSchema)]
 #[schema(example = json!({"name": "김과자"}))]
 pub struct ProfileChange {
@@ -35,26 +45,24 @@ pub struct ProfileChange {
 #[utoipa::path(patch, path = "/auth/users/profile", tag = AUTH, request_body = ProfileChange,
     responses((status = 200, body = User)))]
 pub async fn change_profile(
-    State(state): State<AppState>,
-    member: Member,
+    State(db): State<PgPool>,
+    user: CurrentUser,
     Json(body): Json<ProfileChange>,
 ) -> Result<Json<User>, ApiError> {
-    users::rename(&state.db, member.id, &body.name).await.map(Json)
+    users::rename(&db, user.id, &body.name).await.map(Json)
 }
 
-/// How the list is sorted unless told otherwise.
 const DEFAULT_ORDERING: &str = "date_joined";
 
 fn orderings() -> utoipa::openapi::Object {
-    ordering_schema(ORDERINGS, DEFAULT_ORDERING, "How to sort; `-` in front reverses.")
+    ordering_schema(ORDERINGS, DEFAULT_ORDERING, "Sort order. A leading `-` reverses it.")
 }
 
-/// Which users, and in which order.
+/// Filter and sort order of users.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct UsersQuery {
-    /// A part of the name, or of the email with its domain as it is read (`한국.kr`) or stored (`xn--3e0b707e.kr`), whatever its
-    /// case.
+    /// Part of the name or of the email, ignoring case. The domain may be written as `한국.kr` or as `xn--3e0b707e.kr`.
     search: Option<String>,
     member_type: Option<MemberType>,
     is_deleted: Option<bool>,
@@ -62,48 +70,48 @@ pub struct UsersQuery {
     ordering: Option<String>,
 }
 
-/// Users, those who resigned too unless filtered.
+/// Lists users, including those who resigned.
 #[utoipa::path(get, path = "/auth/users", tag = AUTH, params(UsersQuery, PageQuery),
     responses((status = 200, body = Page<User>)))]
 pub async fn list_users(
-    State(state): State<AppState>,
-    _: Admin,
+    State(db): State<PgPool>,
+    _: AdminUser,
     Query(query): Query<UsersQuery>,
     Query(page): Query<PageQuery>,
 ) -> Result<Json<Page<User>>, ApiError> {
-    let sorted = Sorted::new(ORDERINGS, DEFAULT_ORDERING, query.ordering.as_deref(), &page)?;
+    let sorted = Sorted::new::<User>(ORDERINGS, DEFAULT_ORDERING, query.ordering.as_deref(), &page)?;
     let filter =
         Filter { search: query.search.as_deref(), member_type: query.member_type, is_deleted: query.is_deleted };
-    users::list(&state.db, &filter, &sorted).await.map(Json)
+    users::list(&db, &filter, &sorted).await.map(Json)
 }
 
-/// What an admin can change of a user.
+/// New role of a user.
 #[derive(Deserialize, Validate, ToSchema)]
 #[schema(example = json!({"member_type": "admin"}))]
 pub struct MemberTypeChange {
     #[schema(required, value_type = MemberType)]
-    #[serde(default, deserialize_with = "crate::http::body::present")]
+    #[serde(default, deserialize_with = "non_null")]
     #[validate(required(code = "required"))]
     member_type: Option<MemberType>,
 }
 
-/// Makes a user a member or an admin, with their next request.
-#[utoipa::path(method(put, patch), path = "/auth/users/{id}", tag = AUTH, params(("id" = i64, Path, description = "The user's id.")),
+/// Changes the role of a user, starting with their next request.
+#[utoipa::path(method(put, patch), path = "/auth/users/{id}", tag = AUTH, params(("id" = i64, Path, description = "Id of the user.")),
     request_body = MemberTypeChange, responses((status = 200, body = User)))]
 pub async fn change_member_type(
-    State(state): State<AppState>,
-    Admin(admin): Admin,
+    State(auth): State<Arc<AuthState>>,
+    AdminUser(admin): AdminUser,
     id: Id,
     Json(body): Json<MemberTypeChange>,
 ) -> Result<Json<User>, ApiError> {
     let id = id.get()?;
     let member_type = body.member_type.ok_or_else(|| ApiError::invalid("member_type", "required"))?;
-    let user = users::change_member_type(&state.db, &admin.actor(), id, member_type).await?;
-    state.standings.forget(id);
+    let user = users::change_member_type(&auth.db, &admin.actor(), id, member_type).await?;
+    auth.user_cache.invalidate(id);
     Ok(Json(user))
 }
 
-/// That a check was passed.
+/// Result of a check that passed.
 #[derive(Serialize, ToSchema)]
 pub struct Success {
     #[schema(example = "Success")]
@@ -112,14 +120,14 @@ pub struct Success {
 
 const SUCCESS: Json<Success> = Json(Success { detail: "Success" });
 
-/// Whether the token is good.
+/// Checks that the token is valid.
 #[utoipa::path(get, path = "/checks/is_authenticated", tag = AUTH, responses((status = 200, body = Success)))]
-pub async fn check_authenticated(_: Member) -> Json<Success> {
+pub async fn check_authenticated(_: CurrentUser) -> Json<Success> {
     SUCCESS
 }
 
-/// Whether the token is an admin's.
+/// Checks that the token belongs to an admin.
 #[utoipa::path(get, path = "/checks/is_admin", tag = AUTH, responses((status = 200, body = Success)))]
-pub async fn check_admin(_: Admin) -> Json<Success> {
+pub async fn check_admin(_: AdminUser) -> Json<Success> {
     SUCCESS
 }

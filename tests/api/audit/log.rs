@@ -232,7 +232,7 @@ async fn what_cannot_be_entered_in_the_log_is_not_done() {
     let token_pair = app.post_open("/auth/token/refresh", json!({"refresh": kim.refresh})).await.expect(200);
     let state = async || -> Vec<String> {
         let mut rows = Vec::new();
-        for table in ["users", "sign_ins", "refresh_tokens", "snacks", "orders", "order_history", "audit_log"] {
+        for table in ["users", "sessions", "refresh_tokens", "snacks", "orders", "order_history", "audit_log"] {
             let sql = sqlx::AssertSqlSafe(format!("SELECT '{table} ' || row_to_json({table}) FROM {table} ORDER BY 1"));
             rows.extend(sqlx::query_scalar::<_, String>(sql).fetch_all(app.db()).await.expect("rows"));
         }

@@ -182,7 +182,7 @@ async fn no_sign_in_with_the_old_password_outlives_the_change() {
         let changed = AtomicBool::new(false);
         // Sign-ins run all the time, so that some have read the old password and still verify it when the new one is
         // set.
-        let sign_ins = (0..6).map(async |_| {
+        let sessions = (0..6).map(async |_| {
             let mut successes = Vec::new();
             while !changed.load(Ordering::Relaxed) {
                 let response = sign_in(&app, &member.email, PASSWORD).await;
@@ -194,7 +194,7 @@ async fn no_sign_in_with_the_old_password_outlives_the_change() {
             change_password(&app, &member, PASSWORD, "korea-snack-10").await.expect(204);
             changed.store(true, Ordering::Relaxed);
         };
-        let (successes, ()) = join(join_all(sign_ins), changing).await;
+        let (successes, ()) = join(join_all(sessions), changing).await;
         for token in successes.into_iter().flatten() {
             app.post_open("/auth/token/refresh", json!({"refresh": token})).await.expect_error(401, "invalid_token");
         }

@@ -15,8 +15,8 @@ use crate::support::{
 /// Tables that endpoints change, and the owner of each row.
 const TABLES: &[(&str, &str)] = &[
     ("users", "t.id"),
-    ("sign_ins", "t.user_id"),
-    ("refresh_tokens", "(SELECT user_id FROM sign_ins WHERE sign_ins.id = t.sign_in_id)"),
+    ("sessions", "t.user_id"),
+    ("refresh_tokens", "(SELECT user_id FROM sessions WHERE sessions.id = t.session_id)"),
     ("snacks", "t.registered_by"),
     ("snack_reactions", "t.user_id"),
     ("orders", "t.user_id"),

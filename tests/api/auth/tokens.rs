@@ -8,7 +8,7 @@ use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode};
 use reqwest::Method;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
-use snack_server::operations;
+use snack_server::{db::locks::Lock, operations};
 use uuid::Uuid;
 
 use crate::support::{
@@ -272,7 +272,7 @@ async fn a_refresh_token_expires() {
 async fn tokens_of_the_previous_key_hold_while_keys_are_being_changed() {
     let old = TestApp::start().await;
     let member = old.member().await;
-    let mut config = old.state.config.clone();
+    let mut config = old.state.config.as_ref().clone();
     config.jwt_secret_previous = Some(std::mem::replace(
         &mut config.jwt_secret,
         SecretString::from("the key that comes next, of 32 bytes or more"),
@@ -296,17 +296,17 @@ async fn expired_tokens_are_cleaned_away_with_the_sign_ins_that_are_left_without
     let (deleted_user, half, live) = (app.member().await, app.member().await, app.member().await);
     // A session with an expired and a valid token.
     app.post_open("/auth/token/refresh", json!({"refresh": half.refresh})).await.expect(200);
-    let expire = "UPDATE refresh_tokens SET expires_at = now() - interval '1 s' FROM sign_ins
-        WHERE sign_ins.id = sign_in_id AND (user_id = $1 OR (user_id = $2 AND used_at IS NOT NULL))";
+    let expire = "UPDATE refresh_tokens SET expires_at = now() - interval '1 s' FROM sessions
+        WHERE sessions.id = session_id AND (user_id = $1 OR (user_id = $2 AND used_at IS NOT NULL))";
     sqlx::query(expire).bind(deleted_user.id).bind(half.id).execute(app.db()).await.expect("an update");
 
-    operations::remove_expired(app.db()).await.expect("a cleaning");
+    operations::cleanup::remove_expired(app.db()).await.expect("a cleaning");
 
-    let left = "SELECT user_id, count(jti) FROM sign_ins JOIN refresh_tokens ON sign_in_id = sign_ins.id GROUP BY 1 ORDER BY 1";
+    let left = "SELECT user_id, count(jti) FROM sessions JOIN refresh_tokens ON session_id = sessions.id GROUP BY 1 ORDER BY 1";
     let left: Vec<(i64, i64)> = sqlx::query_as(left).fetch_all(app.db()).await.expect("the rows");
     assert_eq!(left, [(half.id, 1), (live.id, 1)]);
-    let sign_ins: i64 = sqlx::query_scalar("SELECT count(*) FROM sign_ins").fetch_one(app.db()).await.expect("a count");
-    assert_eq!(sign_ins, 2);
+    let sessions: i64 = sqlx::query_scalar("SELECT count(*) FROM sessions").fetch_one(app.db()).await.expect("a count");
+    assert_eq!(sessions, 2);
     app.post_open("/auth/token/refresh", json!({"refresh": live.refresh})).await.expect(200);
 }
 
@@ -321,12 +321,12 @@ async fn of_several_servers_one_cleans_at_a_time() {
     };
 
     let mut other = app.db().begin().await.expect("another server");
-    let lock = sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(operations::CLEANING_LOCK);
+    let lock = sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(Lock::Cleanup as i64);
     lock.execute(&mut *other).await.expect("its lock");
-    operations::remove_expired(app.db()).await.expect("nothing to do");
+    operations::cleanup::remove_expired(app.db()).await.expect("nothing to do");
     assert_eq!(tokens().await, 1);
 
     other.rollback().await.expect("its end");
-    operations::remove_expired(app.db()).await.expect("a cleaning");
+    operations::cleanup::remove_expired(app.db()).await.expect("a cleaning");
     assert_eq!(tokens().await, 0);
 }

@@ -1,7 +1,7 @@
 //! Users as admins see them: search, filters, orderings and pages.
 
 use serde_json::{Value, json};
-use snack_server::{audit::log::Actor, auth::users};
+use snack_server::{audit::Actor, auth::users};
 use unicode_normalization::UnicodeNormalization;
 
 use crate::support::test_app::{TestApp, TestUser};

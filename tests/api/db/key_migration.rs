@@ -1,7 +1,7 @@
 //! Rows of the first release, whose comparison keys are rewritten by the present rules after an upgrade.
 
 use serde_json::json;
-use snack_server::{app, auth::password::hash_blocking, config::Config};
+use snack_server::{auth::password::hash_blocking, config::Config};
 use sqlx::{Connection, PgConnection, PgPool, postgres::PgConnectOptions};
 
 use crate::support::{
@@ -171,8 +171,8 @@ async fn an_upgrade_goes_on_where_it_ended_and_takes_in_what_an_older_server_add
 
     // Several servers migrate at once.
     let starts = (0..3).map(async |_| {
-        let pool = app::connect(&database).await.expect("Postgres");
-        app::update_keys(&pool).await.expect("an update");
+        let pool = snack_server::db::connect::connect(&database).await.expect("Postgres");
+        snack_server::db::comparison_keys::update(&pool).await.expect("an update");
     });
     futures_util::future::join_all(starts).await;
     assert_eq!(count(&mut connection).await, 0);
@@ -182,8 +182,8 @@ async fn an_upgrade_goes_on_where_it_ended_and_takes_in_what_an_older_server_add
     sqlx::query(undo).execute(&mut connection).await.expect("old forms");
     let progress = "UPDATE comparison_forms SET last_id = 1000 WHERE table_name = 'snacks'";
     sqlx::query(progress).execute(&mut connection).await.expect("progress");
-    let pool = app::connect(&database).await.expect("Postgres");
-    app::update_keys(&pool).await.expect("an update");
+    let pool = snack_server::db::connect::connect(&database).await.expect("Postgres");
+    snack_server::db::comparison_keys::update(&pool).await.expect("an update");
     assert_eq!(count(&mut connection).await, 0);
 
     // A server of the previous release is still running.
@@ -191,14 +191,14 @@ async fn an_upgrade_goes_on_where_it_ended_and_takes_in_what_an_older_server_add
                SELECT '새' || chr(173) || n, '새' || chr(173) || n, 1 FROM generate_series(1, 3) AS n";
     sqlx::query(new).execute(&mut connection).await.expect("snacks");
     assert_eq!(count(&mut connection).await, 3);
-    app::update_keys(&pool).await.expect("an update");
+    snack_server::db::comparison_keys::update(&pool).await.expect("an update");
     assert_eq!(count(&mut connection).await, 0);
 
     // The keys of a later release with other rules are left alone.
     let later = "UPDATE comparison_forms SET form = 1000, last_id = 0";
     sqlx::query(later).execute(&mut connection).await.expect("progress");
     sqlx::query("UPDATE snacks SET name_key = 'later' WHERE id = 1").execute(&mut connection).await.expect("a form");
-    app::update_keys(&pool).await.expect("an update");
+    snack_server::db::comparison_keys::update(&pool).await.expect("an update");
     let kept: String = sqlx::query_scalar("SELECT name_key FROM snacks WHERE id = 1")
         .fetch_one(&mut connection)
         .await

@@ -99,7 +99,7 @@ async fn every_endpoint_uses_its_index() {
         get("/audit?actor=1", "audit_log_by_actor"),
         get("/audit?action=resignation", "audit_log_by_action"),
     ];
-    let config = app.state.config.clone();
+    let config = app.state.config.as_ref().clone();
     app.stop().await;
     let mut before = scans(&config.database).await;
     for (method, path, body, index) in endpoints {

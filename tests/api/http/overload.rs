@@ -28,7 +28,7 @@ async fn start() -> Server {
 }
 
 fn limits(total: usize, per_address: usize) -> ConnectionLimits {
-    ConnectionLimits { total, per_address, write_deadline: TIMEOUT, trusted_proxies: Vec::new() }
+    ConnectionLimits { total, per_address, write_timeout: TIMEOUT, trusted_proxies: Vec::new() }
 }
 
 async fn status(server: &Server, path: &str) -> (u16, Option<String>) {
@@ -75,7 +75,7 @@ async fn past_the_limit_a_connection_waits_to_be_accepted() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address");
     let stop = CancellationToken::new();
-    let server = tokio::spawn(listener::serve(listener, app::router(&app.state), limits(3, 3), stop.clone()));
+    let server = tokio::spawn(listener::serve(listener, app::router::router(&app.state), limits(3, 3), stop.clone()));
     let open = async || {
         let mut stream = TcpStream::connect(address).await.expect("a connection");
         stream.write_all(b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n").await.expect("a request");
@@ -110,7 +110,7 @@ async fn a_panic_in_a_handler_is_a_500_for_that_caller_alone() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let url = format!("http://{}", listener.local_addr().expect("an address"));
     let stop = CancellationToken::new();
-    let router = app::surround(paths, &app.state);
+    let router = app::router::apply_middleware(paths, &app.state);
     let server = tokio::spawn(listener::serve(listener, router, limits(100, 100), stop.clone()));
     let http = reqwest::Client::builder().no_proxy().build().expect("a client");
     let open = async |method, path: &str| {

@@ -368,7 +368,7 @@ async fn the_older_spellings_do_the_same_and_are_deprecated() {
         assert_eq!(app.put(&admin, &old, approve).await.expect(200)["status"], "approved");
         app.put(&admin, &old, json!({"status": "ordered"})).await.expect_error(400, "estimated_arrival_time_required");
     }
-    let document = serde_json::to_value(snack_server::app::document()).expect("a document");
+    let document = serde_json::to_value(snack_server::app::router::document()).expect("a document");
     for (path, method, is_deprecated) in [
         ("/order", "post", true),
         ("/order/{uid}", "get", true),

@@ -60,13 +60,13 @@ async fn a_member_deleted_by_hand_is_signed_out_and_spoils_nobody_elses_reaction
 #[tokio::test]
 async fn a_reaction_of_a_user_who_is_not_there_is_refused_and_the_others_of_its_statement_are_written() {
     use snack_server::reaction::{
-        ReactionType,
-        store::{SINGLE_LOCK_TIMEOUT, Wish, write},
+        counts::ReactionType,
+        store::{ReactionCommand, SINGLE_LOCK_TIMEOUT, write},
     };
     let app = TestApp::start().await;
     let member = app.member().await;
     let snack: Uuid = app.snack(&member, "새우깡").await.parse().expect("a uid");
-    let write_reaction = |user| Wish { snack, user, reaction: Some(ReactionType::Like) };
+    let write_reaction = |user| ReactionCommand { snack, user, reaction: Some(ReactionType::Like) };
     let commands = [write_reaction(member.id + 1_000_000), write_reaction(member.id)];
     let outcomes = write(app.db(), &commands, SINGLE_LOCK_TIMEOUT).await.expect("a statement");
     let code = outcomes[0].as_ref().expect_err("an error").code;
@@ -155,7 +155,7 @@ async fn a_lock_that_goes_in_time_is_waited_for() {
     let is_blocking = async {
         // Until the reaction has left its batch and waits alone.
         let waits_alone = async {
-            while app.state.locked_reactions.available_permits() == 4 {
+            while app.state.reactions.available_lock_waits() == 4 {
                 tokio::task::yield_now().await;
             }
         };

@@ -8,8 +8,8 @@ use std::{
 use futures_util::future::{join, join_all};
 use serde_json::json;
 use snack_server::reaction::{
-    ReactionType::{self, Hate, Like},
-    counters::{Fresh, Shift},
+    counters::{CounterDelta, Recounted},
+    counts::ReactionType::{self, Hate, Like},
 };
 use uuid::Uuid;
 
@@ -174,23 +174,23 @@ async fn a_late_incr_is_not_counted_twice() {
     let app = TestApp::start().await;
     let (users, snacks, probe) = rated_snacks(&app).await;
     let uid: Uuid = snacks[0].parse().expect("a uid");
-    let counters = &app.state.counters;
+    let counters = &app.state.reactions.counters;
     let before = app.stored(uid).await.expect("counters");
     let change = app.write_reaction(uid, users[0].id, Some(Like)).await.expect("a row");
     app.flush().await;
-    assert_eq!(counters.shift(&[Shift { snack: uid, epoch: before.epoch, change }]).await, [None]);
+    assert_eq!(counters.add(&[CounterDelta { snack: uid, epoch: before.epoch, change }]).await, [None]);
     probe.assert_equal(&app).await;
     // A late INCR does not create a missing counter either.
     let now = app.stored(uid).await.expect("counters");
     assert!(now.epoch > before.epoch);
     for name in ["like_count", "hate_count", "epoch"] {
         probe.delete(&snacks[0], name).await;
-        assert_eq!(counters.shift(&[Shift { snack: uid, epoch: now.epoch, change }]).await, [None]);
+        assert_eq!(counters.add(&[CounterDelta { snack: uid, epoch: now.epoch, change }]).await, [None]);
         assert_eq!(probe.get(&snacks[0], name).await, None);
         probe.converge(&app).await;
     }
     probe.wipe().await;
-    assert_eq!(counters.shift(&[Shift { snack: uid, epoch: now.epoch, change }]).await, [None]);
+    assert_eq!(counters.add(&[CounterDelta { snack: uid, epoch: now.epoch, change }]).await, [None]);
     assert!(probe.keys().await.is_empty());
 }
 
@@ -205,7 +205,7 @@ async fn a_late_flush_does_not_overwrite_a_later_one() {
     app.flush().await;
     for epoch in [old.epoch, old.epoch + 1] {
         let counts = old.counts.expect("counts");
-        app.state.counters.set(&[Fresh { snack, counts, epoch }]).await;
+        app.state.reactions.counters.set(&[Recounted { snack, counts, epoch }]).await;
         probe.assert_equal(&app).await;
     }
 }
@@ -218,7 +218,7 @@ async fn a_change_of_a_broken_counter_leaves_those_beside_it_right() {
     let mut shifts = Vec::new();
     for snack in uids.iter().copied() {
         let epoch = app.stored(snack).await.expect("counters").epoch;
-        shifts.push(Shift {
+        shifts.push(CounterDelta {
             snack,
             epoch,
             change: app.write_reaction(snack, users[0].id, Some(Like)).await.expect("a row"),
@@ -226,7 +226,7 @@ async fn a_change_of_a_broken_counter_leaves_those_beside_it_right() {
     }
     probe.spoil(&snacks[1], "like_count").await;
     // Counted in one pipeline: the first is counted before the second fails, and the server cannot tell which were.
-    assert_eq!(app.state.counters.shift(&shifts).await, [None; 3]);
+    assert_eq!(app.state.reactions.counters.add(&shifts).await, [None; 3]);
     for (uid, snack) in uids.iter().zip(&snacks) {
         assert_eq!(app.stored(*uid).await, None, "a stale count is not trusted");
         let seen = app.get(&users[0], &format!("/snacks/{snack}")).await.expect(200);

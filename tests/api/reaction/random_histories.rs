@@ -7,7 +7,7 @@ use proptest::{
     test_runner::{Config, TestCaseResult, TestRunner},
 };
 use serde_json::{Value, json};
-use snack_server::reaction::ReactionType;
+use snack_server::reaction::counts::ReactionType;
 
 use crate::support::{
     counter_snapshot::{CounterProbe, Counts},

@@ -8,8 +8,8 @@ use std::{
 
 use serde_json::json;
 use snack_server::reaction::{
-    counters::Shift,
-    flush::{self, Reconciled},
+    counters::CounterDelta,
+    flush::{Flusher, Reconciled},
 };
 use tokio::net::TcpStream;
 
@@ -116,8 +116,9 @@ async fn without_redis_reactions_work_and_after_it_is_back_empty_the_counters_he
     app.flush().await;
     let listed = app.get(&users[0], "/snacks").await.expect(200);
     assert_eq!(listed.column("hate_reaction_count"), [json!(20)]);
-    let reconciled = flush::reconcile(&app.state).await.expect("a reconcile");
-    assert_eq!(reconciled, Reconciled { healed: 0, is_complete: false }, "nothing to compare with");
+    let reconciled =
+        Flusher::new(&app.state.reactions, app.state.watchdog.clone()).reconcile().await.expect("a reconcile");
+    assert_eq!(reconciled, Reconciled { repaired: 0, is_complete: false }, "nothing to compare with");
 
     redis.launch().await;
     let probe = CounterProbe::open(&app).await;
@@ -160,10 +161,13 @@ async fn a_reaction_that_redis_hangs_in_is_counted_once() {
     for user in &users {
         // The epoch is read, the row is committed, and Redis executes the INCR later.
         let before = app.stored(snack).await.expect("counters");
-        let like = snack_server::reaction::ReactionType::Like;
+        let like = snack_server::reaction::counts::ReactionType::Like;
         let change = app.write_reaction(snack, user.id, Some(like)).await.expect("a row");
         redis.signal("STOP");
-        assert_eq!(app.state.counters.shift(&[Shift { snack, epoch: before.epoch, change }]).await, [None]);
+        assert_eq!(
+            app.state.reactions.counters.add(&[CounterDelta { snack, epoch: before.epoch, change }]).await,
+            [None]
+        );
         app.flush().await;
         redis.signal("CONT");
         probe.converge(&app).await;

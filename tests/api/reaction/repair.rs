@@ -1,7 +1,7 @@
 //! Repair of counters after lost, changed or restored data.
 
 use serde_json::json;
-use snack_server::reaction::ReactionType::Hate;
+use snack_server::reaction::counts::ReactionType::Hate;
 
 use super::convergence::{killed_after_commit, rated_snacks, react, sql};
 use crate::support::{counter_snapshot::CounterProbe, test_app::TestApp};

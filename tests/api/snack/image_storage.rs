@@ -10,10 +10,7 @@ use std::{
 use chrono::Utc;
 use image::ImageFormat;
 use reqwest::Method;
-use snack_server::{
-    operations::{self, CLEANING_LOCK},
-    snack::sweep,
-};
+use snack_server::{db::locks::Lock, operations, snack::sweep};
 use tokio::time::timeout;
 use url::Url;
 use uuid::Uuid;
@@ -140,7 +137,7 @@ async fn what_no_snack_names_is_gone_after_a_day_and_nothing_else_is() {
     }
     std::fs::create_dir(folder.join(format!("{}.png", own_name()))).expect("a folder");
 
-    let sweep = async |now| sweep::remove_unnamed(app.db(), &app.state.media, now).await.expect("a sweep");
+    let sweep = async |now| sweep::remove_unnamed(app.db(), &app.state.snacks.storage, now).await.expect("a sweep");
     let before = stored_files(&app).len();
     assert_eq!(sweep(Utc::now()).await, left_over.len());
     let now = stored_files(&app);
@@ -164,7 +161,7 @@ async fn a_database_without_users_names_nothing_and_sweeps_nothing() {
     let app = TestApp::start().await;
     let folder = app.state.config.media_url.to_file_path().expect("a folder");
     create_file(&folder, &format!("{}.jpg", Uuid::new_v4()), 2 * DAY);
-    let sweep = async || sweep::remove_unnamed(app.db(), &app.state.media, Utc::now()).await.expect("a sweep");
+    let sweep = async || sweep::remove_unnamed(app.db(), &app.state.snacks.storage, Utc::now()).await.expect("a sweep");
     assert_eq!(sweep().await, 0);
     assert_eq!(stored_files(&app).len(), 1);
     app.member().await;
@@ -178,10 +175,14 @@ async fn a_server_sweeps_by_itself_when_it_is_elected() {
     let app = TestApp::start().await;
     app.member().await;
     let mut other = app.db().begin().await.expect("a transaction");
-    sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(CLEANING_LOCK).execute(&mut *other).await.expect("a lock");
-    assert!(!operations::remove_expired(app.db()).await.expect("a cleaning"), "two servers cleaned at once");
+    sqlx::query("SELECT pg_advisory_xact_lock($1)")
+        .bind(Lock::Cleanup as i64)
+        .execute(&mut *other)
+        .await
+        .expect("a lock");
+    assert!(!operations::cleanup::remove_expired(app.db()).await.expect("a cleaning"), "two servers cleaned at once");
     other.rollback().await.expect("the lock's end");
-    assert!(operations::remove_expired(app.db()).await.expect("a cleaning"));
+    assert!(operations::cleanup::remove_expired(app.db()).await.expect("a cleaning"));
 
     let folder = app.state.config.media_url.to_file_path().expect("a folder");
     create_file(&folder, &format!("{}.jpg", Uuid::new_v4()), 2 * DAY);

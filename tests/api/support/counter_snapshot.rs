@@ -158,7 +158,7 @@ pub async fn reconcile(app: &TestApp) {
     let deadline = Instant::now() + Duration::from_secs(15);
     loop {
         app.reconcile().await;
-        if app.state.counters.stored(&[Uuid::nil()]).await.is_some() {
+        if app.state.reactions.counters.get(&[Uuid::nil()]).await.is_some() {
             return;
         }
         assert!(Instant::now() < deadline, "Redis is not reachable again");

@@ -1,6 +1,5 @@
 //! Databases of the tests: each test has one of its own.
 
-use snack_server::app;
 use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
 use tokio::sync::OnceCell;
 use uuid::Uuid;
@@ -18,7 +17,11 @@ async fn template(server: &PgConnectOptions) -> String {
     TEMPLATE
         .get_or_init(|| async {
             let name = create_database(server, None).await;
-            app::connect(&server.clone().database(&name)).await.expect("migrations").close().await;
+            snack_server::db::connect::connect(&server.clone().database(&name))
+                .await
+                .expect("migrations")
+                .close()
+                .await;
             name
         })
         .await

@@ -6,7 +6,7 @@ use reqwest::{Method, StatusCode, header::HeaderMap};
 use serde_json::Value;
 use snack_server::app;
 
-static DOCUMENT: LazyLock<Value> = LazyLock::new(|| serde_json::to_value(app::document()).expect("a document"));
+static DOCUMENT: LazyLock<Value> = LazyLock::new(|| serde_json::to_value(app::router::document()).expect("a document"));
 
 /// A response with its whole body.
 #[derive(Debug)]

@@ -12,10 +12,10 @@ use snack_server::{
     app::{self, state::AppState},
     config::{Config, Environment},
     reaction::{
-        ReactionType,
-        counters::Stored,
-        flush,
-        store::{self, Wish},
+        counters::StoredCounts,
+        counts::ReactionType,
+        flush::{self, Flusher},
+        store::{self, ReactionCommand},
     },
 };
 use sqlx::{PgPool, postgres::PgConnectOptions};
@@ -93,18 +93,19 @@ impl TestApp {
 
     /// Starts another server on the same database, Redis and media folder.
     pub async fn replica(&self) -> Self {
-        Self::serve(self.state.config.clone()).await
+        Self::serve(self.state.config.as_ref().clone()).await
     }
 
     /// Starts a server with exactly these settings.
     pub async fn serve(config: Config) -> Self {
-        let pool = app::connect(&config.database).await.expect("Postgres");
-        let state = app::state(config, pool).expect("state");
+        let pool = snack_server::db::connect::connect(&config.database).await.expect("Postgres");
+        let state = AppState::new(config, pool).expect("state");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
         let serving = state.clone();
-        let server =
-            tokio::spawn(async move { app::serve_on(serving, listener).await.expect("a server that stops in order") });
+        let server = tokio::spawn(async move {
+            app::server::serve_on(serving, listener).await.expect("a server that stops in order")
+        });
         let client = reqwest::Client::builder()
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
@@ -126,25 +127,26 @@ impl TestApp {
 
     /// Writes the row of a reaction without telling Redis, like a server that is killed in between.
     pub async fn write_reaction(&self, snack: Uuid, user: i64, reaction: Option<ReactionType>) -> store::Outcome {
-        let written = store::write(self.db(), &[Wish { snack, user, reaction }], store::SINGLE_LOCK_TIMEOUT)
+        let written = store::write(self.db(), &[ReactionCommand { snack, user, reaction }], store::SINGLE_LOCK_TIMEOUT)
             .await
             .expect("a statement");
         written.into_iter().next().expect("an outcome")
     }
 
     /// The counters of a snack in Redis.
-    pub async fn stored(&self, snack: Uuid) -> Option<Stored> {
-        self.state.counters.believed(&[snack]).await.pop().flatten()
+    pub async fn stored(&self, snack: Uuid) -> Option<StoredCounts> {
+        self.state.reactions.counters.trusted_counts(&[snack]).await.pop().flatten()
     }
 
     /// Runs the flush step of the interval task.
     pub async fn flush(&self) -> usize {
-        flush::flush(self.db(), &self.state.counters).await.expect("a flush")
+        flush::flush(self.db(), &self.state.reactions.counters).await.expect("a flush")
     }
 
     /// Runs the reconcile step of the interval task.
     pub async fn reconcile(&self) -> usize {
-        flush::reconcile(&self.state).await.expect("a reconcile").healed
+        let flusher = Flusher::new(&self.state.reactions, self.state.watchdog.clone());
+        flusher.reconcile().await.expect("a reconcile").repaired
     }
 
     /// A request to be sent with [`TestApp::send`].
@@ -207,7 +209,7 @@ impl TestApp {
             .execute(self.db())
             .await
             .expect("an admin");
-        self.state.standings.forget(admin.id);
+        self.state.auth.user_cache.invalidate(admin.id);
         admin
     }
 
@@ -238,7 +240,7 @@ impl TestApp {
             .map(|(id, email)| TestUser {
                 id,
                 email,
-                access: self.state.keys.access(id).expect("a token"),
+                access: self.state.auth.keys.access(id).expect("a token"),
                 refresh: String::new(),
             })
             .collect()

@@ -11,7 +11,7 @@ use crate::support::{
     test_app::TestApp,
 };
 
-const PAGE: &str = "<!doctype html><title>the page</title>";
+const PAGE: &str = "<!doctype html><html data-timezone=\"Asia/Seoul\"><title>the page</title>";
 const SCRIPT: &str = "console.log('the script, as it is written')";
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; \
     font-src 'self'; connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
@@ -76,6 +76,29 @@ async fn every_address_below_the_app_is_its_page() {
         assert_eq!(page.header("cache-control"), "no-cache", "{path}");
     }
     app.send(app.request(Method::POST, "/app/orders")).await.expect_error(405, "method_not_allowed");
+}
+
+#[tokio::test]
+async fn the_page_names_the_time_zone_of_the_server() {
+    let folder = folder().join("dist");
+    build(&folder);
+    let seoul = TestApp::with(|config| config.web = Some(folder.clone())).await;
+    let new_york = TestApp::with(|config| {
+        config.web = Some(folder);
+        config.timezone = chrono_tz::Tz::America__New_York;
+    })
+    .await;
+    let page = PAGE.replace("Asia/Seoul", "America/New_York");
+    let tag = get(&seoul, "/app/").await.header("etag").to_owned();
+    for path in ["/app", "/app/index.html", "/app/orders"] {
+        let request = new_york.request(Method::GET, path).header(header::IF_NONE_MATCH, &tag);
+        let answer = new_york.send(request).await;
+        assert_eq!((answer.status.as_u16(), &answer.text), (200, &page), "{path}");
+        let head = new_york.send(new_york.request(Method::HEAD, path)).await;
+        assert_eq!((head.status.as_u16(), head.text.as_str()), (200, ""), "{path}");
+        assert_eq!(head.header("content-length"), page.len().to_string(), "{path}");
+        assert_eq!(head.header("etag"), answer.header("etag"), "{path}");
+    }
 }
 
 #[tokio::test]

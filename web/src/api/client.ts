@@ -1,35 +1,35 @@
-// The one way to the server: with the token, in the user's language, and with every refusal as a Problem.
+// The only way to the server: adds the token and the language, and throws every error as a Problem.
 import createClient from 'openapi-fetch'
 
 import { currentLanguage } from '../i18n'
-import { TokenStore, storageChange, webLock } from '../session/tokens'
 import { Problem } from './problem'
 import type { paths } from './schema'
+import { TokenStore, storageChange, webLock } from './tokens'
 import type { Tokens } from './types'
 
-/** After this long without an answer there is none. Uploads of 5 MiB over a phone's network have to fit in. */
+/** In milliseconds. Uploads of 5 MiB over a phone's network have to fit in. */
 const TIMEOUT = 60_000
 
-const endings = new Set<() => void>()
+const sessionEndListeners = new Set<() => void>()
 
-/** Calls `listener` when the server has ended the sign-in. */
+/** Registers a listener for the end of the session by the server. */
 export function onSessionEnd(listener: () => void): void {
-  endings.add(listener)
+  sessionEndListeners.add(listener)
 }
 
 export const tokens = new TokenStore({
   storage: localStorage,
   exclusively: webLock,
-  change: storageChange,
+  waitForChange: storageChange,
   refresh,
-  ended: () => endings.forEach((listener) => listener()),
+  onEnd: () => sessionEndListeners.forEach((listener) => listener()),
   now: Date.now,
 })
 
-/** For calls that need no token. */
+/** For endpoints that need no token. */
 export const publicApi = createClient<paths, 'application/json'>({ baseUrl: location.origin, fetch: send })
 
-/** For all other calls. */
+/** For all other endpoints. */
 export const api = createClient<paths, 'application/json'>({ baseUrl: location.origin, fetch: sendAuthorized })
 
 function send(request: Request): Promise<Response> {
@@ -40,14 +40,14 @@ function send(request: Request): Promise<Response> {
 async function sendAuthorized(request: Request): Promise<Response> {
   const token = await tokens.access()
   if (token) request.headers.set('Authorization', `Bearer ${token}`)
-  const again = request.clone()
+  const retry = request.clone()
   const response = await send(request)
   if (response.status !== 401 || !token) return response
 
   const renewed = await tokens.renew(token)
   if (!renewed) return response
-  again.headers.set('Authorization', `Bearer ${renewed}`)
-  return send(again)
+  retry.headers.set('Authorization', `Bearer ${renewed}`)
+  return send(retry)
 }
 
 async function refresh(token: string): Promise<Tokens | null> {
@@ -57,27 +57,23 @@ async function refresh(token: string): Promise<Tokens | null> {
   throw Problem.read(response.status, error)
 }
 
-interface Answer<Data> {
-  data: Data
-  response: Response
-}
+/** The result of openapi-fetch. */
+type Fetched<Data> = Promise<{ data?: Data; error?: unknown; response: Response }>
 
-/** The answer of a call with its headers. Throws a Problem for whatever is no success. */
-export async function answerOf<Data>(
-  call: Promise<{ data?: Data; error?: unknown; response: Response }>,
-): Promise<Answer<Data>> {
+/** The data of a successful response, and the response for its headers. Throws a Problem for every other one. */
+export async function responseOf<Data>(fetched: Fetched<Data>): Promise<{ data: Data; response: Response }> {
   try {
-    const { data, error, response } = await call
+    const { data, error, response } = await fetched
     if (!response.ok) throw Problem.read(response.status, error)
     return { data: data as Data, response }
   } catch (error) {
-    // A call that was given up is no failure: whoever gave it up knows.
+    // An aborted request is not a failure: the caller has aborted it.
     if (error instanceof Problem || (error instanceof DOMException && error.name === 'AbortError')) throw error
     throw Problem.network()
   }
 }
 
-/** The data of a call. Throws a Problem for whatever is no success. */
-export async function dataOf<Data>(call: Promise<{ data?: Data; error?: unknown; response: Response }>): Promise<Data> {
-  return (await answerOf(call)).data
+/** The data of a successful response. Throws a Problem for every other one. */
+export async function dataOf<Data>(fetched: Fetched<Data>): Promise<Data> {
+  return (await responseOf(fetched)).data
 }

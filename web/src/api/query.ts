@@ -1,4 +1,4 @@
-// What the server told us, cached by TanStack Query.
+// Data of the server, cached by TanStack Query.
 import { QueryClient, keepPreviousData, useInfiniteQuery, type QueryKey } from '@tanstack/vue-query'
 import { computed, reactive, toValue, type MaybeRefOrGetter } from 'vue'
 
@@ -9,17 +9,16 @@ export const queryClient = new QueryClient({
   defaultOptions: {
     queries: {
       staleTime: 15_000,
-      // A browser without a network may still reach a server on its own machine: it tries, and waits only where that fails.
+      // A browser without a network may still reach a server on its own machine, so the request is tried first.
       networkMode: 'offlineFirst',
-      // What the server refuses it refuses again; what passes is worth another try.
-      retry: (failures, error) => error instanceof Problem && error.isPassing && failures < 2,
+      retry: (failures, error) => error instanceof Problem && error.isTemporary && failures < 2,
     },
-    // Without a network a deed fails at once, instead of being done when nobody expects it any more.
+    // Without a network a mutation fails at once. A paused one would run when the user no longer expects it.
     mutations: { networkMode: 'always' },
   },
 })
 
-/** A list of the contract, page by page. */
+/** A list of the API, page by page. */
 export function usePages<Row>(
   key: MaybeRefOrGetter<QueryKey>,
   fetchPage: (cursor: string | undefined, signal: AbortSignal) => Promise<Page<Row>>,
@@ -29,13 +28,13 @@ export function usePages<Row>(
     queryFn: ({ pageParam, signal }) => fetchPage(pageParam, signal),
     initialPageParam: undefined as string | undefined,
     getNextPageParam: (page) => page.next_cursor ?? undefined,
-    // Other filters: what was there stays until the answer comes, so that nothing jumps.
+    // After a change of the filters the former rows stay until the new ones arrive, so that the layout does not jump.
     placeholderData: keepPreviousData,
   })
   return reactive({
     rows: computed(() => query.data.value?.pages.flatMap((page) => page.results) ?? []),
     isPending: query.isPending,
-    /** Whether the rows are those of former filters. */
+    /** True while the rows are those of the former filters. */
     isStale: query.isPlaceholderData,
     error: query.error,
     hasMore: query.hasNextPage,
@@ -53,14 +52,14 @@ interface CachedPages<Row> {
 }
 
 /**
- * Changes one row in every cached list below `key`. A list whose filters the row no longer fits loses it. The filters are the
- * part of a list's key that comes after `key`.
+ * Changes one row in every cached list below `key`, and removes it from lists whose filters it no longer matches. The filters
+ * are the part of a list's key after `key`.
  */
 export function patchRow<Row extends { uid: string }, Filters = unknown>(
   key: QueryKey,
   uid: string,
   change: (row: Row) => Row,
-  fits: (row: Row, filters: Filters) => boolean = () => true,
+  matches: (row: Row, filters: Filters) => boolean = () => true,
 ): void {
   for (const [listKey, cached] of queryClient.getQueriesData<CachedPages<Row>>({ queryKey: key })) {
     if (!cached) continue
@@ -70,7 +69,7 @@ export function patchRow<Row extends { uid: string }, Filters = unknown>(
       results: page.results.flatMap((row) => {
         if (row.uid !== uid) return row
         const changed = change(row)
-        return fits(changed, filters) ? changed : []
+        return matches(changed, filters) ? changed : []
       }),
     }))
     queryClient.setQueryData<CachedPages<Row>>(listKey, { ...cached, pages })

@@ -1,4 +1,4 @@
-// The shapes of the contract by their own names. All of them come from the generated document: what changes there breaks here.
+// Short names for the schemas of the OpenAPI document.
 import type { components } from './schema'
 
 type Schemas = components['schemas']
@@ -10,7 +10,7 @@ export type Money = Schemas['Amount']
 export type Order = Schemas['Order']
 export type OrderStatus = Schemas['OrderStatus']
 export type PeriodSummary = Schemas['PeriodSummary']
-export type ReactionAnswer = Schemas['ReactionAnswer']
+export type ReactionResponse = Schemas['ReactionAnswer']
 export type ReactionType = Schemas['ReactionType']
 export type Snack = Schemas['Snack']
 export type SnackStatistics = Schemas['SnackStatistics']

@@ -1,10 +1,10 @@
-// Korean is in the first load, English comes when it is chosen. Messages are compiled by the build.
+// Korean is part of the first load. English is loaded when it is chosen. The build compiles the messages.
 import { computed, nextTick } from 'vue'
 import { createI18n } from 'vue-i18n'
 
 import type { Money } from '../api/types'
 import { formatMoney, formatNumber } from '../money'
-import { formatDate, formatDateTime, formatMonth, formatPeriod } from '../time'
+import { formatDate, formatDateTime, formatMonth, formatPeriod, timeZoneName } from '../time'
 import ko from './ko.json'
 
 export const LANGUAGES = ['ko', 'en'] as const
@@ -33,17 +33,18 @@ export async function setLanguage(language: Language): Promise<void> {
   await nextTick()
 }
 
-/** How figures are written in the language of the moment. */
+/** Formats amounts, numbers and times for the present language. */
 export function useFormat() {
   const locale = computed(() => LOCALES[currentLanguage()])
   return {
     money: (money: Money) => formatMoney(money, locale.value),
     moneys: (amounts: readonly Money[]) => amounts.map((money) => formatMoney(money, locale.value)).join(' + '),
     number: (value: number) => formatNumber(value, locale.value),
-    /** A message that depends on a number: `1 piece`, `2 pieces`. */
+    /** A message with a number and its plural form: `1 piece`, `2 pieces`. */
     counted: (key: string, count: number) => t(key, { count: formatNumber(count, locale.value) }, count),
     dateTime: (instant: string) => formatDateTime(instant, locale.value),
     date: (day: string) => formatDate(day, locale.value),
+    timeZone: () => timeZoneName(locale.value),
     month: (month: number) => formatMonth(month, locale.value),
     period: (label: string) => formatPeriod(label, locale.value, (week) => t('period.weekName', { week })),
   }

@@ -1,15 +1,17 @@
-// The snacks that somebody is about to order, chosen one by one on several pages. They outlive a reload, not the tab.
+// The snacks to be ordered, chosen on several pages. They survive a reload, but not the tab.
 import { useSessionStorage } from '@vueuse/core'
 import { defineStore } from 'pinia'
-import { computed } from 'vue'
+import { computed, watch } from 'vue'
 
 import type { Snack } from '../api/types'
-import { Attempts } from './attempts'
+import { useSession } from '../session/session'
+import { IdempotencyKeys } from './idempotencyKeys'
 import { lineOf, totals, type Line } from './lines'
 
 export const useCart = defineStore('cart', () => {
+  const session = useSession()
   const lines = useSessionStorage<Line[]>('snack.cart', [])
-  const attempts = new Attempts()
+  const idempotencyKeys = new IdempotencyKeys()
 
   const count = computed(() => lines.value.reduce((sum, line) => sum + line.quantity, 0))
   const amounts = computed(() => totals(lines.value))
@@ -18,7 +20,7 @@ export const useCart = defineStore('cart', () => {
     return lines.value.find((line) => line.uid === uid)?.quantity ?? 0
   }
 
-  /** Puts a snack in; once more does nothing. */
+  /** Adds one piece of a snack, unless the snack is in the cart. */
   function add(snack: Snack): void {
     if (quantityOf(snack.uid) === 0) lines.value.push(lineOf(snack))
   }
@@ -34,8 +36,11 @@ export const useCart = defineStore('cart', () => {
 
   function clear(): void {
     lines.value = []
-    attempts.done()
+    idempotencyKeys.reset()
   }
 
-  return { lines, attempts, count, amounts, quantityOf, add, setQuantity, remove, clear }
+  // The next user must not find the cart of the former one.
+  watch(() => session.userId, clear, { flush: 'sync' })
+
+  return { lines, idempotencyKeys, count, amounts, quantityOf, add, setQuantity, remove, clear }
 })

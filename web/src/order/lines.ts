@@ -1,8 +1,8 @@
-// The lines of an order that is being put together.
+// The lines of a new or changed order.
 import type { Currency, Money, Order, Snack } from '../api/types'
 import { multiply, sumByCurrency } from '../money'
 
-/** The contract's bounds. */
+/** The limits of the API. */
 export const MAX_QUANTITY = 1000
 export const MAX_LINES = 100
 
@@ -20,7 +20,7 @@ export function lineAmount(line: Line): Money {
   return multiply({ currency: line.currency, amount: line.price }, line.quantity)
 }
 
-/** What all of them cost, one sum for each currency. */
+/** One sum for each currency. */
 export function totals(lines: readonly Line[]): Money[] {
   return sumByCurrency(lines.map(lineAmount))
 }
@@ -30,7 +30,7 @@ export function lineOf({ uid, name, thumbnail, currency, price }: Snack): Line {
   return { uid, name, thumbnail, currency, price, quantity: 1 }
 }
 
-/** The lines of an order that is there. What stays in it keeps the price that it was put in with. */
+/** The lines of an existing order, with the prices that they were ordered at. */
 export function linesOf(order: Order): Line[] {
   return order.purchases.map(({ snack, currency, unit_price, quantity }) => ({
     uid: snack.uid,
@@ -42,7 +42,7 @@ export function linesOf(order: Order): Line[] {
   }))
 }
 
-/** The body of a request for them. */
+/** The body of a request to create or replace an order. */
 export function requestOf(lines: readonly Line[]): { snacks: { uid: string; quantity: number }[] } {
   return { snacks: lines.map(({ uid, quantity }) => ({ uid, quantity })) }
 }

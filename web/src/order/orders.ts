@@ -1,5 +1,6 @@
-// The calls about orders.
-import { answerOf, api, dataOf } from '../api/client'
+import { queryOptions } from '@tanstack/vue-query'
+
+import { api, dataOf, responseOf } from '../api/client'
 import { Problem } from '../api/problem'
 import { patchRow, queryClient } from '../api/query'
 import type { Order, OrderStatus } from '../api/types'
@@ -8,25 +9,32 @@ import { STATISTICS } from '../statistics/keys'
 
 export const ORDERS = ['orders']
 export const orderKey = (uid: string) => ['order', uid]
-export const historyKey = (uid: string) => ['order', uid, 'history']
+const historyKey = (uid: string) => ['order', uid, 'history']
 
-/** What a list of orders is filtered by, as far as an order itself tells whether it fits. */
+/** The filters of a list that an order can be checked against. */
 export interface OrderFilters {
   status?: OrderStatus[]
 }
 
-/** An order with the entity tag that tells whether it is still the same. */
+/** An order and its entity tag. */
 export interface TaggedOrder {
   order: Order
   etag: string | null
 }
 
 export async function fetchOrder(uid: string): Promise<TaggedOrder> {
-  const { data, response } = await answerOf(api.GET('/orders/{uid}', { params: { path: { uid } } }))
+  const { data, response } = await responseOf(api.GET('/orders/{uid}', { params: { path: { uid } } }))
   return { order: data, etag: response.headers.get('ETag') }
 }
 
-/** Shows an order as it now is wherever it is shown. */
+export function historyQuery(uid: string) {
+  return queryOptions({
+    queryKey: historyKey(uid),
+    queryFn: () => dataOf(api.GET('/orders/{uid}/history', { params: { path: { uid } } })),
+  })
+}
+
+/** Updates an order in every view that shows it. */
 export function showOrder(tagged: TaggedOrder): void {
   const { order } = tagged
   queryClient.setQueryData(orderKey(order.uid), tagged)
@@ -37,23 +45,23 @@ export function showOrder(tagged: TaggedOrder): void {
     (shown, { status }) => !status || status.includes(shown.status),
   )
   void queryClient.invalidateQueries({ queryKey: historyKey(order.uid) })
-  forgetLists()
+  invalidateLists()
 }
 
-/** Lists that are shown are loaded again, since the order may have come into one or have another place in it. */
-function forgetLists(): void {
+/** The order may now belong to other lists or have another position in them. */
+function invalidateLists(): void {
   void queryClient.invalidateQueries({ queryKey: ORDERS })
   void queryClient.invalidateQueries({ queryKey: STATISTICS })
 }
 
-/** Moves an order along its flow, but only if it still is what the admin saw: `seen`. */
+/** Changes the status of an order, unless the order has changed since it was shown (`seen`). */
 export async function changeStatus(seen: Order, to: OrderStatus, arrival: string | null): Promise<Order> {
-  // Lists carry no entity tags, so it is asked for first.
+  // Orders in lists have no entity tag, so the order is fetched first.
   const fresh = await fetchOrder(seen.uid)
   if (fresh.order.updated_at !== seen.updated_at) {
     throw new Problem(412, 'precondition_failed', t('order.changed'))
   }
-  const { data, response } = await answerOf(
+  const { data, response } = await responseOf(
     api.PUT('/orders/{uid}/status', {
       params: { path: { uid: seen.uid }, header: ifMatch(fresh.etag) },
       body: { status: to, estimated_arrival_time: arrival },
@@ -63,20 +71,20 @@ export async function changeStatus(seen: Order, to: OrderStatus, arrival: string
   return data
 }
 
-/** Replaces what is in an order, but only if it still is what `etag` stands for. */
+/** Replaces the lines of an order, unless the order has changed since `etag`. */
 export async function editOrder(
   uid: string,
   etag: string | null,
   body: { snacks: { uid: string; quantity: number }[] },
 ): Promise<Order> {
-  const { data, response } = await answerOf(
+  const { data, response } = await responseOf(
     api.PUT('/orders/{uid}', { params: { path: { uid }, header: ifMatch(etag) }, body }),
   )
   showOrder({ order: data, etag: response.headers.get('ETag') })
   return data
 }
 
-/** Asks for an order again and shows what has become of it. */
+/** Fetches an order again and updates every view that shows it. */
 export async function refreshOrder(uid: string): Promise<TaggedOrder> {
   const tagged = await fetchOrder(uid)
   showOrder(tagged)
@@ -85,7 +93,7 @@ export async function refreshOrder(uid: string): Promise<TaggedOrder> {
 
 export async function createOrder(body: { snacks: { uid: string; quantity: number }[] }, key: string): Promise<Order> {
   const order = await dataOf(api.POST('/orders', { params: { header: { 'Idempotency-Key': key } }, body }))
-  forgetLists()
+  invalidateLists()
   return order
 }
 

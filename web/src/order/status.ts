@@ -1,6 +1,7 @@
-// The flow of an order as the app has to know it. Which transitions there are, each order says itself (`allowed_transitions`).
-import { lineMessages, type Problem } from '../api/problem'
+// The status of an order. Each order names its own transitions (`allowed_transitions`).
+import type { Problem } from '../api/problem'
 import type { Order, OrderStatus } from '../api/types'
+import { lineMessages } from './useLineErrors'
 
 export const ORDER_STATUSES: readonly OrderStatus[] = [
   'created',
@@ -11,12 +12,11 @@ export const ORDER_STATUSES: readonly OrderStatus[] = [
   'canceled',
 ]
 
-/** An order goes there only with an estimated arrival time. */
 export function needsArrivalTime(status: OrderStatus): boolean {
   return status === 'ordered' || status === 'shipping'
 }
 
-/** The names of the snacks that a refused transition blames, by their place in the order. */
-export function blamedSnacks(order: Order, problem: Problem): string[] {
+/** The names of the snacks for which the server has rejected a transition. */
+export function rejectedSnacks(order: Order, problem: Problem): string[] {
   return [...lineMessages(problem).keys()].flatMap((position) => order.purchases[position]?.snack.name ?? [])
 }

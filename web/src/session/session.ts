@@ -1,17 +1,16 @@
-// Who is signed in.
+// The signed-in user.
 import { defineStore } from 'pinia'
 import { computed, ref } from 'vue'
 
 import { api, dataOf, onSessionEnd, publicApi, tokens } from '../api/client'
 import { queryClient } from '../api/query'
+import { STORAGE_KEY } from '../api/tokens'
 import type { User } from '../api/types'
-import { useCart } from '../order/cart'
-import { STORAGE_KEY } from './tokens'
 
-/** The profile as it was last seen, so that the menu is right from the first moment on. */
+/** The last known profile, so that the menu is right before the first response. */
 const USER_KEY = 'snack.user'
 
-function rememberedUser(): User | null {
+function storedUser(): User | null {
   try {
     const user: User | null = JSON.parse(localStorage.getItem(USER_KEY) ?? 'null')
     return user?.id === tokens.userId ? user : null
@@ -22,9 +21,9 @@ function rememberedUser(): User | null {
 
 export const useSession = defineStore('session', () => {
   const userId = ref(tokens.userId)
-  const user = ref(rememberedUser())
-  /** How the last session came to its end. */
-  const ending = ref<'left' | 'expired' | null>(null)
+  const user = ref(storedUser())
+  /** The reason for the end of the last session. */
+  const endReason = ref<'signed-out' | 'expired' | null>(null)
 
   const isSignedIn = computed(() => userId.value !== null)
   const isAdmin = computed(() => user.value?.member_type === 'admin')
@@ -35,7 +34,7 @@ export const useSession = defineStore('session', () => {
     else localStorage.removeItem(USER_KEY)
   }
 
-  /** Asks the server who one is: names and roles change. */
+  /** Loads the profile, since names and roles change. */
   async function loadUser(): Promise<User> {
     const profile = await dataOf(api.GET('/auth/users/profile'))
     setUser(profile)
@@ -44,51 +43,48 @@ export const useSession = defineStore('session', () => {
 
   async function signIn(email: string, password: string): Promise<void> {
     tokens.write(await dataOf(publicApi.POST('/auth/token', { body: { username: email, password } })))
-    follow()
+    syncWithTokens()
     await loadUser()
   }
 
-  /** Here and on the server. Where the server cannot be reached, at least here. */
+  /** Signs out in this browser and, if it can be reached, on the server. */
   async function signOut(): Promise<void> {
-    ending.value = 'left'
-    const refresh = tokens.clear()
-    follow()
+    const refresh = end()
     if (refresh) await publicApi.POST('/auth/logout', { body: { refresh } }).catch(() => undefined)
   }
 
-  async function resign(): Promise<void> {
-    await dataOf(api.DELETE('/auth/users/resign'))
-    ending.value = 'left'
-    tokens.clear()
-    follow()
+  /** Ends the session in this browser. Returns its refresh token. */
+  function end(): string | null {
+    endReason.value = 'signed-out'
+    const refresh = tokens.clear()
+    syncWithTokens()
+    return refresh
   }
 
-  /** Brings this tab in line with the tokens that are stored. */
-  function follow(): void {
+  function syncWithTokens(): void {
     const now = tokens.userId
     if (now === userId.value) return
     userId.value = now
-    if (now !== null) ending.value = null
-    // Nothing of one user's may be seen by the next.
+    if (now !== null) endReason.value = null
+    // The next user must not see data of the former one.
     setUser(null)
     queryClient.clear()
-    useCart().clear()
   }
 
   onSessionEnd(() => {
-    ending.value = 'expired'
-    follow()
+    endReason.value = 'expired'
+    syncWithTokens()
   })
-  // Another tab has signed in, out, or renewed the tokens. A null key: everything was cleared.
+  // Another tab has signed in or out or renewed the tokens. The key is null if the whole storage was cleared.
   window.addEventListener('storage', (event) => {
     if (event.key !== STORAGE_KEY && event.key !== null) return
-    follow()
+    syncWithTokens()
     if (isSignedIn.value && !user.value) loadUser().catch(() => undefined)
   })
-  // Whoever comes back to this tab may have become an admin meanwhile, or a member.
+  // The role may have changed while the tab was hidden.
   document.addEventListener('visibilitychange', () => {
     if (document.visibilityState === 'visible' && isSignedIn.value) loadUser().catch(() => undefined)
   })
 
-  return { user, userId, ending, isSignedIn, isAdmin, loadUser, setUser, signIn, signOut, resign }
+  return { user, userId, endReason, isSignedIn, isAdmin, loadUser, setUser, signIn, signOut, end }
 })

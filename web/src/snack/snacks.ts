@@ -1,10 +1,9 @@
-// The calls about snacks.
 import { api, dataOf } from '../api/client'
 import { patchRow, queryClient } from '../api/query'
 import type { Snack } from '../api/types'
 
 export const SNACKS = ['snacks']
-/** What a list of snacks is filtered by, as far as a snack itself tells whether it fits. */
+/** The filters of a list that a snack can be checked against. */
 export interface SnackFilters {
   status: Snack['status'] | 'all'
 }
@@ -15,13 +14,13 @@ export function fetchSnack(uid: string): Promise<Snack> {
   return dataOf(api.GET('/snacks/{uid}', { params: { path: { uid } } }))
 }
 
-/** Changes a snack wherever it is shown. */
+/** Changes a snack in every view that shows it. */
 export function patchSnack(uid: string, change: (snack: Snack) => Snack): void {
   queryClient.setQueryData<Snack>(snackKey(uid), (snack) => snack && change(snack))
   patchRow<Snack, SnackFilters>(SNACKS, uid, change, (shown, { status }) => status === 'all' || status === shown.status)
 }
 
-/** Shows a snack as it now is wherever it is shown. */
+/** Updates a snack in every view that shows it. */
 export function showSnack(snack: Snack): void {
   patchSnack(snack.uid, () => snack)
 }
@@ -29,18 +28,17 @@ export function showSnack(snack: Snack): void {
 export async function changeAvailability(uid: string, isAvailable: boolean): Promise<void> {
   const status = isAvailable ? 'available' : 'unavailable'
   showSnack(await dataOf(api.PUT('/snacks/{uid}/status', { params: { path: { uid } }, body: { status } })))
-  // It may have come into a list that is shown.
+  // The snack may now belong to another list.
   void queryClient.invalidateQueries({ queryKey: SNACKS })
 }
 
-/** What the form sends. */
 export interface SnackInput {
   name: string
   price: string
   currency: Snack['currency']
   url: string
   desc: string
-  /** A new picture; null takes the old one away; undefined leaves it. */
+  /** A new picture; null removes the present one; undefined keeps it. */
   image?: File | null
 }
 
@@ -56,9 +54,9 @@ export async function editSnack(uid: string, input: SnackInput): Promise<Snack> 
   return snack
 }
 
-/** JSON, or a form where there is a picture to upload. */
+/** JSON, or a multipart form if there is a picture to upload. */
 function bodyOf({ image, ...fields }: SnackInput) {
-  // The types of openapi-fetch make no difference between null and left out.
+  // The types of openapi-fetch do not distinguish null from undefined.
   if (!(image instanceof File)) return { body: image === null ? ({ ...fields, image } as typeof fields) : fields }
   const form = new FormData()
   for (const [name, value] of Object.entries(fields)) form.append(name, value)

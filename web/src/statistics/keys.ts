@@ -1,2 +1,2 @@
-// Apart from the calls, so that whoever changes an order loads no more than this.
+// In a file of its own, so that the orders do not load the statistics.
 export const STATISTICS = ['statistics']

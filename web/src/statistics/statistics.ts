@@ -1,10 +1,9 @@
-// The calls about statistics.
 import { api, dataOf } from '../api/client'
 import type { Currency, PeriodSummary, Summary, Unit } from '../api/types'
 import { CURRENCIES } from '../money'
 import type { PeriodQuery } from '../period'
 
-/** What to count. */
+/** The orders to count. */
 export interface Selection extends PeriodQuery {
   include_canceled?: boolean
 }
@@ -15,29 +14,29 @@ export function fetchSummary(selection: Selection, unit: Unit, signal?: AbortSig
 
 export type Report = 'summary' | 'snacks' | 'orders'
 
-/** All rows as a file. Fetched, not linked to, since it takes the token. */
+/** Downloads all rows as a file. A plain link could not send the token. */
 export async function downloadCsv(report: Report, selection: Selection, unit: Unit): Promise<void> {
   const options = { headers: { Accept: 'text/csv' }, parseAs: 'blob' } as const
-  const call = {
+  const request = {
     summary: () => api.GET('/statistics/summary', { params: { query: { ...selection, unit } }, ...options }),
     snacks: () => api.GET('/statistics/snacks', { params: { query: selection }, ...options }),
     orders: () => api.GET('/statistics/orders', { params: { query: selection }, ...options }),
   }[report]
   const link = document.createElement('a')
-  link.href = URL.createObjectURL(await dataOf(call()))
+  link.href = URL.createObjectURL(await dataOf(request()))
   link.download = `${[report, ...Object.values(selection)].join('-')}.csv`
   link.click()
-  // The browser reads it after the click.
+  // The browser reads the URL after the click.
   setTimeout(() => URL.revokeObjectURL(link.href), 60_000)
 }
 
-/** The currencies that occur, in their usual order. */
+/** The currencies in `rows`, in their usual order. */
 export function currenciesOf(rows: readonly Pick<PeriodSummary, 'amounts'>[]): Currency[] {
   const occurring = new Set(rows.flatMap((row) => row.amounts.map((money) => money.currency)))
   return CURRENCIES.filter((currency) => occurring.has(currency))
 }
 
-/** What a row has of a currency, as a decimal string. */
+/** The amount of a row in a currency, as a decimal string. */
 export function amountIn(row: Pick<PeriodSummary, 'amounts'>, currency: Currency): string {
   return row.amounts.find((money) => money.currency === currency)?.amount ?? '0'
 }

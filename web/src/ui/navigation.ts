@@ -1,10 +1,10 @@
-// Whether the page that is shown was reached from another one, not by loading it.
 let navigated = false
 
+/** False until the user has gone from the first page to another one. */
 export function hasNavigated(): boolean {
   return navigated
 }
 
-export function noteNavigation(): void {
+export function recordNavigation(): void {
   navigated = true
 }

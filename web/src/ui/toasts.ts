@@ -5,13 +5,13 @@ import { ref } from 'vue'
 import { NETWORK, Problem } from '../api/problem'
 import { t } from '../i18n'
 
-/** So many messages are on the screen at most; the oldest makes room. */
+/** The number of messages on the screen. A further one replaces the oldest. */
 export const MAX_TOASTS = 3
 /** In milliseconds. A message with a button stays longer. */
 const DURATION = 6000
 const DURATION_WITH_ACTION = 12_000
 
-/** A button of a message. */
+/** The button of a message. */
 export interface ToastAction {
   label: string
   run: () => void
@@ -30,10 +30,9 @@ export interface Toast {
 
 type ToastOptions = Partial<Pick<Toast, 'action' | 'isLasting'>>
 
-/** A failure in words: the server's where it said something. */
+/** The text for an error: the server's, if there is one. */
 export function problemText(error: unknown): string {
   if (error instanceof Problem) {
-    if (error.code === 'last_admin') return `${error.detail} ${t('problem.lastAdmin')}`
     if (error.detail) return error.detail
     if (error.code === NETWORK) return t('problem.network')
   }
@@ -42,11 +41,11 @@ export function problemText(error: unknown): string {
 
 export const useToasts = defineStore('toasts', () => {
   const toasts = ref<Toast[]>([])
-  let last = 0
+  let lastId = 0
 
-  /** An equal message is not shown twice: the new one takes the place of the old one. */
+  /** Shows a message. It replaces an equal one. */
   function show(kind: Toast['kind'], text: string, { action, isLasting = false }: ToastOptions = {}): number {
-    const id = ++last
+    const id = ++lastId
     const remaining = action ? DURATION_WITH_ACTION : DURATION
     const others = toasts.value.filter((toast) => toast.kind !== kind || toast.text !== text)
     toasts.value = [...others, { id, kind, text, action, isLasting, remaining }].slice(-MAX_TOASTS)
@@ -57,13 +56,13 @@ export const useToasts = defineStore('toasts', () => {
     toasts.value = toasts.value.filter((toast) => toast.id !== id)
   }
 
-  /** Takes away the messages whose time is over. */
+  /** Lets time pass and removes the messages whose time is over. */
   function elapse(milliseconds: number): void {
     for (const toast of toasts.value) toast.remaining -= milliseconds
     toasts.value = toasts.value.filter((toast) => toast.remaining > 0)
   }
 
-  /** Takes away what belongs to the page that is being left. */
+  /** Removes the messages that belong to the page being left. */
   function leavePage(): void {
     toasts.value = toasts.value.filter((toast) => toast.isLasting)
   }
@@ -74,10 +73,10 @@ export const useToasts = defineStore('toasts', () => {
     elapse,
     leavePage,
     success: (text: string, options?: ToastOptions) => show('success', text, options),
-    /** Why something did not work. It may be the reason for the next page, so it stays. */
+    /** Stays on the next page, because the failure may be the reason for the navigation. */
     failure: (text: string) => show('problem', text, { isLasting: true }),
     problem: (error: unknown, action?: ToastAction) => {
-      // The end of a session leads to the sign-in, which says it all.
+      // The end of a session leads to the sign-in page, which has a message of its own.
       if (error instanceof Problem && error.status === 401) return null
       return show('problem', problemText(error), { action, isLasting: !action })
     },

@@ -4,9 +4,9 @@ import { BASE_URL, useBrowser } from './harness'
 
 const { newContext } = useBrowser()
 
-it('Swagger UI calls the server that it came from, by whatever name it is opened', async () => {
+it('Swagger UI sends requests to the host that it was opened with', async () => {
   const page = await (await newContext()).newPage()
-  // The server calls itself 127.0.0.1 (PUBLIC_URL); the page may connect to its own origin only.
+  // PUBLIC_URL is 127.0.0.1, and the page may connect to its own origin only.
   await page.goto(`${BASE_URL.replace('127.0.0.1', 'localhost')}/docs`)
   const operation = page.locator('#operations-operations-is_live')
   await operation.click()

@@ -1,4 +1,4 @@
-// What every end-to-end test needs: a browser, the server's API to prepare and to check with, and people to be.
+// The browser, the API client and the fixtures of the end-to-end tests.
 import { execFileSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { chromium, type Browser, type BrowserContext, type BrowserContextOptions, type Page } from 'playwright-core'
@@ -11,24 +11,24 @@ export type Order = Schemas['Order']
 export type OrderStatus = Schemas['OrderStatus']
 export type Snack = Schemas['Snack']
 
-/** Where the server is: BASE_URL in the environment of the run. */
+/** The address of the server. */
 export const BASE_URL = process.env.SERVER_URL!
 export const ADMIN = { email: 'admin@snack.example', password: 'snack-demo-2024!', name: '관리자' }
 
-/** A pixel that is as good a picture as any. */
+/** A valid picture. */
 export const PNG = Buffer.from(
   'iVBORw0KGgoAAAANSUhEUgAAAAgAAAAICAIAAABLbSncAAAAEUlEQVR42mP4sEoDK2IYWhIAJ1xwgTCquMAAAAAASUVORK5CYII=',
   'base64',
 )
 
-/** Something that no other test has. */
+/** A string that no other test uses. */
 export function unique(): string {
   return randomBytes(5).toString('hex')
 }
 
 // --- The API ----------------------------------------------------------------------------------------------------------
 
-export async function call<Body>(
+export async function request<Body>(
   method: string,
   path: string,
   token?: string,
@@ -57,7 +57,7 @@ export interface Person {
 }
 
 async function tokenOf(email: string, password: string): Promise<string> {
-  return (await call<{ access: string }>('POST', '/auth/token', undefined, { email, password })).access
+  return (await request<{ access: string }>('POST', '/auth/token', undefined, { email, password })).access
 }
 
 let adminToken: string | undefined
@@ -68,18 +68,18 @@ export async function admin(): Promise<string> {
 
 export async function newMember(): Promise<Person> {
   const person = { email: `${unique()}@example.com`, password: `pass-${unique()}-word`, name: `회원 ${unique()}` }
-  const { id } = await call<{ id: number }>('POST', '/auth/sign-up', undefined, person)
+  const { id } = await request<{ id: number }>('POST', '/auth/sign-up', undefined, person)
   return { ...person, id, token: await tokenOf(person.email, person.password) }
 }
 
 export async function newAdmin(): Promise<Person> {
   const person = await newMember()
-  await call('PATCH', `/auth/users/${person.id}`, await admin(), { member_type: 'admin' })
+  await request('PATCH', `/auth/users/${person.id}`, await admin(), { member_type: 'admin' })
   return person
 }
 
 export async function newSnack(fields: Partial<Pick<Snack, 'name' | 'price' | 'currency'>> = {}): Promise<Snack> {
-  return call('POST', '/snacks', await admin(), {
+  return request('POST', '/snacks', await admin(), {
     name: `간식 ${unique()}`,
     price: '1500',
     desc: '바삭합니다',
@@ -89,19 +89,25 @@ export async function newSnack(fields: Partial<Pick<Snack, 'name' | 'price' | 'c
 
 export async function newOrder(person: Person, snacks?: Snack[], quantity = 2): Promise<Order> {
   const ordered = snacks ?? [await newSnack()]
-  return call('POST', '/orders', person.token, { snacks: ordered.map(({ uid }) => ({ uid, quantity })) })
+  return request('POST', '/orders', person.token, { snacks: ordered.map(({ uid }) => ({ uid, quantity })) })
 }
 
 export async function moveOrder(order: Order, status: OrderStatus): Promise<Order> {
   const estimated_arrival_time = '2030-01-09T03:00:00Z'
-  return call('PUT', `/orders/${order.uid}/status`, await admin(), { status, estimated_arrival_time })
+  return request('PUT', `/orders/${order.uid}/status`, await admin(), { status, estimated_arrival_time })
 }
 
 export async function react(person: Person, snack: Snack, type: 'like' | 'hate'): Promise<void> {
-  await call('POST', `/snacks/${snack.uid}/reaction`, person.token, { type })
+  await request('POST', `/snacks/${snack.uid}/reaction`, person.token, { type })
 }
 
 // --- The browser ------------------------------------------------------------------------------------------------------
+
+export const PHONE: BrowserContextOptions = {
+  viewport: { width: 390, height: 844 },
+  isMobile: true,
+  hasTouch: true,
+}
 
 function findChromium(): string {
   if (process.env.CHROMIUM) return process.env.CHROMIUM
@@ -112,36 +118,36 @@ function findChromium(): string {
   return found.toString().trim()
 }
 
-/** What the browser complains of when the server refuses or the network is gone, which tests bring about on purpose. */
+/** Console errors for error responses and a missing network, which the tests cause on purpose. */
 const EXPECTED =
   /Failed to load resource: (the server responded with a status of [45]\d\d|net::ERR_(INTERNET_DISCONNECTED|FAILED))/
 
-/** Launches a browser for the tests of a file. After each test its pages close, and none of them may have complained. */
+/** Launches a browser for the tests of a file. After each test its pages are closed. They may not have logged errors. */
 export function useBrowser() {
   let browser: Browser
   let contexts: BrowserContext[] = []
-  let complaints: string[] = []
+  let consoleErrors: string[] = []
 
   beforeAll(async () => {
     browser = await chromium.launch({ executablePath: findChromium(), args: ['--no-sandbox'] })
   })
   afterEach(async () => {
     await Promise.all(contexts.map((context) => context.close()))
-    const heard = complaints
+    const logged = consoleErrors
     contexts = []
-    complaints = []
-    expect(heard.filter((complaint) => !EXPECTED.test(complaint))).toEqual([])
+    consoleErrors = []
+    expect(logged.filter((message) => !EXPECTED.test(message))).toEqual([])
   })
   afterAll(() => browser.close())
 
   function watch(page: Page): void {
     page.on('console', (message) => {
-      if (message.type() === 'error' || message.type() === 'warning') complaints.push(message.text())
+      if (message.type() === 'error' || message.type() === 'warning') consoleErrors.push(message.text())
     })
-    page.on('pageerror', (error) => complaints.push(error.stack ?? error.message))
+    page.on('pageerror', (error) => consoleErrors.push(error.stack ?? error.message))
   }
 
-  /** A browser of somebody's, far away from Seoul. */
+  /** A browser context in another time zone than Seoul. */
   async function newContext(options: BrowserContextOptions = {}): Promise<BrowserContext> {
     const context = await browser.newContext({
       viewport: { width: 1280, height: 800 },
@@ -156,7 +162,7 @@ export function useBrowser() {
     return context
   }
 
-  /** A page of somebody who is signed in, at `path`. */
+  /** A page at `path` with `person` signed in. */
   async function open(
     person: { email: string; password: string },
     path = '/orders',
@@ -167,14 +173,14 @@ export function useBrowser() {
     return page
   }
 
-  return { newContext, open, complaints: () => complaints }
+  return { newContext, open, consoleErrors: () => consoleErrors }
 }
 
 export function appUrl(path: string): string {
   return `${BASE_URL}/app${path}`
 }
 
-/** Through the form, as people do; ends on `path`. */
+/** Signs in with the form and waits for `path`. */
 export async function signIn(page: Page, person: { email: string; password: string }, path = '/orders'): Promise<void> {
   await page.goto(appUrl(`/sign-in?returnTo=${encodeURIComponent(path)}`))
   await page.locator('input[name=email]').fill(person.email)
@@ -184,7 +190,7 @@ export async function signIn(page: Page, person: { email: string; password: stri
   await settled(page)
 }
 
-/** Waits until the page shows what it came for. */
+/** Waits until the page has loaded its data. */
 export async function settled(page: Page): Promise<void> {
   await page.locator('h1').waitFor()
   await page.waitForFunction(() => !document.querySelector('[aria-busy=true], .skeleton'))
@@ -204,7 +210,7 @@ export function orderCard(page: Page, order: { uid: string }) {
   return page.locator('li.order').filter({ hasText: order.uid.slice(0, 8) })
 }
 
-/** Waits for a locator's text to match; the text is in the message of a failure. */
+/** Waits until the text of a locator matches. A failure shows the text. */
 export async function expectText(locator: { innerText(): Promise<string> }, text: string | RegExp): Promise<void> {
   await expect.poll(() => locator.innerText(), { timeout: 10_000 }).toMatch(text)
 }

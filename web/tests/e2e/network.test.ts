@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest'
 
-import { appUrl, card, expectText, newMember, newSnack, orderCard, newOrder, toast, useBrowser } from './harness'
+import { appUrl, card, expectText, newMember, newOrder, newSnack, orderCard, toast, useBrowser } from './harness'
 
 const { newContext, open } = useBrowser()
 
 describe('without a network', () => {
-  it('says so, undoes what did not happen, and goes on when it is back', async () => {
+  it('a banner is shown, failed changes are undone, and loading continues when it is back', async () => {
     const member = await newMember()
     const snack = await newSnack()
     const page = await open(member)
@@ -14,7 +14,7 @@ describe('without a network', () => {
     await page.context().setOffline(true)
     const banner = page.getByText('네트워크에 연결되어 있지 않습니다')
     await banner.waitFor()
-    // It hides nothing: the heading begins below it.
+    // The banner does not cover the heading.
     await page.evaluate(() => scrollTo(0, 0))
     const [above, heading] = [(await banner.boundingBox())!, (await page.locator('h1').boundingBox())!]
     expect(heading.y).toBeGreaterThanOrEqual(above.y + above.height)
@@ -24,7 +24,7 @@ describe('without a network', () => {
     await toast(page, '서버에 연결할 수 없습니다').waitFor()
     await expect.poll(() => like.getAttribute('aria-pressed')).toBe('false')
 
-    // What was asked for meanwhile comes as soon as it can.
+    // The pending request is sent when the network is back.
     await page.getByLabel('검색').fill('')
     await page.waitForURL(/\/snacks$/)
     await expect.poll(() => page.locator('[aria-busy=true]').count()).toBe(1)
@@ -34,7 +34,7 @@ describe('without a network', () => {
     expect(await page.evaluate(() => localStorage.getItem('snack.session'))).not.toBeNull()
   })
 
-  it('keeps a form as it was, to be sent again', async () => {
+  it('a form keeps its values and can be sent again', async () => {
     const page = await open(await newMember(), '/profile')
     await page.context().setOffline(true)
     await page.getByLabel('이름').fill('새 이름')
@@ -48,14 +48,14 @@ describe('without a network', () => {
 })
 
 describe('the list of orders', () => {
-  it('is there soon, and it says how soon', async () => {
+  it('is interactive soon after the first load', async () => {
     const member = await newMember()
     const order = await newOrder(member)
     const page = await open(member)
     const times: number[] = []
-    // The best of them: the machine may be busy with something else. For the same reason only what is far from a second fails.
+    // The best of several loads counts, and the limit is generous, because the machine may be busy.
     while (times.length < 10 && !times.some((time) => time < 1000)) {
-      // Each with an empty cache: what a browser loads for the first time.
+      // Each load has an empty cache.
       const session = await page.evaluate(() => JSON.stringify(localStorage))
       const fresh = await (await newContext()).newPage()
       await fresh.addInitScript((stored) => Object.assign(localStorage, JSON.parse(stored)), session)
@@ -65,7 +65,7 @@ describe('the list of orders', () => {
         await fresh.evaluate(
           () =>
             new Promise<number>((resolve) => {
-              // When it can answer to a press: after whatever it is busy with.
+              // The page is interactive when the main thread is idle.
               requestAnimationFrame(() => setTimeout(() => resolve(performance.now())))
             }),
         ),

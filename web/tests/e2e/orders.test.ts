@@ -3,7 +3,6 @@ import { describe, expect, it } from 'vitest'
 
 import {
   appUrl,
-  call,
   card,
   expectText,
   moveOrder,
@@ -13,6 +12,7 @@ import {
   newSnack,
   orderCard,
   react,
+  request,
   settled,
   toast,
   unique,
@@ -24,7 +24,7 @@ import {
 
 const { open } = useBrowser()
 
-/** Looks for a snack in the list and puts it into the cart. */
+/** Searches a snack in the list and adds it to the cart. */
 async function choose(page: Page, snack: Snack): Promise<void> {
   await page.getByLabel('검색').fill(snack.name)
   await card(page, snack)
@@ -32,7 +32,7 @@ async function choose(page: Page, snack: Snack): Promise<void> {
     .click()
 }
 
-/** Opens the orders of `person` alone. */
+/** Opens the orders of `person`. */
 async function openOrders(as: Person, person: Person): Promise<Page> {
   const page = await open(as)
   await page.goto(appUrl(`/orders?user=${person.id}`))
@@ -48,7 +48,7 @@ async function move(page: Page, order: Order, to: string): Promise<void> {
 }
 
 describe('ordering snacks', () => {
-  it('gathers them from several pages, with a running total for each currency', async () => {
+  it('the cart keeps snacks of several pages, with a total for each currency', async () => {
     const [won, dollars] = [await newSnack({ price: '1500' }), await newSnack({ price: '3.99', currency: 'USD' })]
     const member = await newMember()
     const page = await open(member, '/snacks')
@@ -62,7 +62,7 @@ describe('ordering snacks', () => {
     await card(page, dollars).getByRole('button', { name: '수량 늘리기' }).click()
     await expectText(bar, /₩1,500 \+ US\$11\.97/)
 
-    // A reload loses nothing.
+    // The cart survives a reload.
     await page.reload()
     await expectText(bar, /2가지, 4개/)
 
@@ -80,7 +80,7 @@ describe('ordering snacks', () => {
       page.locator('.purchases'),
       new RegExp(`${won.name}[\\s\\S]*₩18,000[\\s\\S]*${dollars.name}[\\s\\S]*US\\$11\\.97`),
     )
-    const order = await call<Order>('GET', `/orders/${page.url().split('/').pop()}`, member.token)
+    const order = await request<Order>('GET', `/orders/${page.url().split('/').pop()}`, member.token)
     expect(order.purchases.map(({ quantity }) => quantity)).toEqual([12, 3])
 
     await page.goto(appUrl('/snacks'))
@@ -88,7 +88,7 @@ describe('ordering snacks', () => {
     expect(await bar.count()).toBe(0)
   })
 
-  it('marks the refused ones one by one, and orders the rest', async () => {
+  it('rejected snacks are marked, and the others can be ordered', async () => {
     const [free, taken, gone] = [await newSnack(), await newSnack(), await newSnack()]
     const page = await open(await newMember(), '/snacks')
     for (const snack of [free, taken, gone]) await choose(page, snack)
@@ -102,9 +102,9 @@ describe('ordering snacks', () => {
     expect(await line(free).locator('.field-error').count()).toBe(0)
     await dialog.getByRole('button', { name: `${taken.name} 빼기` }).click()
 
-    // The next refusal is another one.
+    // Another error marks another line.
     const boss = await newAdmin()
-    await call('PUT', `/snacks/${gone.uid}/status`, boss.token, { status: 'unavailable' })
+    await request('PUT', `/snacks/${gone.uid}/status`, boss.token, { status: 'unavailable' })
     await dialog.getByRole('button', { name: '주문하기' }).click()
     await expectText(line(gone), /주문할 수 없는 간식이 있습니다\./)
     await dialog.getByRole('button', { name: '주문할 수 없는 간식 빼기' }).click()
@@ -114,7 +114,7 @@ describe('ordering snacks', () => {
     expect(await page.locator('.purchase').count()).toBe(1)
   })
 
-  it('places one order when the answer got lost and it is tried again', async () => {
+  it('a retry after a lost response places one order', async () => {
     const member = await newMember()
     const page = await open(member, '/snacks')
     await choose(page, await newSnack())
@@ -122,7 +122,7 @@ describe('ordering snacks', () => {
     await page.route('**/orders', async (route) => {
       keys.push(route.request().headers()['idempotency-key'])
       if (keys.length > 1) return route.continue()
-      // The server has it, the browser never hears of it.
+      // The server gets the request, but the browser gets no response.
       await route.fetch()
       await route.abort()
     })
@@ -134,17 +134,17 @@ describe('ordering snacks', () => {
     await page.waitForURL(/\/orders\/[0-9a-f-]{36}$/)
     expect(keys).toHaveLength(2)
     expect(keys[0]).toBe(keys[1])
-    expect((await call<{ results: Order[] }>('GET', '/orders?user=me', member.token)).results).toHaveLength(1)
+    expect((await request<{ results: Order[] }>('GET', '/orders?user=me', member.token)).results).toHaveLength(1)
   })
 })
 
 describe('editing an order', () => {
-  it('changes quantities, takes snacks out and puts others in', async () => {
+  it('changes quantities, removes snacks and adds others', async () => {
     const member = await newMember()
     const [stays, goes, comes] = [await newSnack(), await newSnack(), await newSnack()]
     const order = await newOrder(member, [stays, goes])
-    // The price that it was ordered at stays.
-    await call('PATCH', `/snacks/${stays.uid}`, (await newAdmin()).token, { price: '9999' })
+    // The line keeps the price that it was ordered at.
+    await request('PATCH', `/snacks/${stays.uid}`, (await newAdmin()).token, { price: '9999' })
     const page = await open(member, `/orders/${order.uid}`)
     await page.getByRole('button', { name: '주문 수정' }).click()
     const dialog = page.getByRole('dialog')
@@ -159,7 +159,7 @@ describe('editing an order', () => {
     expect(await page.getByText(goes.name).count()).toBe(0)
   })
 
-  it('does not overwrite what somebody else has changed meanwhile', async () => {
+  it('does not overwrite a change that was made meanwhile', async () => {
     const member = await newMember()
     const [first, second] = [await newSnack(), await newSnack()]
     const order = await newOrder(member, [first, second])
@@ -167,18 +167,18 @@ describe('editing an order', () => {
     await page.getByRole('button', { name: '주문 수정' }).click()
     const dialog = page.getByRole('dialog')
     await dialog.getByRole('button', { name: `${first.name} 빼기` }).click()
-    await call('PUT', `/orders/${order.uid}`, member.token, { snacks: [{ uid: second.uid, quantity: 7 }] })
+    await request('PUT', `/orders/${order.uid}`, member.token, { snacks: [{ uid: second.uid, quantity: 7 }] })
     await dialog.getByRole('button', { name: '저장' }).click()
     await expectText(dialog.getByRole('alert'), '그사이에 주문이 바뀌었습니다.')
-    // What it is now, to begin anew from.
+    // The dialog shows the present lines.
     await expect.poll(() => dialog.getByRole('spinbutton').inputValue()).toBe('7')
     await dialog.getByRole('button', { name: '수량 늘리기' }).click()
     await dialog.getByRole('button', { name: '저장' }).click()
     await dialog.waitFor({ state: 'detached' })
-    expect((await call<Order>('GET', `/orders/${order.uid}`, member.token)).purchases[0]!.quantity).toBe(8)
+    expect((await request<Order>('GET', `/orders/${order.uid}`, member.token)).purchases[0]!.quantity).toBe(8)
   })
 
-  it('is for its owner and admins, while it is created', async () => {
+  it('is for the owner and admins while the status is created', async () => {
     const owner = await newMember()
     const order = await newOrder(owner)
     const stranger = await open(await newMember(), `/orders/${order.uid}`)
@@ -209,11 +209,11 @@ describe('the order list', () => {
     await expectText(shown, /2030\. 1\. 9\. 오후 12:00/)
     await expectText(shown, /주문 완료/)
     await expectText(shown, /합계\s*₩4,500/)
-    // Members see the status; they cannot change it.
+    // Members cannot change the status.
     expect(await status(page, order).count()).toBe(0)
   })
 
-  it('filters by status, person and period, and keeps it in its address', async () => {
+  it('filters by status, user and period in its address', async () => {
     const member = await newMember()
     const [, canceled] = [await newOrder(member), await newOrder(member)]
     await moveOrder(canceled, 'canceled')
@@ -226,7 +226,7 @@ describe('the order list', () => {
     const waiting = page.getByRole('button', { name: '승인 대기' })
     await waiting.click()
     await expect.poll(() => page.locator('li.order').count()).toBe(2)
-    // Pressed again, it is no longer asked for.
+    // A second click removes the filter.
     await waiting.click()
     await expect.poll(() => page.locator('li.order').count()).toBe(1)
     expect(await waiting.getAttribute('aria-pressed')).toBe('false')
@@ -248,14 +248,14 @@ describe('the order list', () => {
     expect(page.url()).not.toMatch(/user|month|status=/)
   })
 
-  it('keeps only what its status filter asks for when the status changes', async () => {
+  it('removes orders that no longer match the status filter', async () => {
     const member = await newMember()
     const [approved, canceled, stays] = [await newOrder(member), await newOrder(member), await newOrder(member)]
     const boss = await newAdmin()
     const page = await open(boss)
     await page.goto(appUrl(`/orders?user=${member.id}&status=approved`))
     await page.locator('.empty').waitFor()
-    // Two lists that the browser knows by now.
+    // Both lists are cached from here on.
     await page.getByRole('button', { name: '승인 완료', exact: true, pressed: true }).click()
     await page.getByRole('button', { name: '승인 대기', exact: true, pressed: false }).click()
     await expect.poll(() => page.locator('li.order').count()).toBe(3)
@@ -263,7 +263,7 @@ describe('the order list', () => {
     await move(page, approved, '승인')
     await toast(page, '주문을 승인했습니다').waitFor()
     await orderCard(page, approved).waitFor({ state: 'detached' })
-    // The focus has not gone with it.
+    // The focus stays in the page.
     await expect
       .poll(() => page.evaluate(() => document.querySelector('main')!.contains(document.activeElement)))
       .toBe(true)
@@ -274,14 +274,14 @@ describe('the order list', () => {
     expect(await page.locator('li.order').count()).toBe(1)
     await orderCard(page, stays).waitFor()
 
-    // And the other list has it, without a reload.
+    // The other list shows the order without a reload.
     await page.getByRole('button', { name: '승인 대기', exact: true, pressed: true }).click()
     await page.getByRole('button', { name: '승인 완료', exact: true, pressed: false }).click()
     await orderCard(page, approved).waitFor()
     await expect.poll(() => page.locator('li.order').count()).toBe(1)
   })
 
-  it('goes on where it is told to', async () => {
+  it('loads more orders on request', async () => {
     const page = await open(await newMember())
     const more = page.getByRole('button', { name: '더 보기' })
     await more.click()
@@ -291,14 +291,14 @@ describe('the order list', () => {
   })
 })
 
-describe('an admin moves an order', () => {
-  it('along its flow, with the arrival time in Seoul’s, and its history tells', async () => {
+describe('changing the status of an order', () => {
+  it('an admin moves it through every status, with arrival times, and the history shows it', async () => {
     const [member, boss] = [await newMember(), await newAdmin()]
     const order = await newOrder(member)
     const page = await openOrders(boss, member)
-    const fetched = () => call<Order>('GET', `/orders/${order.uid}`, member.token)
+    const fetched = () => request<Order>('GET', `/orders/${order.uid}`, member.token)
 
-    // Only what is allowed from here.
+    // Only the allowed transitions are shown.
     await status(page, order).press('Enter')
     await expect.poll(() => page.getByRole('menuitem').allInnerTexts()).toEqual(['승인', '주문 취소'])
     await page.keyboard.press('Enter')
@@ -335,7 +335,7 @@ describe('an admin moves an order', () => {
     await expectText(steps.nth(3), /배송 중[\s\S]*도착 예정 2031\. 5\. 6\. 오후 6:00/)
   })
 
-  it('to canceled only after asking', async () => {
+  it('canceling needs a confirmation', async () => {
     const member = await newMember()
     const order = await newOrder(member)
     const page = await openOrders(await newAdmin(), member)
@@ -347,20 +347,20 @@ describe('an admin moves an order', () => {
     await expectText(orderCard(page, order).locator('.head'), '취소')
   })
 
-  it('with a hated snack, and is told which one', async () => {
+  it('a hated snack is named', async () => {
     const member = await newMember()
     const [liked, hated] = [await newSnack(), await newSnack()]
     const order = await newOrder(member, [liked, hated])
     await react(member, hated, 'hate')
     const page = await openOrders(await newAdmin(), member)
     await move(page, order, '승인')
-    const told = toast(page, '싫어요가 좋아요보다 많은 간식이 있습니다.')
-    await expectText(told, hated.name)
-    expect(await told.innerText()).not.toContain(liked.name)
+    const message = toast(page, '싫어요가 좋아요보다 많은 간식이 있습니다.')
+    await expectText(message, hated.name)
+    expect(await message.innerText()).not.toContain(liked.name)
     await expectText(status(page, order), '승인 대기')
   })
 
-  it('too late, and sees what it is now', async () => {
+  it('an outdated view shows the present status', async () => {
     const member = await newMember()
     const order = await newOrder(member)
     const page = await openOrders(await newAdmin(), member)
@@ -370,7 +370,7 @@ describe('an admin moves an order', () => {
     await expectText(status(page, order), '승인 완료')
   })
 
-  it('at the same moment as another, and sees what it is now', async () => {
+  it('of two changes at the same moment one fails and shows the present status', async () => {
     const member = await newMember()
     const order = await newOrder(member)
     const page = await openOrders(await newAdmin(), member)
@@ -386,12 +386,12 @@ describe('an admin moves an order', () => {
     await expectText(orderCard(page, order).locator('.head'), '취소')
   })
 
-  it('whose snacks have changed since, only after having seen them', async () => {
+  it('an order with changed snacks is shown before it can be approved', async () => {
     const member = await newMember()
     const order = await newOrder(member)
     const page = await openOrders(await newAdmin(), member)
     const other = await newSnack({ name: `몰래 바꾼 과자 ${unique()}` })
-    await call('PUT', `/orders/${order.uid}`, member.token, { snacks: [{ uid: other.uid, quantity: 100 }] })
+    await request('PUT', `/orders/${order.uid}`, member.token, { snacks: [{ uid: other.uid, quantity: 100 }] })
     await move(page, order, '승인')
     await toast(page, '그사이에 주문이 바뀌었습니다').waitFor()
     await expectText(orderCard(page, order), new RegExp(`${other.name}[\\s\\S]*100개`))

@@ -5,10 +5,10 @@ import {
   ADMIN,
   admin,
   appUrl,
-  call,
   expectText,
   newAdmin,
   newMember,
+  request,
   settled,
   signIn,
   toast,
@@ -21,7 +21,7 @@ const STORE = 'snack.session'
 
 const stored = (page: Page) => page.evaluate((key) => localStorage.getItem(key), STORE)
 
-/** Changes what the browser keeps of the tokens. */
+/** Changes the stored tokens. */
 async function tamper(page: Page, change: Record<string, unknown>): Promise<void> {
   await page.evaluate(
     ([key, changed]) => {
@@ -41,13 +41,13 @@ function countRefreshes(context: BrowserContext): { count: number } {
 }
 
 describe('signing up and in', () => {
-  it('leads from a new account by way of the sign-in to the orders', async () => {
+  it('leads a new user to the orders', async () => {
     const page = await (await newContext()).newPage()
     await page.goto(appUrl('/'))
     await page.getByRole('link', { name: '회원 가입' }).click()
     await page.getByRole('heading', { name: '회원 가입', level: 1 }).waitFor()
 
-    // All the server's findings at once, at their fields, the first of them focused.
+    // All errors are shown at their fields, and the first field is focused.
     await page.getByLabel('이메일').fill('no email')
     await page.getByLabel('비밀번호').fill('short')
     await page.getByRole('button', { name: '가입하기' }).click()
@@ -65,20 +65,20 @@ describe('signing up and in', () => {
     await page.getByRole('heading', { name: '로그인', level: 1 }).waitFor()
     expect(await page.getByLabel('이메일').inputValue()).toBe(email)
     await toast(page, '새 회원님, 환영합니다').waitFor()
-    // Only the password is left to enter.
+    // The password field is focused.
     await expect
       .poll(() => page.getByLabel('비밀번호').evaluate((field) => field === document.activeElement))
       .toBe(true)
     await page.keyboard.type('korea-snack-9')
     await page.keyboard.press('Enter')
     await page.getByRole('heading', { name: '주문', level: 1, exact: true }).waitFor()
-    // The greeting belonged to the page before.
+    // The message disappears with its page.
     expect(await toast(page, '환영합니다').count()).toBe(0)
   })
 
-  it('tells that an email is taken, or was a resigned member’s', async () => {
+  it('shows that an email is taken or belongs to a resigned user', async () => {
     const [taken, resigned] = [await newMember(), await newMember()]
-    await call('DELETE', '/auth/users/resign', resigned.token)
+    await request('DELETE', '/auth/users/resign', resigned.token)
     const page = await (await newContext()).newPage()
     await page.goto(appUrl('/sign-up'))
     await page.getByLabel('이름').fill('누구')
@@ -93,7 +93,7 @@ describe('signing up and in', () => {
     }
   })
 
-  it('refuses a wrong password in the server’s words', async () => {
+  it("shows the server's message for a wrong password", async () => {
     const { email } = await newMember()
     const page = await (await newContext()).newPage()
     await page.goto(appUrl('/sign-in'))
@@ -104,7 +104,7 @@ describe('signing up and in', () => {
     expect(await stored(page)).toBeNull()
   })
 
-  it('brings one back to where one wanted to go', async () => {
+  it('returns to the requested page', async () => {
     const page = await (await newContext()).newPage()
     await page.goto(appUrl('/statistics?year=2026'))
     await page.waitForURL(/sign-in\?returnTo=/)
@@ -115,11 +115,11 @@ describe('signing up and in', () => {
     await page.waitForURL(appUrl('/statistics?year=2026'))
   })
 
-  it('never leads out of the app', async () => {
+  it('never leads to another site', async () => {
     const member = await newMember()
     const page = await (await newContext()).newPage()
-    for (const evil of ['//evil.example/', 'https://evil.example/', 'javascript:alert(1)']) {
-      await page.goto(appUrl(`/sign-in?returnTo=${encodeURIComponent(evil)}`))
+    for (const target of ['//evil.example/', 'https://evil.example/', 'javascript:alert(1)']) {
+      await page.goto(appUrl(`/sign-in?returnTo=${encodeURIComponent(target)}`))
       await page.getByLabel('이메일').fill(member.email)
       await page.getByLabel('비밀번호').fill(member.password)
       await page.getByRole('button', { name: '로그인' }).click()
@@ -129,7 +129,7 @@ describe('signing up and in', () => {
     }
   })
 
-  it('lasts over a reload', async () => {
+  it('survives a reload', async () => {
     const page = await open(await newMember())
     await page.reload()
     await page.getByRole('heading', { name: '주문', level: 1, exact: true }).waitFor()
@@ -139,7 +139,7 @@ describe('signing up and in', () => {
 })
 
 describe('tokens', () => {
-  it('that the server does not take are renewed without anybody noticing', async () => {
+  it('are renewed if the server rejects them', async () => {
     const context = await newContext()
     const page = await context.newPage()
     await signIn(page, await newMember())
@@ -154,18 +154,18 @@ describe('tokens', () => {
     expect(refreshes.count).toBe(1)
   })
 
-  it('that are about to end are renewed first', async () => {
+  it('are renewed before they expire', async () => {
     const context = await newContext()
     const page = await context.newPage()
     await signIn(page, await newMember())
     const refreshes = countRefreshes(context)
-    const refused: string[] = []
-    page.on('response', (response) => response.status() === 401 && refused.push(response.url()))
+    const unauthorized: string[] = []
+    page.on('response', (response) => response.status() === 401 && unauthorized.push(response.url()))
     await tamper(page, { renewAt: 0 })
     await page.getByRole('link', { name: '간식', exact: true }).click()
     await page.locator('li.snack').first().waitFor()
     expect(refreshes.count).toBe(1)
-    expect(refused).toEqual([])
+    expect(unauthorized).toEqual([])
   })
 
   it('are renewed once for two tabs', async () => {
@@ -177,7 +177,7 @@ describe('tokens', () => {
     await settled(second)
 
     const refreshes = countRefreshes(context)
-    // Held back until both tabs want one.
+    // The request is held until both tabs need a token.
     let release = () => {}
     const both = new Promise<void>((resolve) => (release = resolve))
     await context.route('**/auth/token/refresh', async (route) => {
@@ -197,7 +197,7 @@ describe('tokens', () => {
     expect(await stored(first)).toBe(await stored(second))
   })
 
-  it('that are really over lead to the sign-in and back', async () => {
+  it('lead to the sign-in page and back if they cannot be renewed', async () => {
     const member = await newMember()
     const page = await open(member, '/snacks')
     await tamper(page, { access: 'broken', refresh: 'broken' })
@@ -211,7 +211,7 @@ describe('tokens', () => {
     await page.waitForURL(appUrl('/statistics'))
   })
 
-  it('outlive a network that fails while they are renewed', async () => {
+  it('survive a network error during the renewal', async () => {
     const page = await open(await newMember(), '/snacks')
     await page.route('**/auth/token/refresh', (route) => route.abort())
     await tamper(page, { renewAt: 0 })
@@ -227,21 +227,21 @@ describe('tokens', () => {
 })
 
 describe('leaving', () => {
-  it('clears the store and ends the session on the server', async () => {
+  it('clears the storage and ends the session on the server', async () => {
     const page = await open(await newMember())
     const { refresh } = JSON.parse((await stored(page))!)
-    const answered = page.waitForResponse('**/auth/logout')
+    const responded = page.waitForResponse('**/auth/logout')
     await page.getByRole('button', { name: '로그아웃' }).click()
     await page.waitForURL(appUrl('/sign-in'))
-    expect((await answered).status()).toBe(204)
+    expect((await responded).status()).toBe(204)
     expect(await page.evaluate(() => ['snack.session', 'snack.user'].map((key) => localStorage.getItem(key)))).toEqual([
       null,
       null,
     ])
-    await expect(call('POST', '/auth/token/refresh', undefined, { refresh })).rejects.toThrow('401')
+    await expect(request('POST', '/auth/token/refresh', undefined, { refresh })).rejects.toThrow('401')
   })
 
-  it('in one tab is followed by the other', async () => {
+  it('in one tab signs out the other', async () => {
     const context = await newContext()
     const member = await newMember()
     const first = await context.newPage()
@@ -252,12 +252,12 @@ describe('leaving', () => {
     await first.getByRole('button', { name: '로그아웃' }).click()
     await second.getByRole('heading', { name: '로그인', level: 1 }).waitFor()
 
-    // And so is coming back.
+    // A sign-in is followed, too.
     await signIn(first, member)
     await second.waitForURL(appUrl('/snacks'))
   })
 
-  it('for good asks once more, to the right of signing out', async () => {
+  it('for good needs a confirmation', async () => {
     const member = await newMember()
     const page = await open(member)
     const signOut = await page.getByRole('button', { name: '로그아웃' }).boundingBox()
@@ -269,7 +269,7 @@ describe('leaving', () => {
     await question.getByRole('button', { name: '돌아가기' }).click()
     await question.waitFor({ state: 'detached' })
     expect(await stored(page)).not.toBeNull()
-    // The focus is where it was.
+    // The focus returns to the button.
     expect(await resign.evaluate((button) => button === document.activeElement)).toBe(true)
 
     await resign.click()
@@ -278,21 +278,21 @@ describe('leaving', () => {
     expect(await stored(page)).toBeNull()
     await toast(page, '탈퇴했습니다').waitFor()
     await expect(
-      call('POST', '/auth/token', undefined, { email: member.email, password: member.password }),
+      request('POST', '/auth/token', undefined, { email: member.email, password: member.password }),
     ).rejects.toThrow('401')
-    // The page is not left locked by the dialog that went with it.
+    // The removed dialog does not lock the page.
     await page.getByLabel('이메일').fill(member.email)
   })
 
-  it('is refused to the last admin, who is told why', async () => {
+  it('is not possible for the last admin, with advice', async () => {
     const token = await admin()
-    const { results } = await call<{ results: { id: number; email: string }[] }>(
+    const { results } = await request<{ results: { id: number; email: string }[] }>(
       'GET',
       '/auth/users?member_type=admin&is_deleted=false&limit=100',
       token,
     )
     const others = results.filter((user) => user.email !== ADMIN.email)
-    const change = (id: number, member_type: string) => call('PATCH', `/auth/users/${id}`, token, { member_type })
+    const change = (id: number, member_type: string) => request('PATCH', `/auth/users/${id}`, token, { member_type })
     for (const { id } of others) await change(id, 'member')
     try {
       const page = await open(ADMIN)
@@ -314,7 +314,7 @@ describe('leaving', () => {
 })
 
 describe('pages of admins', () => {
-  it('are closed to members', async () => {
+  it('are not open to members', async () => {
     const page = await open(await newMember())
     expect(await page.getByRole('link', { name: '회원', exact: true }).count()).toBe(0)
     await page.goto(appUrl('/users'))
@@ -322,7 +322,7 @@ describe('pages of admins', () => {
     await toast(page, '관리자만').waitFor()
   })
 
-  it('are left by an admin who becomes a member', async () => {
+  it('redirect an admin who becomes a member', async () => {
     const person = await newAdmin()
     const page = await open(person, `/users?search=${person.email}`)
     await page.getByRole('switch', { name: `${person.name} 관리자` }).click()
@@ -330,10 +330,10 @@ describe('pages of admins', () => {
     expect(await page.getByRole('link', { name: '회원', exact: true }).count()).toBe(0)
   })
 
-  it('appear to a member who has been made an admin and comes back to the tab', async () => {
+  it('appear for a new admin who returns to the tab', async () => {
     const person = await newMember()
     const page = await open(person)
-    await call('PATCH', `/auth/users/${person.id}`, await admin(), { member_type: 'admin' })
+    await request('PATCH', `/auth/users/${person.id}`, await admin(), { member_type: 'admin' })
     await page.evaluate(() => document.dispatchEvent(new Event('visibilitychange')))
     await page.getByRole('link', { name: '회원', exact: true }).waitFor()
   })

@@ -2,14 +2,14 @@ import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 
 import type { components } from '../../src/api/schema'
-import { appUrl, call, expectText, newMember, newOrder, newSnack, settled, useBrowser, type Snack } from './harness'
+import { appUrl, expectText, newMember, newOrder, newSnack, request, settled, useBrowser, type Snack } from './harness'
 
 const { open } = useBrowser()
 
 type Summary = components['schemas']['Summary']
 
 describe('the statistics', () => {
-  it('are charts, one for each currency, and the same as tables', async () => {
+  it('show the same figures as charts and as tables', async () => {
     const member = await newMember()
     await newOrder(member, [await newSnack({ price: '3.99', currency: 'USD' })], 3)
     const page = await open(member, '/statistics')
@@ -24,7 +24,7 @@ describe('the statistics', () => {
     expect(drawn).toBe(true)
 
     await page.getByRole('tab', { name: '표' }).click()
-    const summary = await call<Summary>('GET', '/statistics/summary?unit=month', member.token)
+    const summary = await request<Summary>('GET', '/statistics/summary?unit=month', member.token)
     const last = summary.results.at(-1)!
     const row = page.getByRole('region', { name: '기간별 주문' }).locator('tbody tr').last()
     const cells = await row.locator('td').allInnerTexts()
@@ -33,7 +33,7 @@ describe('the statistics', () => {
     const dollars = last.amounts.find(({ currency }) => currency === 'USD')!.amount
     expect(cells[3]).toBe(`US$${Number(dollars).toLocaleString('en-US', { minimumFractionDigits: 2 })}`)
 
-    // The view is in the address.
+    // The address keeps the view.
     await page.reload()
     await page.getByRole('region', { name: '많이 주문한 간식' }).locator('tbody tr').first().waitFor()
     await page.getByRole('combobox', { name: '정렬' }).selectOption({ label: '이름순' })
@@ -42,7 +42,7 @@ describe('the statistics', () => {
     await expect.poll(() => page.getByRole('region', { name: '많이 주문한 간식' }).locator('tbody tr').count()).toBe(20)
   })
 
-  it('know years, months, weeks, days and free ranges', async () => {
+  it('can be filtered by year, month, week, day and range', async () => {
     const page = await open(await newMember(), '/statistics?view=tables')
     const kind = page.getByRole('combobox', { name: '기간', exact: true })
     const rows = page.getByRole('region', { name: '기간별 주문' }).locator('tbody tr')
@@ -79,13 +79,13 @@ describe('the statistics', () => {
     await expect.poll(() => rows.count()).toBe(4)
     await expectText(rows.first(), /2026\. 1\. 30\./)
 
-    // Fifty years day by day are more than the server counts, and it says so.
+    // The server rejects a range of fifty years in days.
     await page.goto(appUrl('/statistics?from=1980-01-01&to=2029-12-31&unit=day'))
     await page.getByRole('alert').waitFor()
     await page.getByRole('alert').getByRole('button', { name: '다시 시도' }).waitFor()
   })
 
-  it('come as files for a spreadsheet', async () => {
+  it('can be downloaded as CSV', async () => {
     const page = await open(await newMember(), '/statistics')
     for (const [name, header] of [
       ['기간별 CSV', 'period,from,to,order_count,snack_quantity,KRW,USD,JPY'],
@@ -100,7 +100,7 @@ describe('the statistics', () => {
     }
   })
 
-  it('count canceled orders only when told to', async () => {
+  it('include canceled orders on request', async () => {
     const page = await open(await newMember(), '/statistics')
     const orders = page.locator('.tile').first().locator('dd')
     const without = Number((await orders.innerText()).replace(',', ''))
@@ -108,7 +108,7 @@ describe('the statistics', () => {
     await expect.poll(async () => Number((await orders.innerText()).replace(',', ''))).toBeGreaterThan(without)
   })
 
-  it('name each period once in the tooltip of its bar, and each snack', async () => {
+  it('show each period and each snack once in the tooltip of its bar', async () => {
     const page = await open(await newMember(), '/orders')
     await page.addInitScript(() => {
       const drawn: string[] = []
@@ -122,7 +122,7 @@ describe('the statistics', () => {
     await page.goto(appUrl('/statistics'))
     await settled(page)
     const drawn = () => page.evaluate(() => (window as unknown as { drawn: string[] }).drawn)
-    /** What is drawn when the pointer comes to the middle of a chart, in two places: above a bar, wherever that is. */
+    /** The texts that are drawn when the pointer moves to a position in a chart. */
     const tooltip = async (title: string, at: (box: { width: number; height: number }) => { x: number; y: number }) => {
       const canvas = page.getByRole('img', { name: title })
       await canvas.scrollIntoViewIfNeeded()
@@ -131,15 +131,15 @@ describe('the statistics', () => {
       await expect.poll(async () => (await drawn()).length).toBeGreaterThan(before)
       return (await drawn()).slice(before)
     }
-    const { results } = await call<Summary>('GET', '/statistics/summary?unit=month', (await newMember()).token)
+    const { results } = await request<Summary>('GET', '/statistics/summary?unit=month', (await newMember()).token)
     const last = results.at(-1)!
     const [year, month] = last.period.split('-').map(Number)
     const texts = await tooltip('주문 수', ({ width, height }) => ({ x: width - 25, y: height - 35 }))
-    // The number alone, below the period.
+    // The number is below the period, without a label.
     expect(texts).toContain(last.order_count.toLocaleString('ko-KR'))
     expect(texts.filter((text) => text.includes(`${year}년 ${month}월:`))).toEqual([])
 
-    const top = await call<{ results: { snack: Snack; quantity: number }[] }>(
+    const top = await request<{ results: { snack: Snack; quantity: number }[] }>(
       'GET',
       '/statistics/snacks',
       (await newMember()).token,
@@ -150,11 +150,11 @@ describe('the statistics', () => {
     expect(named.filter((text) => text.startsWith(`${first.snack.name}:`))).toEqual([])
   })
 
-  it('of nothing are a sentence, not blank charts', async () => {
+  it('show a sentence instead of empty charts', async () => {
     const page = await open(await newMember(), '/statistics?year=2020')
     await expectText(page.locator('.nothing'), '이 기간에는 주문이 없습니다.')
     expect(await page.locator('canvas').count()).toBe(0)
-    // Said once.
+    // The sentence is shown once.
     expect(await page.getByText('이 기간에는 주문이 없습니다.').count()).toBe(1)
     await page.getByRole('tab', { name: '표' }).click()
     await expect.poll(() => page.getByRole('region', { name: '기간별 주문' }).locator('tbody tr').count()).toBe(12)

@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest'
 
-import { appUrl, call, expectText, newAdmin, newMember, settled, signIn, toast, useBrowser } from './harness'
+import { appUrl, expectText, newAdmin, newMember, request, settled, signIn, toast, useBrowser } from './harness'
 
 const { newContext, open } = useBrowser()
 
 describe('the users', () => {
-  it('are found by name and email, and made admins and members', async () => {
+  it('can be searched by name and email, and their role can be changed', async () => {
     const [boss, member] = [await newAdmin(), await newMember()]
     const page = await open(boss, '/users')
     await page.getByLabel('검색').fill(member.email.toUpperCase())
@@ -16,19 +16,19 @@ describe('the users', () => {
     await isAdmin.press('Space')
     await toast(page, `${member.name}님은 이제 관리자입니다.`).waitFor()
     await expect.poll(() => isAdmin.isChecked()).toBe(true)
-    // In force with the member's next request.
-    await call('GET', '/checks/is_admin', member.token)
+    // The role applies to the user's next request.
+    await request('GET', '/checks/is_admin', member.token)
     await isAdmin.press('Space')
     await toast(page, `${member.name}님은 이제 회원입니다.`).waitFor()
-    await expect(call('GET', '/checks/is_admin', member.token)).rejects.toThrow('403')
+    await expect(request('GET', '/checks/is_admin', member.token)).rejects.toThrow('403')
 
     await page.getByRole('link', { name: `${member.name}의 주문 보기` }).click()
     await page.waitForURL(appUrl(`/orders?user=${member.id}`))
   })
 
-  it('are filtered by role and standing', async () => {
+  it('can be filtered by role and status', async () => {
     const [boss, gone] = [await newAdmin(), await newMember()]
-    await call('DELETE', '/auth/users/resign', gone.token)
+    await request('DELETE', '/auth/users/resign', gone.token)
     const page = await open(boss, `/users?search=${gone.email}`)
     await expectText(page.locator('.empty'), '조건에 맞는 회원이 없습니다.')
     await page.getByRole('combobox', { name: '상태' }).selectOption({ label: '탈퇴' })
@@ -40,7 +40,7 @@ describe('the users', () => {
     for (const box of await page.getByRole('switch').all()) expect(await box.isChecked()).toBe(true)
   })
 
-  it('come page by page', async () => {
+  it('are loaded page by page', async () => {
     const page = await open(await newAdmin(), '/users')
     expect(await page.locator('tbody tr').count()).toBe(20)
     await page.getByRole('button', { name: '더 보기' }).click()
@@ -49,7 +49,7 @@ describe('the users', () => {
 })
 
 describe('the profile', () => {
-  it('has a name that can be changed, shown at once in the menu', async () => {
+  it('has a name that can be changed, and the menu shows it at once', async () => {
     const page = await open(await newMember(), '/profile')
     await page.getByLabel('이름').fill('   ')
     await page.getByRole('button', { name: '저장' }).click()
@@ -62,10 +62,10 @@ describe('the profile', () => {
     await expect.poll(() => page.getByLabel('이름').inputValue()).toBe('김과자')
   })
 
-  it('has a password that can be changed, which ends other sign-ins but not this one', async () => {
+  it('has a password that can be changed, which ends all other sessions', async () => {
     const member = await newMember()
     const page = await open(member, '/profile')
-    const elsewhere = await call<{ refresh: string }>('POST', '/auth/token', undefined, member)
+    const otherSession = await request<{ refresh: string }>('POST', '/auth/token', undefined, member)
     const change = page.getByRole('button', { name: '비밀번호 변경' })
     await page.getByLabel('현재 비밀번호').fill('not this one')
     await page.getByLabel('새 비밀번호').fill('brand-new-snack-7')
@@ -74,9 +74,11 @@ describe('the profile', () => {
     await page.getByLabel('현재 비밀번호').fill(member.password)
     await change.click()
     await toast(page, '비밀번호를 변경했습니다').waitFor()
-    await expect(call('POST', '/auth/token/refresh', undefined, { refresh: elsewhere.refresh })).rejects.toThrow('401')
+    await expect(request('POST', '/auth/token/refresh', undefined, { refresh: otherSession.refresh })).rejects.toThrow(
+      '401',
+    )
 
-    // Still signed in, for longer than the access token lasts.
+    // The session survives the access token.
     await page.evaluate(() => {
       const tokens = JSON.parse(localStorage.getItem('snack.session')!)
       localStorage.setItem('snack.session', JSON.stringify({ ...tokens, renewAt: 0 }))
@@ -84,7 +86,7 @@ describe('the profile', () => {
     await page.getByRole('link', { name: '주문', exact: true }).click()
     await page.locator('li.order').first().waitFor()
 
-    const again = await (await newContext()).newPage()
-    await signIn(again, { ...member, password: 'brand-new-snack-7' })
+    const fresh = await (await newContext()).newPage()
+    await signIn(fresh, { ...member, password: 'brand-new-snack-7' })
   })
 })

@@ -3,22 +3,21 @@ import { describe, expect, it, vi } from 'vitest'
 
 import { Problem } from '../../src/api/problem'
 
-vi.mock('../../src/ui/toasts', () => ({ problemText: () => 'in words' }))
+vi.mock('../../src/ui/toasts', () => ({ problemText: () => 'the text of the problem' }))
 
-const { useForm } = await import('../../src/ui/form')
+const { useForm } = await import('../../src/ui/useForm')
 
 const focus = vi.fn()
 const event = { currentTarget: { querySelector: () => ({ focus }) } } as unknown as Event
-const refusal = (field: string) =>
+const invalid = (field: string) =>
   new Problem(400, 'validation_failed', 'detail', [{ field, code: 'code', message: `${field} is wrong` }])
 
-describe('a form', () => {
-  it('is not sent while one of its fields shows an error', async () => {
+describe('useForm', () => {
+  it('does not send while the validation has messages', async () => {
     const isWrong = ref(true)
     const send = vi.fn(() => Promise.resolve())
-    const form = useForm(send, ['image'], () =>
-      isWrong.value ? { image: 'too large' } : ({} as Record<string, string>),
-    )
+    const validate = () => (isWrong.value ? { image: 'too large' } : ({} as Record<string, string>))
+    const form = useForm({ send, fields: ['image'], validate })
     expect(form.messages.value).toEqual({ image: 'too large' })
     await form.submit(event)
     expect(send).not.toHaveBeenCalled()
@@ -31,24 +30,32 @@ describe('a form', () => {
     expect(send).toHaveBeenCalledOnce()
   })
 
-  it('shows what the server refused until the field is another', async () => {
-    const send = vi.fn(() => Promise.reject(refusal('image')))
-    const form = useForm(send, ['image', 'name'])
+  it("shows the server's message until it is cleared", async () => {
+    const send = vi.fn(() => Promise.reject(invalid('image')))
+    const form = useForm({ send, fields: ['image', 'name'] })
     await form.submit(event)
     expect([form.messages.value, form.problem.value]).toEqual([{ image: 'image is wrong' }, ''])
-    form.forget('image')
+    form.clearMessage('image')
     expect([form.messages.value, form.problem.value]).toEqual([{}, ''])
     await form.submit(event)
     expect(form.messages.value).toEqual({ image: 'image is wrong' })
   })
 
-  it('tells what none of its fields can show', async () => {
-    const form = useForm(() => Promise.reject(refusal('budget')), ['name'])
+  it('shows the detail of an error code at its field', async () => {
+    const send = () => Promise.reject(new Problem(409, 'email_taken', 'This email is taken.'))
+    const form = useForm({ send, fields: ['email'], fieldOfCode: { email_taken: 'email' } })
     await form.submit(event)
-    expect(form.problem.value).toBe('in words')
-    // A proxy refuses without a word.
-    const other = useForm(() => Promise.reject(new Problem(413, 'payload_too_large', '')), ['image'])
+    expect([form.messages.value, form.problem.value]).toEqual([{ email: 'This email is taken.' }, ''])
+  })
+
+  it('shows an error that no field can show', async () => {
+    const form = useForm({ send: () => Promise.reject(invalid('budget')), fields: ['name'] })
+    await form.submit(event)
+    expect(form.problem.value).toBe('the text of the problem')
+    // A proxy's error has no detail.
+    const send = () => Promise.reject(new Problem(413, 'payload_too_large', ''))
+    const other = useForm({ send, fields: ['image'], fieldOfCode: { payload_too_large: 'image' } })
     await other.submit(event)
-    expect(other.problem.value).toBe('in words')
+    expect(other.problem.value).toBe('the text of the problem')
   })
 })

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 
 import { findLink } from '../../src/snack/link'
 
-describe('a link', () => {
+describe('findLink', () => {
   it.each([
     ['[쿠팡] 새우깡 https://link.coupang.com/a/bAbC 이거요', 'https://link.coupang.com/a/bAbC'],
     ['[쿠팡] 새우깡\nhttps://link.coupang.com/a/bAbC\n이거요', 'https://link.coupang.com/a/bAbC'],
@@ -18,12 +18,12 @@ describe('a link', () => {
     ['  www.coupang.com/np/1  ', 'https://www.coupang.com/np/1'],
     ['새우깡 WWW.coupang.com/np/1 이거요', 'https://WWW.coupang.com/np/1'],
     ['https://www.coupang.com/np/1', 'https://www.coupang.com/np/1'],
-  ])('is found in %j', (text, link) => {
+  ])('finds the link in %j', (text, link) => {
     expect(findLink(text)).toBe(link)
   })
 
   it.each(['', '새우깡', 'coupang.com/np/1', 'ftp://shop.example', 'https:coupang.com/x', 'https://', 'awww.example'])(
-    'is not found in %j',
+    'finds no link in %j',
     (text) => {
       expect(findLink(text)).toBeNull()
     },

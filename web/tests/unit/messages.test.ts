@@ -21,7 +21,7 @@ const en = flatten(JSON.parse(read('i18n/en.json')))
 const placeholders = (text: string) => [...text.matchAll(/\{(\w+)\}/g)].map((match) => match[1]).sort()
 
 describe('messages', () => {
-  it('are the same ones in both languages, with the same placeholders', () => {
+  it('have the same keys and placeholders in both languages', () => {
     expect([...en.keys()].sort()).toEqual([...ko.keys()].sort())
     for (const [key, text] of ko) {
       // In each plural form.
@@ -34,7 +34,7 @@ describe('messages', () => {
     [1, '1 kind', '1 piece'],
     [2, '2 kinds', '2 pieces'],
     [1000, '1,000 kinds', '1,000 pieces'],
-  ])('count %d as English does', async (count, kinds, pieces) => {
+  ])('have plural forms in English: %d', async (count, kinds, pieces) => {
     i18n.global.setLocaleMessage('en', english)
     i18n.global.locale.value = 'en'
     const { counted } = useFormat()
@@ -44,16 +44,16 @@ describe('messages', () => {
     expect(counted('cart.kinds', count)).toBe(`${count.toLocaleString('en-US')}가지`)
   })
 
-  it('in English never put a fixed plural after a number', () => {
+  it('have no fixed plural after a number in English', () => {
     const fixed = [...en].filter(
       ([, text]) => !text.includes(' | ') && /\{(count|kinds|pieces|quantity)\} \w+s\b/.test(text),
     )
     expect(fixed).toEqual([])
   })
 
-  it('are there wherever the app asks for them', () => {
+  it('exist for every key in the code', () => {
     const files = readdirSync(new URL('../../src', import.meta.url), { recursive: true, encoding: 'utf8' })
-    const asked = files
+    const used = files
       .filter((file) => /\.(vue|ts)$/.test(file) && !file.endsWith('.d.ts'))
       .flatMap((file) =>
         [...read(file).matchAll(/\bt\(\s*(?:\w+ \? )?(['`])([\w.${}[\]-]+)\1/g)].map((match) => ({
@@ -61,9 +61,9 @@ describe('messages', () => {
           key: match[2]!,
         })),
       )
-    expect(asked.length).toBeGreaterThan(100)
-    for (const { file, key } of asked) {
-      // `orderStatus.${status}` asks for any message below orderStatus.
+    expect(used.length).toBeGreaterThan(100)
+    for (const { file, key } of used) {
+      // `orderStatus.${status}` stands for any message below orderStatus.
       const [start] = key.split('${')
       const found = start === key ? ko.has(key) : [...ko.keys()].some((known) => known.startsWith(start!))
       expect([file, key, found]).toEqual([file, key, true])

@@ -10,11 +10,11 @@ describe('money', () => {
     expect(toHundredths('0.05')).toBe(5n)
   })
 
-  it.each(['', '-1', '1.234', '1e3', '1,000', ' 1', '.5'])('takes %j for no amount', (text) => {
+  it.each(['', '-1', '1.234', '1e3', '1,000', ' 1', '.5'])('rejects the amount %j', (text) => {
     expect(() => toHundredths(text)).toThrow(RangeError)
   })
 
-  it('multiplies and adds exactly where floats do not', () => {
+  it('multiplies and adds exactly, unlike floats', () => {
     // 0.1 + 0.2 is 0.30000000000000004, and 4.35 * 100 is 434.99999999999994.
     expect(
       sumByCurrency([
@@ -29,7 +29,7 @@ describe('money', () => {
     })
   })
 
-  it('never adds up different currencies', () => {
+  it('does not add different currencies', () => {
     const amounts = [
       { currency: 'JPY', amount: '248' },
       { currency: 'KRW', amount: '1500' },
@@ -73,7 +73,7 @@ describe('money', () => {
     ['￥300', '300', 'JPY'],
     ['300円', '300', 'JPY'],
     ['300 엔', '300', 'JPY'],
-    // How many digits a currency has is for the server to say.
+    // The server checks the number of decimal places.
     ['1500.5원', '1500.5', 'KRW'],
   ])('is read from %j', (text, amount, currency) => {
     expect(readPrice(text)).toEqual({ amount, currency })

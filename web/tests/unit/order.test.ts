@@ -2,10 +2,10 @@ import { describe, expect, it } from 'vitest'
 
 import { Problem } from '../../src/api/problem'
 import type { Order, Snack } from '../../src/api/types'
-import { Attempts } from '../../src/order/attempts'
+import { IdempotencyKeys } from '../../src/order/idempotencyKeys'
 import { lineAmount, lineOf, linesOf, requestOf, totals, type Line } from '../../src/order/lines'
-import { useRefusals } from '../../src/order/refusals'
-import { blamedSnacks, needsArrivalTime, ORDER_STATUSES } from '../../src/order/status'
+import { needsArrivalTime, ORDER_STATUSES, rejectedSnacks } from '../../src/order/status'
+import { lineMessages, useLineErrors } from '../../src/order/useLineErrors'
 
 const line = (uid: string, currency: Line['currency'], price: string, quantity: number): Line => ({
   uid,
@@ -17,8 +17,8 @@ const line = (uid: string, currency: Line['currency'], price: string, quantity: 
 })
 const lines = [line('a', 'KRW', '1500', 2), line('b', 'USD', '3.99', 3), line('c', 'KRW', '700', 1)]
 
-describe('the lines of an order', () => {
-  it('have a running total for each currency', () => {
+describe('order lines', () => {
+  it('have a total for each currency', () => {
     expect(lineAmount(lines[1]!)).toEqual({ currency: 'USD', amount: '11.97' })
     expect(totals(lines)).toEqual([
       { currency: 'KRW', amount: '3700' },
@@ -26,7 +26,7 @@ describe('the lines of an order', () => {
     ])
   })
 
-  it('are sent in their order, without what the server knows', () => {
+  it('are sent in their order, with the uid and the quantity alone', () => {
     expect(requestOf(lines).snacks).toEqual([
       { uid: 'a', quantity: 2 },
       { uid: 'b', quantity: 3 },
@@ -34,12 +34,12 @@ describe('the lines of an order', () => {
     ])
   })
 
-  it('begin with one piece of a snack', () => {
+  it('start with one piece of a snack', () => {
     const snack = { uid: 'a', name: 'A', thumbnail: null, currency: 'KRW', price: '1500', desc: 'x' } as Snack
     expect(lineOf(snack)).toEqual({ uid: 'a', name: 'A', thumbnail: null, currency: 'KRW', price: '1500', quantity: 1 })
   })
 
-  it('of an order that is there keep the price it was ordered at', () => {
+  it('of an existing order keep the price that it was ordered at', () => {
     const order = {
       purchases: [
         {
@@ -57,57 +57,73 @@ describe('the lines of an order', () => {
   })
 })
 
-describe('attempts to order', () => {
-  it('use the same key for the same body until there is an answer', () => {
-    const attempts = new Attempts()
-    const first = attempts.keyFor(requestOf(lines))
+describe('IdempotencyKeys', () => {
+  it('returns the same key for the same body until it is reset', () => {
+    const keys = new IdempotencyKeys()
+    const first = keys.keyFor(requestOf(lines))
     expect(first).toMatch(/^[0-9a-f]{32}$/)
-    expect(attempts.keyFor(requestOf(lines))).toBe(first)
+    expect(keys.keyFor(requestOf(lines))).toBe(first)
 
-    attempts.done()
-    expect(attempts.keyFor(requestOf(lines))).not.toBe(first)
+    keys.reset()
+    expect(keys.keyFor(requestOf(lines))).not.toBe(first)
   })
 
-  it('use another key for another body', () => {
-    const attempts = new Attempts()
-    const first = attempts.keyFor(requestOf(lines))
-    expect(attempts.keyFor(requestOf(lines.slice(1)))).not.toBe(first)
+  it('returns another key for another body', () => {
+    const keys = new IdempotencyKeys()
+    const first = keys.keyFor(requestOf(lines))
+    expect(keys.keyFor(requestOf(lines.slice(1)))).not.toBe(first)
   })
 })
 
-describe('refused lines', () => {
-  const refusal = new Problem(409, 'snack_unavailable', '', [
+describe('useLineErrors', () => {
+  const problem = new Problem(409, 'snack_unavailable', '', [
     { field: 'snacks[0].uid', code: 'snack_unavailable', message: 'gone' },
     { field: 'snacks[2].uid', code: 'snack_unavailable', message: 'gone too' },
   ])
 
-  it('are those that were sent at the positions that the server names', () => {
-    const { refusals, mark } = useRefusals()
-    mark(lines, refusal)
-    expect([...refusals.value]).toEqual([
+  it('assigns errors to the snacks at the positions in the request', () => {
+    const { lineErrors, setFrom } = useLineErrors()
+    setFrom(lines, problem)
+    expect([...lineErrors.value]).toEqual([
       ['a', 'gone'],
       ['c', 'gone too'],
     ])
-    mark(lines, null)
-    expect(refusals.value.size).toBe(0)
+    setFrom(lines, null)
+    expect(lineErrors.value.size).toBe(0)
   })
 
-  it('are forgotten one by one', () => {
-    const { refusals, mark, forget } = useRefusals()
-    mark(lines, refusal)
-    forget('a')
-    expect([...refusals.value.keys()]).toEqual(['c'])
+  it('uses the first message of each position', () => {
+    const messages = lineMessages(
+      new Problem(409, 'snack_unavailable', '', [
+        { field: 'snacks[2].uid', code: 'snack_unavailable', message: 'third' },
+        { field: 'snacks[2].quantity', code: 'out_of_range', message: 'third again' },
+        { field: 'snacks[10].quantity', code: 'out_of_range', message: 'eleventh' },
+        { field: 'snacks', code: 'item_count', message: 'all' },
+      ]),
+    )
+    expect([...messages]).toEqual([
+      [2, 'third'],
+      [10, 'eleventh'],
+    ])
+    expect(lineMessages(new Error('other')).size).toBe(0)
+  })
+
+  it('clears the error of one line', () => {
+    const { lineErrors, setFrom, clear } = useLineErrors()
+    setFrom(lines, problem)
+    clear('a')
+    expect([...lineErrors.value.keys()]).toEqual(['c'])
   })
 })
 
-describe('the flow of an order', () => {
-  it('asks for the arrival time exactly where the contract does', () => {
+describe('the status of an order', () => {
+  it('needs an arrival time where the API does', () => {
     expect(ORDER_STATUSES.filter(needsArrivalTime)).toEqual(['ordered', 'shipping'])
   })
 
-  it('names the snacks that a refusal blames', () => {
+  it('has the names of the rejected snacks', () => {
     const order = { purchases: [{ snack: { name: 'A' } }, { snack: { name: 'B' } }] } as Order
     const problem = new Problem(409, 'hated_snack', '', [{ field: 'snacks[1].uid', code: 'hated_snack', message: '' }])
-    expect(blamedSnacks(order, problem)).toEqual(['B'])
+    expect(rejectedSnacks(order, problem)).toEqual(['B'])
   })
 })

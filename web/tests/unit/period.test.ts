@@ -1,20 +1,10 @@
 import { describe, expect, it } from 'vitest'
 
-import {
-  daysOf,
-  fromQuery,
-  neighbour,
-  periodAt,
-  toQuery,
-  unitFor,
-  weekOf,
-  weeksInMonth,
-  type Period,
-} from '../../src/period'
+import { daysOf, fromQuery, neighbour, periodAt, toQuery, weekOf, weeksInMonth, type Period } from '../../src/period'
+import { unitFor } from '../../src/statistics/unit'
 
 describe('weeks of a month', () => {
   it('begin on Monday and belong to the month of their Thursday', () => {
-    // The contract's own example.
     expect(daysOf({ kind: 'week', year: 2024, month: 1, week: 1 })).toEqual({ from: '2024-01-01', to: '2024-01-07' })
     // 2024-02-01 is a Thursday: January's last days are in February's first week.
     expect(daysOf({ kind: 'week', year: 2024, month: 2, week: 1 })).toEqual({ from: '2024-01-29', to: '2024-02-04' })
@@ -70,13 +60,13 @@ describe('periods', () => {
     ],
     [{ kind: 'range', from: '2024-01-04', to: '' }, { from: '2024-01-04' }],
   ]
-  it.each(periods)('%j is %j in the address and in a request, and back', (period, query) => {
+  it.each(periods)('%j is %j in the query, and back', (period, query) => {
     const sent = Object.entries(toQuery(period)).filter(([, value]) => value !== undefined)
     expect(Object.fromEntries(sent.map(([name, value]) => [name, String(value)]))).toEqual(query)
     expect(fromQuery(query)).toEqual(period)
   })
 
-  it('are not made of what is none', () => {
+  it('are read from valid parameters only', () => {
     expect(fromQuery({})).toBeNull()
     expect(fromQuery({ year: 'x' })).toBeNull()
     expect(fromQuery({ year: '2024', month: '13' })).toEqual({ kind: 'year', year: 2024 })
@@ -84,8 +74,10 @@ describe('periods', () => {
     expect(fromQuery({ year: '2024', month: '1', week: '5' })).toEqual({ kind: 'month', year: 2024, month: 1 })
     expect(fromQuery({ from: '2024-02-30', to: '2024-03-01' })).toEqual({ kind: 'range', from: '', to: '2024-03-01' })
   })
+})
 
-  it('are looked at more closely the shorter they are', () => {
+describe('the default unit', () => {
+  it('is smaller for a shorter period', () => {
     expect(unitFor({ kind: 'all' })).toBe('month')
     expect(unitFor({ kind: 'month', year: 2024, month: 1 })).toBe('day')
     expect(unitFor({ kind: 'range', from: '2024-01-01', to: '2024-02-01' })).toBe('day')

@@ -16,8 +16,8 @@ const uids = (filters: Filters) =>
     .getQueryData<ReturnType<typeof page>>(['orders', filters])!
     .pages.flatMap(({ results }) => results.map(({ uid, status }) => `${uid} ${status}`))
 
-describe('a row that has changed', () => {
-  it('changes in every list, and leaves those whose filters it no longer fits', () => {
+describe('patchRow', () => {
+  it('changes the row in every list and removes it where it no longer matches the filters', () => {
     const lists: Filters[] = [{}, { status: ['created'] }, { status: ['created', 'approved'] }]
     for (const filters of lists) {
       queryClient.setQueryData(

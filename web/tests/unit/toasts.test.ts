@@ -3,7 +3,7 @@ import { beforeEach, describe, expect, it, vi } from 'vitest'
 
 import { NETWORK, Problem } from '../../src/api/problem'
 
-// It reaches for the browser when it is loaded; what is tested here needs none of it.
+// The module needs a browser.
 vi.mock('../../src/i18n', () => ({ t: (key: string) => key }))
 
 const { MAX_TOASTS, useToasts } = await import('../../src/ui/toasts')
@@ -12,28 +12,28 @@ const texts = () => useToasts().toasts.map((toast) => toast.text)
 
 beforeEach(() => setActivePinia(createPinia()))
 
-describe('messages', () => {
-  it('are three at most, the newest', () => {
+describe('toasts', () => {
+  it('are the newest three', () => {
     for (let message = 1; message <= 44; message += 1) useToasts().success(`message ${message}`)
     expect(MAX_TOASTS).toBe(3)
     expect(texts()).toEqual(['message 42', 'message 43', 'message 44'])
   })
 
-  it('that are equal are one, the newest', () => {
+  it('replace equal ones', () => {
     const toasts = useToasts()
     toasts.success('same')
     toasts.success('other')
     toasts.elapse(5000)
     toasts.success('same')
     expect(texts()).toEqual(['other', 'same'])
-    // Its time begins again.
+    // The time of the message starts again.
     toasts.elapse(1000)
     expect(texts()).toEqual(['same'])
     toasts.failure('same')
     expect(texts()).toEqual(['same', 'same'])
   })
 
-  it('go by themselves, those with a button later', () => {
+  it('disappear by themselves, later if they have a button', () => {
     const toasts = useToasts()
     toasts.success('short')
     toasts.success('long', { action: { label: 'undo', run: () => undefined } })
@@ -45,7 +45,7 @@ describe('messages', () => {
     expect(texts()).toEqual([])
   })
 
-  it('about a page go with it; failures and lasting ones stay', () => {
+  it('disappear with their page, unless they are failures or lasting', () => {
     const toasts = useToasts()
     toasts.success('welcome')
     toasts.success('resigned', { isLasting: true })
@@ -57,7 +57,7 @@ describe('messages', () => {
     expect(texts()).toEqual(['resigned', 'problem.network'])
   })
 
-  it('say nothing of the end of a session', () => {
+  it('are not shown for the end of a session', () => {
     expect(useToasts().problem(new Problem(401, 'invalid_token', 'expired'))).toBeNull()
     expect(texts()).toEqual([])
   })

@@ -1,11 +1,11 @@
 import { beforeEach, describe, expect, it, vi } from 'vitest'
 
 import type { Tokens } from '../../src/api/types'
-import { STORAGE_KEY, TokenStore, claims } from '../../src/session/tokens'
+import { STORAGE_KEY, TokenStore, claims } from '../../src/api/tokens'
 
 const LIFETIME = 900
 
-/** A token as the server makes them, without a signature. */
+/** A token of the server, without its signature. */
 function token(name: string, user_id = 7, lifetime = LIFETIME): string {
   const payload = btoa(JSON.stringify({ user_id, jti: name, iat: 1000, exp: 1000 + lifetime }))
   return `header.${payload.replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '')}.${name}`
@@ -15,7 +15,7 @@ function pair(name: string, user_id = 7): { access: string; refresh: string } {
   return { access: token(`access ${name}`, user_id), refresh: token(`refresh ${name}`, user_id) }
 }
 
-/** One browser: what its tabs share. */
+/** A browser with its shared storage. */
 function browser() {
   const stored = new Map<string, string>()
   let queue = Promise.resolve()
@@ -27,11 +27,11 @@ function browser() {
     stored,
     refresh,
     clock,
-    /** From now on a tab sees what others store only after it has waited for it. */
+    /** From now on a tab sees changes of other tabs only after it has waited for them. */
     lag: () => {
       isLagging = true
     },
-    /** `hasLocks`: a page without TLS has none. */
+    /** Pages without TLS have no locks. */
     tab(hasLocks = true) {
       const ended = vi.fn()
       let seen: Map<string, string> | null = null
@@ -42,7 +42,7 @@ function browser() {
           setItem: (key, value) => [view(), stored].forEach((map) => map.set(key, value)),
           removeItem: (key) => [view(), stored].forEach((map) => map.delete(key)),
         },
-        // As the Web Locks API: one after the other.
+        // One after the other, as in the Web Locks API.
         exclusively: <Result>(work: (hasWaited: boolean) => Promise<Result>) => {
           if (!hasLocks) return work(false)
           const hasWaited = waiting++ > 0
@@ -53,11 +53,11 @@ function browser() {
           )
           return turn
         },
-        change: async () => {
+        waitForChange: async () => {
           seen = null
         },
         refresh,
-        ended,
+        onEnd: ended,
         now: () => clock.now,
       })
       return { store, ended }
@@ -70,8 +70,8 @@ beforeEach(() => {
   shared = browser()
 })
 
-describe('the token pair', () => {
-  it('is used as it is until shortly before its end', async () => {
+describe('TokenStore', () => {
+  it('renews the access token shortly before it expires', async () => {
     const { store } = shared.tab()
     store.write(pair('1'))
     shared.refresh.mockResolvedValue(pair('2'))
@@ -85,15 +85,15 @@ describe('the token pair', () => {
     expect(shared.refresh).toHaveBeenCalledExactlyOnceWith(pair('1').refresh)
   })
 
-  it('lives by the browser’s clock, whatever the server’s says', async () => {
-    // The token says that it ended long ago; the browser knows that it was given it just now.
+  it('goes by the clock of the browser, not of the server', async () => {
+    // By the clock of the browser the token expired long ago.
     const { store } = shared.tab()
     shared.clock.now = Date.parse('2031-01-01')
     store.write(pair('1'))
     expect(await store.access()).toBe(pair('1').access)
   })
 
-  it('with a short life is not renewed at every call', async () => {
+  it('does not renew a short-lived token for every request', async () => {
     const { store } = shared.tab()
     store.write({ access: token('short', 7, 5), refresh: token('refresh') })
     shared.clock.now += 3900
@@ -101,37 +101,37 @@ describe('the token pair', () => {
     expect(shared.refresh).not.toHaveBeenCalled()
   })
 
-  it.each([true, false])('is renewed once for many calls of one tab, with locks (%s) and without', async (hasLocks) => {
+  it.each([true, false])('renews once for many requests of one tab, with locks: %s', async (hasLocks) => {
     const { store } = shared.tab(hasLocks)
     store.write(pair('1'))
     shared.refresh.mockResolvedValue(pair('2'))
-    const answers = await Promise.all([1, 2, 3].map(() => store.renew(pair('1').access)))
-    expect(answers).toEqual(Array(3).fill(pair('2').access))
+    const renewed = await Promise.all([1, 2, 3].map(() => store.renew(pair('1').access)))
+    expect(renewed).toEqual(Array(3).fill(pair('2').access))
     expect(shared.refresh).toHaveBeenCalledOnce()
   })
 
-  it('is renewed once for all tabs', async () => {
+  it('renews once for all tabs', async () => {
     const tabs = [shared.tab(), shared.tab(), shared.tab()]
     tabs[0]!.store.write(pair('1'))
-    let spent = 0
-    shared.refresh.mockImplementation(async () => pair(String(++spent + 1)))
-    const answers = await Promise.all(tabs.map(({ store }) => store.renew(pair('1').access)))
-    expect(answers).toEqual(Array(3).fill(pair('2').access))
+    let used = 0
+    shared.refresh.mockImplementation(async () => pair(String(++used + 1)))
+    const renewed = await Promise.all(tabs.map(({ store }) => store.renew(pair('1').access)))
+    expect(renewed).toEqual(Array(3).fill(pair('2').access))
     expect(shared.refresh).toHaveBeenCalledOnce()
   })
 
-  it('is waited for where the browser is slow to tell what another tab has stored', async () => {
+  it('waits for the pair of another tab if the browser shows it late', async () => {
     const tabs = [shared.tab(), shared.tab()]
     tabs[0]!.store.write(pair('1'))
     shared.lag()
     tabs.forEach(({ store }) => expect(store.userId).toBe(7))
     shared.refresh.mockResolvedValue(pair('2'))
-    const answers = await Promise.all(tabs.map(({ store }) => store.renew(pair('1').access)))
-    expect(answers).toEqual(Array(2).fill(pair('2').access))
+    const renewed = await Promise.all(tabs.map(({ store }) => store.renew(pair('1').access)))
+    expect(renewed).toEqual(Array(2).fill(pair('2').access))
     expect(shared.refresh).toHaveBeenCalledOnce()
   })
 
-  it('keeps a refresh token that the server leaves as it is', async () => {
+  it('keeps the refresh token if the server sends no new one', async () => {
     const { store } = shared.tab()
     store.write(pair('1'))
     shared.refresh.mockResolvedValue({ access: pair('2').access })
@@ -141,7 +141,7 @@ describe('the token pair', () => {
     expect(shared.refresh).toHaveBeenLastCalledWith(pair('1').refresh)
   })
 
-  it('is given up when the server refuses to renew it', async () => {
+  it('removes the pair if the server rejects the refresh token', async () => {
     const { store, ended } = shared.tab()
     store.write(pair('1'))
     shared.refresh.mockResolvedValue(null)
@@ -150,7 +150,7 @@ describe('the token pair', () => {
     expect(ended).toHaveBeenCalledOnce()
   })
 
-  it('survives a network that fails, and is renewed later', async () => {
+  it('keeps the pair if the network fails, and renews it later', async () => {
     const { store, ended } = shared.tab()
     store.write(pair('1'))
     shared.refresh.mockRejectedValueOnce(new Error('no network'))
@@ -160,7 +160,7 @@ describe('the token pair', () => {
     expect(await store.renew(pair('1').access)).toBe(pair('2').access)
   })
 
-  it('does not come back when somebody signs out while it is being renewed', async () => {
+  it('does not store a pair after a sign-out during the renewal', async () => {
     const { store, ended } = shared.tab()
     store.write(pair('1'))
     shared.refresh.mockImplementation(async () => {
@@ -172,7 +172,7 @@ describe('the token pair', () => {
     expect(ended).not.toHaveBeenCalled()
   })
 
-  it('is not taken from whoever signs in while another’s is being renewed', async () => {
+  it('keeps the pair of another user who signs in during the renewal', async () => {
     const { store, ended } = shared.tab()
     store.write(pair('1'))
     shared.refresh.mockImplementation(async () => {
@@ -184,7 +184,7 @@ describe('the token pair', () => {
     expect(ended).not.toHaveBeenCalled()
   })
 
-  it('tells whose it is, and nobody’s when there is none or nonsense', () => {
+  it('has the id of the user, or null without a valid pair', () => {
     const { store } = shared.tab()
     expect(store.userId).toBeNull()
     store.write(pair('1', 42))
@@ -194,7 +194,7 @@ describe('the token pair', () => {
     expect(claims('no token')).toEqual({})
   })
 
-  it('is handed back when it is forgotten', () => {
+  it('returns the refresh token when it removes the pair', () => {
     const { store } = shared.tab()
     store.write(pair('1'))
     expect(store.clear()).toBe(pair('1').refresh)

@@ -1,0 +1,294 @@
+"""Measures the server that `make run` runs against what Postgres itself can do with the same SQL, and writes bench/RESULTS.md.
+
+Called by scripts/bench, which starts PostgreSQL (durable) and Redis and builds the release binary. Each figure is the median
+of interleaved rounds: the server, then its yardstick, in the same minute.
+"""
+
+import argparse, json, os, re, resource, shutil, statistics, sys, tempfile, threading, time, urllib.error, urllib.request
+from pathlib import Path
+
+import growth
+from common import HERE, Server, psql, sh, token, url_of
+
+DATABASE = "bench"
+CONNECTIONS = (1, 16, 64)
+#: As the server's own connections have them (src/app.rs): without, Postgres reads whole tables where it need not.
+SETTINGS = "-c random_page_cost=1.1 -c jit=off"
+
+# The same SELECTs and changes, as a service without any cleverness would send them.
+LIST = r"""\set user random(1002, :users)
+SELECT s.uid, s.name, s.url, s."desc", s.image, s.thumbnail, s.currency, s.price, s.status, s.like_reaction_count,
+    s.hate_reaction_count, s.like_ratio, s.counter_epoch, s.created_at, s.updated_at, mine.type, person.id, person.name
+FROM snacks AS s LEFT JOIN users AS person ON person.id = s.registered_by
+LEFT JOIN snack_reactions AS mine ON mine.snack_id = s.id AND mine.user_id = :user
+WHERE s.status = 'available'
+ORDER BY s.like_ratio DESC, s.like_reaction_count DESC, (-s.hate_reaction_count) DESC, s.id DESC LIMIT 21;
+"""
+DETAIL = r"""\set user random(1002, :users)
+\set snack random(1, :snacks)
+SELECT s.uid, s.name, s.url, s."desc", s.image, s.thumbnail, s.currency, s.price, s.status, s.like_reaction_count,
+    s.hate_reaction_count, s.like_ratio, s.counter_epoch, s.created_at, s.updated_at, mine.type, person.id, person.name
+FROM snacks AS s LEFT JOIN users AS person ON person.id = s.registered_by
+LEFT JOIN snack_reactions AS mine ON mine.snack_id = s.id AND mine.user_id = :user
+WHERE s.id = :snack;
+"""
+UPSERT = r"""\set user random(1002, :users)
+\set snack random(1, :among)
+INSERT INTO yardstick_reactions (snack_id, user_id, type) VALUES (:snack, :user, 'like')
+ON CONFLICT (snack_id, user_id) DO UPDATE SET type = CASE yardstick_reactions.type WHEN 'like' THEN 'hate' ELSE 'like' END::reaction_type,
+    created_at = now();
+"""
+ORDERS = r"""SELECT o.id, o.uid, o.status, o.estimated_arrival_time, o.version, o.created_at, o.updated_at, o.user_id, person.name, person.email
+FROM orders AS o JOIN users AS person ON person.id = o.user_id ORDER BY o.created_at DESC, o.id DESC LIMIT 21;
+SELECT p.order_id, p.quantity, p.unit_price, p.currency, s.uid, s.name, s.url, s."desc", s.image, s.thumbnail
+FROM purchases AS p JOIN snacks AS s ON s.id = p.snack_id
+WHERE p.order_id IN (SELECT id FROM orders ORDER BY created_at DESC, id DESC LIMIT 20) ORDER BY p.order_id, p.position;
+"""
+ORDER = r"""\set user random(1002, :users)
+BEGIN;
+SELECT nextval('yardstick_stock') AS next \gset
+INSERT INTO orders (user_id) VALUES (:user) RETURNING id AS order \gset
+INSERT INTO purchases (order_id, snack_id, position, quantity, unit_price, currency)
+SELECT :order, id, 0, 2, price, currency FROM snacks WHERE id IN (:next, :next + 1, :next + 2) ORDER BY id;
+INSERT INTO order_history (order_id, from_status, to_status, actor_id) VALUES (:order, NULL, 'created', :user);
+COMMIT;
+"""
+
+
+def cpu():
+    """Seconds of CPU by kind of process so far."""
+    seconds = {"server": 0.0, "postgres": 0.0, "redis": 0.0, "load": 0.0}
+    kinds = {"snack-server": "server", "postgres": "postgres", "redis-server": "redis"}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            name, rest = stat.read_text().split("(", 1)[1].rsplit(")", 1)
+        except (OSError, IndexError):
+            continue
+        kind = next((kind for prefix, kind in kinds.items() if name.startswith(prefix)), None)
+        if kind:
+            # With those of its children that have ended: connections of Postgres come and go.
+            seconds[kind] += sum(map(int, rest.split()[11:15])) / os.sysconf("SC_CLK_TCK")
+    load = resource.getrusage(resource.RUSAGE_CHILDREN)
+    seconds["load"] = load.ru_utime + load.ru_stime
+    return seconds
+
+
+class Bench:
+    def __init__(self, arguments, server, scratch):
+        self.arguments, self.server, self.scratch = arguments, server, scratch
+        self.counts, self.users, self.snacks = {}, 2001, 1000
+
+    def wrk(self, work, connections, seconds):
+        environment = os.environ | {
+            "WORK": work, "TOKENS": str(self.scratch / "tokens"), "SNACKS": str(self.scratch / "snacks"),
+            "STOCK": str(self.scratch / "stock"), "FIRST": str(self.counts.get(work, 0)), "YEAR": time.strftime("%Y"),
+        }
+        before = cpu()
+        out = sh("wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "10s", "-s", str(HERE / "load.lua"), self.server.url, env=environment)
+        spent = {kind: after - before[kind] for kind, after in cpu().items()}
+        found = re.search(r"RESULT (\d+) (\d+) (\d+) (\d+) (\d+) (\d+)", out)
+        requests, duration, p50, p99, failed, self.counts[work] = map(int, found.groups())
+        return {"rate": requests / duration * 1e6, "p50": p50 / 1000, "p99": p99 / 1000, "failed": failed,
+                "cpu": {kind: seconds / duration * 1e6 for kind, seconds in spent.items()}, "rss": self.server.rss()}
+
+    def pgbench(self, script, connections, seconds, among=None):
+        path = self.scratch / "yardstick.sql"
+        path.write_text(script)
+        out = sh("pgbench", "-n", "-M", "prepared", "-f", str(path), "-c", str(connections), "-j", "1", "-T", str(seconds),
+                 "-D", f"users={self.users}", "-D", f"snacks={self.snacks}", "-D", f"among={among or self.snacks}",
+                 url_of(DATABASE), env=os.environ | {"PGOPTIONS": SETTINGS})
+        return float(re.search(r"tps = ([\d.]+) \(without", out)[1])
+
+    def idle(self):
+        """What the server does when nobody asks for anything."""
+        transactions = lambda: int(psql(f"SELECT xact_commit FROM pg_stat_database WHERE datname = '{DATABASE}'"))
+        switches = lambda: sum(int(re.search(r"^voluntary_ctxt_switches:\s+(\d+)", status.read_text(), re.M)[1])
+                               for status in Path(f"/proc/{self.server.process.pid}/task").glob("*/status"))
+        seconds = 3 if self.arguments.quick else 20
+        time.sleep(seconds)
+        before = switches(), transactions(), cpu()["server"]
+        time.sleep(seconds)
+        woken, asked, busy = (after - earlier for earlier, after in zip(before, (switches(), transactions(), cpu()["server"])))
+        return f"Idle: {woken / seconds:.1f} wake-ups and {asked / seconds:.1f} transactions a second, {busy / seconds * 100:.1f}% of a core."
+
+    def beside_sign_ins(self):
+        """What signing in does to everybody else: p99 of GET /snacks alone and beside 50 who sign in over and over."""
+        alone, beside = [], []
+        for _ in range(self.arguments.rounds):
+            alone.append(self.wrk("list", 4, self.arguments.seconds)["p99"])
+            crowd = threading.Thread(target=self.wrk, args=("token", 50, self.arguments.seconds + 1))
+            crowd.start()
+            beside.append(self.wrk("list", 4, self.arguments.seconds)["p99"])
+            crowd.join()
+        alone, beside = statistics.median(alone), statistics.median(beside)
+        return (f"p99 of `GET /snacks` at 4 connections: {alone:.1f} ms alone, {beside:.1f} ms beside 50 who sign in over and over "
+                f"({beside / alone:.2f} times; goal: below 2).")
+
+    def row(self, name, work, yardstick, connections, beside=None, **more):
+        rounds = []
+        for _ in range(self.arguments.rounds):
+            stop = threading.Event()
+            other = threading.Thread(target=beside, args=(stop,)) if beside else None
+            if other:
+                other.start()
+            try:
+                mine = self.wrk(work, connections, self.arguments.seconds)
+            finally:
+                stop.set()
+                if other:
+                    other.join()
+            theirs = yardstick(connections) if callable(yardstick) else self.pgbench(yardstick, connections, self.arguments.seconds, **more)
+            rounds.append((mine, theirs))
+        middle = lambda values: statistics.median(list(values))
+        result = {
+            "name": name, "connections": connections,
+            "rate": middle(mine["rate"] for mine, _ in rounds), "p50": middle(mine["p50"] for mine, _ in rounds),
+            "p99": middle(mine["p99"] for mine, _ in rounds), "yardstick": middle(theirs for _, theirs in rounds),
+            "ratio": middle(mine["rate"] / theirs for mine, theirs in rounds), "failed": sum(mine["failed"] for mine, _ in rounds),
+            "cpu": {kind: middle(mine["cpu"][kind] for mine, _ in rounds) for kind in rounds[0][0]["cpu"]},
+            "rss": max(mine["rss"] for mine, _ in rounds),
+        }
+        print(f"{name:<34} {connections:>3} {result['rate']:>9.0f}/s {result['p50']:>8.2f} {result['p99']:>8.2f} ms  yardstick "
+              f"{result['yardstick']:>8.0f}/s  ratio {result['ratio']:.2f}  failed {result['failed']}  cpu "
+              + " ".join(f"{kind} {share:.2f}" for kind, share in result["cpu"].items()), flush=True)
+        return result
+
+    def react_beside(self, stop):
+        """50 reactions a second by somebody else."""
+        uids, tokens = (self.scratch / "snacks").read_text().split(), (self.scratch / "tokens").read_text().split()
+        number = 0
+        while not stop.wait(0.02):
+            kind = "like" if number // 1000 % 2 else "hate"
+            request = urllib.request.Request(
+                f"{self.server.url}/snacks/{uids[number % len(uids)]}/reaction", method="POST", data=json.dumps({"type": kind}).encode(),
+                headers={"Content-Type": "application/json", "Authorization": "Bearer " + tokens[number * 7 % len(tokens)]})
+            try:
+                urllib.request.urlopen(request).read()
+            except urllib.error.HTTPError:
+                pass  # It stands already: as good as any.
+            number += 1
+
+
+def argon2_rate(_connections):
+    """What all cores could hash, by the reference implementation with the same parameters."""
+    out = sh("argon2", "somesaltsomesalt", "-id", "-t", "2", "-k", "19456", "-p", "1", input="korea-snack-9")
+    best = min(float(re.search(r"([\d.]+) seconds", sh("argon2", "somesaltsomesalt", "-id", "-t", "2", "-k", "19456", "-p", "1",
+                                                       input="korea-snack-9"))[1]) for _ in range(5))
+    return os.cpu_count() / best
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--quick", action="store_true", help="a minute or two: one short round of each row, and no growth")
+    parser.add_argument("--only", default="", help="rows whose names contain this; 'growth' for the large database")
+    parser.add_argument("program")
+    arguments = parser.parse_args()
+    arguments.rounds, arguments.seconds, arguments.samples = (1, 2, 0) if arguments.quick else (3, 3, 200)
+    scratch = Path(tempfile.mkdtemp())
+    try:
+        results, costs = ([], []) if arguments.only == "growth" else throughput(arguments, scratch)
+        grown, notes = growth.measure(arguments, scratch) if not arguments.quick and arguments.only in ("", "growth") else ([], [])
+    finally:
+        shutil.rmtree(scratch)
+    report(arguments, results, costs, grown, notes)
+
+
+def throughput(arguments, scratch):
+    """The rows of the first table, and what the server costs."""
+    server = Server(arguments.program, scratch, 18765, DATABASE)
+    # Half of the users have rated snacks before; the other half is who comes now.
+    psql(file=HERE / "load.sql", database=DATABASE, users=2000, snacks=1000, reactions=20000, orders=1000)
+    psql("CREATE TABLE yardstick_reactions (LIKE snack_reactions INCLUDING ALL);"
+         "ALTER TABLE yardstick_reactions ADD FOREIGN KEY (snack_id) REFERENCES snacks, ADD FOREIGN KEY (user_id) REFERENCES users;"
+         "DELETE FROM snack_reactions WHERE user_id > 1001", database=DATABASE)
+    psql("VACUUM ANALYZE", database=DATABASE)
+    (scratch / "tokens").write_text("".join(token(user) + "\n" for user in range(1002, 2002)))
+    (scratch / "snacks").write_text(psql("SELECT uid FROM snacks ORDER BY id", database=DATABASE) + "\n")
+    (scratch / "stock").write_text("")
+    ready = server.start()
+    bench = Bench(arguments, server, scratch)
+    idle = bench.idle()
+    bench.wrk("live", 16, 1)
+    rows = [
+        ("GET /snacks", "list", LIST, {"beside": bench.react_beside}, (None, 2.0, 2.0)),
+        ("GET /snacks/{uid}", "detail", DETAIL, {}, (None, 1.0, 1.0)),
+        ("POST reaction, 1,000 snacks", "reaction", UPSERT, {}, (None, 1.0, 2.0)),
+        ("POST reaction, 10 snacks", "hot", UPSERT, {"among": 10}, (None, None, 1.5)),
+        ("GET /orders", "orders", ORDERS, {}, (None, 0.6, 0.6)),
+        ("POST /orders of 3", "order", ORDER, {}, (None, 0.7, 0.7)),
+        ("POST /auth/token", "token", argon2_rate, {}, (None, 0.9, 0.9)),
+    ]
+    results = []
+    for name, work, yardstick, more, goals in rows:
+        if arguments.only not in name:
+            continue
+        if work == "order":
+            stock(scratch)
+        if work in ("reaction", "hot"):
+            # Whoever reacts has not done so before: every request succeeds.
+            psql("DELETE FROM snack_reactions WHERE user_id > 1001", database=DATABASE)
+            psql("VACUUM ANALYZE", database=DATABASE)
+        for connections, goal in zip(CONNECTIONS, goals):
+            if arguments.quick and connections == 1:
+                continue
+            results.append(bench.row(name, work, yardstick, connections, **more) | {"goal": goal})
+    costs = [bench.beside_sign_ins()] if arguments.only in "POST /auth/token" else []
+    server.stop()
+    size = Path(arguments.program).stat().st_size / 2**20
+    return results, costs + [
+        f"Start to ready: {ready * 1000:.0f} ms on a migrated database (goal 300). The binary has {size:.0f} MiB.",
+        idle,
+    ]
+
+
+def stock(scratch):
+    """Snacks that nobody has ordered: half for the server, half for the yardstick."""
+    psql("""INSERT INTO snacks (name, name_key, price) SELECT 'stock ' || n, 'stock ' || n, 500 FROM generate_series(1, 400000) AS n;
+            ANALYZE snacks""", database=DATABASE)
+    middle = psql("SELECT min(id) + 200000 FROM snacks WHERE name_key LIKE 'stock %'", database=DATABASE)
+    (scratch / "stock").write_text(
+        psql(f"SELECT uid FROM snacks WHERE name_key LIKE 'stock %' AND id < {middle} ORDER BY id", database=DATABASE) + "\n")
+    psql(f"CREATE SEQUENCE yardstick_stock INCREMENT 3 START {middle}", database=DATABASE)
+
+
+def report(arguments, results, costs, grown, notes):
+    lines = []
+    if results:
+        lines += [
+            "| work | connections | requests/s | p50 ms | p99 ms | yardstick/s | ratio | goal | CPU: server · Postgres · Redis · load | RSS MiB |",
+            "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- | ---: |",
+        ]
+    for row in results:
+        shares = " · ".join(f"{row['cpu'][kind]:.2f}" for kind in ("server", "postgres", "redis", "load"))
+        goal = "" if row["goal"] is None else f"{row['goal']:.1f} " + ("✓" if row["ratio"] >= row["goal"] else "✗")
+        failed = f" ({row['failed']} failed)" if row["failed"] else ""
+        lines.append(f"| {row['name']} | {row['connections']} | {row['rate']:,.0f}{failed} | {row['p50']:.2f} | {row['p99']:.2f} | "
+                     f"{row['yardstick']:,.0f} | **{row['ratio']:.2f}** | {goal} | {shares} | {row['rss']:.0f} |")
+    if results:
+        chart = [row for row in results if row["connections"] == 64]
+        lines += ["", "```mermaid", "xychart-beta", '    title "times the yardstick, 64 connections"',
+                  "    x-axis [" + ", ".join(f'"{row["name"]}"' for row in chart) + "]", '    y-axis "ratio" 0 --> '
+                  + str(int(max(row["ratio"] for row in chart)) + 1), "    bar [" + ", ".join(f"{row['ratio']:.2f}" for row in chart) + "]", "```", ""]
+    lines += [f"- {cost}" for cost in costs]
+    if grown:
+        lines += ["", "## Growth", "",
+                  "Medians at one connection: with 1,000 snacks and orders, and with 1,000,000 snacks, 1,000,000 orders of three, 100,000 users and "
+                  "5,000,000 reactions, both in turns.", "",
+                  "| call | small ms | large ms | growth | goal |", "| --- | ---: | ---: | ---: | --- |"]
+    for row in grown:
+        ratio = row["large"] / row["small"]
+        goal = f"at most {row['growth']} " + ("✓" if ratio <= row["growth"] else "✗") if row["growth"] else \
+            f"below {row['most']} ms " + ("✓" if row["large"] < row["most"] else "✗")
+        lines.append(f"| {row['name']} | {row['small']:.2f} | {row['large']:.2f} | {ratio:.2f} | {goal} |")
+    lines += [""] + [f"- {note}" for note in notes]
+    print("\n".join(lines))
+    if arguments.quick or arguments.only:
+        return
+    by_hand = (HERE / "notes.md").read_text()
+    (HERE / "RESULTS.md").write_text("# Benchmarks\n\nWritten by `make bench`. The yardstick is what Postgres itself does in the same minute on the same "
+                                "machine when pgbench sends it the same SQL, prepared, over as many connections; for sign-ins, argon2 on "
+                                f"all cores. Rates are medians of three rounds of {arguments.seconds} seconds, server and yardstick in turns. CPU is in cores.\n\n"
+                                + "\n".join(lines) + "\n\n" + by_hand)
+
+
+main()

@@ -1,0 +1,106 @@
+//! Start and stop of the server.
+
+use std::time::Duration;
+
+use tokio::{net::TcpListener, task::JoinSet, time::timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::{connections::ConnectionLimits, listener, router::router, state::AppState};
+use crate::{
+    config::SettingError,
+    db::comparison_keys,
+    error::{StartError, chain},
+    operations::cleanup,
+    reaction::flush::Flusher,
+    statistics::daily_rollup,
+};
+
+/// Maximum number of open connections.
+const MAX_CONNECTIONS: usize = 4096;
+/// Time after which a connection is closed whose client does not read the response.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
+/// Time that the shutdown waits for requests in progress.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Serves at `HTTP_ADDR` until `state.stop` is cancelled. The shutdown closes the listener, answers the requests that were
+/// accepted, flushes the reaction counts and closes the pool, in this order.
+///
+/// # Errors
+/// The address is in use, or the flush task panicked.
+pub async fn serve(state: AppState) -> Result<(), StartError> {
+    let listener = TcpListener::bind(state.config.http_addr)
+        .await
+        .map_err(|error| SettingError::new("HTTP_ADDR", format_args!("{}: {error}", state.config.http_addr)))?;
+    serve_on(state, listener).await
+}
+
+/// [`serve`] on a listener that is bound already.
+///
+/// # Errors
+/// Those of [`serve`].
+pub async fn serve_on(state: AppState, listener: TcpListener) -> Result<(), StartError> {
+    let address = listener.local_addr().map_err(StartError::failed)?;
+    if state.config.web.is_none() {
+        tracing::info!("web app not built (no web/dist), /app/ shows a placeholder");
+    }
+    comparison_keys::update(&state.db).await?;
+    tracing::info!(%address, "server started");
+    let router = router(&state);
+    let stop = state.stop.clone();
+
+    state.watchdog.connect().await;
+    // Aborted when this is dropped.
+    let mut background = JoinSet::new();
+    background.spawn({
+        let state = state.clone();
+        async move { state.auth.user_cache.listen(&state.db).await }
+    });
+    background.spawn({
+        let (state, stop) = (state.clone(), stop.clone());
+        async move { cleanup::run(&state.snacks, &state.operations.metrics, &stop).await }
+    });
+    background.spawn({
+        let (state, stop) = (state.clone(), stop.clone());
+        async move { daily_rollup::run(&state.db, &state.watchdog, state.timezone, &stop).await }
+    });
+    // Cancelled after the last response, because requests in progress may still change counts.
+    let stop_flush = CancellationToken::new();
+    let flusher = Flusher::new(&state.reactions, state.watchdog.clone());
+    let mut flushing = tokio::spawn({
+        let (intervals, stop) = ((state.config.flush_interval, state.config.reconcile_interval), stop_flush.clone());
+        async move { flusher.run(intervals, &stop).await }
+    });
+
+    let limits = ConnectionLimits {
+        total: MAX_CONNECTIONS,
+        per_address: state.config.limit_connections_address,
+        write_timeout: WRITE_TIMEOUT,
+        trusted_proxies: state.config.trusted_proxies.clone(),
+    };
+    let serving = tokio::spawn(listener::serve(listener, router, limits, stop.clone()));
+    let failure = tokio::select! {
+        () = stop.cancelled() => None,
+        end = &mut flushing => Some(end),
+    };
+    stop.cancel();
+
+    tracing::info!("server stopping");
+    state.tasks.close();
+    let drained = timeout(DRAIN_TIMEOUT, async {
+        let _ = serving.await;
+        state.tasks.wait().await;
+    });
+    if drained.await.is_err() {
+        tracing::warn!("requests still in progress at the end of the drain timeout");
+    }
+    drop(background);
+    if let Some(end) = failure {
+        let cause = end.map_or_else(|error| chain(&error).to_string(), |()| "ended early".to_owned());
+        return Err(StartError::failed(format_args!("the flush task failed: {cause}")));
+    }
+    stop_flush.cancel();
+    let _ = flushing.await;
+    state.db.close().await;
+    tracing::info!("server stopped");
+    Ok(())
+}

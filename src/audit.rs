@@ -1,0 +1,226 @@
+//! The audit log: who did what to what, from where, when, and with what outcome. An entry is a row, written in the transaction of the
+//! operation, and a log event. Neither contains secrets or tokens.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use sqlx::{PgExecutor, PgPool, Postgres, QueryBuilder, Row, postgres::PgRow};
+use utoipa::ToSchema;
+
+use crate::{
+    domain::user_summary::UserSummary,
+    error::{ApiError, Code},
+    http::pagination::{ListRow, Ordering, Page, Sorted},
+};
+
+/// Operation in the audit log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Action {
+    /// Sign-up. The subject is the email.
+    SignUp,
+    /// Sign-in, successful or not. The subject is the email as typed, or `(not an email)`.
+    SignIn,
+    /// A used refresh token was used again, which ended its session. The subject is the id of the user.
+    RefreshTokenReuse,
+    /// Change of password, or an attempt with a wrong current password. The subject is the id of the user.
+    PasswordChange,
+    /// Change of a role. The subject is the id of the user and the new role.
+    MemberTypeChange,
+    /// Resignation. The subject is the id of the user.
+    Resignation,
+    /// Change of an order's status. The subject is its uid and the new status.
+    OrderStatusChange,
+    /// Edit of a snack. The subject is its uid.
+    SnackEdit,
+    /// Change of a snack's status. The subject is its uid and the new status.
+    SnackStatusChange,
+}
+
+impl Action {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::SignUp => "sign_up",
+            Self::SignIn => "sign_in",
+            Self::RefreshTokenReuse => "refresh_token_reuse",
+            Self::PasswordChange => "password_change",
+            Self::MemberTypeChange => "member_type_change",
+            Self::Resignation => "resignation",
+            Self::OrderStatusChange => "order_status_change",
+            Self::SnackEdit => "snack_edit",
+            Self::SnackStatusChange => "snack_status_change",
+        }
+    }
+}
+
+/// Author of an operation.
+#[derive(Clone, Debug)]
+pub struct Actor {
+    /// Id of the user. None if unknown.
+    pub id: Option<i64>,
+    /// IP address of the client, or `local` for the command line.
+    pub address: String,
+}
+
+impl Actor {
+    /// Somebody who types commands on the machine.
+    #[must_use]
+    pub fn local() -> Self {
+        Self { id: None, address: "local".to_owned() }
+    }
+
+    /// Writes an entry of a successful operation.
+    ///
+    /// # Errors
+    /// Postgres out of reach.
+    pub async fn log_success(&self, db: impl PgExecutor<'_>, action: Action, subject: &str) -> Result<(), ApiError> {
+        self.write(db, action, subject, "ok").await
+    }
+
+    /// Writes an entry of an operation that was denied. `outcome` is the code of the error.
+    ///
+    /// # Errors
+    /// Postgres out of reach.
+    pub async fn log_denied(
+        &self,
+        db: impl PgExecutor<'_>,
+        action: Action,
+        subject: &str,
+        outcome: &str,
+    ) -> Result<(), ApiError> {
+        self.write(db, action, subject, outcome).await
+    }
+
+    async fn write(
+        &self,
+        db: impl PgExecutor<'_>,
+        action: Action,
+        subject: &str,
+        outcome: &str,
+    ) -> Result<(), ApiError> {
+        let subject = truncate(subject);
+        sqlx::query!(
+            "INSERT INTO audit_log (actor_id, action, subject, address, outcome) VALUES ($1, $2, $3, $4, $5)",
+            self.id,
+            action.as_str(),
+            subject,
+            self.address,
+            outcome
+        )
+        .execute(db)
+        .await?;
+        self.log(action, subject, outcome);
+        Ok(())
+    }
+
+    /// Logs an attempt that a rate limit rejected. Does not write a row, because endless attempts would fill the table.
+    pub fn log_rate_limited(&self, action: Action, subject: &str, code: Code) {
+        self.log(action, truncate(subject), code.name());
+    }
+
+    fn log(&self, action: Action, subject: &str, outcome: &str) {
+        tracing::info!(
+            target: "audit",
+            actor = self.id,
+            action = action.as_str(),
+            subject,
+            address = self.address,
+            outcome,
+            "audit"
+        );
+    }
+}
+
+/// Truncates a subject to the length of the longest email. Clients may send any text as email.
+fn truncate(subject: &str) -> &str {
+    subject.char_indices().nth(254).map_or(subject, |(end, _)| &subject[..end])
+}
+
+/// Entry of the audit log.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct AuditEntry {
+    pub id: i64,
+    pub at: DateTime<Utc>,
+    /// Author of the operation. `null` if unknown, and for the command line.
+    #[schema(required)]
+    pub actor: Option<UserSummary>,
+    #[schema(value_type = Action)]
+    pub action: String,
+    /// An email, the id of a user, or the uid of an order or a snack.
+    #[schema(example = "kim@example.com")]
+    pub subject: String,
+    /// IP address of the client, or `local` for the command line.
+    #[schema(example = "203.0.113.9")]
+    pub address: String,
+    /// `ok`, or the code of the error.
+    #[schema(example = "ok")]
+    pub outcome: String,
+    #[serde(skip)]
+    cursor_key: Vec<String>,
+}
+
+impl ListRow for AuditEntry {
+    const LIST: &str = "audit";
+
+    fn cursor_key(&self) -> &[String] {
+        &self.cursor_key
+    }
+}
+
+impl<'r> sqlx::FromRow<'r, PgRow> for AuditEntry {
+    fn from_row(row: &'r PgRow) -> Result<Self, sqlx::Error> {
+        let actor = match (row.try_get("actor_id")?, row.try_get("actor_name")?) {
+            (Some(id), Some(name)) => Some(UserSummary { id, name }),
+            _ => None,
+        };
+        Ok(Self {
+            id: row.try_get("id")?,
+            at: row.try_get("at")?,
+            actor,
+            action: row.try_get("action")?,
+            subject: row.try_get("subject")?,
+            address: row.try_get("address")?,
+            outcome: row.try_get("outcome")?,
+            cursor_key: row.try_get("cursor_key")?,
+        })
+    }
+}
+
+pub const ORDERINGS: &[Ordering] =
+    &[Ordering { name: "at", keys: &[("entry.at", "timestamptz"), ("entry.id", "bigint")] }];
+
+/// Filter of entries.
+#[derive(Debug, Default)]
+pub struct Filter {
+    pub actor: Option<i64>,
+    pub action: Option<Action>,
+    /// Inclusive.
+    pub from: Option<DateTime<Utc>>,
+    /// Exclusive.
+    pub until: Option<DateTime<Utc>>,
+}
+
+/// # Errors
+/// Postgres out of reach.
+pub async fn list(db: &PgPool, filter: &Filter, sorted: &Sorted) -> Result<Page<AuditEntry>, ApiError> {
+    let mut sql = QueryBuilder::<Postgres>::new(
+        "SELECT entry.id, entry.at, entry.action, entry.subject, entry.address, entry.outcome,
+            person.id AS actor_id, person.name AS actor_name",
+    );
+    sorted.push_key(&mut sql);
+    sql.push(" FROM audit_log AS entry LEFT JOIN users AS person ON person.id = entry.actor_id WHERE true");
+    if let Some(actor) = filter.actor {
+        sql.push(" AND entry.actor_id = ").push_bind(actor);
+    }
+    if let Some(action) = filter.action {
+        sql.push(" AND entry.action = ").push_bind(action.as_str());
+    }
+    if let Some(from) = filter.from {
+        sql.push(" AND entry.at >= ").push_bind(from);
+    }
+    if let Some(until) = filter.until {
+        sql.push(" AND entry.at < ").push_bind(until);
+    }
+    sorted.push_after(&mut sql, "AND");
+    sorted.push_order(&mut sql);
+    Ok(sorted.page(sql.build_query_as().fetch_all(db).await?))
+}

@@ -1,0 +1,50 @@
+//! Removal of expired rows and of pictures without a snack.
+
+use std::time::Duration;
+
+use chrono::Utc;
+use metrics_exporter_prometheus::PrometheusHandle;
+use sqlx::PgPool;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    auth::sessions,
+    db::{
+        interval::{Next, every},
+        locks::{Lock, try_lock},
+    },
+    error::ApiError,
+    order::idempotency,
+    snack::{state::SnackState, sweep},
+};
+
+const INTERVAL: Duration = Duration::from_hours(1);
+
+/// Cleans up every hour until `stop`.
+pub async fn run(snacks: &SnackState, metrics: &PrometheusHandle, stop: &CancellationToken) {
+    every("cleanup", INTERVAL, stop, || async {
+        metrics.run_upkeep();
+        if remove_expired(&snacks.db).await? {
+            // Outside of the transaction, because listing the storage takes long.
+            sweep::remove_unnamed(&snacks.db, &snacks.storage, Utc::now()).await?;
+        }
+        Ok(Next::Tick)
+    })
+    .await;
+}
+
+/// Removes expired refresh tokens and idempotency keys, unless another server is doing so. Returns whether this server did.
+///
+/// # Errors
+/// Postgres out of reach.
+pub async fn remove_expired(db: &PgPool) -> Result<bool, ApiError> {
+    let mut tx = db.begin().await?;
+    let is_elected = try_lock(&mut tx, Lock::Cleanup).await?;
+    if is_elected {
+        let sessions = sessions::remove_expired(&mut *tx).await?;
+        let idempotency_keys = idempotency::remove_expired(&mut *tx).await?;
+        tx.commit().await?;
+        tracing::debug!(sessions, idempotency_keys, "expired rows removed");
+    }
+    Ok(is_elected)
+}

@@ -1,0 +1,137 @@
+//! State of reactions: writing them in batches, and counting them in Redis.
+
+use std::sync::Arc;
+
+use sqlx::PgPool;
+use tokio::sync::Semaphore;
+use uuid::Uuid;
+
+use super::{
+    counters::{CounterDelta, Counters, StoredCounts},
+    counts::Counts,
+    store::{self, Change, Outcome, ReactionCommand},
+};
+use crate::{
+    db::{batcher::Batcher, watchdog::DbWatchdog},
+    error::{ApiError, Code},
+};
+
+/// Number of batches that are written at once. Two batches lock the same snacks and users for their foreign keys, which Postgres has
+/// to keep account of: with one, half as many reactions again were written at 16 connections.
+const CONCURRENT_BATCHES: usize = 1;
+/// Number of reactions that wait for a lock at once, each with a connection. A quarter of the pool.
+const MAX_LOCK_WAITS: usize = 4;
+
+pub struct ReactionState {
+    pub db: PgPool,
+    pub counters: Arc<Counters>,
+    /// The result is none where another transaction held a lock.
+    batcher: Batcher<(), ReactionCommand, Option<Counted>>,
+    lock_waits: Semaphore,
+}
+
+/// A change, and the counts after it if Redis has them.
+type Counted = (Change, Option<Counts>);
+
+impl ReactionState {
+    #[must_use]
+    pub fn new(db: PgPool, counters: Arc<Counters>, watchdog: Arc<DbWatchdog>) -> Self {
+        Self {
+            db,
+            counters,
+            batcher: Batcher::new(CONCURRENT_BATCHES, watchdog),
+            lock_waits: Semaphore::new(MAX_LOCK_WAITS),
+        }
+    }
+
+    /// Number of reactions that may still start to wait for a lock.
+    #[must_use]
+    pub fn available_lock_waits(&self) -> usize {
+        self.lock_waits.available_permits()
+    }
+}
+
+/// Writes a reaction, together with others that arrive at the same time, and returns the counts after it.
+///
+/// # Errors
+/// Those of [`store::write`].
+pub async fn apply_reaction(state: &Arc<ReactionState>, command: ReactionCommand) -> Result<Counts, ApiError> {
+    let written = state.batcher.load((), command, {
+        let state = Arc::clone(state);
+        move |commands| {
+            let state = Arc::clone(&state);
+            async move {
+                let write = async |db: &_, commands: &_| store::write_batch(db, commands).await;
+                write_and_count(&state, &commands, write).await
+            }
+        }
+    });
+    let (_, counts) = match written.await? {
+        Some(counted) => counted,
+        None => write_alone(state, command).await?,
+    };
+    match counts {
+        Some(counts) => Ok(counts),
+        None => store::count(&state.db, command.snack).await,
+    }
+}
+
+/// Writes a reaction that a lock has kept out of its batch.
+async fn write_alone(state: &ReactionState, command: ReactionCommand) -> Result<Counted, ApiError> {
+    let _permit = state.lock_waits.try_acquire().map_err(|_| Code::Unavailable)?;
+    let write = async |db: &_, commands: &_| {
+        let outcomes = store::write(db, commands, store::SINGLE_LOCK_TIMEOUT).await?;
+        Ok(outcomes.into_iter().map(Some).collect())
+    };
+    let counted = write_and_count(state, &[command], write).await?.into_iter().next();
+    counted.ok_or(Code::Internal)??.ok_or_else(|| Code::Unavailable.into())
+}
+
+/// Writes rows with `write` and then counts the committed changes in Redis, each on the epoch that was read before. Redis is not used
+/// for a snack whose counts are older than its last flush: it was out of reach then, or has lost data. The result is none for a
+/// reaction that was not written because of a lock.
+async fn write_and_count(
+    state: &ReactionState,
+    commands: &[ReactionCommand],
+    write: impl AsyncFnOnce(&PgPool, &[ReactionCommand]) -> Result<Vec<Option<Outcome>>, ApiError>,
+) -> Result<Vec<Result<Option<Counted>, ApiError>>, ApiError> {
+    let snacks: Vec<Uuid> = commands.iter().map(|command| command.snack).collect();
+    let before = state.counters.trusted_counts(&snacks).await;
+    let outcomes = write(&state.db, commands).await?;
+    let mut deltas = Vec::with_capacity(commands.len());
+    // Each change with the index of its delta.
+    let mut written = Vec::with_capacity(commands.len());
+    for ((outcome, stored), snack) in outcomes.into_iter().zip(before).zip(snacks) {
+        written.push(outcome.transpose().map(|change| {
+            change.map(|change| match stored {
+                Some(StoredCounts { epoch, .. }) if epoch >= change.epoch => {
+                    deltas.push(CounterDelta { snack, epoch, change });
+                    (change, Some(deltas.len() - 1))
+                }
+                _ => {
+                    state.counters.mark_stale(snack, change.epoch);
+                    (change, None)
+                }
+            })
+        }));
+    }
+    let counts = state.counters.add(&deltas).await;
+    let counted = |(change, at): (Change, Option<usize>)| (change, at.and_then(|at| counts.get(at).copied().flatten()));
+    Ok(written.into_iter().map(|outcome| outcome.map(|change| change.map(counted))).collect())
+}
+
+/// Current counts of a snack: `stored` if it is not older than `epoch`, that of the statistics columns, else a count of the rows.
+///
+/// # Errors
+/// Postgres out of reach.
+pub async fn live_counts(
+    db: &PgPool,
+    snack: Uuid,
+    stored: Option<StoredCounts>,
+    epoch: i64,
+) -> Result<Counts, ApiError> {
+    match stored {
+        Some(StoredCounts { counts: Some(counts), epoch: stored }) if stored >= epoch => Ok(counts),
+        _ => store::count(db, snack).await,
+    }
+}

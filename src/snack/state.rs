@@ -1,0 +1,112 @@
+//! State of snacks.
+
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use sqlx::PgPool;
+use uuid::Uuid;
+
+use super::{
+    image_worker::ImageWorker,
+    storage::Storage,
+    store::{self, Filter, Snack, SnackLookup},
+};
+use crate::{
+    config::Config,
+    db::{batcher::Batcher, watchdog::DbWatchdog},
+    error::ApiError,
+    http::pagination::Sorted,
+    reaction::{
+        counters::{Counters, StoredCounts},
+        state::live_counts,
+    },
+};
+
+/// Number of batches of the same page or lookup that run at once.
+const CONCURRENT_BATCHES: usize = 2;
+
+pub struct SnackState {
+    pub db: PgPool,
+    pub storage: Storage,
+    pub image_worker: ImageWorker,
+    counters: Arc<Counters>,
+    /// Pages as JSON. Requests for the same page share the statement, but each viewer gets their own reactions.
+    pages: Batcher<(Filter, Sorted), i64, Bytes>,
+    lookups: Batcher<(), SnackLookup, (Snack, Option<StoredCounts>)>,
+}
+
+impl SnackState {
+    #[must_use]
+    pub fn new(
+        config: &Config,
+        db: PgPool,
+        storage: Storage,
+        counters: Arc<Counters>,
+        watchdog: Arc<DbWatchdog>,
+    ) -> Self {
+        Self {
+            db,
+            storage,
+            image_worker: ImageWorker::new(config.program.clone()),
+            counters,
+            pages: Batcher::new(CONCURRENT_BATCHES, Arc::clone(&watchdog)),
+            lookups: Batcher::new(CONCURRENT_BATCHES, watchdog),
+        }
+    }
+}
+
+/// Page of snacks as `viewer` sees it, as JSON.
+///
+/// # Errors
+/// Postgres out of reach.
+pub async fn load_page(
+    state: &Arc<SnackState>,
+    viewer: i64,
+    filter: Filter,
+    sorted: Sorted,
+) -> Result<Bytes, ApiError> {
+    let page = (filter, sorted);
+    let load = {
+        let (db, page) = (state.db.clone(), Arc::new(page.clone()));
+        move |viewers: Vec<i64>| {
+            let (db, page) = (db.clone(), Arc::clone(&page));
+            async move {
+                let (filter, sorted) = &*page;
+                let (mut page, reactions) = store::list(&db, &viewers, filter, sorted).await?;
+                let written = viewers.iter().map(|viewer| {
+                    for snack in &mut page.results {
+                        snack.my_reaction = reactions.get(&(*viewer, snack.id)).copied();
+                    }
+                    serde_json::to_vec(&page).map(Bytes::from).map_err(ApiError::internal)
+                });
+                Ok(written.collect())
+            }
+        }
+    };
+    state.pages.load(page, viewer, load).await
+}
+
+/// Snack as `viewer` sees it, with its current counts.
+///
+/// # Errors
+/// `not_found`.
+pub async fn load_snack(state: &Arc<SnackState>, viewer: i64, uid: Uuid) -> Result<Snack, ApiError> {
+    let load = {
+        let state = Arc::clone(state);
+        move |lookups: Vec<SnackLookup>| {
+            let state = Arc::clone(&state);
+            async move {
+                let snacks = store::look_up(&state.db, &lookups).await?;
+                let uids: Vec<Uuid> = lookups.iter().map(|lookup| lookup.uid).collect();
+                let counts = state.counters.trusted_counts(&uids).await;
+                Ok(snacks.into_iter().zip(counts).map(|(snack, counts)| Ok((snack?, counts))).collect())
+            }
+        }
+    };
+    let (mut snack, stored) = state.lookups.load((), SnackLookup { viewer, uid }, load).await?;
+    let counts = live_counts(&state.db, uid, stored, snack.counter_epoch).await?;
+    snack.like_reaction_count = counts.likes;
+    snack.hate_reaction_count = counts.hates;
+    snack.like_ratio = counts.ratio();
+    Ok(snack)
+}
