@@ -244,7 +244,7 @@ async fn what_a_list_cannot_read_is_refused_and_never_ignored() {
 }
 
 #[tokio::test]
-async fn a_page_has_twenty_rows_unless_told_otherwise() {
+async fn a_page_has_twenty_rows_by_default() {
     let app = TestApp::start().await;
     let member = app.member().await;
     for at in 0..22 {

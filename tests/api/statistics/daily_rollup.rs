@@ -143,7 +143,7 @@ async fn sums_equal_a_recount_at_every_moment_of_concurrent_changes() {
 }
 
 #[tokio::test]
-async fn what_has_settled_is_read_and_what_is_wrong_in_it_heals() {
+async fn stored_sums_are_read_and_wrong_ones_are_corrected() {
     let app = setup().await;
     refresh(app.db(), ZONE, today()).await.expect("a refresh");
     let mut connection = app.db().acquire().await.expect("a connection");
