@@ -1,4 +1,4 @@
-# Everything that one does with this project by hand. `make` lists it.
+# The commands of this project. `make` lists them.
 
 export SQLX_OFFLINE ?= true
 
@@ -8,33 +8,37 @@ COMPOSE  := docker compose --env-file $(ENV_FILE)
 .DEFAULT_GOAL := help
 
 .PHONY: help
-help: ## this list
+help: ## list the commands
 	@awk -F ':[^#]*## ' '/^[a-z-]+:[^#]*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-# --- On this machine: PostgreSQL and Redis are started, and installed where apt-get can -------------------------------
+# --- On this machine. PostgreSQL and Redis are started, and on Debian installed if they are missing -------------------
 
-.PHONY: run test faults bench lint deny sqlx openapi
+.PHONY: run test faults fuzz bench lint deny sqlx openapi
 
-run: ## build server and web app, serve at http://localhost:8000 with demo data; Ctrl-C stops all, the data stay in .local
+run: ## build and serve at http://localhost:8000 with demo data; Ctrl-C stops everything, the data stay in .local
 	@scripts/run
 
-test: ## all tests, against a PostgreSQL and Redis of their own; ARGS="..." goes to cargo test, which then runs alone
+test: ## run all tests; ARGS="..." runs only the server's, with these arguments of cargo test
 	@scripts/test $(ARGS)
 
-faults: ## kill and cut off everything and check what is left, then fuzz every call; ARGS="--seed 7" repeats a run
+faults: ## kill and disconnect the services under load and check the data, then fuzz; ARGS="--seed 7" repeats a run
 	@scripts/faults $(ARGS)
 
-bench: ## measure the release build against PostgreSQL itself and write bench/RESULTS.md; ARGS="--quick" takes two minutes
+fuzz: ## send generated requests and check the responses against the OpenAPI document
+	@scripts/fuzz $(ARGS)
+
+bench: ## measure the release build beside pgbench and write bench/RESULTS.md; ARGS="--quick" takes two minutes
 	@scripts/bench $(ARGS)
 
-lint: ## rustfmt and clippy, as CI runs them
+lint: ## check format, lints and imports
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
+	scripts/check-imports
 
-deny: ## licences, sources and known holes of the dependencies, as CI checks them
+deny: ## check licences, sources and known vulnerabilities of the dependencies
 	@scripts/deny
 
-sqlx: ## write .sqlx again, after a query or a migration changed
+sqlx: ## update .sqlx after a change of a query or a migration
 	@scripts/sqlx-prepare
 
 openapi: ## print the OpenAPI document
@@ -47,10 +51,10 @@ openapi: ## print the OpenAPI document
 build: $(ENV_FILE) ## build the image with Docker Compose
 	$(COMPOSE) build
 
-up: $(ENV_FILE) ## start everything with Docker Compose, building what is missing
+up: $(ENV_FILE) ## build if necessary, and start everything with Docker Compose
 	$(COMPOSE) up --detach
 
-down: $(ENV_FILE) ## stop it; the data stay
+down: $(ENV_FILE) ## stop everything and keep the data
 	$(COMPOSE) down
 
 restart: $(ENV_FILE) ## restart one container: CONTAINER=snack-server (default: all)
@@ -59,7 +63,7 @@ restart: $(ENV_FILE) ## restart one container: CONTAINER=snack-server (default: 
 logs: $(ENV_FILE) ## follow the logs: CONTAINER=snack-server (default: all)
 	$(COMPOSE) logs --follow --tail=200 $(CONTAINER)
 
-# Stops here the first time: PostgreSQL keeps the password that it is first started with.
+# The first call stops here, because PostgreSQL keeps the password of its first start.
 $(ENV_FILE):
 	@(umask 077 && cp $(ENV_FILE).template $(ENV_FILE))
 	@echo "$(ENV_FILE) is new: fill in JWT_SECRET and DB_PASSWORD, then run make again" >&2

@@ -1,7 +1,7 @@
-"""Measures the server that `make run` runs against what Postgres itself can do with the same SQL, and writes bench/RESULTS.md.
+"""Measures the server beside pgbench with the same SQL, and writes bench/RESULTS.md.
 
-Called by scripts/bench, which starts PostgreSQL (durable) and Redis and builds the release binary. Each figure is the median
-of interleaved rounds: the server, then its yardstick, in the same minute.
+Called by scripts/bench, which builds the release binary and starts Redis and a durable PostgreSQL. Each figure is the median of
+rounds that alternate: the server, then its yardstick, in the same minute.
 """
 
 import argparse, json, os, re, resource, shutil, statistics, sys, tempfile, threading, time, urllib.error, urllib.request
@@ -12,10 +12,10 @@ from common import HERE, Server, psql, sh, token, url_of
 
 DATABASE = "bench"
 CONNECTIONS = (1, 16, 64)
-#: As the server's own connections have them (src/app.rs): without, Postgres reads whole tables where it need not.
+#: The settings of the server's own connections (src/db/connect.rs). Without them Postgres scans whole tables.
 SETTINGS = "-c random_page_cost=1.1 -c jit=off"
 
-# The same SELECTs and changes, as a service without any cleverness would send them.
+# The SQL of a simple service with the same endpoints.
 LIST = r"""\set user random(1002, :users)
 SELECT s.uid, s.name, s.url, s."desc", s.image, s.thumbnail, s.currency, s.price, s.status, s.like_reaction_count,
     s.hate_reaction_count, s.like_ratio, s.counter_epoch, s.created_at, s.updated_at, mine.type, person.id, person.name
@@ -56,7 +56,7 @@ COMMIT;
 
 
 def cpu():
-    """Seconds of CPU by kind of process so far."""
+    """Seconds of CPU so far by kind of process."""
     seconds = {"server": 0.0, "postgres": 0.0, "redis": 0.0, "load": 0.0}
     kinds = {"snack-server": "server", "postgres": "postgres", "redis-server": "redis"}
     for stat in Path("/proc").glob("[0-9]*/stat"):
@@ -66,7 +66,7 @@ def cpu():
             continue
         kind = next((kind for prefix, kind in kinds.items() if name.startswith(prefix)), None)
         if kind:
-            # With those of its children that have ended: connections of Postgres come and go.
+            # Includes ended children, because Postgres has a process for each connection.
             seconds[kind] += sum(map(int, rest.split()[11:15])) / os.sysconf("SC_CLK_TCK")
     load = resource.getrusage(resource.RUSAGE_CHILDREN)
     seconds["load"] = load.ru_utime + load.ru_stime
@@ -100,7 +100,7 @@ class Bench:
         return float(re.search(r"tps = ([\d.]+) \(without", out)[1])
 
     def idle(self):
-        """What the server does when nobody asks for anything."""
+        """The load of a server without requests."""
         transactions = lambda: int(psql(f"SELECT xact_commit FROM pg_stat_database WHERE datname = '{DATABASE}'"))
         switches = lambda: sum(int(re.search(r"^voluntary_ctxt_switches:\s+(\d+)", status.read_text(), re.M)[1])
                                for status in Path(f"/proc/{self.server.process.pid}/task").glob("*/status"))
@@ -112,7 +112,7 @@ class Bench:
         return f"Idle: {woken / seconds:.1f} wake-ups and {asked / seconds:.1f} transactions a second, {busy / seconds * 100:.1f}% of a core."
 
     def beside_sign_ins(self):
-        """What signing in does to everybody else: p99 of GET /snacks alone and beside 50 who sign in over and over."""
+        """The effect of sign-ins on other requests: p99 of GET /snacks alone and beside 50 clients that sign in all the time."""
         alone, beside = [], []
         for _ in range(self.arguments.rounds):
             alone.append(self.wrk("list", 4, self.arguments.seconds)["p99"])
@@ -121,7 +121,7 @@ class Bench:
             beside.append(self.wrk("list", 4, self.arguments.seconds)["p99"])
             crowd.join()
         alone, beside = statistics.median(alone), statistics.median(beside)
-        return (f"p99 of `GET /snacks` at 4 connections: {alone:.1f} ms alone, {beside:.1f} ms beside 50 who sign in over and over "
+        return (f"p99 of `GET /snacks` at 4 connections: {alone:.1f} ms alone, {beside:.1f} ms beside 50 clients that sign in all the time "
                 f"({beside / alone:.2f} times; goal: below 2).")
 
     def row(self, name, work, yardstick, connections, beside=None, **more):
@@ -154,7 +154,7 @@ class Bench:
         return result
 
     def react_beside(self, stop):
-        """50 reactions a second by somebody else."""
+        """50 reactions a second by other users."""
         uids, tokens = (self.scratch / "snacks").read_text().split(), (self.scratch / "tokens").read_text().split()
         number = 0
         while not stop.wait(0.02):
@@ -165,12 +165,12 @@ class Bench:
             try:
                 urllib.request.urlopen(request).read()
             except urllib.error.HTTPError:
-                pass  # It stands already: as good as any.
+                pass  # The reaction exists already.
             number += 1
 
 
 def argon2_rate(_connections):
-    """What all cores could hash, by the reference implementation with the same parameters."""
+    """Hashes a second on all cores by the reference implementation with the same parameters."""
     out = sh("argon2", "somesaltsomesalt", "-id", "-t", "2", "-k", "19456", "-p", "1", input="korea-snack-9")
     best = min(float(re.search(r"([\d.]+) seconds", sh("argon2", "somesaltsomesalt", "-id", "-t", "2", "-k", "19456", "-p", "1",
                                                        input="korea-snack-9"))[1]) for _ in range(5))
@@ -194,9 +194,9 @@ def main():
 
 
 def throughput(arguments, scratch):
-    """The rows of the first table, and what the server costs."""
+    """The rows of the first table, and notes about the server's resources."""
     server = Server(arguments.program, scratch, 18765, DATABASE)
-    # Half of the users have rated snacks before; the other half is who comes now.
+    # Half of the users have reactions already; the other half sends the requests.
     psql(file=HERE / "load.sql", database=DATABASE, users=2000, snacks=1000, reactions=20000, orders=1000)
     psql("CREATE TABLE yardstick_reactions (LIKE snack_reactions INCLUDING ALL);"
          "ALTER TABLE yardstick_reactions ADD FOREIGN KEY (snack_id) REFERENCES snacks, ADD FOREIGN KEY (user_id) REFERENCES users;"
@@ -225,7 +225,7 @@ def throughput(arguments, scratch):
         if work == "order":
             stock(scratch)
         if work in ("reaction", "hot"):
-            # Whoever reacts has not done so before: every request succeeds.
+            # The users have no reactions yet, so that every request succeeds.
             psql("DELETE FROM snack_reactions WHERE user_id > 1001", database=DATABASE)
             psql("VACUUM ANALYZE", database=DATABASE)
         for connections, goal in zip(CONNECTIONS, goals):
@@ -242,7 +242,7 @@ def throughput(arguments, scratch):
 
 
 def stock(scratch):
-    """Snacks that nobody has ordered: half for the server, half for the yardstick."""
+    """Adds snacks without orders: half for the server, half for the yardstick."""
     psql("""INSERT INTO snacks (name, name_key, price) SELECT 'stock ' || n, 'stock ' || n, 500 FROM generate_series(1, 400000) AS n;
             ANALYZE snacks""", database=DATABASE)
     middle = psql("SELECT min(id) + 200000 FROM snacks WHERE name_key LIKE 'stock %'", database=DATABASE)
@@ -274,7 +274,7 @@ def report(arguments, results, costs, grown, notes):
         lines += ["", "## Growth", "",
                   "Medians at one connection: with 1,000 snacks and orders, and with 1,000,000 snacks, 1,000,000 orders of three, 100,000 users and "
                   "5,000,000 reactions, both in turns.", "",
-                  "| call | small ms | large ms | growth | goal |", "| --- | ---: | ---: | ---: | --- |"]
+                  "| endpoint | small ms | large ms | growth | goal |", "| --- | ---: | ---: | ---: | --- |"]
     for row in grown:
         ratio = row["large"] / row["small"]
         goal = f"at most {row['growth']} " + ("✓" if ratio <= row["growth"] else "✗") if row["growth"] else \
@@ -285,9 +285,9 @@ def report(arguments, results, costs, grown, notes):
     if arguments.quick or arguments.only:
         return
     by_hand = (HERE / "notes.md").read_text()
-    (HERE / "RESULTS.md").write_text("# Benchmarks\n\nWritten by `make bench`. The yardstick is what Postgres itself does in the same minute on the same "
-                                "machine when pgbench sends it the same SQL, prepared, over as many connections; for sign-ins, argon2 on "
-                                f"all cores. Rates are medians of three rounds of {arguments.seconds} seconds, server and yardstick in turns. CPU is in cores.\n\n"
+    (HERE / "RESULTS.md").write_text("# Benchmarks\n\nWritten by `make bench`. The yardstick is pgbench with the same SQL, prepared, over as many connections, "
+                                "in the same minute on the same machine; for sign-ins it is argon2 on all cores. Rates are medians of three "
+                                f"rounds of {arguments.seconds} seconds, with server and yardstick in turns. CPU is in cores.\n\n"
                                 + "\n".join(lines) + "\n\n" + by_hand)
 
 

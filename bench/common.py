@@ -1,4 +1,4 @@
-"""What the benchmarks share: SQL, tokens, and the server that is measured."""
+"""Shared by the benchmarks: SQL, tokens, and the server that is measured."""
 
 import base64, hashlib, hmac, json, os, re, subprocess, sys, time, urllib.parse, urllib.request
 from pathlib import Path
@@ -12,7 +12,7 @@ def sh(*command, **options):
 
 
 def url_of(database=None):
-    """The address of a database of the server in DATABASE_URL."""
+    """The URL of another database of the PostgreSQL in DATABASE_URL."""
     url = os.environ["DATABASE_URL"]
     return url if database is None else urllib.parse.urlsplit(url)._replace(path="/" + database).geturl()
 
@@ -20,11 +20,13 @@ def url_of(database=None):
 def psql(sql=None, file=None, database=None, **variables):
     arguments = [f"-v{name}={value}" for name, value in variables.items()]
     arguments += ["-c", sql] if sql else ["-f", str(file)]
-    return sh("psql", url_of(database), "-qXAt", "-v", "ON_ERROR_STOP=1", *arguments).strip()
+    # VACUUM warns about every system table, because the role is no superuser.
+    environment = os.environ | {"PGOPTIONS": "-c client_min_messages=error"}
+    return sh("psql", url_of(database), "-qXAt", "-v", "ON_ERROR_STOP=1", *arguments, env=environment).strip()
 
 
 def token(user):
-    """An access token, as the server makes them."""
+    """An access token for a user, signed with the server's key."""
     part = lambda value: base64.urlsafe_b64encode(value).rstrip(b"=")
     now = int(time.time())
     claims = {"token_type": "access", "user_id": user, "jti": "00000000-0000-4000-8000-%012d" % user, "iat": now, "exp": now + 36000}
@@ -33,7 +35,7 @@ def token(user):
 
 
 class Server:
-    """The release binary with the settings of `make run`, as far as they matter, on a new database with one admin."""
+    """The release binary with the settings of `make run` that matter here, on a new database with one admin."""
 
     def __init__(self, program, scratch, port, database):
         self.program, self.port, self.url = program, port, f"http://127.0.0.1:{port}"
@@ -43,7 +45,7 @@ class Server:
         self.environment = os.environ | {
             "DATABASE_URL": url_of(database), "REDIS_PREFIX": f"{database}:", "JWT_SECRET": SECRET,
             "HTTP_ADDR": f"127.0.0.1:{port}", "MEDIA_URL": f"file://{media}",
-            # Everybody here comes from one address.
+            # All requests come from one address.
             "LIMIT_SIGN_IN_ADDRESS": "1000000/1s", "LIMIT_SIGN_IN_ACCOUNT": "1000000/1s",
             "LIMIT_WRITES_USER": "1000000/1s",
         }

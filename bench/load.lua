@@ -1,5 +1,5 @@
--- What wrk sends: WORK says which call, TOKENS, SNACKS and STOCK are files with one access token or uid per line.
--- Many users, many snacks; every request of a row succeeds.
+-- The requests of wrk. WORK names the endpoint; TOKENS, SNACKS and STOCK are files with one access token or uid per line.
+-- The requests are spread over all users and snacks, and each of them succeeds.
 
 local work = os.getenv("WORK")
 local first = tonumber(os.getenv("FIRST") or "0")
@@ -19,18 +19,18 @@ for at, token in ipairs(tokens) do
     headers[at] = { ["Authorization"] = "Bearer " .. token, ["Content-Type"] = "application/json" }
 end
 local plain = { ["Content-Type"] = "application/json" }
--- Global, for `done` to ask for: where the next run goes on.
+-- Global, because `done` reads it: the next run continues there.
 count = first
 
--- 7919 has no divisor in common with the numbers of users and snacks: neighbours are strangers.
+-- 7919 has no common divisor with the numbers of users and snacks, so that successive requests differ in both.
 local function user(at) return headers[(at * 7919) % #headers + 1] end
 local function snack(at, among) return snacks[(at * 31) % among + 1] end
 
--- Each pair of user and snack once with a like, then once with a hate, and so on: none of them stands already.
+-- Each pair of user and snack gets a like, then a hate, and so on, so that no reaction exists already.
 local function react(among)
     local who, rest = count % #headers, math.floor(count / #headers)
     local kind = math.floor(rest / among) % 2 == 0 and "like" or "hate"
-    -- The same user comes to another snack each time, and no two users in a row to the same.
+    -- The same user reacts to another snack each time, and successive users react to different snacks.
     local uid = snacks[(rest + who) % among + 1]
     return wrk.format("POST", "/snacks/" .. uid .. "/reaction", headers[who + 1], '{"type":"' .. kind .. '"}')
 end

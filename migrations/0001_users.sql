@@ -62,13 +62,3 @@ CREATE TABLE refresh_tokens (
 
 CREATE INDEX refresh_tokens_by_session ON refresh_tokens (session_id);
 CREATE INDEX refresh_tokens_by_expires_at ON refresh_tokens (expires_at);
-
--- Progress of the update of comparison forms (users.email_key, users.name_key, snacks.name_key) to new rules, which the server
--- does when it starts. One row for each table.
-CREATE TABLE comparison_forms (
-    table_name text    NOT NULL CONSTRAINT comparison_forms_pkey PRIMARY KEY,
-    -- Version of the rules.
-    form       integer NOT NULL,
-    -- Rows up to this id are updated.
-    last_id    bigint  NOT NULL
-);

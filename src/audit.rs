@@ -63,23 +63,16 @@ pub struct Actor {
 
 impl Actor {
     /// Somebody who types commands on the machine.
-    #[must_use]
     pub fn local() -> Self {
         Self { id: None, address: "local".to_owned() }
     }
 
     /// Writes an entry of a successful operation.
-    ///
-    /// # Errors
-    /// Postgres out of reach.
     pub async fn log_success(&self, db: impl PgExecutor<'_>, action: Action, subject: &str) -> Result<(), ApiError> {
         self.write(db, action, subject, "ok").await
     }
 
     /// Writes an entry of an operation that was denied. `outcome` is the code of the error.
-    ///
-    /// # Errors
-    /// Postgres out of reach.
     pub async fn log_denied(
         &self,
         db: impl PgExecutor<'_>,
@@ -199,8 +192,6 @@ pub struct Filter {
     pub until: Option<DateTime<Utc>>,
 }
 
-/// # Errors
-/// Postgres out of reach.
 pub async fn list(db: &PgPool, filter: &Filter, sorted: &Sorted) -> Result<Page<AuditEntry>, ApiError> {
     let mut sql = QueryBuilder::<Postgres>::new(
         "SELECT entry.id, entry.at, entry.action, entry.subject, entry.address, entry.outcome,

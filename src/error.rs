@@ -36,14 +36,11 @@ macro_rules! codes {
         impl Code {
             pub const ALL: &[Self] = &[$(Self::$variant,)*];
 
-            #[must_use]
             pub const fn status(self) -> u16 { match self { $(Self::$variant => $status,)* } }
 
-            #[must_use]
             pub const fn name(self) -> &'static str { match self { $(Self::$variant => $name,)* } }
 
             /// Default message.
-            #[must_use]
             pub fn text(self) -> Text { match self { $(Self::$variant => Text::new($ko, $en),)* } }
         }
     };
@@ -84,7 +81,6 @@ codes! {
 
 impl Code {
     /// Code of a response that axum or a middleware made, by its status.
-    #[must_use]
     pub fn for_status(status: StatusCode) -> Self {
         match status.as_u16() {
             404 => Self::NotFound,
@@ -99,12 +95,10 @@ impl Code {
     }
 
     /// Error with a more precise message than the code's own.
-    #[must_use]
     pub fn with_detail(self, detail: Text) -> ApiError {
         ApiError { detail, ..self.into() }
     }
 
-    #[must_use]
     pub fn with_fields(self, errors: Vec<FieldError>) -> ApiError {
         ApiError { errors, ..self.into() }
     }
@@ -122,7 +116,6 @@ pub struct FieldError {
 
 impl FieldError {
     /// Violation of a rule whose message has no bounds in it.
-    #[must_use]
     pub fn new(field: impl Into<String>, code: &'static str) -> Self {
         Self { field: field.into(), code: code.into(), message: rule_text(code, "") }
     }
@@ -209,14 +202,12 @@ impl ApiError {
     }
 
     /// The same error for another request of the same batch.
-    #[must_use]
     pub fn duplicate(&self) -> Self {
         let source = self.source.as_deref().map(|source| chain(source).to_string().into());
         Self { source, detail: self.detail.clone(), errors: self.errors.clone(), ..*self }
     }
 
     /// A 429 with `Retry-After`.
-    #[must_use]
     pub fn too_many(retry_after: Duration) -> Self {
         Self { retry_after: Some(retry_after), ..Code::TooManyRequests.into() }
     }
@@ -227,7 +218,6 @@ impl ApiError {
     }
 
     /// An `invalid_request` for JSON that does not parse or has the wrong shape.
-    #[must_use]
     pub fn malformed_json(error: &serde_json::Error) -> Self {
         let problem = if error.is_data() {
             "값이 올바르지 않습니다"
@@ -241,14 +231,12 @@ impl ApiError {
     }
 
     /// Error that concerns one field. Its detail is the message of that field.
-    #[must_use]
     pub fn for_field(code: Code, field: &str, rule: &'static str) -> Self {
         let error = FieldError::new(field, rule);
         Self { detail: error.message.clone(), ..code.with_fields(vec![error]) }
     }
 
     /// A `validation_failed` of one field.
-    #[must_use]
     pub fn invalid(field: &str, rule: &'static str) -> Self {
         Code::ValidationFailed.with_fields(vec![FieldError::new(field, rule)])
     }
@@ -408,11 +396,11 @@ mod tests {
 
     #[test]
     fn details_are_in_the_language_that_they_are_for() {
-        let json = serde_json::from_str::<u8>("{").expect_err("an error");
+        let json = serde_json::from_str::<u8>("x").expect_err("an error");
         let error = ApiError::malformed_json(&json);
-        assert_eq!(error.detail.ko, "요청 본문의 값이 올바르지 않습니다 (1행 1열).");
+        assert_eq!(error.detail.ko, "요청 본문의 JSON 문법이 올바르지 않습니다 (1행 1열).");
         for code in Code::ALL {
-            assert!(code.text().ko.ends_with('.') && code.text().ko.contains("다.") || code.text().ko.contains("요."));
+            assert!(code.text().ko.ends_with("다.") || code.text().ko.ends_with("요."), "{}", code.name());
             assert!(code.text().en.is_ascii(), "{}", code.name());
         }
     }

@@ -16,7 +16,7 @@ use snack_server::{
         rules, users,
     },
     config::{Config, Environment, Log, LogFormat},
-    db::{comparison_keys, connect},
+    db::connect,
     demo,
     error::{StartError, chain},
     snack::{image_worker, storage::Storage},
@@ -113,7 +113,6 @@ async fn run(command: OfficeCommand, environment: &Environment) -> Result<(), St
 async fn connect(environment: &Environment) -> Result<PgPool, StartError> {
     let pool = connect::connect(&environment.database()?).await?;
     let _log = begin_log(Log { filter: EnvFilter::new("snack_server=warn"), format: LogFormat::Pretty });
-    comparison_keys::update(&pool).await?;
     Ok(pool)
 }
 

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 #
-# Creates the role that the server signs in with, and its database. The role owns the database and is no superuser: whoever
-# takes over the server cannot read files of the database's machine or run programs there.
+# Creates the server's role and its database. The role owns the database and is no superuser, so that an attacker with its
+# password cannot read files of the database's machine or run programs there.
 #
-# The image of PostgreSQL runs this once, when it sets up a new data folder; scripts/with-services does the same. It runs as the
-# superuser, who has no password afterwards and so can sign in from the machine itself only.
+# The image of PostgreSQL runs this once for a new data folder, and scripts/with-services does the same. It runs as the superuser,
+# who has no password afterwards and can therefore sign in from the machine itself only.
 set -euo pipefail
 
 # Tests create databases; the server does not.

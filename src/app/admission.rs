@@ -29,7 +29,6 @@ pub struct AdmissionState {
 }
 
 impl AdmissionState {
-    #[must_use]
     pub fn new(tasks: TaskTracker, watchdog: Arc<DbWatchdog>) -> Self {
         Self { permits: Semaphore::new(MAX_REQUESTS), tasks, watchdog }
     }

@@ -37,13 +37,11 @@ pub struct CountedConnection {
 }
 
 impl ConnectionCounter {
-    #[must_use]
     pub fn new(limits: ConnectionLimits) -> Arc<Self> {
         Arc::new(Self { limits, open: Mutex::default() })
     }
 
     /// Counts a connection of `peer`. None when its address has reached the limit.
-    #[must_use]
     pub fn admit(self: &Arc<Self>, peer: IpAddr) -> Option<CountedConnection> {
         let peer = peer.to_canonical();
         if self.limits.trusted_proxies.iter().any(|network| network.contains(&peer)) {

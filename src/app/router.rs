@@ -44,7 +44,6 @@ fn endpoints() -> OpenApiRouter<AppState> {
 }
 
 /// The OpenAPI document of all endpoints.
-#[must_use]
 pub fn document() -> utoipa::openapi::OpenApi {
     openapi::finish(endpoints().merge(snack::media_router()).into_openapi())
 }

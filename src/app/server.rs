@@ -8,7 +8,6 @@ use tokio_util::sync::CancellationToken;
 use super::{connections::ConnectionLimits, listener, router::router, state::AppState};
 use crate::{
     config::SettingError,
-    db::comparison_keys,
     error::{StartError, chain},
     operations::cleanup,
     reaction::flush::Flusher,
@@ -43,7 +42,6 @@ pub async fn serve_on(state: AppState, listener: TcpListener) -> Result<(), Star
     if state.config.web.is_none() {
         tracing::info!("web app not built (no web/dist), /app/ shows a placeholder");
     }
-    comparison_keys::update(&state.db).await?;
     tracing::info!(%address, "server started");
     let router = router(&state);
     let stop = state.stop.clone();

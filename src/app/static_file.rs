@@ -20,7 +20,6 @@ pub struct StaticFile {
 }
 
 impl StaticFile {
-    #[must_use]
     pub fn new(bytes: Bytes, content_type: &str) -> Self {
         let mut hasher = DefaultHasher::new();
         hasher.write(&bytes);
@@ -29,13 +28,11 @@ impl StaticFile {
         Self { bytes, content_type: header(content_type), etag, policy: None }
     }
 
-    #[must_use]
     pub fn with_policy(self, policy: HeaderValue) -> Self {
         Self { policy: Some(policy), ..self }
     }
 
     /// The file, or a 304 if the client has it.
-    #[must_use]
     pub fn response(&self, request: &HeaderMap) -> Response {
         let mut response = if is_cached(request, self.etag.to_str().unwrap_or_default()) {
             StatusCode::NOT_MODIFIED.into_response()

@@ -28,13 +28,11 @@ pub struct CurrentUser {
 pub struct AdminUser(pub CurrentUser);
 
 impl CurrentUser {
-    #[must_use]
     pub fn is_admin(&self) -> bool {
         self.member_type == MemberType::Admin
     }
 
     /// Actor of the user's operations in the audit log.
-    #[must_use]
     pub fn actor(&self) -> Actor {
         Actor { id: Some(self.id), address: self.ip.to_string() }
     }

@@ -42,7 +42,6 @@ impl SignInAttempt<'_> {
 }
 
 impl Limits {
-    #[must_use]
     pub fn new(config: &Config) -> Self {
         let of_account = config.limit_sign_in_account;
         let of_all = Rate { count: of_account.count.saturating_mul(ALL_ADDRESSES), ..of_account };

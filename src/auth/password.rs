@@ -29,7 +29,6 @@ pub struct Password {
 
 impl Password {
     /// None when the text is too long for any password.
-    #[must_use]
     pub fn new(typed: String) -> Option<Self> {
         let form = text::password_form(&typed)?;
         let typed = (form != typed).then(|| SecretString::from(typed));
@@ -177,7 +176,6 @@ pub fn hash_blocking(password: &str) -> Result<String, ApiError> {
 
 /// Tells whether `password` is made of the email, the part before its `@`, or the name. Case is ignored, and so are digits and
 /// signs between or around the letters.
-#[must_use]
 pub fn is_personal(password: &str, email: &str, name: &str) -> bool {
     let letters = |text: &str| text.chars().filter(|c| c.is_alphabetic()).collect::<String>();
     let form = |text: &str| text::fold(&text::password_form(text).unwrap_or_default());

@@ -17,9 +17,6 @@ static COMMON_PASSWORDS: LazyLock<HashSet<&str>> =
     LazyLock::new(|| include_str!("common_passwords.txt").lines().collect());
 
 /// Email of at most [`MAX_EMAIL`] characters as typed, surrounding space aside, and as stored.
-///
-/// # Errors
-/// The violated rule.
 pub fn email(text: &str) -> Result<(), ValidationError> {
     let tidied = tidy(text);
     match text::email(text) {
@@ -33,17 +30,11 @@ pub fn email(text: &str) -> Result<(), ValidationError> {
 }
 
 /// Name of 1 to 50 characters.
-///
-/// # Errors
-/// The violated rule.
 pub fn user_name(text: &str) -> Result<(), ValidationError> {
     line(text, 50)
 }
 
 /// New password: 8 to 128 characters in the form in which passwords are compared, and not a common one.
-///
-/// # Errors
-/// The violated rule.
 pub fn new_password(text: &str) -> Result<(), ValidationError> {
     let Some(text) = password_form(text) else {
         return Err(violated_limit("too_long", "max", 128));

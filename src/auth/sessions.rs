@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::{
     audit::{Action, Actor},
-    domain::text::{email_key, former_email_key},
+    domain::text::email_key,
     error::{ApiError, Code},
     http::client_ip::ClientIp,
 };
@@ -20,20 +20,11 @@ pub struct Credentials {
 }
 
 /// Credentials of the account with `email`. None when there is none.
-///
-/// Two old accounts may have emails that are equal under newer rules. The one whose comparison form could not be updated is found
-/// by its former comparison form.
-///
-/// # Errors
-/// Postgres out of reach.
 pub async fn credentials(db: &PgPool, email: &str) -> Result<Option<Credentials>, ApiError> {
     let credentials = sqlx::query_as!(
         Credentials,
-        "SELECT id, password_hash, is_deleted FROM users
-         WHERE email_key = $1 OR (email_key = $2 AND octet_length(email) > char_length(email))
-         ORDER BY email_key = $1 LIMIT 1",
-        email_key(email),
-        former_email_key(email)
+        "SELECT id, password_hash, is_deleted FROM users WHERE email_key = $1",
+        email_key(email)
     );
     Ok(credentials.fetch_optional(db).await?)
 }
@@ -49,8 +40,6 @@ pub struct OwnCredentials {
     pub password_hash: String,
 }
 
-/// # Errors
-/// Postgres out of reach.
 pub async fn own_credentials(db: &PgPool, id: i64) -> Result<OwnCredentials, ApiError> {
     let own =
         sqlx::query_as!(OwnCredentials, "SELECT email, email_key, name, password_hash FROM users WHERE id = $1", id);
@@ -59,9 +48,6 @@ pub async fn own_credentials(db: &PgPool, id: i64) -> Result<OwnCredentials, Api
 
 /// Replaces the password with the hash `old` and ends all sessions of the user. Returns `false`, and does nothing, when the password
 /// has changed in the meantime.
-///
-/// # Errors
-/// Postgres out of reach.
 pub async fn change_password(db: &PgPool, actor: &Actor, id: i64, old: &str, new: &str) -> Result<bool, ApiError> {
     let mut tx = db.begin().await?;
     let changed =
@@ -88,9 +74,6 @@ pub struct Refresh {
 
 /// Starts a session with its first refresh token, and replaces the hash of the password by `new_hash` if there is one. None when
 /// the user has resigned or the hash has changed since `credentials` were read; the lock of the row decides.
-///
-/// # Errors
-/// Postgres out of reach.
 pub async fn start(
     db: &PgPool,
     actor: &Actor,
@@ -213,9 +196,6 @@ async fn session_of_used(
 }
 
 /// Tells whether the refresh token `jti` is valid.
-///
-/// # Errors
-/// Postgres out of reach.
 pub async fn is_valid(db: &PgPool, jti: Uuid) -> Result<bool, ApiError> {
     let is_valid = sqlx::query_scalar!(
         r#"SELECT EXISTS (
@@ -228,9 +208,6 @@ pub async fn is_valid(db: &PgPool, jti: Uuid) -> Result<bool, ApiError> {
 }
 
 /// Ends the session of the refresh token `jti`, if there is one.
-///
-/// # Errors
-/// Postgres out of reach.
 pub async fn end(db: &PgPool, jti: Uuid) -> Result<(), ApiError> {
     sqlx::query!(
         "UPDATE sessions SET ended_at = now()
@@ -243,9 +220,6 @@ pub async fn end(db: &PgPool, jti: Uuid) -> Result<(), ApiError> {
 }
 
 /// Ends all sessions of the user.
-///
-/// # Errors
-/// Postgres out of reach.
 pub async fn end_all(db: impl PgExecutor<'_>, user_id: i64) -> Result<(), ApiError> {
     sqlx::query!("UPDATE sessions SET ended_at = now() WHERE user_id = $1 AND ended_at IS NULL", user_id)
         .execute(db)
@@ -254,9 +228,6 @@ pub async fn end_all(db: impl PgExecutor<'_>, user_id: i64) -> Result<(), ApiErr
 }
 
 /// Removes expired refresh tokens and the sessions that have no other. Returns the number of sessions.
-///
-/// # Errors
-/// Postgres out of reach.
 pub async fn remove_expired(db: impl PgExecutor<'_>) -> Result<u64, ApiError> {
     let removed = sqlx::query!(
         "WITH expired AS (DELETE FROM refresh_tokens WHERE expires_at < now() RETURNING jti, session_id)

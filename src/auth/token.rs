@@ -56,7 +56,6 @@ pub struct TokenKeys {
 }
 
 impl TokenKeys {
-    #[must_use]
     pub fn new(config: &Config) -> Self {
         let decoding = |secret: &SecretString| DecodingKey::from_secret(secret.expose_secret().as_bytes());
         let mut validation = Validation::new(Algorithm::HS256);

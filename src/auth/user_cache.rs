@@ -38,9 +38,6 @@ struct Entries {
 
 impl UserStatusCache {
     /// Status of `user_id`, from the cache or from Postgres. None when there is no such user.
-    ///
-    /// # Errors
-    /// Postgres out of reach.
     pub async fn get(&self, db: &PgPool, user_id: i64) -> Result<Option<UserStatus>, ApiError> {
         let generation = {
             let entries = self.0.read().unwrap_or_else(PoisonError::into_inner);

@@ -25,7 +25,6 @@ pub enum MemberType {
 }
 
 impl MemberType {
-    #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Member => "member",
@@ -127,8 +126,6 @@ pub struct Filter<'a> {
     pub is_deleted: Option<bool>,
 }
 
-/// # Errors
-/// Postgres out of reach.
 pub async fn list(db: &PgPool, filter: &Filter<'_>, sorted: &Sorted) -> Result<Page<User>, ApiError> {
     let mut sql = QueryBuilder::<Postgres>::new(USER);
     sorted.push_key(&mut sql);
@@ -169,9 +166,6 @@ pub struct UserStatus {
 }
 
 /// Current status of a user. None when there is no such user.
-///
-/// # Errors
-/// Postgres out of reach.
 pub async fn status(db: &PgPool, id: i64) -> Result<Option<UserStatus>, ApiError> {
     let status = sqlx::query_as!(
         UserStatus,

@@ -53,7 +53,6 @@ where
     A: Send + 'static,
 {
     /// `concurrency` is the number of batches of one key that run at once. `watchdog` guards them.
-    #[must_use]
     pub fn new(concurrency: usize, watchdog: Arc<DbWatchdog>) -> Self {
         Self { queues: Queues::default(), concurrency, watchdog }
     }

@@ -45,7 +45,6 @@ impl From<sqlx::Error> for ApiError {
 }
 
 /// Tells whether a statement gave up waiting for a lock.
-#[must_use]
 pub fn is_lock_timeout(error: &ApiError) -> bool {
     let source = std::error::Error::source(error).and_then(|source| source.downcast_ref::<sqlx::Error>());
     source
@@ -55,7 +54,6 @@ pub fn is_lock_timeout(error: &ApiError) -> bool {
 }
 
 /// Name of the constraint that `error` violates.
-#[must_use]
 pub fn constraint(error: &sqlx::Error) -> Option<&str> {
     error.as_database_error().and_then(DatabaseError::constraint)
 }

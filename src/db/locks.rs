@@ -8,13 +8,10 @@ pub enum Lock {
     ReactionFlush = 0x736e_6163_6b73,
     DailyRollup = 0x0064_6179_7300,
     Cleanup = 0x0063_6c65_616e,
-    ComparisonKeys = 0x6b65_7966_6f72_6d73,
+    DemoData = 0x6465_6d6f_6461_7461,
 }
 
 /// Takes `lock` until the transaction ends. Returns whether it was free.
-///
-/// # Errors
-/// Postgres out of reach.
 pub async fn try_lock(tx: &mut PgConnection, lock: Lock) -> Result<bool, sqlx::Error> {
     query_scalar!(r#"SELECT pg_try_advisory_xact_lock($1) AS "is_free!""#, lock as i64).fetch_one(tx).await
 }
@@ -25,14 +22,5 @@ pub async fn try_lock(tx: &mut PgConnection, lock: Lock) -> Result<bool, sqlx::E
 /// Postgres out of reach, or `lock_timeout`.
 pub async fn wait_for_lock(tx: &mut PgConnection, lock: Lock) -> Result<(), sqlx::Error> {
     query!("SELECT pg_advisory_xact_lock($1)", lock as i64).fetch_one(tx).await?;
-    Ok(())
-}
-
-/// Waits for `lock` and takes it until the connection closes.
-///
-/// # Errors
-/// Postgres out of reach, or `lock_timeout`.
-pub async fn wait_for_session_lock(connection: &mut PgConnection, lock: Lock) -> Result<(), sqlx::Error> {
-    query!("SELECT pg_advisory_lock($1)", lock as i64).fetch_one(connection).await?;
     Ok(())
 }

@@ -1,7 +1,6 @@
 //! Access to Postgres that all nouns share.
 
 pub mod batcher;
-pub mod comparison_keys;
 pub mod connect;
 pub mod errors;
 pub mod interval;

@@ -45,7 +45,6 @@ pub fn suspect_connections() {
 }
 
 /// Tells whether connections are to be checked on their return to the pool.
-#[must_use]
 pub fn are_connections_suspect() -> bool {
     let last = SUSPECTED_AT.lock().unwrap_or_else(PoisonError::into_inner);
     last.is_some_and(|last| last.elapsed() < RECHECK_WINDOW)
@@ -73,7 +72,6 @@ struct ProbeState {
 
 impl DbWatchdog {
     /// Does not connect yet.
-    #[must_use]
     pub fn new(options: PgConnectOptions) -> Self {
         Self { options: options.application_name("snack-server watchdog"), state: Mutex::default() }
     }

@@ -14,13 +14,11 @@ use super::orders::Order;
 use super::people::{ADMIN_EMAIL, ADMINS, PASSWORD, PEOPLE, RESIGNED};
 use super::plan::Plan;
 use crate::auth::password::hash_blocking;
+use crate::db::locks::{Lock, wait_for_lock};
 use crate::domain::text::{email_key, fold};
 use crate::error::ApiError;
 use crate::snack::image::{Stored, prepare, remove, store};
 use crate::snack::storage::Storage;
-
-/// The advisory lock that only this command takes ("demodata").
-const LOCK: i64 = 0x64_65_6d_6f_64_61_74_61;
 
 /// The result of [`load`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,7 +49,7 @@ pub enum DemoError {
 /// Pictures are stored first and rows written in one transaction, so that a run that is killed leaves no rows.
 ///
 /// # Errors
-/// [`DemoError::OtherUsers`] for a database that others use; otherwise an error of Postgres or of the store of pictures.
+/// [`DemoError::OtherUsers`] for a database with other users; otherwise an error of Postgres or of the storage.
 pub async fn load(
     db: &PgPool,
     storage: &Storage,
@@ -84,7 +82,7 @@ async fn write(
     force: bool,
 ) -> Result<Outcome, DemoError> {
     let mut tx = db.begin().await?;
-    sqlx::query!("SELECT pg_advisory_xact_lock($1)", LOCK).execute(&mut *tx).await?;
+    wait_for_lock(&mut tx, Lock::DemoData).await?;
     if is_loaded(&mut tx, force).await? {
         return Ok(Outcome::AlreadyThere);
     }

@@ -27,7 +27,6 @@ impl Currency {
     pub const FINEST: Self = Self::Usd;
 
     /// Number of decimal places.
-    #[must_use]
     pub const fn digits(self) -> u32 {
         match self {
             Self::Krw | Self::Jpy => 0,
@@ -36,7 +35,6 @@ impl Currency {
     }
 
     /// ISO 4217 code.
-    #[must_use]
     pub const fn code(self) -> &'static str {
         match self {
             Self::Krw => "KRW",
@@ -46,13 +44,11 @@ impl Currency {
     }
 
     /// Formats an amount: `28000`, `3.90`.
-    #[must_use]
     pub fn format(self, amount: Decimal) -> String {
         format!("{amount:.*}", self.digits() as usize)
     }
 
     /// Code of the rule that `price` violates in this currency, for a [`crate::error::FieldError`].
-    #[must_use]
     pub fn violated_rule(self, price: &Price) -> Option<&'static str> {
         if price.0.is_sign_negative() && !price.0.is_zero() {
             Some("negative")

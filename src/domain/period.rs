@@ -25,7 +25,6 @@ pub struct DateRange {
 
 impl DateRange {
     /// Year, month, week of a month, or day. None for one that does not exist and for other combinations.
-    #[must_use]
     pub fn named(year: i32, month: Option<u32>, week: Option<u32>, day: Option<u32>) -> Option<Self> {
         if !(1..=9999).contains(&year) {
             return None;
@@ -51,14 +50,12 @@ impl DateRange {
     }
 
     /// Start of the first day, and of the day after the last, in `zone`.
-    #[must_use]
     pub fn instants(self, zone: Tz) -> (Option<DateTime<Utc>>, Option<DateTime<Utc>>) {
         (self.from.map(|day| start_of(day, zone)), self.to.map(|day| start_of(day + Days::new(1), zone)))
     }
 }
 
 /// Start of `day` in `zone`: midnight, or the first quarter of an hour after it where the clocks skip midnight.
-#[must_use]
 pub fn start_of(day: NaiveDate, zone: Tz) -> DateTime<Utc> {
     let midnight = day.and_time(NaiveTime::MIN);
     (0..=96)
@@ -67,7 +64,6 @@ pub fn start_of(day: NaiveDate, zone: Tz) -> DateTime<Utc> {
 }
 
 /// Day of `instant` in `zone`.
-#[must_use]
 pub fn day_of(instant: DateTime<Utc>, zone: Tz) -> NaiveDate {
     instant.with_timezone(&zone).date_naive()
 }

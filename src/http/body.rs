@@ -93,7 +93,6 @@ pub async fn read<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, 
 }
 
 /// Tells whether the content type of the request is JSON.
-#[must_use]
 pub fn is_json(headers: &HeaderMap) -> bool {
     essence(headers).is_some_and(|essence| {
         essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"))
@@ -101,7 +100,6 @@ pub fn is_json(headers: &HeaderMap) -> bool {
 }
 
 /// Content type of the request in lower case, without parameters.
-#[must_use]
 pub fn essence(headers: &HeaderMap) -> Option<String> {
     let value = headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
     Some(value.split(';').next()?.trim().to_ascii_lowercase())

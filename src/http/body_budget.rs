@@ -26,7 +26,6 @@ pub struct Reservation {
 }
 
 impl BodyBudget {
-    #[must_use]
     pub fn new(bytes: usize) -> Self {
         Self(Arc::new(Semaphore::new(bytes.min(Semaphore::MAX_PERMITS))))
     }
@@ -74,7 +73,6 @@ pub fn metered(body: Body, reservation: Arc<Reservation>) -> Body {
 }
 
 /// Tells whether reading a [`metered`] body failed because the budget is exhausted.
-#[must_use]
 pub fn is_exhausted(error: &(dyn Error + 'static)) -> bool {
     error.downcast_ref::<ApiError>().is_some_and(|error| error.code == Code::Unavailable)
         || error.source().is_some_and(is_exhausted)

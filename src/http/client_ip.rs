@@ -24,7 +24,6 @@ impl fmt::Display for ClientIp {
 impl ClientIp {
     /// ClientIp of the client behind `peer`. Each trusted proxy appends the address of its own client to `X-Forwarded-For`. Read
     /// from the right, the first address that is no trusted proxy is the client's. A client can forge those further left.
-    #[must_use]
     pub fn behind(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> Self {
         let is_trusted = |address: &IpAddr| trusted.iter().any(|network| network.contains(address));
         let mut client = peer.to_canonical();
@@ -41,13 +40,11 @@ impl ClientIp {
     }
 
     /// The address that a request comes from, as [`super::middleware::observe`] has found it.
-    #[must_use]
     pub fn of(parts: &Parts) -> Self {
         parts.extensions.get().copied().unwrap_or(Self(IpAddr::V4(Ipv4Addr::UNSPECIFIED)))
     }
 
     /// Key for rate limits. A subscriber of IPv6 has a whole /64 and could use a new address for each attempt.
-    #[must_use]
     pub fn rate_limit_key(self) -> Self {
         match self.0 {
             IpAddr::V4(_) => self,

@@ -11,7 +11,6 @@ pub enum Language {
 }
 
 /// Language that the client prefers. Korean without a preference.
-#[must_use]
 pub fn language(headers: &HeaderMap) -> Language {
     let weight = |wanted: &str| {
         weights(headers, &header::ACCEPT_LANGUAGE)
@@ -23,7 +22,6 @@ pub fn language(headers: &HeaderMap) -> Language {
 }
 
 /// Tells whether the client prefers CSV to JSON.
-#[must_use]
 pub fn wants_csv(headers: &HeaderMap) -> bool {
     let weight = |wanted: &str| {
         weights(headers, &header::ACCEPT)
@@ -49,13 +47,11 @@ fn weights<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item 
 
 /// Tells whether `If-Match` is absent or names `current`, an entity tag with its quotes. Weak tags count as strong ones, because
 /// the tag is a version number.
-#[must_use]
 pub fn if_match(headers: &HeaderMap, current: &str) -> bool {
     !headers.contains_key(header::IF_MATCH) || names_tag(headers, &header::IF_MATCH, current)
 }
 
 /// Tells whether `If-None-Match` names `current`, an entity tag with its quotes.
-#[must_use]
 pub fn is_cached(headers: &HeaderMap, current: &str) -> bool {
     names_tag(headers, &header::IF_NONE_MATCH, current)
 }

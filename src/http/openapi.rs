@@ -51,7 +51,6 @@ pub const OPERATIONS: &str = "operations";
 struct Document;
 
 /// Document without endpoints.
-#[must_use]
 pub fn base() -> utoipa::openapi::OpenApi {
     let mut document = Document::openapi();
     document.openapi = OpenApiVersion::Version31;
@@ -83,7 +82,6 @@ fn accept_language() -> Parameter {
 ///
 /// - Rows of lists refer to their component, which utoipa copies into each list.
 /// - Examples that no operation refers to are removed.
-#[must_use]
 pub fn finish(mut document: utoipa::openapi::OpenApi) -> utoipa::openapi::OpenApi {
     let text = document.to_json().unwrap_or_default();
     let components = document.components.get_or_insert_default();

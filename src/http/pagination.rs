@@ -41,7 +41,6 @@ pub struct Ordering {
 }
 
 /// Schema of the parameter `ordering`: each order that is offered, ascending and descending.
-#[must_use]
 pub fn ordering_schema(offered: &[Ordering], default: &str, description: &str) -> Object {
     let names = offered.iter().flat_map(|ordering| [ordering.name.to_owned(), format!("-{}", ordering.name)]);
     ObjectBuilder::new()
@@ -133,7 +132,6 @@ impl Sorted {
     }
 
     /// Changes the limit, also beyond what a client may ask for.
-    #[must_use]
     pub const fn with_limit(mut self, limit: usize) -> Self {
         self.limit = limit;
         self
@@ -170,7 +168,6 @@ impl Sorted {
     }
 
     /// Page of the rows that such a query returned.
-    #[must_use]
     pub fn page<T: ListRow>(&self, mut rows: Vec<T>) -> Page<T> {
         let has_more = rows.len() > self.limit;
         rows.truncate(self.limit);

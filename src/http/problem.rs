@@ -44,7 +44,6 @@ pub struct FieldProblem {
 }
 
 impl ProblemBody {
-    #[must_use]
     pub fn new(problem: Problem, language: Language) -> Self {
         let spoken = |text: Text| match language {
             Language::Korean => text.ko.into_owned(),

@@ -23,7 +23,6 @@ const MAX_KEYS: usize = 100_000;
 pub struct KeyDigest([u8; 16]);
 
 impl KeyDigest {
-    #[must_use]
     pub fn of(text: &str) -> Self {
         let digest = Sha256::digest(text);
         Self(std::array::from_fn(|at| digest[at]))
@@ -81,7 +80,6 @@ impl<K: Copy + Eq + Hash> Drop for Permit<'_, K> {
 }
 
 impl<K: Copy + Eq + Hash> RateLimiter<K> {
-    #[must_use]
     pub fn new(rate: Rate) -> Self {
         let buckets = Buckets { full_at: HashMap::new(), next_sweep: Instant::now() + rate.period };
         Self { rate, buckets: Mutex::new(buckets) }

@@ -8,7 +8,6 @@ use validator::ValidationError;
 use crate::domain::text::{has_bad_character, has_bad_character_in_line, tidy};
 
 /// Violation of a rule with a limit.
-#[must_use]
 pub fn violated_limit(code: &'static str, bound: &'static str, limit: usize) -> ValidationError {
     let mut error = ValidationError::new(code);
     error.add_param(Cow::Borrowed(bound), &limit);
@@ -16,9 +15,6 @@ pub fn violated_limit(code: &'static str, bound: &'static str, limit: usize) -> 
 }
 
 /// One line of 1 to `max` characters, some of them visible.
-///
-/// # Errors
-/// The violated rule.
 pub fn line(text: &str, max: usize) -> Result<(), ValidationError> {
     if text.is_empty() {
         return Err(ValidationError::new("required"));
@@ -36,9 +32,6 @@ pub fn line(text: &str, max: usize) -> Result<(), ValidationError> {
 }
 
 /// Lines of at most `max` characters.
-///
-/// # Errors
-/// The violated rule.
 pub fn lines(text: &str, max: usize) -> Result<(), ValidationError> {
     if text.chars().count() > max {
         Err(violated_limit("too_long", "max", max))
@@ -50,9 +43,6 @@ pub fn lines(text: &str, max: usize) -> Result<(), ValidationError> {
 }
 
 /// Any text but an empty one.
-///
-/// # Errors
-/// The violated rule.
 pub fn filled(text: &str) -> Result<(), ValidationError> {
     if text.is_empty() { Err(ValidationError::new("required")) } else { Ok(()) }
 }

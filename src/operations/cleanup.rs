@@ -34,9 +34,6 @@ pub async fn run(snacks: &SnackState, metrics: &PrometheusHandle, stop: &Cancell
 }
 
 /// Removes expired refresh tokens and idempotency keys, unless another server is doing so. Returns whether this server did.
-///
-/// # Errors
-/// Postgres out of reach.
 pub async fn remove_expired(db: &PgPool) -> Result<bool, ApiError> {
     let mut tx = db.begin().await?;
     let is_elected = try_lock(&mut tx, Lock::Cleanup).await?;

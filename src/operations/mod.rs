@@ -4,6 +4,7 @@ pub mod audit_log;
 pub mod cleanup;
 pub mod health;
 pub mod metrics;
+pub mod recorder;
 pub mod state;
 
 use std::sync::Arc;

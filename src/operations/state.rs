@@ -6,7 +6,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
-use super::metrics;
+use super::recorder::recorder;
 use crate::{error::ApiError, reaction::counters::Counters};
 
 pub struct OperationsState {
@@ -21,6 +21,6 @@ impl OperationsState {
     /// # Errors
     /// The recorder of the metrics cannot be installed.
     pub fn new(db: PgPool, counters: Arc<Counters>, stop: CancellationToken) -> Result<Self, ApiError> {
-        Ok(Self { db, counters, metrics: metrics::recorder()?, stop })
+        Ok(Self { db, counters, metrics: recorder()?, stop })
     }
 }

@@ -148,7 +148,6 @@ pub async fn add_conflict_details(db: &PgPool, error: ApiError, lines: &[Resolve
 }
 
 /// URL path of an order.
-#[must_use]
 pub fn location(uid: Uuid) -> String {
     format!("/orders/{uid}")
 }

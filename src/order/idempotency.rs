@@ -90,9 +90,6 @@ pub async fn claim(
 }
 
 /// Stores the response under `key`, which this transaction has claimed.
-///
-/// # Errors
-/// Postgres out of reach.
 pub async fn store_response(
     tx: &mut PgConnection,
     user: i64,
@@ -112,9 +109,6 @@ pub async fn store_response(
 }
 
 /// Removes expired keys and returns their number.
-///
-/// # Errors
-/// Postgres out of reach.
 pub async fn remove_expired(db: impl PgExecutor<'_>) -> Result<u64, ApiError> {
     let removed = sqlx::query!("DELETE FROM idempotency_keys WHERE created_at < now() - interval '24 hours'");
     Ok(removed.execute(db).await?.rows_affected())

@@ -64,7 +64,6 @@ pub struct ResolvedLine {
 }
 
 /// Error of the lines at `positions` of the request.
-#[must_use]
 pub fn line_errors(code: Code, positions: impl IntoIterator<Item = i32>) -> ApiError {
     let errors = positions.into_iter().map(|at| FieldError::new(format!("snacks[{at}].uid"), code.name())).collect();
     code.with_fields(errors)

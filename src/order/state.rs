@@ -22,15 +22,11 @@ pub struct OrderState {
 }
 
 impl OrderState {
-    #[must_use]
     pub fn new(db: PgPool, watchdog: Arc<DbWatchdog>) -> Self {
         Self { db, pages: Batcher::new(CONCURRENT_BATCHES, watchdog) }
     }
 
     /// Page of orders as JSON.
-    ///
-    /// # Errors
-    /// Postgres out of reach.
     pub async fn load_page(&self, filter: Filter, sorted: Sorted) -> Result<Bytes, ApiError> {
         let page = (filter, sorted);
         let load = {

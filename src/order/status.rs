@@ -38,7 +38,6 @@ impl OrderStatus {
     pub const ALL: [Self; 6] =
         [Self::Created, Self::Approved, Self::Ordered, Self::Shipping, Self::Completed, Self::Canceled];
 
-    #[must_use]
     pub const fn allowed_transitions(self) -> &'static [Self] {
         match self {
             Self::Created => &[Self::Approved, Self::Canceled],
@@ -58,24 +57,20 @@ impl OrderStatus {
     }
 
     /// Tells whether a transition to this status needs an estimated arrival time.
-    #[must_use]
     pub const fn needs_arrival_time(self) -> bool {
         matches!(self, Self::Ordered | Self::Shipping)
     }
 
     /// Tells whether a transition to this status requires that no snack has more hates than likes.
-    #[must_use]
     pub const fn forbids_hated_snacks(self) -> bool {
         matches!(self, Self::Approved | Self::Ordered)
     }
 
     /// Tells whether the lines can be changed.
-    #[must_use]
     pub const fn is_editable(self) -> bool {
         matches!(self, Self::Created)
     }
 
-    #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Created => "created",

@@ -48,7 +48,6 @@ pub struct Purchase {
 
 impl Purchase {
     /// Returns the line and its amount.
-    #[must_use]
     pub fn new(snack: SnackSummary, quantity: i32, unit_price: Decimal, currency: Currency) -> (Self, Money) {
         let amount = unit_price * Decimal::from(quantity);
         let purchase = Self {
@@ -87,14 +86,12 @@ pub struct Order {
 }
 
 impl Order {
-    #[must_use]
     pub fn etag(&self) -> String {
         etag(self.version)
     }
 }
 
 /// Entity tag of a version of an order.
-#[must_use]
 pub fn etag(version: i32) -> String {
     format!("\"{version}\"")
 }
@@ -164,8 +161,6 @@ pub struct Filter {
     pub without_canceled: bool,
 }
 
-/// # Errors
-/// Postgres out of reach.
 pub async fn list(db: &PgPool, filter: &Filter, sorted: &Sorted) -> Result<Page<Order>, ApiError> {
     let mut sql = QueryBuilder::<Postgres>::new(ORDER);
     sorted.push_key(&mut sql);
@@ -311,9 +306,6 @@ pub async fn lock(tx: &mut PgConnection, uid: Uuid) -> Result<LockedOrder, ApiEr
 }
 
 /// Writes an entry of the history.
-///
-/// # Errors
-/// Postgres out of reach.
 pub async fn insert_history(
     tx: &mut PgConnection,
     order: i64,

@@ -14,7 +14,6 @@ pub enum ReactionType {
 
 impl ReactionType {
     /// Reaction that a change to this one replaces.
-    #[must_use]
     pub const fn other(self) -> Self {
         match self {
             Self::Like => Self::Hate,
@@ -33,7 +32,6 @@ pub struct Counts {
 impl Counts {
     /// Likes divided by hates; the likes if there are no hates; 1 if there are no reactions. The column `snacks.like_ratio` is computed
     /// in the same way.
-    #[must_use]
     pub fn ratio(self) -> f64 {
         match (self.likes, self.hates) {
             (0, 0) => 1.0,

@@ -43,7 +43,6 @@ pub struct Flusher {
 }
 
 impl Flusher {
-    #[must_use]
     pub fn new(reactions: &ReactionState, watchdog: Arc<DbWatchdog>) -> Self {
         Self { db: reactions.db.clone(), counters: Arc::clone(&reactions.counters), watchdog }
     }

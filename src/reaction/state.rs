@@ -34,7 +34,6 @@ pub struct ReactionState {
 type Counted = (Change, Option<Counts>);
 
 impl ReactionState {
-    #[must_use]
     pub fn new(db: PgPool, counters: Arc<Counters>, watchdog: Arc<DbWatchdog>) -> Self {
         Self {
             db,
@@ -45,7 +44,6 @@ impl ReactionState {
     }
 
     /// Number of reactions that may still start to wait for a lock.
-    #[must_use]
     pub fn available_lock_waits(&self) -> usize {
         self.lock_waits.available_permits()
     }
@@ -121,9 +119,6 @@ async fn write_and_count(
 }
 
 /// Current counts of a snack: `stored` if it is not older than `epoch`, that of the statistics columns, else a count of the rows.
-///
-/// # Errors
-/// Postgres out of reach.
 pub async fn live_counts(
     db: &PgPool,
     snack: Uuid,

@@ -38,9 +38,6 @@ pub const SINGLE_LOCK_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Writes a batch with [`write`]. If that fails, each command is written by itself, so that one does not spoil the others. The outcome
 /// is none for a command that waited for a lock longer than [`BATCH_LOCK_TIMEOUT`].
-///
-/// # Errors
-/// Postgres out of reach.
 pub async fn write_batch(db: &PgPool, commands: &[ReactionCommand]) -> Result<Vec<Option<Outcome>>, ApiError> {
     match write(db, commands, BATCH_LOCK_TIMEOUT).await {
         Ok(outcomes) => return Ok(outcomes.into_iter().map(Some).collect()),
@@ -171,8 +168,6 @@ fn deleted_concurrently(error: sqlx::Error) -> ApiError {
     }
 }
 
-/// # Errors
-/// Postgres out of reach.
 pub async fn count(db: &PgPool, snack: Uuid) -> Result<Counts, ApiError> {
     let counts = sqlx::query_as!(
         Counts,

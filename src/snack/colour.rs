@@ -1,14 +1,13 @@
-//! Colours: converted from a picture's ICC profile to sRGB, which is what a picture without a profile is shown in.
+//! Conversion of colours from the ICC profile of a picture to sRGB, the colour space of pictures without a profile.
 
 use image::{DynamicImage, RgbImage, RgbaImage};
 use moxcms::{ColorProfile, DataColorSpace, Layout, RenderingIntent, TransformOptions};
 
-/// Bytes of a profile at the most. Those of screens and cameras have less than a tenth of it.
+/// Maximum size of a profile in bytes. Those of screens and cameras have less than a tenth of it.
 const MAX_PROFILE: usize = 1024 * 1024;
 
-/// `picture`, which has 8 bits a channel, in sRGB. A profile that is broken, oversized, or one for other channels than the
-/// picture has (CMYK, whose pixels the decoder has turned into RGB) counts as none: browsers do the same.
-#[must_use]
+/// Converts a picture with 8 bits per channel to sRGB. As in browsers, a profile is ignored if it is broken, too large, or for other
+/// channels than the picture has, such as CMYK, which the decoder converts to RGB.
 pub fn to_srgb(picture: DynamicImage, profile: Option<&[u8]>) -> DynamicImage {
     let profile =
         profile.filter(|bytes| bytes.len() <= MAX_PROFILE).and_then(|bytes| ColorProfile::new_from_slice(bytes).ok());
@@ -41,7 +40,7 @@ fn converted(picture: &DynamicImage, profile: &ColorProfile) -> Option<DynamicIm
     }
 }
 
-/// Tells whether `profile` is one of the many spellings of sRGB: a conversion would only add errors of rounding.
+/// Tells whether `profile` is a variant of sRGB, for which a conversion would only add rounding errors.
 fn is_srgb(profile: &ColorProfile) -> Option<bool> {
     let steps = || (0..=u8::MAX).step_by(15);
     let samples: Vec<u8> = steps()
@@ -54,7 +53,7 @@ fn is_srgb(profile: &ColorProfile) -> Option<bool> {
 fn transformed(profile: &ColorProfile, pixels: &[u8], from: Layout, to: Layout) -> Option<Vec<u8>> {
     let options = TransformOptions {
         rendering_intent: RenderingIntent::RelativeColorimetric,
-        // Precise rather than fast: there are at most 1,280 by 1,280 pixels.
+        // Precise and not fast, because there are at most 1,280 by 1,280 pixels.
         prefer_fixed_point: false,
         ..TransformOptions::default()
     };

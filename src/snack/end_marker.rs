@@ -1,11 +1,9 @@
-//! Ends of picture files: tells a file that is complete from one that was cut off.
-//!
-//! Only the structure is walked, and trailing bytes are fine; whether what stands between is sound is for the decoders to say.
+//! Check that a picture file is complete. Decoders accept truncated files. Only the structure is parsed; trailing bytes are allowed, and
+//! the content is left to the decoders.
 
 use image::ImageFormat;
 
-/// Tells whether `bytes`, which begin like a file of `format`, go on to its end.
-#[must_use]
+/// Tells whether `bytes`, a file of `format`, contain its end.
 pub fn is_complete(format: ImageFormat, bytes: &[u8]) -> bool {
     let mut rest = Rest(bytes);
     let end = match format {
@@ -18,7 +16,7 @@ pub fn is_complete(format: ImageFormat, bytes: &[u8]) -> bool {
     end.is_some()
 }
 
-/// Bytes that are still to be read; none of the reads goes beyond them.
+/// Bytes that are not parsed yet.
 struct Rest<'a>(&'a [u8]);
 
 impl<'a> Rest<'a> {
@@ -37,21 +35,21 @@ impl<'a> Rest<'a> {
     }
 }
 
-/// Goes from marker to marker. A thumbnail's end stands inside a segment, which is passed over by its length; pixels stand
-/// behind the segment that begins a scan, and in them 0xff is followed by zero, by a restart, or by the next marker.
+/// Parses markers up to the end of the image. The end of a thumbnail is inside of a segment, which is skipped by its length. Pixels follow
+/// the segment that starts a scan; in them 0xff is followed by zero, a restart, or the next marker.
 fn jpeg(rest: &mut Rest) -> Option<()> {
     rest.take(2)?;
     loop {
-        // Pixels, or bytes that do not belong here.
+        // Pixels, or unexpected bytes.
         let at = rest.0.iter().position(|byte| *byte == 0xff)?;
         rest.take(at + 1)?;
         while rest.0.first() == Some(&0xff) {
             rest.take(1)?;
         }
         match rest.byte()? {
-            // The end of the image.
+            // End of the image.
             0xd9 => return Some(()),
-            // No marker; markers that stand alone: TEM, restarts, another beginning.
+            // No marker, or a marker without a segment: TEM, restart, start of image.
             0x00 | 0x01 | 0xd0..=0xd8 => {}
             _ => {
                 let length = u16::from_be_bytes(rest.array()?);
@@ -61,7 +59,7 @@ fn jpeg(rest: &mut Rest) -> Option<()> {
     }
 }
 
-/// Goes from chunk to chunk up to IEND.
+/// Parses chunks up to IEND.
 fn png(rest: &mut Rest) -> Option<()> {
     rest.take(8)?;
     loop {
@@ -75,7 +73,7 @@ fn png(rest: &mut Rest) -> Option<()> {
     }
 }
 
-/// Goes from block to block up to the trailer.
+/// Parses blocks up to the trailer.
 fn gif(rest: &mut Rest) -> Option<()> {
     let header: [u8; 13] = rest.array()?;
     rest.take(colour_table(header[10]))?;
@@ -89,17 +87,17 @@ fn gif(rest: &mut Rest) -> Option<()> {
             b',' => {
                 let frame: [u8; 9] = rest.array()?;
                 rest.take(colour_table(frame[8]))?;
-                // The code size.
+                // Code size.
                 rest.byte()?;
                 sub_blocks(rest)?;
             }
-            // GIF87a passes over what stands between blocks.
+            // GIF87a ignores bytes between blocks.
             _ => {}
         }
     }
 }
 
-/// Bytes of the colour table that these flags announce.
+/// Size of the colour table, from its flags.
 fn colour_table(flags: u8) -> usize {
     if flags & 0x80 == 0 { 0 } else { 3 << ((flags & 7) + 1) }
 }
@@ -113,19 +111,19 @@ fn sub_blocks(rest: &mut Rest) -> Option<()> {
     }
 }
 
-/// A WebP has no marker at its end: its header says how long it is, and each chunk in it as well.
+/// Parses chunks. A WebP has no end marker, but its header and its chunks have lengths.
 fn webp(bytes: &[u8]) -> Option<()> {
     let mut file = Rest(bytes);
     file.take(4)?;
     let length = u32::from_le_bytes(file.array()?);
     let mut rest = Rest(file.take(usize::try_from(length).ok()?)?);
-    // The name of the format. A file that says it has not even that is for the decoder to judge.
+    // Name of the format.
     rest.take(4);
     while !rest.0.is_empty() {
         let _kind: [u8; 4] = rest.array()?;
         let length = usize::try_from(u32::from_le_bytes(rest.array()?)).ok()?;
         rest.take(length)?;
-        // The padding of an odd length, which some leave out at the end.
+        // Padding of an odd length, which some encoders omit at the end.
         if length % 2 == 1 {
             rest.take(1);
         }

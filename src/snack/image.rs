@@ -43,7 +43,6 @@ impl ImageError {
     pub const ALL: [Self; 4] = [Self::TooManyBytes, Self::TooManyPixels, Self::Unsupported, Self::Damaged];
 
     /// Code of the violated rule.
-    #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::TooManyBytes => "too_many_bytes",
@@ -94,7 +93,6 @@ pub enum Extension {
 impl Extension {
     pub const ALL: [Self; 2] = [Self::Jpg, Self::Png];
 
-    #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Jpg => "jpg",
@@ -218,7 +216,6 @@ pub async fn store(storage: &Storage, prepared: Prepared) -> Result<Stored, ApiE
 }
 
 /// Content type of the picture `path`. None for a name that [`store`] does not create.
-#[must_use]
 pub fn content_type(path: &str) -> Option<&'static str> {
     let (stem, extension) = path.rsplit_once('.')?;
     let name = stem.strip_suffix("-small").unwrap_or(stem);

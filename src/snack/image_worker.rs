@@ -57,12 +57,10 @@ pub struct Blocks {
 impl Blocks {
     const BLOCK: usize = 64 * 1024;
 
-    #[must_use]
     pub fn len(&self) -> usize {
         self.length
     }
 
-    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.length == 0
     }
@@ -87,7 +85,6 @@ impl Blocks {
 
 impl ImageWorker {
     /// `program` is the executable of the server.
-    #[must_use]
     pub fn new(program: PathBuf) -> Self {
         Self { program, uploads: Uploads::default() }
     }
@@ -149,7 +146,6 @@ impl ImageWorker {
 
 /// Entry point of the process. Reads a file from standard input and writes the result to standard output: a line `EXTENSION LENGTH`, the
 /// picture of this length, and the thumbnail; or a line with the name of an error.
-#[must_use]
 pub fn main() -> ExitCode {
     let outcome = apply_rlimits().and_then(|()| {
         let mut bytes = Vec::new();

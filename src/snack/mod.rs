@@ -2,6 +2,7 @@
 
 pub mod colour;
 pub mod end_marker;
+pub mod fields;
 pub mod form;
 pub mod image;
 pub mod image_worker;

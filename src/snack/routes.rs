@@ -14,7 +14,8 @@ use uuid::Uuid;
 use validator::Validate;
 
 use super::{
-    form::{NewSnackFields, NewSnackUpload, SnackFields, SnackForm, SnackUpload},
+    fields::{NewSnackFields, NewSnackUpload, SnackFields, SnackUpload},
+    form::SnackForm,
     image,
     image_worker::Upload,
     state::{SnackState, load_page, load_snack},

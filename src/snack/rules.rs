@@ -8,17 +8,11 @@ use crate::{
 };
 
 /// Name of 1 to 128 characters.
-///
-/// # Errors
-/// The violated rule.
 pub fn name(text: &str) -> Result<(), ValidationError> {
     line(text, 128)
 }
 
 /// Empty, or an `http://` or `https://` URL of at most 2,000 characters.
-///
-/// # Errors
-/// The violated rule.
 pub fn url(text: &str) -> Result<(), ValidationError> {
     if text::url_length(text) > 2000 {
         Err(violated_limit("too_long", "max", 2000))
@@ -30,9 +24,6 @@ pub fn url(text: &str) -> Result<(), ValidationError> {
 }
 
 /// Description of at most 5,000 characters.
-///
-/// # Errors
-/// The violated rule.
 pub fn description(text: &str) -> Result<(), ValidationError> {
     lines(text, 5000)
 }

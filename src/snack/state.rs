@@ -36,7 +36,6 @@ pub struct SnackState {
 }
 
 impl SnackState {
-    #[must_use]
     pub fn new(
         config: &Config,
         db: PgPool,
@@ -56,9 +55,6 @@ impl SnackState {
 }
 
 /// Page of snacks as `viewer` sees it, as JSON.
-///
-/// # Errors
-/// Postgres out of reach.
 pub async fn load_page(
     state: &Arc<SnackState>,
     viewer: i64,

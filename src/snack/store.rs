@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{
-    form::{NewSnack, SnackFields},
+    fields::{NewSnack, SnackFields},
     image::Stored,
     summary::media_path,
 };
@@ -163,9 +163,6 @@ pub struct Filter {
 pub type Reactions = HashMap<(i64, i64), ReactionType>;
 
 /// Page of snacks, and the reactions of `viewers` to them.
-///
-/// # Errors
-/// Postgres out of reach.
 pub async fn list(
     db: &PgPool,
     viewers: &[i64],
@@ -221,9 +218,6 @@ pub struct SnackLookup {
 }
 
 /// Snacks with the counts of the statistics columns, in the order of `lookups`.
-///
-/// # Errors
-/// Postgres out of reach.
 pub async fn look_up(db: &PgPool, lookups: &[SnackLookup]) -> Result<Vec<Result<Snack, ApiError>>, ApiError> {
     let uids: Vec<Uuid> = lookups.iter().map(|lookup| lookup.uid).collect();
     let viewers: Vec<i64> = lookups.iter().map(|lookup| lookup.viewer).collect();

@@ -41,7 +41,6 @@ impl FromRow<'_, PgRow> for SnackSummary {
 }
 
 /// URL path of a picture in the storage.
-#[must_use]
 pub fn media_path(name: Option<String>) -> Option<String> {
     name.map(|name| format!("/media/{name}"))
 }

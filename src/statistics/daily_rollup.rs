@@ -44,9 +44,6 @@ pub async fn run(db: &PgPool, watchdog: &DbWatchdog, timezone: Tz, stop: &Cancel
 }
 
 /// Marks the days that were counted longest ago as stale, so that the next [`refresh`] counts them again.
-///
-/// # Errors
-/// Postgres out of reach.
 pub async fn mark_stale(db: &PgPool) -> Result<(), ApiError> {
     // Both ends, because a day of another time zone overlaps two days of this one.
     sqlx::query!(
@@ -60,9 +57,6 @@ pub async fn mark_stale(db: &PgPool) -> Result<(), ApiError> {
 }
 
 /// Counts the days before `today` that have changed or were never counted. Returns their number, 0 if another server does it.
-///
-/// # Errors
-/// Postgres out of reach.
 pub async fn refresh(db: &PgPool, zone: Tz, today: NaiveDate) -> Result<usize, ApiError> {
     let mut refreshed = 0;
     while let Some(first) = first_dirty(db, start_of(today, zone)).await? {

@@ -87,9 +87,6 @@ pub const ORDERINGS: &[Ordering] = &[
 /// Page of the snacks that were ordered in `scope`.
 ///
 /// Counts the orders that existed when the walk began (`horizon`), so that new orders do not move a snack to another page.
-///
-/// # Errors
-/// Postgres out of reach.
 pub async fn snacks(db: &PgPool, scope: &Scope, sorted: &mut Sorted) -> Result<Page<SnackStatistics>, ApiError> {
     let mut connection = db.acquire().await?;
     let horizon = match sorted.horizon {
@@ -282,7 +279,6 @@ impl PeriodSummary {
     }
 
     /// Total in `currency`, 0 if there is none.
-    #[must_use]
     pub fn amount(&self, currency: Currency) -> Money {
         let amount = self.amounts.iter().find(|sum| sum.currency == currency).map_or(Decimal::ZERO, |sum| sum.amount);
         Money { currency, amount }

@@ -1,12 +1,15 @@
-//! Emails: the form in which they are stored, and when two of them are one.
+//! Emails: the form in which they are stored, and their comparison form.
 
 use idna::uts46::{AsciiDenyList, DnsLength, Hyphens, Uts46};
 use unicode_normalization::UnicodeNormalization;
 use validator::ValidateEmail;
 
-use super::{case_fold, invisible, like_pattern_of};
+use super::{
+    fold::{case_fold, like_pattern_of},
+    invisible,
+};
 
-/// More bytes than any domain has, in whatever form it is typed.
+/// Maximum length of a domain in bytes, in any form.
 const MAX_DOMAIN: usize = 4096;
 
 fn ascii_domain(domain: &str, length: DnsLength) -> Option<String> {
@@ -17,11 +20,8 @@ fn ascii_domain(domain: &str, length: DnsLength) -> Option<String> {
     ascii.ok().map(std::borrow::Cow::into_owned)
 }
 
-/// The form in which an email is stored: as typed, with the domain in its IDNA ASCII form (UTS 46).
-///
-/// None when this is no email, or holds an invisible character. The part before the `@` is ASCII: of other characters
-/// several look alike.
-#[must_use]
+/// Form in which an email is stored: as typed, with the domain in its IDNA ASCII form (UTS 46). None for an invalid email. The part
+/// before the `@` must be ASCII, because other characters look alike, and invisible characters are invalid.
 pub fn email(text: &str) -> Option<String> {
     let text = text.trim();
     if text.chars().any(|c| c.is_control() || invisible::is_invisible(c)) {
@@ -29,33 +29,20 @@ pub fn email(text: &str) -> Option<String> {
     }
     let (local, domain) = text.rsplit_once('@')?;
     let ascii = ascii_domain(domain, DnsLength::Verify)?;
-    // A domain that is ASCII already keeps its case, as the part before it does.
+    // A domain in ASCII keeps its case.
     let domain = if ascii.eq_ignore_ascii_case(domain) { domain } else { &ascii };
     let email = format!("{local}@{domain}");
     email.validate_email().then_some(email)
 }
 
-/// [`email`] of a text that was stored before, or copied from somewhere, with invisible characters in it.
-#[must_use]
-pub fn repaired_email(text: &str) -> Option<String> {
-    email(&text.chars().filter(|&c| !invisible::is_invisible(c)).collect::<String>())
-}
-
-/// The comparison form of an email: two emails are one exactly when theirs are equal.
-#[must_use]
+/// Comparison form of an email. Invisible characters, which people paste, are ignored.
 pub fn email_key(text: &str) -> String {
-    repaired_email(text).map_or_else(|| former_email_key(text), |email| case_fold(&email))
+    let visible: String = text.chars().filter(|&c| !invisible::is_invisible(c)).collect();
+    let stored = email(&visible).unwrap_or_else(|| text.trim().nfc().collect());
+    case_fold(&stored)
 }
 
-/// The comparison form of the first releases, which took the domain as it was typed. Accounts that turned out to be two of one
-/// email still have it.
-#[must_use]
-pub fn former_email_key(text: &str) -> String {
-    case_fold(&text.trim().nfc().collect::<String>())
-}
-
-/// A LIKE pattern that finds a part of an email whose domain is typed as it is read; none where [`super::like_pattern`] finds it.
-#[must_use]
+/// LIKE pattern that finds a part of an email with an international domain. None if [`super::like_pattern`] finds it.
 pub fn email_pattern(search: &str) -> Option<String> {
     let search = search.trim();
     if search.is_ascii() {

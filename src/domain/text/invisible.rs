@@ -1,4 +1,4 @@
-//! Invisible characters: they do not tell two names apart, and a text of them alone is blank.
+//! Invisible characters. Comparison forms have none, and a text of nothing else is blank.
 
 use icu_properties::props::{
     BinaryProperty, DefaultIgnorableCodePoint, Emoji, EmojiModifier, EmojiPresentation, EnumeratedProperty,
@@ -10,31 +10,30 @@ const EMOJI_STYLE: char = '\u{fe0f}';
 const KEYCAP: char = '\u{20e3}';
 const BLACK_FLAG: char = '\u{1f3f4}';
 const END_OF_TAGS: char = '\u{e007f}';
-/// The most tags of a flag. Without a limit each of many tags would be held against all others.
+/// Maximum number of tags in a flag. Without a limit the time for many tags would be quadratic.
 const MAX_TAGS: usize = 32;
 
-/// Returns whether `c` draws nothing and is no white space.
+/// Tells whether `c` draws nothing and is no white space.
 pub fn is_invisible(c: char) -> bool {
-    // Braille without dots and the null notehead are symbols by their properties, and empty in every font.
+    // Braille without dots and the null notehead are symbols in Unicode, but empty in all fonts.
     !c.is_ascii()
         && (matches!(c, '\u{2800}' | '\u{1d159}')
             || DefaultIgnorableCodePoint::for_char(c)
-            // The format characters that are drawn, such as the Arabic number sign, are these marks.
+            // These marks are the visible format characters, such as the Arabic number sign.
             || (GeneralCategory::for_char(c) == GeneralCategory::Format && !PrependedConcatenationMark::for_char(c)))
 }
 
-/// Returns the first character of `text` that is seen.
-#[must_use]
+/// First visible character of `text`.
 pub fn first_visible(text: &str) -> Option<char> {
     text.chars().find(|&c| !c.is_whitespace() && !is_invisible(c))
 }
 
-/// Returns whether `c` turns the direction of the text after it, which then reads as something else.
+/// Tells whether `c` is a bidirectional override or isolate, which can make text look like another one.
 pub fn is_bidi_control(c: char) -> bool {
     matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// Removes white space and invisible characters from the ends of `text`. What belongs to an emoji stays.
+/// Removes white space and invisible characters from the ends of `text`, except for parts of emojis.
 pub fn trim(text: &str) -> String {
     let chars: Vec<char> = text.chars().collect();
     let counts =
@@ -43,7 +42,7 @@ pub fn trim(text: &str) -> String {
     first.zip(last).map(|(first, last)| chars[first..=last].iter().collect()).unwrap_or_default()
 }
 
-/// Removes the invisible characters of `text`. What makes an emoji another one stays.
+/// Removes the invisible characters of `text`, except for those that distinguish emojis.
 pub fn strip(text: &str) -> String {
     if text.is_ascii() {
         return text.to_owned();
@@ -52,13 +51,13 @@ pub fn strip(text: &str) -> String {
     let stays = |at: usize| {
         !is_invisible(chars[at])
             || (belongs_to_emoji(&chars, at)
-                // ☕ is drawn in colour with and without it.
+                // ☕ is drawn in colour in both cases.
                 && !(chars[at] == EMOJI_STYLE && EmojiPresentation::for_char(chars[at - 1])))
     };
     (0..chars.len()).filter(|&at| stays(at)).map(|at| chars[at]).collect()
 }
 
-/// Returns whether the invisible character at `at` is a part of an emoji.
+/// Tells whether the invisible character at `at` is part of an emoji.
 fn belongs_to_emoji(chars: &[char], at: usize) -> bool {
     let (before, after) = (&chars[..at], &chars[at + 1..]);
     match chars[at] {
@@ -94,7 +93,7 @@ fn is_tag(c: char) -> bool {
 }
 
 fn is_emoji(c: char) -> bool {
-    // Case folding makes a letter of this one.
+    // Case folding turns this one into a letter.
     c != 'Ⓜ' && !c.is_ascii() && Emoji::for_char(c)
 }
 

@@ -1,14 +1,13 @@
-//! The form in which passwords are compared.
+//! The form in which passwords are hashed and compared.
 
 use unicode_normalization::UnicodeNormalization;
 
-/// The most bytes that a password may have as it is typed. 128 characters never need more: the longest sequence that NFKC makes
-/// one character of has four code points, of four bytes at most.
+/// Maximum length of a password as typed, in bytes. Enough for 128 characters: NFKC combines at most four code points, each of four
+/// bytes, into one character.
 const MAX_PASSWORD_BYTES: usize = 4096;
 
-/// The form in which passwords are compared (NFKC, as NIST SP 800-63B has it); none for one that is too long for any account.
-/// The cap comes first, because NFKC can make eleven bytes of one.
-#[must_use]
+/// Form in which passwords are hashed and compared (NFKC, as in NIST SP 800-63B). None for a text that is too long. The length is
+/// checked first, because NFKC can multiply it by eleven.
 pub fn password_form(typed: &str) -> Option<String> {
     (typed.len() <= MAX_PASSWORD_BYTES).then(|| typed.nfkc().collect())
 }

@@ -1,21 +1,18 @@
-//! Addresses of shops.
+//! URLs of shops.
 
 use url::Url;
 
 use super::invisible;
 
-/// A URL as the parser writes it; empty for an empty one.
-///
-/// None for what is not `http://` or `https://` and a host, and where white space or a control character is inside. None as
-/// well with a user's name or password: these would be shown to everybody, and `https://www.shop.example@evil.example` reads
-/// as another shop.
-#[must_use]
+/// URL in the form of the parser, empty for an empty text. None for other text than an `http://` or `https://` URL with a host, and for
+/// white space and control characters. A user name or password is invalid too: everybody would see it, and
+/// `https://www.shop.example@evil.example` looks like another shop.
 pub fn url(text: &str) -> Option<String> {
     let text = invisible::trim(text);
     if text.is_empty() {
         return Some(text);
     }
-    // The parser would drop or encode white space, and do without the slashes.
+    // The parser accepts white space, which it removes or encodes, and URLs without slashes.
     if text.contains(|c: char| c.is_whitespace() || c.is_control()) {
         return None;
     }
@@ -27,9 +24,7 @@ pub fn url(text: &str) -> Option<String> {
     (url.has_host() && url.username().is_empty() && url.password().is_none()).then(|| url.into())
 }
 
-/// Number of characters that a URL has for a reader: one that is percent-encoded counts once, so that the limit is the same for a URL
-/// as it was typed and as it is stored.
-#[must_use]
+/// Number of characters. A percent-encoded one counts once, so that the limit is the same for a URL as typed and as stored.
 pub fn url_length(text: &str) -> usize {
     percent_encoding::percent_decode_str(invisible::trim(text).as_str()).decode_utf8_lossy().chars().count()
 }

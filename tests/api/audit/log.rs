@@ -295,7 +295,7 @@ async fn an_access_line_names_the_user_and_the_client() {
 
     let line = |path: &str| -> Value {
         let lines = lines.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-        let mut lines = lines.filter(|line| line["message"] == "answered" && line["path"] == path);
+        let mut lines = lines.filter(|line| line["message"] == "request completed" && line["path"] == path);
         lines.next().expect("an access line")
     };
     for path in ["/auth/users/profile", "/auth/users"] {

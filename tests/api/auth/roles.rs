@@ -248,7 +248,7 @@ async fn a_change_by_sql_reaches_servers_with_cached_users() {
 async fn a_user_status_that_was_read_before_a_change_is_not_cached_after_it() {
     let app = TestApp::start().await;
     let (admin, member) = (app.admin().await, app.member().await);
-    let user_cache = &app.state.auth.user_cache;
+    let cache = &app.state.auth.user_cache;
     // A reader whose responses from Postgres are delayed.
     let (proxy, database) = through_proxy(&app.state.config.database).await;
     let slow = PgPoolOptions::new()
@@ -257,9 +257,9 @@ async fn a_user_status_that_was_read_before_a_change_is_not_cached_after_it() {
         .connect_with(database.application_name("slow"))
         .await
         .expect("Postgres");
-    user_cache.invalidate(member.id);
-    user_cache.get(&slow, member.id).await.expect("a user status");
-    user_cache.invalidate(member.id);
+    cache.invalidate(member.id);
+    cache.get(&slow, member.id).await.expect("a status");
+    cache.invalidate(member.id);
     let before: DateTime<Utc> =
         sqlx::query_scalar("SELECT clock_timestamp()").fetch_one(app.db()).await.expect("the time");
 
@@ -280,8 +280,8 @@ async fn a_user_status_that_was_read_before_a_change_is_not_cached_after_it() {
         assert_eq!(is_admin(&app, &member).await, 200);
         proxy.set_mode(Mode::Pass);
     };
-    let (read, ()) = join(user_cache.get(&slow, member.id), changing).await;
-    assert_eq!(read.expect("a response").expect("a user status").member_type, MemberType::Member);
+    let (read, ()) = join(cache.get(&slow, member.id), changing).await;
+    assert_eq!(read.expect("a response").expect("a status").member_type, MemberType::Member);
     assert_eq!(is_admin(&app, &member).await, 200);
 }
 

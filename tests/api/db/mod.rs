@@ -1,6 +1,5 @@
-//! Postgres: outages, read-only servers, query plans and migrated rows.
+//! Postgres: outages, read-only servers, and query plans.
 
-mod key_migration;
 mod outages;
 mod query_plans;
 mod read_only;

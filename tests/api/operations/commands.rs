@@ -3,7 +3,7 @@
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use snack_server::app;
-use sqlx::postgres::PgConnectOptions;
+use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
 use tokio::net::TcpListener;
 
 use crate::support::{
@@ -245,4 +245,20 @@ async fn create_admin_refuses_whom_it_cannot_make_one() {
             .expect_failure();
     }
     assert_eq!(count_rows(&database, "users").await, 1);
+}
+
+#[tokio::test]
+async fn a_database_of_another_version_stops_the_start_with_one_line_that_says_what_to_do() {
+    for change in [
+        // Created by an unreleased version with other migrations.
+        "UPDATE _sqlx_migrations SET checksum = 'another' WHERE version = 1",
+        // Migrated by a newer version.
+        "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) VALUES (9999, 'x', true, '', 0)",
+    ] {
+        let database = database::create().await;
+        let mut connection = PgConnection::connect_with(&database).await.expect("Postgres");
+        sqlx::query(change).execute(&mut connection).await.expect("an update");
+        let line = Run::on(&database, &["serve"]).end().await.expect_failure();
+        assert!(line.starts_with("DATABASE_URL: ") && line.contains("remove .local"), "{line}");
+    }
 }

@@ -48,7 +48,10 @@ fn every_container_has_limits_and_only_the_rights_it_needs() {
 fn every_setting_is_documented_and_in_the_compose_file() {
     let compose = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/docker-compose.yml"));
     let documentation = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/CONFIGURATION.md"));
-    let source = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/config.rs"));
+    let source = concat!(
+        include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/config/mod.rs")),
+        include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/config/environment.rs"))
+    );
     let is_name = |text: &&str| text.contains('_') && text.chars().all(|c| c.is_ascii_uppercase() || c == '_');
     let settings: BTreeSet<&str> = source.split('"').filter(is_name).collect();
     assert!(settings.contains("LIMIT_CONNECTIONS_ADDRESS"), "{settings:?}");

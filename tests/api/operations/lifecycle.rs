@@ -85,7 +85,7 @@ async fn a_stopping_server_finishes_its_requests_and_accepts_no_new_ones() {
     assert_eq!(ProcessClient::new(&server).get("", "/health/ready").await.0, 200);
 
     server.signal("-TERM");
-    server.wait_for_log("stopping").await;
+    server.wait_for_log("server stopping").await;
     let refused = async { while TcpStream::connect(&server.address).await.is_ok() {} };
     timeout(Duration::from_secs(5), refused).await.expect("a server that takes no new connections");
 
@@ -95,7 +95,7 @@ async fn a_stopping_server_finishes_its_requests_and_accepts_no_new_ones() {
     assert!(response.starts_with("HTTP/1.1 201"), "{response}");
     let (code, lines, stdout) = server.wait().await;
     assert_eq!((code, stdout.as_str()), (Some(0), ""));
-    assert!(lines.last().expect("a line").contains("\"stopped\""), "{lines:?}");
+    assert!(lines.last().expect("a line").contains("\"server stopped\""), "{lines:?}");
 }
 
 #[tokio::test]
@@ -153,7 +153,56 @@ async fn every_log_line_is_json_with_the_request_id_and_without_any_secret() {
             assert!(!line.contains(secret), "{secret}: {line}");
         }
     }
-    let answered: Vec<_> = lines.iter().filter(|line| line.contains("\"answered\"")).collect();
-    assert_eq!(answered.len(), 7);
-    assert!(answered.iter().all(|line| line.contains("follow-me-7")), "{answered:?}");
+    let completed: Vec<_> = lines.iter().filter(|line| line.contains("\"request completed\"")).collect();
+    assert_eq!(completed.len(), 7);
+    assert!(completed.iter().all(|line| line.contains("follow-me-7")), "{completed:?}");
+}
+
+#[tokio::test]
+async fn a_background_task_that_fails_logs_the_causes() {
+    let database = database::create().await;
+    let server = Run::on(&database, &["serve"]).set("REACTION_FLUSH_INTERVAL", "50ms").serve().await;
+    let mut connection = PgConnection::connect_with(&database).await.expect("Postgres");
+    sqlx::query("ALTER TABLE reaction_dirty RENAME TO renamed").execute(&mut connection).await.expect("a new name");
+    server.wait_for_log("reaction flush").await;
+    sqlx::query("ALTER TABLE renamed RENAME TO reaction_dirty").execute(&mut connection).await.expect("the old name");
+    server.signal("-TERM");
+    let (_, lines, _) = server.wait().await;
+    let line = lines.iter().find(|line| line.contains("reaction flush")).expect("a log line");
+    let event: Value = serde_json::from_str(line).expect("JSON");
+    assert_eq!(event["message"], "background task failed");
+    let error = event["error"].as_str().expect("an error");
+    assert!(error.contains("relation \"reaction_dirty\" does not exist"), "{error}");
+}
+
+/// Arguments of all calls of the macros of `tracing` in `source`.
+fn log_calls(source: &str) -> impl Iterator<Item = &str> {
+    let macros = ["warn!(", "error!(", "info!(", "debug!("];
+    let calls = source.match_indices("tracing::").map(|(at, _)| &source[at + "tracing::".len()..]);
+    calls.filter(move |call| macros.iter().any(|name| call.starts_with(name))).map(|call| {
+        let end = call.find("\");").unwrap_or(call.len());
+        &call[..end]
+    })
+}
+
+#[test]
+fn every_logged_error_has_its_causes() {
+    let (mut folders, mut calls) = (vec![std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src")], 0);
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension() == Some("rs".as_ref()) {
+                let source = std::fs::read_to_string(&path).expect("a file");
+                for call in log_calls(&source) {
+                    calls += 1;
+                    let plain = ["%error", "?error", "%err", "?outcome", "= error,"];
+                    let is_plain = plain.iter().any(|field| call.contains(field));
+                    assert!(!is_plain, "{}: use error = %chain(&error): {call}", path.display());
+                }
+            }
+        }
+    }
+    assert!(calls > 15, "{calls} calls");
 }

@@ -138,7 +138,7 @@ impl Run {
         let reader = std::thread::spawn(move || {
             for line in stderr.lines().map_while(Result::ok) {
                 let event: Value = serde_json::from_str(&line).unwrap_or_default();
-                if event["message"] == "serving" {
+                if event["message"] == "server started" {
                     let _ = address_sender.send(event["address"].as_str().unwrap_or_default().to_owned());
                 }
                 log_lines.lock().expect("the lines").push(line);

@@ -180,7 +180,7 @@ async fn started(run: &Run) -> (usize, String) {
     let page = page.text().await.expect("a page");
     server.signal("-TERM");
     let (_, lines, _) = server.wait().await;
-    (lines.iter().filter(|line| line.contains("the web app is not built")).count(), page)
+    (lines.iter().filter(|line| line.contains("web app not built")).count(), page)
 }
 
 #[tokio::test]

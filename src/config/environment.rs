@@ -1,0 +1,231 @@
+//! The only reader of environment variables. clap's `env` cannot replace it: its errors name the option and have several lines, and
+//! the tests start many servers with different settings in one process.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    net::{IpAddr, SocketAddr},
+    str::FromStr,
+    time::Duration,
+};
+
+use axum::http::HeaderValue;
+use chrono_tz::Tz;
+use ipnet::IpNet;
+use secrecy::SecretString;
+use sqlx::postgres::PgConnectOptions;
+use tracing_subscriber::EnvFilter;
+use url::Url;
+
+/// Default of `PUBLIC_URL`.
+pub const DEFAULT_PUBLIC_URL: &str = "http://localhost:8000";
+
+/// Missing or invalid setting. Printed on one line that starts with the name of the variable.
+#[derive(Debug, PartialEq, Eq)]
+pub struct SettingError {
+    variable: &'static str,
+    problem: String,
+}
+
+impl SettingError {
+    pub fn new(variable: &'static str, problem: impl fmt::Display) -> Self {
+        Self { variable, problem: problem.to_string().replace(['\n', '\r'], " ") }
+    }
+}
+
+impl fmt::Display for SettingError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.variable, self.problem)
+    }
+}
+
+impl std::error::Error for SettingError {}
+
+pub struct Log {
+    pub filter: EnvFilter,
+    pub format: LogFormat,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Pretty,
+    /// For machines: one JSON object a line.
+    Json,
+}
+
+/// Environment variables of the process, or of a test.
+pub struct Environment(HashMap<String, String>);
+
+impl FromIterator<(String, String)> for Environment {
+    fn from_iter<I: IntoIterator<Item = (String, String)>>(variables: I) -> Self {
+        Self(variables.into_iter().collect())
+    }
+}
+
+impl Environment {
+    /// Variables of the process. Those that are not UTF-8 count as absent.
+    pub fn of_process() -> Self {
+        std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .collect()
+    }
+
+    /// Value of a variable. An empty one counts as absent.
+    pub(super) fn get(&self, variable: &str) -> Option<&str> {
+        self.0.get(variable).map(String::as_str).filter(|value| !value.is_empty())
+    }
+
+    pub(super) fn required(&self, variable: &'static str) -> Result<&str, SettingError> {
+        self.get(variable).ok_or_else(|| SettingError::new(variable, "is required and not set"))
+    }
+
+    pub(super) fn parsed<T: FromStr>(
+        &self,
+        variable: &'static str,
+        default: &str,
+        what: &str,
+    ) -> Result<T, SettingError> {
+        let text = self.get(variable).unwrap_or(default);
+        text.parse().map_err(|_| SettingError::new(variable, format_args!("{text:?} is not {what}")))
+    }
+
+    pub(super) fn duration(
+        &self,
+        variable: &'static str,
+        default: &str,
+        least: Duration,
+    ) -> Result<Duration, SettingError> {
+        let text = self.get(variable).unwrap_or(default);
+        let duration = humantime::parse_duration(text)
+            .map_err(|_| SettingError::new(variable, format_args!("{text:?} is not a duration such as {default}")))?;
+        if duration < least {
+            return Err(SettingError::new(
+                variable,
+                format_args!("must be at least {}", humantime::format_duration(least)),
+            ));
+        }
+        if duration > Duration::from_hours(100 * 365 * 24) {
+            return Err(SettingError::new(variable, "must be at most 100 years"));
+        }
+        Ok(duration)
+    }
+
+    /// `DATABASE_URL`.
+    ///
+    /// # Errors
+    /// It is missing or no Postgres URL.
+    pub fn database(&self) -> Result<PgConnectOptions, SettingError> {
+        let text = self.required("DATABASE_URL")?;
+        let url = Url::parse(text)
+            .map_err(|error| SettingError::new("DATABASE_URL", format_args!("is not a URL: {error}")))?;
+        if !matches!(url.scheme(), "postgres" | "postgresql") {
+            return Err(SettingError::new("DATABASE_URL", "must begin with postgres://"));
+        }
+        PgConnectOptions::from_str(text).map_err(|error| SettingError::new("DATABASE_URL", error))
+    }
+
+    /// `MEDIA_URL`.
+    ///
+    /// # Errors
+    /// It is no `file://` or `s3://` URL.
+    pub fn media(&self) -> Result<Url, SettingError> {
+        let url: Url = self.parsed("MEDIA_URL", "file:///var/lib/snack/media", "a URL")?;
+        match url.scheme() {
+            "file" if url.to_file_path().is_ok() => Ok(url),
+            "s3" if url.host_str().is_some() => Ok(url),
+            _ => Err(SettingError::new("MEDIA_URL", "must be file:///folder or s3://bucket/prefix")),
+        }
+    }
+
+    /// `APP_TIMEZONE`.
+    ///
+    /// # Errors
+    /// It is no IANA name.
+    pub fn timezone(&self) -> Result<Tz, SettingError> {
+        self.parsed("APP_TIMEZONE", "Asia/Seoul", "an IANA time zone such as Asia/Seoul")
+    }
+
+    /// `HTTP_ADDR`.
+    ///
+    /// # Errors
+    /// It is no address with a port.
+    pub fn http_addr(&self) -> Result<SocketAddr, SettingError> {
+        self.parsed("HTTP_ADDR", "0.0.0.0:8000", "an address and a port such as 0.0.0.0:8000")
+    }
+
+    pub(super) fn public_url(&self) -> Result<Url, SettingError> {
+        let text = self.get("PUBLIC_URL").unwrap_or(DEFAULT_PUBLIC_URL);
+        let url = Url::parse(text).ok().filter(|url| {
+            matches!(url.scheme(), "http" | "https")
+                // The parser also accepts `http:host`.
+                && text.contains("://")
+                && url.username().is_empty()
+                && url.password().is_none()
+                && url.query().is_none()
+                && url.fragment().is_none()
+        });
+        // Without the value, which may have a password.
+        let problem = "must be an absolute http:// or https:// URL without user, query and fragment, \
+                       such as https://office.example/snack";
+        url.ok_or_else(|| SettingError::new("PUBLIC_URL", problem))
+    }
+
+    /// `SNACK_ADMIN_PASSWORD`, for `create-admin`.
+    pub fn admin_password(&self) -> Option<SecretString> {
+        self.get("SNACK_ADMIN_PASSWORD").map(SecretString::from)
+    }
+
+    /// `RUST_LOG` and `LOG_FORMAT`. The default format depends on whether the log goes to a terminal.
+    ///
+    /// # Errors
+    /// The filter or the format is invalid.
+    pub fn log(&self, terminal: bool) -> Result<Log, SettingError> {
+        let directives = self.get("RUST_LOG").unwrap_or("info");
+        let filter = EnvFilter::try_new(directives)
+            .map_err(|error| SettingError::new("RUST_LOG", format_args!("{directives:?} is not a filter: {error}")))?;
+        let format = match self.get("LOG_FORMAT") {
+            Some("json") => LogFormat::Json,
+            Some("pretty") => LogFormat::Pretty,
+            Some(other) => {
+                return Err(SettingError::new("LOG_FORMAT", format_args!("{other:?} is neither pretty nor json")));
+            }
+            None if terminal => LogFormat::Pretty,
+            None => LogFormat::Json,
+        };
+        Ok(Log { filter, format })
+    }
+
+    pub(super) fn networks(&self) -> Result<Vec<IpNet>, SettingError> {
+        let list = self.get("TRUSTED_PROXIES").unwrap_or_default();
+        // A single address is a network too.
+        let network = |text: &str| text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from));
+        list.split(',')
+            .map(str::trim)
+            .filter(|text| !text.is_empty())
+            .map(|text| {
+                let problem = format!("{text:?} is not a network such as 10.0.0.0/8");
+                network(text).ok_or_else(|| SettingError::new("TRUSTED_PROXIES", problem))
+            })
+            .collect()
+    }
+
+    pub(super) fn origins(&self) -> Result<Vec<HeaderValue>, SettingError> {
+        let list = self.get("CORS_ALLOWED_ORIGINS").unwrap_or_default();
+        let origin = |text: &str| {
+            let url = Url::parse(text).ok()?;
+            let plain = matches!(url.scheme(), "http" | "https") && url.origin().ascii_serialization() == text;
+            if plain { HeaderValue::from_str(text).ok() } else { None }
+        };
+        list.split(',')
+            .map(str::trim)
+            .filter(|text| !text.is_empty())
+            .map(|text| {
+                origin(text).ok_or_else(|| {
+                    let problem = format!("{text:?} is not an origin such as https://snack.example.com");
+                    SettingError::new("CORS_ALLOWED_ORIGINS", problem)
+                })
+            })
+            .collect()
+    }
+}
