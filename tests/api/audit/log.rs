@@ -21,7 +21,7 @@ fn entry(action: &str, subject: &str, outcome: &str) -> (String, String, String)
 }
 
 #[tokio::test]
-async fn what_is_worth_an_entry_has_one_that_names_who_and_from_where() {
+async fn logged_actions_have_an_entry_with_actor_and_address() {
     let app = TestApp::start().await;
     let (admin, kim) = (app.admin().await, app.member().await);
     let snack = app.snack(&kim, "새우깡").await;
@@ -101,7 +101,7 @@ async fn a_stolen_refresh_token_that_comes_again_has_an_entry() {
 }
 
 #[tokio::test]
-async fn what_was_refused_by_a_rule_has_no_entry_that_says_it_was_done() {
+async fn what_a_rule_rejected_has_no_entry_of_success() {
     let app = TestApp::start().await;
     let admin = app.admin().await;
     app.delete(&admin, "/auth/users/resign").await.expect_error(409, "last_admin");
@@ -142,7 +142,7 @@ async fn the_log_is_an_admins_list_like_any_other() {
 }
 
 #[tokio::test]
-async fn who_is_turned_away_by_the_limits_is_logged_but_fills_no_table() {
+async fn a_rate_limited_request_is_logged_and_not_stored() {
     let database = crate::support::database::create().await;
     let run = Run::on(&database, &["serve"]).set("LIMIT_SIGN_IN_ACCOUNT", "1/1h").set("RUST_LOG", "info");
     let server = run.serve().await;

@@ -231,7 +231,7 @@ async fn a_replica_learns_of_a_changed_type_and_of_a_resignation() {
 }
 
 #[tokio::test]
-async fn a_change_by_sql_reaches_servers_that_remember_otherwise() {
+async fn a_change_by_sql_reaches_servers_with_cached_users() {
     let app = TestApp::start().await;
     let member = app.member().await;
     for (member_type, status) in [("admin", 200), ("member", 403)].repeat(5) {

@@ -83,7 +83,7 @@ async fn a_read_only_postgres_is_a_503_for_writes_and_not_ready_and_over_when_it
 }
 
 #[tokio::test]
-async fn what_postgres_lacks_or_is_about_to_do_is_a_503_with_a_time_to_come_back() {
+async fn resource_errors_and_shutdowns_of_postgres_are_a_503_with_retry_after() {
     let app = TestApp::start().await;
     let member = app.member().await;
     // The SQLSTATEs of: disk full, out of memory, configured limit, shutdown, crash, start-up, broken connection.

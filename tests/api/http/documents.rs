@@ -27,7 +27,7 @@ fn operations(document: &Value) -> Vec<(String, String, &Value)> {
 }
 
 #[test]
-fn the_document_is_the_one_that_was_last_agreed_to() {
+fn the_document_equals_its_snapshot() {
     let now = app::router::document().to_pretty_json().expect("a document") + "\n";
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/api/openapi.json");
     if std::env::var_os("UPDATE_SNAPSHOT").is_some() {

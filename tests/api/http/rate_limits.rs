@@ -33,7 +33,7 @@ fn is_limited(response: Response) {
 }
 
 #[tokio::test]
-async fn an_account_is_closed_to_guesses_and_to_the_right_password_alike_after_so_many() {
+async fn an_account_past_its_limit_rejects_the_right_password_too() {
     let app = TestApp::with(|config| config.limit_sign_in_account = rate(3)).await;
     let (first_account, second_account) = (app.member().await, app.member().await);
     for _ in 0..3 {
@@ -76,7 +76,7 @@ async fn guesses_at_once_do_not_pass_before_the_first_has_failed() {
 }
 
 #[tokio::test]
-async fn an_address_that_guesses_is_closed_whatever_it_claims_to_forward() {
+async fn an_address_is_limited_whatever_it_claims_to_forward() {
     let app = TestApp::with(|config| config.limit_sign_in_address = rate(3)).await;
     let first_account = app.member().await;
     for number in 0..3 {
@@ -102,7 +102,7 @@ async fn behind_a_trusted_proxy_each_client_has_tries_of_its_own() {
 }
 
 #[tokio::test]
-async fn an_address_signs_up_so_many_and_no_more() {
+async fn an_address_has_a_limit_of_sign_ups() {
     let app = TestApp::with(|config| config.limit_sign_up_address = rate(2)).await;
     let sign_up = |number: u32| {
         let email = format!("new{number}@snack.example");
@@ -137,7 +137,7 @@ async fn a_strangers_guesses_do_not_lock_the_owner_out() {
 }
 
 #[tokio::test]
-async fn guesses_from_everywhere_meet_ten_times_the_limit_of_an_account() {
+async fn failed_sign_ins_from_all_addresses_have_ten_times_the_limit_of_an_account() {
     let app = TestApp::with(|config| {
         config.limit_sign_in_account = rate(2);
         trust_proxy(config);
@@ -234,7 +234,7 @@ fn operations_that_change() -> Vec<(Method, String)> {
 }
 
 #[tokio::test]
-async fn a_user_changes_so_much_and_no_more_but_reads_on() {
+async fn a_user_past_the_limit_of_changes_may_still_read() {
     let app = TestApp::with(|config| config.limit_writes_user = rate(3)).await;
     let (first_account, second_account) = (app.member().await, app.member().await);
     app.snack(&first_account, "새우깡").await;

@@ -85,7 +85,7 @@ async fn a_connection_whose_client_does_not_read_is_closed_and_one_that_reads_sl
 }
 
 #[tokio::test]
-async fn past_its_share_an_address_gets_no_connection_and_others_do() {
+async fn past_its_limit_an_address_gets_no_connection_and_others_do() {
     let database = database::create().await;
     let server = Run::on(&database, &["serve"]).set("LIMIT_CONNECTIONS_ADDRESS", "5").serve().await;
     let pipeline = async |from: &str| {

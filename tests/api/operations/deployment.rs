@@ -29,7 +29,7 @@ fn services() -> Vec<(&'static str, Vec<&'static str>)> {
 }
 
 #[test]
-fn every_container_has_ceilings_and_no_rights_that_it_does_not_need() {
+fn every_container_has_limits_and_only_the_rights_it_needs() {
     let services = services();
     let names: Vec<_> = services.iter().map(|(name, _)| *name).collect();
     assert_eq!(names, ["snack-server", "snack-postgres", "snack-redis"]);

@@ -41,7 +41,7 @@ async fn hashing_keeps_one_buffer_for_each_core() {
 }
 
 #[tokio::test]
-async fn user_names_leave_nothing_however_long_and_many_they_are() {
+async fn long_and_many_user_names_leave_no_memory_behind() {
     let server = serve().await;
     let client = ProcessClient::new(&server);
     let before = server.resident();

@@ -65,7 +65,7 @@ async fn of_twenty_orders_for_one_snack_at_once_one_wins() {
 }
 
 #[tokio::test]
-async fn orders_that_overlap_in_opposite_order_never_wait_for_each_other_in_a_circle() {
+async fn overlapping_orders_in_opposite_order_never_deadlock() {
     let app = TestApp::start().await;
     let replica = app.replica().await;
     let (member, admin) = (app.member().await, app.admin().await);
@@ -77,15 +77,15 @@ async fn orders_that_overlap_in_opposite_order_never_wait_for_each_other_in_a_ci
         // would by now hold the snack that the other needs next.
         let middle = uncommitted_order(&app, &member, &snacks[4], 1).await;
         let forwards = app.post(&member, "/orders", order_body(&lines));
-        let back = replica.post(&member, "/orders", order_body(&backwards));
+        let reversed = replica.post(&member, "/orders", order_body(&backwards));
         let release = async {
             wait_for_blocked(&app, 2).await;
             middle.rollback().await.expect("a rollback");
         };
-        let (forwards, back, ()) = join3(forwards, back, release).await;
+        let (forwards, reversed, ()) = join3(forwards, reversed, release).await;
         let order =
-            [&forwards, &back].into_iter().find_map(|response| response.body["uid"].as_str().map(str::to_owned));
-        assert_eq!(successes(vec![forwards, back], "snack_already_requested"), 1);
+            [&forwards, &reversed].into_iter().find_map(|response| response.body["uid"].as_str().map(str::to_owned));
+        assert_eq!(successes(vec![forwards, reversed], "snack_already_requested"), 1);
         advance_order(&app, &admin, &order.expect("a winner"), "canceled").await;
     }
     assert_consistent(&app).await;
@@ -104,7 +104,7 @@ async fn orders_that_overlap_in_opposite_order_never_wait_for_each_other_in_a_ci
 }
 
 #[tokio::test]
-async fn of_two_admins_who_take_the_same_step_at_once_one_does() {
+async fn of_two_admins_who_make_one_transition_at_once_one_succeeds() {
     let app = TestApp::start().await;
     let replica = app.replica().await;
     let (one, two) = (app.admin().await, app.admin().await);
@@ -218,7 +218,7 @@ async fn an_order_made_while_another_is_canceled_waits_for_it_or_is_refused() {
 }
 
 #[tokio::test]
-async fn a_storm_of_orders_edits_and_steps_leaves_the_rows_sound() {
+async fn concurrent_orders_edits_and_transitions_leave_consistent_rows() {
     let app = TestApp::start().await;
     let replica = app.replica().await;
     let (member, admin) = (app.member().await, app.admin().await);

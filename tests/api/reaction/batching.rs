@@ -27,7 +27,7 @@ async fn users(app: &TestApp, count: usize) -> Vec<TestUser> {
 }
 
 #[tokio::test]
-async fn a_member_deleted_by_hand_is_signed_out_and_spoils_nobody_elses_reactions() {
+async fn a_member_deleted_by_hand_is_signed_out_and_other_reactions_are_written() {
     let app = TestApp::start().await;
     let others = users(&app, 6).await;
     let deleted_user = app.member().await;

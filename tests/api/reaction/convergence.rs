@@ -88,7 +88,7 @@ async fn a_crowd_on_two_servers_with_flushes_in_between_is_counted_to_the_last_o
     Box::pin(join(crowd, join(flushes, reconciles))).await;
     probe.converge(&app).await;
     // Everybody ended with a hate. Of sixteen, four took back the first, and four more the first two.
-    let entries = probe.entries(&app).await;
+    let entries = probe.snapshots(&app).await;
     let rows = snacks.iter().map(|snack| entries[snack].rows);
     assert!(rows.eq([(0, 8), (0, 12), (0, 16)]));
 }
@@ -293,7 +293,7 @@ async fn a_server_that_starts_makes_up_for_the_one_that_was_killed() {
     next.get(&users[0], "/snacks").await.expect(200);
     let deadline = Instant::now() + Duration::from_secs(15);
     loop {
-        let entries = probe.entries(&app).await;
+        let entries = probe.snapshots(&app).await;
         let agree = |snack: &String| entries[snack].redis == Some(entries[snack].rows);
         if snacks.iter().all(agree) {
             break;

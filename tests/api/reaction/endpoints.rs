@@ -188,7 +188,7 @@ async fn likes_hates_and_cancels_of_one_member_at_once_leave_one_reaction_at_the
         let mine = snack["my_reaction"].as_str();
         let expected = (i64::from(mine == Some("like")), i64::from(mine == Some("hate")));
         app.flush().await;
-        assert_eq!(probe.entries(&app).await[&uid].rows, expected);
+        assert_eq!(probe.snapshots(&app).await[&uid].rows, expected);
     }
     probe.converge(&app).await;
 }
@@ -218,7 +218,7 @@ async fn every_response_of_many_at_once_counts_its_own_reaction() {
 }
 
 #[tokio::test]
-async fn a_snack_is_live_while_the_list_trails_until_the_flush() {
+async fn a_snack_is_counted_at_once_and_the_list_after_the_flush() {
     let app = TestApp::start().await;
     let (one, two) = (app.member().await, app.member().await);
     let uid = app.snack(&one, "새우깡").await;

@@ -14,12 +14,12 @@ use crate::support::{
     test_app::{TestApp, TestUser},
 };
 
-const PEOPLE: usize = 3;
+const USERS: usize = 3;
 
 #[derive(Clone, Copy, Debug)]
 enum Step {
     /// A user reacts, or cancels.
-    Endpoint(usize, Option<ReactionType>),
+    React(usize, Option<ReactionType>),
     /// The same by a server that is killed before it updates Redis.
     Killed(usize, ReactionType),
     Flush,
@@ -35,11 +35,11 @@ enum Step {
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     use ReactionType::{Hate, Like};
     let name = || select(vec!["like_count", "hate_count", "epoch"]);
-    let endpoint =
-        (0..PEOPLE, select(vec![Some(Like), Some(Hate), None])).prop_map(|(user, what)| Step::Endpoint(user, what));
+    let reaction =
+        (0..USERS, select(vec![Some(Like), Some(Hate), None])).prop_map(|(user, what)| Step::React(user, what));
     let step = prop_oneof![
-        8 => endpoint,
-        2 => (0..PEOPLE, select(vec![Like, Hate])).prop_map(|(user, what)| Step::Killed(user, what)),
+        8 => reaction,
+        2 => (0..USERS, select(vec![Like, Hate])).prop_map(|(user, what)| Step::Killed(user, what)),
         3 => Just(Step::Flush),
         1 => Just(Step::Reconcile),
         1 => Just(Step::Wipe),
@@ -61,7 +61,7 @@ const fn spelled(reaction: Option<ReactionType>) -> Option<&'static str> {
 
 /// The reactions of all users to the one snack.
 #[derive(Default)]
-struct Model([Option<ReactionType>; PEOPLE]);
+struct Model([Option<ReactionType>; USERS]);
 
 impl Model {
     fn counts(&self) -> Counts {
@@ -71,7 +71,7 @@ impl Model {
     }
 
     /// Applies a step and returns the expected status.
-    fn take(&mut self, user: usize, reaction: Option<ReactionType>) -> u16 {
+    fn apply(&mut self, user: usize, reaction: Option<ReactionType>) -> u16 {
         let before = std::mem::replace(&mut self.0[user], reaction);
         match (before == reaction, reaction) {
             (false, _) => 200,
@@ -96,8 +96,8 @@ async fn run(app: &TestApp, users: &[TestUser], probe: &CounterProbe, history: &
     let (mut lags, mut is_wrong) = (false, false);
     for step in history {
         match *step {
-            Step::Endpoint(user, reaction) => {
-                let expected = model.take(user, reaction);
+            Step::React(user, reaction) => {
+                let expected = model.apply(user, reaction);
                 let response = match spelled(reaction) {
                     Some(kind) => app.post(&users[user], &path, json!({"type": kind})).await,
                     None => app.delete(&users[user], &path).await,
@@ -111,7 +111,7 @@ async fn run(app: &TestApp, users: &[TestUser], probe: &CounterProbe, history: &
                 }
             }
             Step::Killed(user, reaction) => {
-                let expected = model.take(user, Some(reaction));
+                let expected = model.apply(user, Some(reaction));
                 let outcome = app.write_reaction(snack, users[user].id, Some(reaction)).await;
                 prop_assert_eq!(outcome.is_ok(), expected == 200);
                 lags = true;
@@ -143,7 +143,7 @@ async fn run(app: &TestApp, users: &[TestUser], probe: &CounterProbe, history: &
         }
     }
     probe.converge(app).await;
-    let entries = probe.entries(app).await;
+    let entries = probe.snapshots(app).await;
     prop_assert_eq!(entries[&uid].rows, model.counts());
     // The next history uses another snack, so what is left to flush of this one does not matter.
     sqlx::query("DELETE FROM snacks").execute(app.db()).await.expect("no open orders");
@@ -155,7 +155,7 @@ fn every_history_ends_where_its_model_does() {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let (app, users, probe) = runtime.block_on(async {
         let app = TestApp::start().await;
-        let users = app.users(i32::try_from(PEOPLE).expect("few")).await;
+        let users = app.users(i32::try_from(USERS).expect("few")).await;
         let probe = CounterProbe::open(&app).await;
         (app, users, probe)
     });

@@ -131,7 +131,7 @@ async fn without_redis_reactions_work_and_after_it_is_back_empty_the_counters_he
 }
 
 #[tokio::test]
-async fn a_redis_that_hangs_costs_the_requests_next_to_nothing_and_its_late_commands_do_no_harm() {
+async fn a_redis_that_hangs_hardly_delays_requests_and_its_late_commands_are_harmless() {
     let redis = Redis::start().await;
     let app = redis.app().await;
     let users = app.users(31).await;

@@ -27,7 +27,7 @@ async fn a_redis_that_lost_all_it_held_is_filled_again() {
 }
 
 #[tokio::test]
-async fn whatever_single_keys_hold_is_put_right() {
+async fn wrong_values_of_single_keys_are_corrected() {
     let app = TestApp::start().await;
     let (users, snacks, probe) = rated_snacks(&app).await;
     let values =
@@ -72,7 +72,7 @@ async fn a_redis_that_came_back_with_older_values_is_brought_up_to_date() {
         probe.restore(past).await;
         let path = format!("/snacks/{}/reaction", snacks[0]);
         let lost = app.delete(&users[0], &path).await.expect(200);
-        let expected = probe.entries(&app).await[&snacks[0]].rows;
+        let expected = probe.snapshots(&app).await[&snacks[0]].rows;
         assert_eq!((lost["like_reaction_count"].as_i64(), lost["hate_reaction_count"].as_i64()), {
             let (likes, hates) = expected;
             (Some(likes), Some(hates))
@@ -83,7 +83,7 @@ async fn a_redis_that_came_back_with_older_values_is_brought_up_to_date() {
 }
 
 #[tokio::test]
-async fn a_database_restored_from_a_backup_overrules_what_redis_remembers() {
+async fn a_database_restored_from_a_backup_overrules_redis() {
     let app = TestApp::start().await;
     let (users, snacks, probe) = rated_snacks(&app).await;
     // Redis holds epochs and counts that the restored Postgres has not reached yet.
@@ -100,7 +100,7 @@ async fn a_database_restored_from_a_backup_overrules_what_redis_remembers() {
 }
 
 #[tokio::test]
-async fn a_snack_that_the_backup_has_unrated_forgets_what_redis_remembers() {
+async fn a_snack_without_reactions_in_the_backup_loses_its_counts_in_redis() {
     let app = TestApp::start().await;
     let users = app.users(2).await;
     let uid = app.snack(&users[0], "새우깡").await;
@@ -149,7 +149,7 @@ async fn a_snack_without_reactions_needs_no_counters_and_one_that_lost_them_keep
     app.delete(&users[0], &format!("/snacks/{rated}/reaction")).await.expect(200);
     let probe = CounterProbe::open(&app).await;
     probe.converge(&app).await;
-    let entries = probe.entries(&app).await;
+    let entries = probe.snapshots(&app).await;
     assert_eq!((entries[&unrated].redis, entries[&rated].redis), (None, Some((0, 0))));
     for uid in [unrated, rated] {
         let snack = app.get(&users[0], &format!("/snacks/{uid}")).await.expect(200);

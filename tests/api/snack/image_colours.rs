@@ -116,7 +116,7 @@ async fn an_adobe_rgb_photograph_looks_as_it_did() {
 }
 
 #[tokio::test]
-async fn what_shines_through_keeps_its_opacity() {
+async fn transparent_pixels_keep_their_opacity() {
     let app = TestApp::start().await;
     let member = app.member().await;
     let profile = encoded(&ColorProfile::new_display_p3());
@@ -154,7 +154,7 @@ async fn an_srgb_picture_is_stored_as_one_without_a_profile() {
 }
 
 #[tokio::test]
-async fn grey_goes_by_its_own_curve() {
+async fn a_grey_profile_is_applied_to_grey() {
     let app = TestApp::start().await;
     let member = app.member().await;
     let grey = |shade| DynamicImage::from(GrayImage::from_pixel(400, 300, image::Luma([shade])));

@@ -94,7 +94,7 @@ fn set_age(path: &Path, age: Duration) {
 }
 
 #[tokio::test]
-async fn what_no_snack_names_is_gone_after_a_day_and_nothing_else_is() {
+async fn files_without_a_snack_are_removed_after_a_day_and_no_others() {
     let app = TestApp::start().await;
     let member = app.member().await;
     let folder = app.state.config.media_url.to_file_path().expect("a folder");
@@ -157,7 +157,7 @@ async fn what_no_snack_names_is_gone_after_a_day_and_nothing_else_is() {
 }
 
 #[tokio::test]
-async fn a_database_without_users_names_nothing_and_sweeps_nothing() {
+async fn a_database_without_users_removes_no_files() {
     let app = TestApp::start().await;
     let folder = app.state.config.media_url.to_file_path().expect("a folder");
     create_file(&folder, &format!("{}.jpg", Uuid::new_v4()), 2 * DAY);

@@ -103,7 +103,7 @@ async fn a_picture_is_served_for_ever_and_as_nothing_but_a_picture() {
 }
 
 #[tokio::test]
-async fn metadata_and_whatever_hides_in_a_file_do_not_survive() {
+async fn metadata_and_hidden_payloads_are_removed() {
     let app = TestApp::start().await;
     let member = app.member().await;
     let secret = b"N37.5665 E126.9780 <script>alert(1)</script>";

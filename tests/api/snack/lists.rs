@@ -244,7 +244,7 @@ async fn what_a_list_cannot_read_is_refused_and_never_ignored() {
 }
 
 #[tokio::test]
-async fn a_page_has_twenty_rows_unless_told_otherwise() {
+async fn a_page_has_twenty_rows_by_default() {
     let app = TestApp::start().await;
     let member = app.member().await;
     for at in 0..22 {
@@ -292,15 +292,15 @@ async fn a_walk_skips_and_repeats_nothing_while_snacks_are_being_added() {
     app.flush().await;
     for ordering in ORDERINGS.iter().flat_map(|name| [(*name).to_owned(), format!("-{name}")]) {
         let query = [("ordering", ordering.as_str()), ("limit", "5")];
-        let standing = list_pages(&app, &member, &[query[0]], async || {}).await;
+        let stable = list_pages(&app, &member, &[query[0]], async || {}).await;
         let adding = async {
             for _ in 0..3 {
                 add().await;
             }
         };
         let (seen, ()) = join(list_pages(&app, &member, &query, &add), adding).await;
-        let kept: Vec<_> = seen.into_iter().filter(|uid| standing.contains(uid)).collect();
-        assert_eq!(kept, standing, "{ordering}: a snack was skipped or listed twice");
+        let kept: Vec<_> = seen.into_iter().filter(|uid| stable.contains(uid)).collect();
+        assert_eq!(kept, stable, "{ordering}: a snack was skipped or listed twice");
     }
 }
 

@@ -118,8 +118,8 @@ async fn sums_equal_a_recount_at_every_moment_of_concurrent_changes() {
             tokio::spawn(async move {
                 let mut settled = 0;
                 while !stop.is_cancelled() {
-                    mark_stale(&db).await.expect("doubts");
-                    settled += refresh(&db, ZONE, today()).await.expect("a settlement");
+                    mark_stale(&db).await.expect("a stale mark");
+                    settled += refresh(&db, ZONE, today()).await.expect("a refresh");
                 }
                 settled
             })
@@ -143,9 +143,9 @@ async fn sums_equal_a_recount_at_every_moment_of_concurrent_changes() {
 }
 
 #[tokio::test]
-async fn what_has_settled_is_read_and_what_is_wrong_in_it_heals() {
+async fn stored_sums_are_read_and_wrong_ones_are_corrected() {
     let app = setup().await;
-    refresh(app.db(), ZONE, today()).await.expect("a settlement");
+    refresh(app.db(), ZONE, today()).await.expect("a refresh");
     let mut connection = app.db().acquire().await.expect("a connection");
     assert!(count(app.db(), "SELECT count(*) FROM daily_rollup").await >= 15);
     let (server, there) = server_and_recount(&mut connection, ZONE, false).await;
@@ -155,11 +155,11 @@ async fn what_has_settled_is_read_and_what_is_wrong_in_it_heals() {
     sqlx::query("UPDATE daily_rollup SET order_count = order_count + 1").execute(app.db()).await.expect("an update");
     let (server, there) = server_and_recount(&mut connection, ZONE, false).await;
     assert_ne!(server, there);
-    mark_stale(app.db()).await.expect("doubts");
+    mark_stale(app.db()).await.expect("a stale mark");
     let (server, there) = server_and_recount(&mut connection, ZONE, false).await;
     assert_eq!(server, there, "a stale day is counted");
-    assert!(refresh(app.db(), ZONE, today()).await.expect("a settlement") >= 15);
-    assert_eq!(refresh(app.db(), ZONE, today()).await.expect("a settlement"), 0);
+    assert!(refresh(app.db(), ZONE, today()).await.expect("a refresh") >= 15);
+    assert_eq!(refresh(app.db(), ZONE, today()).await.expect("a refresh"), 0);
     let (server, there) = server_and_recount(&mut connection, ZONE, false).await;
     assert_eq!(server, there);
 }
@@ -167,15 +167,15 @@ async fn what_has_settled_is_read_and_what_is_wrong_in_it_heals() {
 #[tokio::test]
 async fn another_time_zone_finds_no_wrong_sums_and_makes_its_own() {
     let app = setup().await;
-    refresh(app.db(), ZONE, today()).await.expect("a settlement");
+    refresh(app.db(), ZONE, today()).await.expect("a refresh");
     let mut connection = app.db().acquire().await.expect("a connection");
     for zone in [Tz::UTC, Tz::Asia__Kathmandu, Tz::America__New_York] {
         for canceled in [false, true] {
             let (server, there) = server_and_recount(&mut connection, zone, canceled).await;
             assert_eq!(server, there, "{zone}, with the sums of another");
         }
-        mark_stale(app.db()).await.expect("doubts");
-        refresh(app.db(), zone, day_of(Utc::now(), zone)).await.expect("a settlement");
+        mark_stale(app.db()).await.expect("a stale mark");
+        refresh(app.db(), zone, day_of(Utc::now(), zone)).await.expect("a refresh");
         let (server, there) = server_and_recount(&mut connection, zone, false).await;
         assert_eq!(server, there, "{zone}");
         let overlapping = "SELECT count(*) FROM daily_rollup AS a JOIN daily_rollup AS b

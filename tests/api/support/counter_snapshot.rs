@@ -109,7 +109,7 @@ impl CounterProbe {
     }
 
     /// The counts of every snack.
-    pub async fn entries(&self, app: &TestApp) -> BTreeMap<String, CounterSnapshot> {
+    pub async fn snapshots(&self, app: &TestApp) -> BTreeMap<String, CounterSnapshot> {
         let rows: Vec<(Uuid, i64, i64, i64, i64, i64)> = sqlx::query_as(
             "SELECT uid, count(*) FILTER (WHERE type = 'like'), count(*) FILTER (WHERE type = 'hate'),
                  like_reaction_count::bigint, hate_reaction_count::bigint, counter_epoch
@@ -136,7 +136,7 @@ impl CounterProbe {
 
     /// Fails unless the three agree about every snack. A snack that was never rated needs no counters.
     pub async fn assert_equal(&self, app: &TestApp) {
-        for (snack, entry) in self.entries(app).await {
+        for (snack, entry) in self.snapshots(app).await {
             assert_eq!(entry.columns, entry.rows, "columns and rows of {snack}: {entry:?}");
             let never_rated = entry.epochs == (0, None) && entry.rows == (0, 0) && entry.redis.is_none();
             assert!(never_rated || entry.redis == Some(entry.rows), "Redis and rows of {snack}: {entry:?}");
