@@ -66,7 +66,7 @@ pub async fn serve_on(state: AppState, listener: TcpListener) -> Result<(), Star
     let flusher = Flusher::new(&state.reactions, state.watchdog.clone());
     let mut flushing = tokio::spawn({
         let (intervals, stop) = ((state.config.flush_interval, state.config.reconcile_interval), stop_flush.clone());
-        async move { flusher.run(intervals, &stop).await }
+        async move { Box::pin(flusher.run(intervals, &stop)).await }
     });
 
     let limits = ConnectionLimits {

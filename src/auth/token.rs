@@ -46,7 +46,7 @@ pub struct Tokens {
     pub refresh: Option<String>,
 }
 
-/// TokenKeys that sign and verify tokens.
+/// Keys that sign and verify tokens.
 pub struct TokenKeys {
     sign: EncodingKey,
     /// Current key and, during a rotation, the previous one.

@@ -4,6 +4,7 @@ use sqlx::{PgConnection, query, query_scalar};
 
 /// Advisory locks. The keys are arbitrary, but servers of all releases must agree on them.
 #[derive(Clone, Copy, Debug)]
+#[repr(i64)]
 pub enum Lock {
     ReactionFlush = 0x736e_6163_6b73,
     DailyRollup = 0x0064_6179_7300,

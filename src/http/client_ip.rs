@@ -22,7 +22,7 @@ impl fmt::Display for ClientIp {
 }
 
 impl ClientIp {
-    /// ClientIp of the client behind `peer`. Each trusted proxy appends the address of its own client to `X-Forwarded-For`. Read
+    /// Address of the client behind `peer`. Each trusted proxy appends the address of its own client to `X-Forwarded-For`. Read
     /// from the right, the first address that is no trusted proxy is the client's. A client can forge those further left.
     pub fn behind(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> Self {
         let is_trusted = |address: &IpAddr| trusted.iter().any(|network| network.contains(address));

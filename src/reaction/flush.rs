@@ -66,7 +66,7 @@ impl Flusher {
 
     async fn reconcile_until(&self, stop: &CancellationToken) -> Result<Next, ApiError> {
         let started = Instant::now();
-        let Some(outcome) = stop.run_until_cancelled(self.reconcile()).await else { return Ok(Next::Tick) };
+        let Some(outcome) = stop.run_until_cancelled(Box::pin(self.reconcile())).await else { return Ok(Next::Tick) };
         metrics::histogram!("reaction_reconcile_seconds").record(started.elapsed().as_secs_f64());
         match outcome {
             Ok(Reconciled { is_complete: true, .. }) => Ok(Next::Tick),

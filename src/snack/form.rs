@@ -59,7 +59,7 @@ where
 }
 
 async fn read_form<S: Send + Sync>(request: Request, state: &S, permit: UploadPermit) -> Result<SnackForm, ApiError> {
-    let mut form = Multipart::from_request(request, state).await.map_err(|error| malformed_form(error.body_text()))?;
+    let mut form = Multipart::from_request(request, state).await.map_err(|error| malformed_form(&error.body_text()))?;
     let mut fields = SnackFields::default();
     let mut picture = None;
     let mut seen = Vec::new();
@@ -123,7 +123,7 @@ async fn read_text(mut part: Field<'_>, bytes_left: &mut usize) -> Result<String
     let bytes = read_part(&mut part, *bytes_left, || Code::PayloadTooLarge.into()).await?;
     *bytes_left -= bytes.len();
     let bytes = bytes.iter().collect::<Vec<_>>().concat();
-    String::from_utf8(bytes).map_err(|_| malformed_form("a text field is not UTF-8".to_owned()))
+    String::from_utf8(bytes).map_err(|_| malformed_form("a text field is not UTF-8"))
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the signature that map_err needs")]
@@ -133,11 +133,11 @@ fn read_error(error: MultipartError) -> ApiError {
     } else if body_budget::is_exhausted(&error) {
         Code::Unavailable.into()
     } else {
-        malformed_form(error.body_text())
+        malformed_form(&error.body_text())
     }
 }
 
-fn malformed_form(problem: String) -> ApiError {
+fn malformed_form(problem: &str) -> ApiError {
     ApiError::bad_request("양식 데이터를 읽을 수 없습니다.", format!("The form cannot be read: {problem}."))
 }
 

@@ -104,14 +104,14 @@ async fn listen(listener: TcpListener, port: u16, shared: Arc<Shared>) {
         let _ = mode.wait_for(|mode| *mode != Mode::Refuse).await;
         let listener = match next.take() {
             Some(listener) => listener,
-            None => match TcpListener::bind(("127.0.0.1", port)).await {
-                Ok(listener) => listener,
-                Err(_) => {
+            None => {
+                let Ok(listener) = TcpListener::bind(("127.0.0.1", port)).await else {
                     // The kernel frees the port with the last connection.
                     sleep(Duration::from_millis(5)).await;
                     continue;
-                }
-            },
+                };
+                listener
+            }
         };
         loop {
             tokio::select! {
