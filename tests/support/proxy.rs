@@ -102,16 +102,15 @@ async fn listen(listener: TcpListener, port: u16, shared: Arc<Shared>) {
     let mut next = Some(listener);
     loop {
         let _ = mode.wait_for(|mode| *mode != Mode::Refuse).await;
-        let listener = match next.take() {
-            Some(listener) => listener,
-            None => {
-                let Ok(listener) = TcpListener::bind(("127.0.0.1", port)).await else {
-                    // The kernel frees the port with the last connection.
-                    sleep(Duration::from_millis(5)).await;
-                    continue;
-                };
-                listener
-            }
+        let listener = if let Some(listener) = next.take() {
+            listener
+        } else {
+            let Ok(listener) = TcpListener::bind(("127.0.0.1", port)).await else {
+                // The kernel frees the port with the last connection.
+                sleep(Duration::from_millis(5)).await;
+                continue;
+            };
+            listener
         };
         loop {
             tokio::select! {
