@@ -55,7 +55,7 @@ impl RoundState {
         self.orders.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether the flush has been able to run for `time`, which it is not while Postgres is unreachable.
+    /// True when the flush has been able to run for `time`, which it is not while Postgres is unreachable.
     pub fn flushes_since(&self, time: Duration) -> bool {
         let repaired_at = *self.repaired_at.lock().unwrap_or_else(PoisonError::into_inner);
         !self.may_be_unavailable

@@ -102,12 +102,12 @@ impl Kind {
         }
     }
 
-    /// Whether PostgreSQL is unreachable for a while, so that 503 is an expected response.
+    /// True when PostgreSQL is unreachable for a while, so that 503 is an expected response.
     pub const fn hits_postgres(self) -> bool {
         matches!(self, Self::PostgresKill | Self::Postgres(_) | Self::ReadOnly | Self::DiskFull)
     }
 
-    /// Whether a server is killed, so that responses are lost.
+    /// True when a server is killed, so that responses are lost.
     pub const fn kills_servers(self) -> bool {
         matches!(self, Self::ServerKill | Self::SecondSignal | Self::Replicas)
     }

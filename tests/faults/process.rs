@@ -50,7 +50,7 @@ pub fn free_port() -> u16 {
     }
 }
 
-/// Whether PostgreSQL and Redis are installed.
+/// Checks that PostgreSQL and Redis are installed.
 pub fn has_stores() -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     postgres_programs().is_some() && std::env::split_paths(&path).any(|folder| folder.join("redis-server").exists())

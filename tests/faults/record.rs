@@ -32,7 +32,7 @@ pub struct Reaction {
 }
 
 impl Reaction {
-    /// Whether `row` is one of the possible states.
+    /// True when `row` is one of the possible states.
     pub fn allows(&self, row: Option<&String>) -> bool {
         self.acknowledged.as_ref() == row || self.possible.iter().any(|possible| possible.as_ref() == row)
     }
@@ -46,7 +46,7 @@ pub struct RequestedOrder {
     pub lines: Vec<(Uuid, i32)>,
     /// Uids in the responses.
     pub acknowledged: Vec<Uuid>,
-    /// Whether a request had no response.
+    /// True when a request had no response.
     pub unknown: bool,
 }
 
@@ -72,7 +72,7 @@ pub struct Session {
     /// The tokens that were issued, oldest first.
     pub tokens: Vec<Uuid>,
     pub unknown: usize,
-    /// Whether one token was used twice on purpose, which ends the session.
+    /// True when one token was used twice on purpose, which ends the session.
     pub reused: bool,
 }
 

@@ -34,7 +34,7 @@ pub enum RedisData {
 
 /// The stores, their proxies and the servers.
 pub struct Stack {
-    /// Whether servers connect to the stores directly.
+    /// True when servers connect to the stores without the proxies.
     is_direct: bool,
     /// The servers. Most rounds have one.
     pub servers: Vec<Server>,
@@ -42,7 +42,7 @@ pub struct Stack {
     pub redis_proxy: Proxy,
     /// The folder of the logs.
     pub folder: PathBuf,
-    /// Whether the logs are kept.
+    /// True when the logs outlive the run.
     pub keeps_logs: bool,
     programs: PathBuf,
     postgres: Option<Process>,
@@ -304,7 +304,7 @@ impl Server {
         self.process.as_mut().expect("a server that was started")
     }
 
-    /// Whether the server reports that it is ready, on a new connection.
+    /// Asks the server on a new connection if it is ready.
     pub async fn is_ready(&self) -> bool {
         let client = reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0).build().expect("a client");
         let requested = client.get(format!("{}/health/ready", self.url)).send();

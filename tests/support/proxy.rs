@@ -13,7 +13,7 @@ use tokio::{
     time::{Instant, sleep, sleep_until},
 };
 
-/// Delay of what the server sends in [`Mode::Delay`].
+/// Delay of bytes from the server in [`Mode::Delay`].
 pub const DELAY: Duration = Duration::from_secs(5);
 
 /// Treatment of connections and of the bytes in them.
@@ -34,7 +34,7 @@ pub enum Mode {
     /// Nothing passes. A connection that was used meanwhile stays silent until [`Proxy::reap`], as after a firewall has
     /// forgotten it.
     BlackHole,
-    /// What the server sends arrives [`DELAY`] late.
+    /// Bytes from the server arrive [`DELAY`] late.
     Delay,
 }
 

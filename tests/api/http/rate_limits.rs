@@ -24,9 +24,9 @@ async fn try_to_sign_in(app: &TestApp, email: &str, password: &str, forwarded: &
     app.send(request.json(&json!({"username": email, "password": password}))).await
 }
 
-/// Whether the response is a 429, with its Retry-After.
+/// Expects a 429 with a sensible Retry-After.
 #[track_caller]
-fn is_limited(response: Response) {
+fn expect_limited(response: Response) {
     let wait: u64 = response.header("retry-after").parse().expect("seconds");
     assert!((1..=3600).contains(&wait), "{wait}");
     response.expect_error(429, "too_many_requests");
@@ -39,8 +39,8 @@ async fn an_account_past_its_limit_rejects_the_right_password_too() {
     for _ in 0..3 {
         try_to_sign_in(&app, &first_account.email, "wrong-password", "").await.expect_error(401, "invalid_credentials");
     }
-    is_limited(try_to_sign_in(&app, &first_account.email, "wrong-password", "").await);
-    is_limited(try_to_sign_in(&app, &format!(" {} ", first_account.email.to_uppercase()), PASSWORD, "").await);
+    expect_limited(try_to_sign_in(&app, &first_account.email, "wrong-password", "").await);
+    expect_limited(try_to_sign_in(&app, &format!(" {} ", first_account.email.to_uppercase()), PASSWORD, "").await);
     try_to_sign_in(&app, &second_account.email, PASSWORD, "").await.expect(200);
     // An unknown account is limited like a known one, so that the limit discloses nothing.
     for _ in 0..3 {
@@ -48,7 +48,7 @@ async fn an_account_past_its_limit_rejects_the_right_password_too() {
             .await
             .expect_error(401, "invalid_credentials");
     }
-    is_limited(try_to_sign_in(&app, "nobody@snack.example", "wrong-password", "").await);
+    expect_limited(try_to_sign_in(&app, "nobody@snack.example", "wrong-password", "").await);
 }
 
 #[tokio::test]
@@ -83,7 +83,7 @@ async fn an_address_is_limited_whatever_it_claims_to_forward() {
         let (email, forwarded) = (format!("nobody{number}@snack.example"), format!("203.0.113.{number}"));
         try_to_sign_in(&app, &email, "x", &forwarded).await.expect_error(401, "invalid_credentials");
     }
-    is_limited(try_to_sign_in(&app, &first_account.email, PASSWORD, "198.51.100.7").await);
+    expect_limited(try_to_sign_in(&app, &first_account.email, PASSWORD, "198.51.100.7").await);
 }
 
 #[tokio::test]
@@ -95,9 +95,9 @@ async fn behind_a_trusted_proxy_each_client_has_tries_of_its_own() {
     .await;
     let failed_sign_in = |forwarded: &'static str| try_to_sign_in(&app, "nobody@snack.example", "x", forwarded);
     failed_sign_in("203.0.113.1").await.expect_error(401, "invalid_credentials");
-    is_limited(failed_sign_in("203.0.113.1").await);
+    expect_limited(failed_sign_in("203.0.113.1").await);
     // Addresses that the client sent before the proxy's are ignored.
-    is_limited(failed_sign_in("198.51.100.9, 203.0.113.1").await);
+    expect_limited(failed_sign_in("198.51.100.9, 203.0.113.1").await);
     failed_sign_in("203.0.113.2").await.expect_error(401, "invalid_credentials");
 }
 
@@ -112,7 +112,7 @@ async fn an_address_has_a_limit_of_sign_ups() {
     // A request that fails validation is not counted.
     app.post_open("/auth/sign-up", json!({"email": "x"})).await.expect_error(400, "validation_failed");
     sign_up(2).await.expect(201);
-    is_limited(sign_up(3).await);
+    expect_limited(sign_up(3).await);
 }
 
 /// Trusts the tests' address as a proxy, so that the forwarded address is the client's.
@@ -132,7 +132,7 @@ async fn a_strangers_guesses_do_not_lock_the_owner_out() {
         let failed_sign_in = try_to_sign_in(&app, &first_account.email, "wrong-password", "203.0.113.1").await;
         failed_sign_in.expect_error(401, "invalid_credentials");
     }
-    is_limited(try_to_sign_in(&app, &first_account.email, PASSWORD, "203.0.113.1").await);
+    expect_limited(try_to_sign_in(&app, &first_account.email, PASSWORD, "203.0.113.1").await);
     try_to_sign_in(&app, &first_account.email, PASSWORD, "198.51.100.7").await.expect(200);
 }
 
@@ -149,8 +149,8 @@ async fn failed_sign_ins_from_all_addresses_have_ten_times_the_limit_of_an_accou
             try_to_sign_in(&app, &first_account.email, "wrong-password", &format!("203.0.113.{}", number / 2)).await;
         failed_sign_in.expect_error(401, "invalid_credentials");
     }
-    is_limited(try_to_sign_in(&app, &first_account.email, "wrong-password", "203.0.113.99").await);
-    is_limited(try_to_sign_in(&app, &first_account.email, PASSWORD, "203.0.113.98").await);
+    expect_limited(try_to_sign_in(&app, &first_account.email, "wrong-password", "203.0.113.99").await);
+    expect_limited(try_to_sign_in(&app, &first_account.email, PASSWORD, "203.0.113.98").await);
     try_to_sign_in(&app, &second_account.email, PASSWORD, "203.0.113.99").await.expect(200);
 }
 
@@ -165,8 +165,8 @@ async fn wrong_current_passwords_are_failed_sign_ins_and_stand_in_the_audit_log(
     change_password(&app, &first_account, "a-guess-1", "korea-snack-10").await.expect_error(400, "validation_failed");
     try_to_sign_in(&app, &first_account.email, "a-guess-2", "").await.expect_error(401, "invalid_credentials");
     change_password(&app, &first_account, "a-guess-3", "korea-snack-10").await.expect_error(400, "validation_failed");
-    is_limited(change_password(&app, &first_account, PASSWORD, "korea-snack-10").await);
-    is_limited(try_to_sign_in(&app, &first_account.email, PASSWORD, "").await);
+    expect_limited(change_password(&app, &first_account, PASSWORD, "korea-snack-10").await);
+    expect_limited(try_to_sign_in(&app, &first_account.email, PASSWORD, "").await);
 
     let entries =
         app.get(&admin, &format!("/audit?action=password_change&actor={}", first_account.id)).await.expect(200);
@@ -214,7 +214,7 @@ async fn a_user_name_longer_than_any_email_is_refused_at_once_and_counts_for_its
         }
     }
     assert!(fastest[0] * 4 < fastest[1], "{fastest:?}");
-    is_limited(try_to_sign_in(&app, &long, PASSWORD, "203.0.113.0").await);
+    expect_limited(try_to_sign_in(&app, &long, PASSWORD, "203.0.113.0").await);
 }
 
 /// Every operation for signed-in users whose method is not safe.
@@ -245,7 +245,7 @@ async fn a_user_past_the_limit_of_changes_may_still_read() {
     let operations = operations_that_change();
     assert!(operations.len() >= 12, "{operations:?}");
     for (method, path) in operations {
-        is_limited(app.send(app.request(method, &path).bearer_auth(&first_account.access)).await);
+        expect_limited(app.send(app.request(method, &path).bearer_auth(&first_account.access)).await);
     }
     for path in ["/snacks", "/auth/users/profile", "/checks/is_authenticated"] {
         app.get(&first_account, path).await.expect(200);

@@ -16,7 +16,7 @@ async fn change(app: &TestApp, user: &TestUser, order: &str, body: Value) -> Res
     app.put(user, &format!("/orders/{order}/status"), body).await
 }
 
-/// Whether the server's state machine has the transition.
+/// True when the server's state machine has the transition.
 fn is_transition(from: &str, to: &str) -> bool {
     let status = |name: &str| -> OrderStatus { serde_json::from_value(json!(name)).expect("a status") };
     status(from).transition(status(to)).is_ok()
