@@ -1,6 +1,7 @@
-//! The binary: commands, start and stop, memory, and its containers.
+//! The binary: commands, start and stop, memory, its containers, and the files that describe it.
 
 mod commands;
 mod deployment;
 mod lifecycle;
+mod markdown_files;
 mod memory;

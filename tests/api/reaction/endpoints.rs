@@ -89,7 +89,7 @@ async fn the_same_reaction_twice_is_refused_in_the_words_of_the_contract() {
         .header("accept-language", "en-GB, ko;q=0.5")
         .json(&json!({"type": "hate"}));
     let english = app.send(english).await.expect_error(409, "duplicate_reaction");
-    assert_eq!(english["detail"], "You have left this reaction already.");
+    assert_eq!(english["detail"], "You have already left this reaction.");
     assert_eq!(rows(&app).await, [(member.id, "hate".to_owned())]);
 }
 

@@ -157,18 +157,18 @@ async fn all_rows_of_the_period_are_in_the_file_whatever_the_limit() {
     let snacks = insert_snacks(&app, 1203).await;
     // All at one instant, so that a page ends within a tie.
     let at = instant("2024-01-04T03:00:00Z");
-    let seeds: Vec<OrderFixture> = snacks
+    let inserted: Vec<OrderFixture> = snacks
         .iter()
         .map(|snack| {
-            let mut seed = shipped_order(at, snack, 2);
-            seed.lines.push(LineFixture {
+            let mut order_fixture = shipped_order(at, snack, 2);
+            order_fixture.lines.push(LineFixture {
                 snack: if *snack == snacks[0] { snacks[1].clone() } else { snacks[0].clone() },
-                ..seed.lines[0].clone()
+                ..order_fixture.lines[0].clone()
             });
-            seed
+            order_fixture
         })
         .collect();
-    insert_orders(app.db(), &member, &seeds).await;
+    insert_orders(app.db(), &member, &inserted).await;
     assert_eq!(count(app.db(), "SELECT count(*) FROM orders").await, ORDERS);
 
     for query in ["", "limit=1", "limit=100&ordering=status"] {

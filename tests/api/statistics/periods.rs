@@ -10,12 +10,12 @@ use crate::support::{
 
 /// Inserts an order of a snack of its own, named by its letter, at each of the instants.
 async fn insert_lettered_orders(app: &TestApp, user: &TestUser, instants: &[(&str, &str)]) {
-    let mut seeds = Vec::new();
+    let mut inserted = Vec::new();
     for (letter, at) in instants {
         let snack = snack_with_price(app, user, letter, "KRW", "1000").await;
-        seeds.push(shipped_order(instant(at), &snack, 1));
+        inserted.push(shipped_order(instant(at), &snack, 1));
     }
-    insert_orders(app.db(), user, &seeds).await;
+    insert_orders(app.db(), user, &inserted).await;
 }
 
 /// The letters of the orders in a period. All endpoints have to agree on them.

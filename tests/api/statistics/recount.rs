@@ -112,22 +112,32 @@ fn day_of(instant: DateTime<Utc>) -> NaiveDate {
 }
 
 /// The orders that count.
-fn counted<'a>(seeds: &'a [OrderFixture], ask: &Period, canceled: bool) -> Vec<(NaiveDate, &'a [LineFixture])> {
-    let seeds = seeds.iter().filter(|seed| canceled || !seed.is_canceled);
-    seeds
-        .map(|seed| (day_of(seed.created_at), seed.lines.as_slice()))
-        .filter(|(day, _)| ask.from.is_none_or(|from| from <= *day) && ask.to.is_none_or(|to| *day <= to))
+fn counted<'a>(
+    dated_orders: &'a [OrderFixture],
+    range: &Period,
+    canceled: bool,
+) -> Vec<(NaiveDate, &'a [LineFixture])> {
+    let dated_orders = dated_orders.iter().filter(|order| canceled || !order.is_canceled);
+    dated_orders
+        .map(|order| (day_of(order.created_at), order.lines.as_slice()))
+        .filter(|(day, _)| range.from.is_none_or(|from| from <= *day) && range.to.is_none_or(|to| *day <= to))
         .collect()
 }
 
 /// The summary counted day by day, or nothing when it has too many periods.
-fn recount(seeds: &[OrderFixture], ask: &Period, unit: &str, canceled: bool, today: NaiveDate) -> Option<Value> {
+fn recount(
+    dated_orders: &[OrderFixture],
+    range: &Period,
+    unit: &str,
+    canceled: bool,
+    today: NaiveDate,
+) -> Option<Value> {
     let everything = Period { query: String::new(), from: None, to: None };
-    let first = counted(seeds, &everything, canceled).iter().map(|(day, _)| *day).min().expect("an order");
-    let from = ask.from.unwrap_or(first.min(ask.to.unwrap_or(first)));
-    let to = ask.to.unwrap_or(today);
+    let first = counted(dated_orders, &everything, canceled).iter().map(|(day, _)| *day).min().expect("an order");
+    let from = range.from.unwrap_or(first.min(range.to.unwrap_or(first)));
+    let to = range.to.unwrap_or(today);
     let mut by_day: HashMap<NaiveDate, Vec<&[LineFixture]>> = HashMap::new();
-    for (day, lines) in counted(seeds, ask, canceled) {
+    for (day, lines) in counted(dated_orders, range, canceled) {
         by_day.entry(day).or_default().push(lines);
     }
     let mut periods: Vec<(String, NaiveDate, NaiveDate, Vec<&[LineFixture]>)> = Vec::new();
@@ -161,7 +171,7 @@ fn recount(seeds: &[OrderFixture], ask: &Period, unit: &str, canceled: bool, tod
 struct Setup {
     app: TestApp,
     member: TestUser,
-    seeds: Vec<OrderFixture>,
+    dated_orders: Vec<OrderFixture>,
     snacks: Vec<String>,
     random: TestRunner,
 }
@@ -176,9 +186,9 @@ impl Setup {
         }
         let mut random = TestRunner::deterministic();
         let orders = prop::collection::vec(any_order(snacks.clone()), 400);
-        let seeds = orders.new_tree(&mut random).expect("orders").current();
-        insert_orders(app.db(), &member, &seeds).await;
-        Self { app, member, seeds, snacks, random }
+        let dated_orders = orders.new_tree(&mut random).expect("orders").current();
+        insert_orders(app.db(), &member, &dated_orders).await;
+        Self { app, member, dated_orders, snacks, random }
     }
 
     fn draw<T>(&mut self, strategy: impl Strategy<Value = T>) -> T {
@@ -191,16 +201,16 @@ async fn summaries_are_what_a_plain_recount_gives() {
     let mut setup = Setup::new().await;
     let mut refused = 0;
     for _ in 0..120 {
-        let ask = setup.draw(any_period());
+        let range = setup.draw(any_period());
         let unit = setup.draw(prop::sample::select(vec!["year", "month", "week", "day", ""]));
         let canceled = setup.draw(any::<bool>());
-        let path = format!("/statistics/summary?{}&unit={unit}&include_canceled={canceled}", ask.query);
+        let path = format!("/statistics/summary?{}&unit={unit}&include_canceled={canceled}", range.query);
         let unit = if unit.is_empty() { "month" } else { unit };
-        let queried = day_of(Utc::now());
+        let today_before = day_of(Utc::now());
         let response = setup.app.get(&setup.member, &path).await;
         // The day may change in between.
-        let todays = [queried, day_of(Utc::now())];
-        let expected = todays.map(|today| recount(&setup.seeds, &ask, unit, canceled, today));
+        let todays = [today_before, day_of(Utc::now())];
+        let expected = todays.map(|today| recount(&setup.dated_orders, &range, unit, canceled, today));
         if expected.iter().any(Option::is_none) {
             refused += 1;
             response.expect_error(400, "invalid_request");
@@ -216,10 +226,10 @@ async fn summaries_are_what_a_plain_recount_gives() {
 async fn sums_by_snack_are_what_a_plain_recount_gives() {
     let mut setup = Setup::new().await;
     for _ in 0..60 {
-        let ask = setup.draw(any_period());
+        let range = setup.draw(any_period());
         let canceled = setup.draw(any::<bool>());
-        let query = format!("{}&include_canceled={canceled}", ask.query);
-        let orders = counted(&setup.seeds, &ask, canceled);
+        let query = format!("{}&include_canceled={canceled}", range.query);
+        let orders = counted(&setup.dated_orders, &range, canceled);
         let mut expected: Vec<(usize, Value)> = Vec::new();
         for (at, snack) in setup.snacks.iter().enumerate() {
             let of_it = orders.iter().flat_map(|(_, lines)| lines.iter());

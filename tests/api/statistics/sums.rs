@@ -123,18 +123,18 @@ async fn the_orders_of_a_period_are_filtered_and_sorted_as_orders_are() {
 /// Snacks with sums that tie in one way and differ in another, in orders of one day each.
 async fn ranked(app: &TestApp, user: &TestUser) -> Vec<String> {
     let mut snacks = Vec::new();
-    let mut seeds = Vec::new();
+    let mut inserted = Vec::new();
     let table: [(&str, &[i32]); 6] =
         [("나", &[5]), ("b", &[2, 3]), ("A", &[9]), ("가", &[1, 1, 1]), ("다", &[9]), ("Ｃ", &[2, 7])];
     for (name, quantities) in table {
         let snack = app.snack(user, name).await;
         for (day, quantity) in quantities.iter().enumerate() {
             let at = instant("2024-01-04T03:00:00Z") + Days::new(day as u64);
-            seeds.push(shipped_order(at, &snack, *quantity));
+            inserted.push(shipped_order(at, &snack, *quantity));
         }
         snacks.push(snack);
     }
-    insert_orders(app.db(), user, &seeds).await;
+    insert_orders(app.db(), user, &inserted).await;
     snacks
 }
 
@@ -187,8 +187,8 @@ async fn a_walk_through_the_sums_shows_them_as_they_stood_when_it_began() {
             // Enough to move any of them past all the others.
             let at = instant("2024-01-05T03:00:00Z");
             turn += 1;
-            let seeds: Vec<OrderFixture> = snacks.iter().map(|snack| shipped_order(at, snack, 100 * turn)).collect();
-            insert_orders(app.db(), &member, &seeds[..usize::try_from(turn).expect("a number")]).await;
+            let inserted: Vec<OrderFixture> = snacks.iter().map(|snack| shipped_order(at, snack, 100 * turn)).collect();
+            insert_orders(app.db(), &member, &inserted[..usize::try_from(turn).expect("a number")]).await;
         })
         .await;
         assert_eq!(&listed, before.rows(), "{ordering}");

@@ -190,13 +190,13 @@ pub fn amounts<'a>(lines: &(impl IntoIterator<Item = &'a LineFixture> + Clone)) 
 }
 
 /// Inserts `orders` as orders of `user`, through the same statuses as the server.
-pub async fn insert_orders(db: &PgPool, user: &TestUser, seeds: &[OrderFixture]) {
+pub async fn insert_orders(db: &PgPool, user: &TestUser, orders: &[OrderFixture]) {
     let mut tx = db.begin().await.expect("a transaction");
-    let instants: Vec<_> = seeds.iter().map(|seed| seed.created_at).collect();
-    let canceled: Vec<_> = seeds.iter().map(|seed| seed.is_canceled).collect();
+    let instants: Vec<_> = orders.iter().map(|order| order.created_at).collect();
+    let canceled: Vec<_> = orders.iter().map(|order| order.is_canceled).collect();
     let ids: Vec<i64> = sqlx::query_scalar(
         "INSERT INTO orders (user_id, created_at)
-         SELECT $1, instant FROM unnest($2::timestamptz[]) WITH ORDINALITY AS seed (instant, at) ORDER BY at RETURNING id",
+         SELECT $1, instant FROM unnest($2::timestamptz[]) WITH ORDINALITY AS fixture (instant, at) ORDER BY at RETURNING id",
     )
     .bind(user.id)
     .bind(&instants)
@@ -207,8 +207,8 @@ pub async fn insert_orders(db: &PgPool, user: &TestUser, seeds: &[OrderFixture])
         sqlx::query(
             "UPDATE orders SET status = $1::text::order_status,
                  estimated_arrival_time = CASE WHEN $1 IN ('ordered', 'shipping') THEN now() END
-             FROM unnest($2::bigint[], $3::bool[]) AS seed (id, is_canceled)
-             WHERE orders.id = seed.id AND seed.is_canceled = $4",
+             FROM unnest($2::bigint[], $3::bool[]) AS fixture (id, is_canceled)
+             WHERE orders.id = fixture.id AND fixture.is_canceled = $4",
         )
         .bind(status)
         .bind(&ids)
@@ -220,8 +220,8 @@ pub async fn insert_orders(db: &PgPool, user: &TestUser, seeds: &[OrderFixture])
     }
     let lines = ids
         .iter()
-        .zip(seeds)
-        .flat_map(|(id, seed)| seed.lines.iter().enumerate().map(move |(at, line)| (*id, at, line)));
+        .zip(orders)
+        .flat_map(|(id, order)| order.lines.iter().enumerate().map(move |(at, line)| (*id, at, line)));
     let lines: Vec<Value> = lines
         .map(|(id, at, line)| {
             json!({"order_id": id, "position": at, "snack": line.snack, "quantity": line.quantity,
