@@ -151,14 +151,11 @@ pub struct AuditEntry {
 
 impl<'r> sqlx::FromRow<'r, PgRow> for AuditEntry {
     fn from_row(row: &'r PgRow) -> Result<Self, sqlx::Error> {
-        let actor = match (row.try_get("actor_id")?, row.try_get("actor_name")?) {
-            (Some(id), Some(name)) => Some(UserSummary { id, name }),
-            _ => None,
-        };
+        let actor = Option::zip(row.try_get("actor_id")?, row.try_get("actor_name")?);
         Ok(Self {
             id: row.try_get("id")?,
             at: row.try_get("at")?,
-            actor,
+            actor: actor.map(|(id, name)| UserSummary { id, name }),
             action: row.try_get("action")?,
             subject: row.try_get("subject")?,
             address: row.try_get("address")?,

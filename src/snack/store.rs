@@ -87,10 +87,7 @@ pub struct Snack {
 impl<'r> FromRow<'r, PgRow> for Snack {
     fn from_row(row: &'r PgRow) -> Result<Self, sqlx::Error> {
         let currency: Currency = row.try_get("currency")?;
-        let registered_by = match (row.try_get("registered_by_id")?, row.try_get("registered_by_name")?) {
-            (Some(id), Some(name)) => Some(UserSummary { id, name }),
-            _ => None,
-        };
+        let author = Option::zip(row.try_get("registered_by_id")?, row.try_get("registered_by_name")?);
         Ok(Self {
             uid: row.try_get("uid")?,
             name: row.try_get("name")?,
@@ -104,7 +101,7 @@ impl<'r> FromRow<'r, PgRow> for Snack {
             like_reaction_count: row.try_get("like_reaction_count")?,
             hate_reaction_count: row.try_get("hate_reaction_count")?,
             like_ratio: row.try_get("like_ratio")?,
-            registered_by,
+            registered_by: author.map(|(id, name)| UserSummary { id, name }),
             created_at: row.try_get("created_at")?,
             updated_at: row.try_get("updated_at")?,
             my_reaction: None,
