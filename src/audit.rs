@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use crate::{
     domain::user_summary::UserSummary,
     error::{ApiError, Code},
-    http::pagination::{ListRow, Ordering, Page, Sorted},
+    http::pagination::{List, Ordering, Page, Sorted, push_filter},
 };
 
 /// Operation in the audit log.
@@ -147,39 +147,28 @@ pub struct AuditEntry {
     /// `ok`, or the code of the error.
     #[schema(example = "ok")]
     pub outcome: String,
-    #[serde(skip)]
-    cursor_key: Vec<String>,
-}
-
-impl ListRow for AuditEntry {
-    const LIST: &str = "audit";
-
-    fn cursor_key(&self) -> &[String] {
-        &self.cursor_key
-    }
 }
 
 impl<'r> sqlx::FromRow<'r, PgRow> for AuditEntry {
     fn from_row(row: &'r PgRow) -> Result<Self, sqlx::Error> {
-        let actor = match (row.try_get("actor_id")?, row.try_get("actor_name")?) {
-            (Some(id), Some(name)) => Some(UserSummary { id, name }),
-            _ => None,
-        };
+        let actor = Option::zip(row.try_get("actor_id")?, row.try_get("actor_name")?);
         Ok(Self {
             id: row.try_get("id")?,
             at: row.try_get("at")?,
-            actor,
+            actor: actor.map(|(id, name)| UserSummary { id, name }),
             action: row.try_get("action")?,
             subject: row.try_get("subject")?,
             address: row.try_get("address")?,
             outcome: row.try_get("outcome")?,
-            cursor_key: row.try_get("cursor_key")?,
         })
     }
 }
 
-pub const ORDERINGS: &[Ordering] =
-    &[Ordering { name: "at", keys: &[("entry.at", "timestamptz"), ("entry.id", "bigint")] }];
+pub const LIST: &List = &List {
+    name: "audit",
+    orderings: &[Ordering { name: "at", keys: &[("entry.at", "timestamptz"), ("entry.id", "bigint")] }],
+    default: "-at",
+};
 
 /// Filter of entries.
 #[derive(Debug, Default)]
@@ -199,18 +188,10 @@ pub async fn list(db: &PgPool, filter: &Filter, sorted: &Sorted) -> Result<Page<
     );
     sorted.push_key(&mut sql);
     sql.push(" FROM audit_log AS entry LEFT JOIN users AS person ON person.id = entry.actor_id WHERE true");
-    if let Some(actor) = filter.actor {
-        sql.push(" AND entry.actor_id = ").push_bind(actor);
-    }
-    if let Some(action) = filter.action {
-        sql.push(" AND entry.action = ").push_bind(action.as_str());
-    }
-    if let Some(from) = filter.from {
-        sql.push(" AND entry.at >= ").push_bind(from);
-    }
-    if let Some(until) = filter.until {
-        sql.push(" AND entry.at < ").push_bind(until);
-    }
+    push_filter(&mut sql, " AND entry.actor_id = ", filter.actor);
+    push_filter(&mut sql, " AND entry.action = ", filter.action.map(Action::as_str));
+    push_filter(&mut sql, " AND entry.at >= ", filter.from);
+    push_filter(&mut sql, " AND entry.at < ", filter.until);
     sorted.push_after(&mut sql, "AND");
     sorted.push_order(&mut sql);
     Ok(sorted.page(sql.build_query_as().fetch_all(db).await?))

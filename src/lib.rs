@@ -1,19 +1,27 @@
-//! The office snack-ordering server. Modules import only from modules below them in this list.
+//! The office snack-ordering server. A module imports only modules of the groups below its own.
 
-pub mod app;
+pub mod app; // router, state, start and stop
 
-pub mod audit;
-pub mod auth;
-pub mod demo;
-pub mod operations;
-pub mod order;
-pub mod reaction;
-pub mod snack;
-pub mod statistics;
+pub mod demo; // demo data for development
+pub mod operations; // health, metrics, cleanup
 
-pub mod db;
-pub mod http;
+pub mod statistics; // sums by period, CSV
 
-pub mod config;
-pub mod domain;
-pub mod error;
+pub mod order; // orders and their state machine
+
+pub mod snack; // snacks and their pictures
+
+pub mod reaction; // likes and hates, counted in Redis
+
+pub mod auth; // accounts, sessions, roles
+
+pub mod audit; // the audit log
+
+pub mod db; // Postgres: pool, batcher, watchdog, locks
+pub mod http; // extractors, pages, middleware, OpenAPI
+
+pub mod domain; // money, periods, text: no input or output
+
+pub mod error; // one error type, one table of codes
+
+pub mod config; // settings

@@ -10,7 +10,7 @@ use crate::{
     audit::{Action, Actor},
     domain::text::{self, fold, like_pattern, tidy},
     error::{ApiError, Code},
-    http::pagination::{ListRow, Ordering, Page, Sorted},
+    http::pagination::{List, Ordering, Page, Sorted, push_filter},
 };
 
 /// Role of a user.
@@ -50,27 +50,20 @@ pub struct User {
     /// Time of the last sign-in.
     #[schema(required)]
     pub last_login: Option<DateTime<Utc>>,
-    #[serde(skip)]
-    #[sqlx(default)]
-    cursor_key: Vec<String>,
-}
-
-impl ListRow for User {
-    const LIST: &str = "users";
-
-    fn cursor_key(&self) -> &[String] {
-        &self.cursor_key
-    }
 }
 
 /// SELECT list of a [`User`].
 const USER: &str = "SELECT id, email, name, member_type, is_deleted, date_joined, last_login";
 
-pub const ORDERINGS: &[Ordering] = &[
-    Ordering { name: "date_joined", keys: &[("date_joined", "timestamptz"), ("id", "bigint")] },
-    Ordering { name: "name", keys: &[("name_key", "text"), ("id", "bigint")] },
-    Ordering { name: "email", keys: &[("email_key", "text")] },
-];
+pub const LIST: &List = &List {
+    name: "users",
+    orderings: &[
+        Ordering { name: "date_joined", keys: &[("date_joined", "timestamptz"), ("id", "bigint")] },
+        Ordering { name: "name", keys: &[("name_key", "text"), ("id", "bigint")] },
+        Ordering { name: "email", keys: &[("email_key", "text")] },
+    ],
+    default: "date_joined",
+};
 
 /// Signs up a user from the address of `actor`.
 ///
@@ -139,12 +132,8 @@ pub async fn list(db: &PgPool, filter: &Filter<'_>, sorted: &Sorted) -> Result<P
         }
         sql.push(")");
     }
-    if let Some(member_type) = filter.member_type {
-        sql.push(" AND member_type = ").push_bind(member_type);
-    }
-    if let Some(is_deleted) = filter.is_deleted {
-        sql.push(" AND is_deleted = ").push_bind(is_deleted);
-    }
+    push_filter(&mut sql, " AND member_type = ", filter.member_type);
+    push_filter(&mut sql, " AND is_deleted = ", filter.is_deleted);
     sorted.push_after(&mut sql, "AND");
     sorted.push_order(&mut sql);
     Ok(sorted.page(sql.build_query_as().fetch_all(db).await?))

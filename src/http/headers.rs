@@ -12,25 +12,24 @@ pub enum Language {
 
 /// Language that the client prefers. Korean without a preference.
 pub fn language(headers: &HeaderMap) -> Language {
-    let weight = |wanted: &str| {
-        weights(headers, &header::ACCEPT_LANGUAGE)
-            .filter(|(range, _)| range.split('-').next().is_some_and(|primary| primary.eq_ignore_ascii_case(wanted)))
-            .map(|(_, weight)| weight)
-            .fold(0.0, f32::max)
+    let weight = |language: &str| {
+        weight(headers, &header::ACCEPT_LANGUAGE, |range| {
+            range.split('-').next().is_some_and(|primary| primary.eq_ignore_ascii_case(language))
+        })
     };
     if weight("en") > weight("ko") { Language::English } else { Language::Korean }
 }
 
 /// Tells whether the client prefers CSV to JSON.
 pub fn wants_csv(headers: &HeaderMap) -> bool {
-    let weight = |wanted: &str| {
-        weights(headers, &header::ACCEPT)
-            .filter(|(range, _)| range.eq_ignore_ascii_case(wanted))
-            .map(|(_, weight)| weight)
-            .fold(0.0, f32::max)
-    };
+    let weight = |media_type: &str| weight(headers, &header::ACCEPT, |range| range.eq_ignore_ascii_case(media_type));
     let csv = weight("text/csv");
     csv > 0.0 && csv >= weight("application/json")
+}
+
+/// Highest weight of the ranges in a preference header that `matches` accepts. 0 without any.
+fn weight(headers: &HeaderMap, name: &HeaderName, matches: impl Fn(&str) -> bool) -> f32 {
+    weights(headers, name).filter(|(range, _)| matches(range)).map(|(_, weight)| weight).fold(0.0, f32::max)
 }
 
 /// Ranges of a preference header with their weights from 0 to 1.

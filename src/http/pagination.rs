@@ -3,10 +3,10 @@
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
-use sqlx::{Postgres, QueryBuilder};
+use sqlx::{Encode, FromRow, Postgres, QueryBuilder, Type};
 use utoipa::{
     IntoParams, ToSchema,
-    openapi::{Object, ObjectBuilder, Type},
+    openapi::{self, Object, ObjectBuilder},
 };
 
 use crate::error::ApiError;
@@ -40,15 +40,33 @@ pub struct Ordering {
     pub keys: &'static [(&'static str, &'static str)],
 }
 
-/// Schema of the parameter `ordering`: each order that is offered, ascending and descending.
-pub fn ordering_schema(offered: &[Ordering], default: &str, description: &str) -> Object {
-    let names = offered.iter().flat_map(|ordering| [ordering.name.to_owned(), format!("-{}", ordering.name)]);
+/// List that can be read in pages.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub struct List {
+    /// Name in cursors.
+    pub name: &'static str,
+    pub orderings: &'static [Ordering],
+    /// Default of the parameter `ordering`.
+    pub default: &'static str,
+}
+
+/// Schema of the parameter `ordering`: each ordering of `list`, ascending and descending.
+pub fn ordering_schema(list: &List, description: &str) -> Object {
+    let names = list.orderings.iter().flat_map(|ordering| [ordering.name.to_owned(), format!("-{}", ordering.name)]);
     ObjectBuilder::new()
-        .schema_type(Type::String)
+        .schema_type(openapi::Type::String)
         .enum_values(Some(names))
-        .default(Some(default.into()))
+        .default(Some(list.default.into()))
         .description(Some(description))
         .build()
+}
+
+/// Row of a list with the column that [`Sorted::push_key`] selects.
+#[derive(FromRow)]
+pub struct KeyedRow<T> {
+    #[sqlx(flatten)]
+    row: T,
+    cursor_key: Vec<String>,
 }
 
 /// Content of a cursor. The names of its fields are short because they are part of URLs.
@@ -66,8 +84,7 @@ struct Cursor {
 /// A valid request for a page: the ordering exists and the cursor belongs to it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Sorted {
-    /// [`ListRow::LIST`].
-    list: &'static str,
+    list: &'static List,
     ordering: &'static Ordering,
     descending: bool,
     limit: usize,
@@ -77,19 +94,12 @@ pub struct Sorted {
 }
 
 impl Sorted {
-    /// `ordering` may be absent; `default` is used then.
-    ///
     /// # Errors
     /// `invalid_request` for an unknown ordering, a limit outside of 1..100, and a cursor of another list or ordering.
-    pub fn new<T: ListRow>(
-        offered: &'static [Ordering],
-        default: &str,
-        ordering: Option<&str>,
-        page: &PageQuery,
-    ) -> Result<Self, ApiError> {
-        let requested = ordering.unwrap_or(default);
+    pub fn new(list: &'static List, ordering: Option<&str>, page: &PageQuery) -> Result<Self, ApiError> {
+        let requested = ordering.unwrap_or(list.default);
         let (name, descending) = requested.strip_prefix('-').map_or((requested, false), |name| (name, true));
-        let ordering = offered.iter().find(|ordering| ordering.name == name).ok_or_else(|| {
+        let ordering = list.orderings.iter().find(|ordering| ordering.name == name).ok_or_else(|| {
             ApiError::bad_request(
                 format!("ordering 값 {requested:?}은(는) 사용할 수 없습니다."),
                 format!("Unknown ordering {requested:?}."),
@@ -102,8 +112,7 @@ impl Sorted {
                 "limit must be a number from 1 to 100.",
             ));
         }
-        let mut sorted =
-            Self { list: T::LIST, ordering, descending, limit: usize::from(limit), after: None, horizon: None };
+        let mut sorted = Self { list, ordering, descending, limit: usize::from(limit), after: None, horizon: None };
         if let Some(cursor) = &page.cursor {
             sorted.resume(cursor)?;
         }
@@ -140,7 +149,7 @@ impl Sorted {
     /// Name of list and ordering in a cursor.
     fn name(&self) -> String {
         let sign = if self.descending { "-" } else { "" };
-        format!("{}:{sign}{}", self.list, self.ordering.name)
+        format!("{}:{sign}{}", self.list.name, self.ordering.name)
     }
 
     /// Appends `, ARRAY[...] AS cursor_key` to a SELECT list.
@@ -168,24 +177,25 @@ impl Sorted {
     }
 
     /// Page of the rows that such a query returned.
-    pub fn page<T: ListRow>(&self, mut rows: Vec<T>) -> Page<T> {
+    pub fn page<T>(&self, mut rows: Vec<KeyedRow<T>>) -> Page<T> {
         let has_more = rows.len() > self.limit;
         rows.truncate(self.limit);
         let next_cursor = rows.last().filter(|_| has_more).map(|row| {
-            let cursor = Cursor { o: self.name(), k: row.cursor_key().to_vec(), n: self.horizon };
+            let cursor = Cursor { o: self.name(), k: row.cursor_key.clone(), n: self.horizon };
             URL_SAFE_NO_PAD.encode(serde_json::to_vec(&cursor).unwrap_or_default())
         });
-        Page { results: rows, next_cursor }
+        Page { results: rows.into_iter().map(|row| row.row).collect(), next_cursor }
     }
 }
 
-/// Row of a list.
-pub trait ListRow {
-    /// Name of the list in cursors.
-    const LIST: &str;
-
-    /// The column that [`Sorted::push_key`] selects.
-    fn cursor_key(&self) -> &[String];
+/// Appends `condition` with the bound `value`, if there is one.
+pub fn push_filter<'a, T>(sql: &mut QueryBuilder<Postgres>, condition: &str, value: Option<T>)
+where
+    T: Encode<'a, Postgres> + Type<Postgres>,
+{
+    if let Some(value) = value {
+        sql.push(condition).push_bind(value);
+    }
 }
 
 #[cfg(test)]
@@ -193,20 +203,14 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    struct Row(Vec<String>);
-
-    impl ListRow for Row {
-        const LIST: &str = "rows";
-
-        fn cursor_key(&self) -> &[String] {
-            &self.0
-        }
-    }
-
-    const OFFERED: &[Ordering] = &[Ordering { name: "name", keys: &[("name", "text"), ("id", "bigint")] }];
+    const LIST: &List = &List {
+        name: "rows",
+        orderings: &[Ordering { name: "name", keys: &[("name", "text"), ("id", "bigint")] }],
+        default: "name",
+    };
 
     fn sorted(ordering: &str, page: &PageQuery) -> Result<Sorted, ApiError> {
-        Sorted::new::<Row>(OFFERED, "name", Some(ordering), page)
+        Sorted::new(LIST, Some(ordering), page)
     }
 
     /// The cursor of a page that ended with a row of these keys.
@@ -214,7 +218,8 @@ mod tests {
         let page = PageQuery { limit: Some(1), cursor: None };
         let mut sorted = sorted(ordering, &page).expect("an ordering that is offered");
         sorted.horizon = horizon;
-        sorted.page(vec![Row(keys.to_vec()), Row(Vec::new())]).next_cursor.expect("a second page")
+        let row = |key: &[String]| KeyedRow { row: (), cursor_key: key.to_vec() };
+        sorted.page(vec![row(keys), row(&[])]).next_cursor.expect("a second page")
     }
 
     fn resumed(ordering: &str, cursor: String) -> Option<(Vec<String>, Option<i64>)> {

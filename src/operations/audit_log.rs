@@ -40,7 +40,7 @@ pub async fn list_audit(
     Query(page): Query<PageQuery>,
 ) -> Result<Json<Page<AuditEntry>>, ApiError> {
     let (from, until) = period.range()?.instants(timezone);
-    let sorted = Sorted::new::<AuditEntry>(audit::ORDERINGS, "-at", None, &page)?;
+    let sorted = Sorted::new(audit::LIST, None, &page)?;
     let filter = Filter { actor: query.actor, action: query.action, from, until };
     audit::list(&db, &filter, &sorted).await.map(Json)
 }

@@ -21,7 +21,7 @@ use super::{
     request::{OrderRequest, ResolvedLine},
     state::OrderState,
     status::OrderStatus,
-    store::{self, Filter, HistoryEntry, ORDERINGS, Order, Purchase},
+    store::{self, Filter, HistoryEntry, LIST, Order, Purchase},
     transition,
 };
 use crate::{
@@ -38,12 +38,9 @@ use crate::{
     },
 };
 
-const DEFAULT_ORDERING: &str = "-created_at";
-
 fn orderings() -> Object {
     ordering_schema(
-        ORDERINGS,
-        DEFAULT_ORDERING,
+        LIST,
         "Sort order. A leading `-` reverses it. `status` sorts by progress, canceled last; `estimated_arrival_time` sorts orders without one last.",
     )
 }
@@ -81,7 +78,7 @@ impl OrdersQuery {
             })?),
         };
         let (from, until) = period.range()?.instants(timezone);
-        let sorted = Sorted::new::<Order>(ORDERINGS, DEFAULT_ORDERING, self.ordering.as_deref(), page)?;
+        let sorted = Sorted::new(LIST, self.ordering.as_deref(), page)?;
         Ok((Filter { statuses: self.status, user, uid: self.uid, from, until, without_canceled: false }, sorted))
     }
 }

@@ -16,7 +16,7 @@ use crate::{
         user_summary::UserSummary,
     },
     error::{ApiError, Code},
-    http::pagination::{ListRow, Ordering, Page, Sorted},
+    http::pagination::{List, Ordering, Page, Sorted, push_filter},
     snack::summary::{SUMMARY_COLUMNS, SnackSummary},
 };
 
@@ -81,8 +81,6 @@ pub struct Order {
     id: i64,
     #[serde(skip)]
     version: i32,
-    #[serde(skip)]
-    cursor_key: Vec<String>,
 }
 
 impl Order {
@@ -94,14 +92,6 @@ impl Order {
 /// Entity tag of a version of an order.
 pub fn etag(version: i32) -> String {
     format!("\"{version}\"")
-}
-
-impl ListRow for Order {
-    const LIST: &str = "orders";
-
-    fn cursor_key(&self) -> &[String] {
-        &self.cursor_key
-    }
 }
 
 impl<'r> FromRow<'r, PgRow> for Order {
@@ -123,23 +113,26 @@ impl<'r> FromRow<'r, PgRow> for Order {
             updated_at: row.try_get("updated_at")?,
             id: row.try_get("id")?,
             version: row.try_get("version")?,
-            cursor_key: row.try_get("cursor_key").unwrap_or_default(),
         })
     }
 }
 
 /// Orders without an arrival time are sorted as if it were infinity.
-pub const ORDERINGS: &[Ordering] = &[
-    Ordering { name: "created_at", keys: &[("o.created_at", "timestamptz"), ("o.id", "bigint")] },
-    Ordering {
-        name: "status",
-        keys: &[("o.status", "order_status"), ("o.created_at", "timestamptz"), ("o.id", "bigint")],
-    },
-    Ordering {
-        name: "estimated_arrival_time",
-        keys: &[("coalesce(o.estimated_arrival_time, 'infinity')", "timestamptz"), ("o.id", "bigint")],
-    },
-];
+pub const LIST: &List = &List {
+    name: "orders",
+    orderings: &[
+        Ordering { name: "created_at", keys: &[("o.created_at", "timestamptz"), ("o.id", "bigint")] },
+        Ordering {
+            name: "status",
+            keys: &[("o.status", "order_status"), ("o.created_at", "timestamptz"), ("o.id", "bigint")],
+        },
+        Ordering {
+            name: "estimated_arrival_time",
+            keys: &[("coalesce(o.estimated_arrival_time, 'infinity')", "timestamptz"), ("o.id", "bigint")],
+        },
+    ],
+    default: "-created_at",
+};
 
 /// SELECT list of an [`Order`] without its lines.
 pub(super) const ORDER: &str =
@@ -171,18 +164,10 @@ pub async fn list(db: &PgPool, filter: &Filter, sorted: &Sorted) -> Result<Page<
     if filter.without_canceled {
         sql.push(" AND o.status <> 'canceled'");
     }
-    if let Some(user) = filter.user {
-        sql.push(" AND o.user_id = ").push_bind(user);
-    }
-    if let Some(uid) = filter.uid {
-        sql.push(" AND o.uid = ").push_bind(uid);
-    }
-    if let Some(from) = filter.from {
-        sql.push(" AND o.created_at >= ").push_bind(from);
-    }
-    if let Some(until) = filter.until {
-        sql.push(" AND o.created_at < ").push_bind(until);
-    }
+    push_filter(&mut sql, " AND o.user_id = ", filter.user);
+    push_filter(&mut sql, " AND o.uid = ", filter.uid);
+    push_filter(&mut sql, " AND o.created_at >= ", filter.from);
+    push_filter(&mut sql, " AND o.created_at < ", filter.until);
     sorted.push_after(&mut sql, "AND");
     sorted.push_order(&mut sql);
     let mut connection = db.acquire().await?;

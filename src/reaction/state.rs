@@ -27,7 +27,7 @@ pub struct ReactionState {
     pub counters: Arc<Counters>,
     /// The result is none where another transaction held a lock.
     batcher: Batcher<(), ReactionCommand, Option<Counted>>,
-    lock_waits: Semaphore,
+    pub lock_waits: Semaphore,
 }
 
 /// A change, and the counts after it if Redis has them.
@@ -41,11 +41,6 @@ impl ReactionState {
             batcher: Batcher::new(CONCURRENT_BATCHES, watchdog),
             lock_waits: Semaphore::new(MAX_LOCK_WAITS),
         }
-    }
-
-    /// Number of reactions that may still start to wait for a lock.
-    pub fn available_lock_waits(&self) -> usize {
-        self.lock_waits.available_permits()
     }
 }
 

@@ -3,6 +3,8 @@
 //!
 //! Decoders are a target of hostile files, and a valid picture of 40 megapixels takes hundreds of megabytes. A process of its own
 //! protects the server from both: it has a low priority, its memory is returned when it ends, and a crash is a 415 of this upload.
+//!
+//! Price: 3 ms of CPU for the process, where decoding and encoding a screenshot of the web app takes 40 ms.
 
 use std::{
     io::{self, Read, Write},

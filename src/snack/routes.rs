@@ -19,7 +19,7 @@ use super::{
     image,
     image_worker::Upload,
     state::{SnackState, load_page, load_snack},
-    store::{self, Filter, ORDERINGS, PictureChange, Snack, SnackStatus},
+    store::{self, Filter, LIST, PictureChange, Snack, SnackStatus},
 };
 use crate::{
     auth::extract::{AdminUser, CurrentUser},
@@ -53,12 +53,9 @@ impl StatusFilter {
     }
 }
 
-const DEFAULT_ORDERING: &str = "-like_ratio";
-
 fn orderings() -> Object {
     ordering_schema(
-        ORDERINGS,
-        DEFAULT_ORDERING,
+        LIST,
         "Sort order. A leading `-` reverses it. Snacks with equal ratio are sorted by more likes, fewer hates, newest.",
     )
 }
@@ -85,7 +82,7 @@ pub async fn list_snacks(
     Query(query): Query<SnacksQuery>,
     Query(page): Query<PageQuery>,
 ) -> Result<JsonText, ApiError> {
-    let sorted = Sorted::new::<Snack>(ORDERINGS, DEFAULT_ORDERING, query.ordering.as_deref(), &page)?;
+    let sorted = Sorted::new(LIST, query.ordering.as_deref(), &page)?;
     let status = query.status.unwrap_or_default().status();
     let filter = Filter { search: query.search, status, uid: query.uid };
     load_page(&snacks, user.id, filter, sorted).await.map(JsonText)

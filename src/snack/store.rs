@@ -24,7 +24,7 @@ use crate::{
         user_summary::UserSummary,
     },
     error::{ApiError, Code},
-    http::pagination::{ListRow, Ordering, Page, Sorted},
+    http::pagination::{List, Ordering, Page, Sorted, push_filter},
     reaction::counts::ReactionType,
 };
 
@@ -82,25 +82,12 @@ pub struct Snack {
     /// Epoch of the counts. Redis has newer ones if its epoch is higher.
     #[serde(skip)]
     pub counter_epoch: i64,
-    #[serde(skip)]
-    cursor_key: Vec<String>,
-}
-
-impl ListRow for Snack {
-    const LIST: &str = "snacks";
-
-    fn cursor_key(&self) -> &[String] {
-        &self.cursor_key
-    }
 }
 
 impl<'r> FromRow<'r, PgRow> for Snack {
     fn from_row(row: &'r PgRow) -> Result<Self, sqlx::Error> {
         let currency: Currency = row.try_get("currency")?;
-        let registered_by = match (row.try_get("registered_by_id")?, row.try_get("registered_by_name")?) {
-            (Some(id), Some(name)) => Some(UserSummary { id, name }),
-            _ => None,
-        };
+        let author = Option::zip(row.try_get("registered_by_id")?, row.try_get("registered_by_name")?);
         Ok(Self {
             uid: row.try_get("uid")?,
             name: row.try_get("name")?,
@@ -114,33 +101,36 @@ impl<'r> FromRow<'r, PgRow> for Snack {
             like_reaction_count: row.try_get("like_reaction_count")?,
             hate_reaction_count: row.try_get("hate_reaction_count")?,
             like_ratio: row.try_get("like_ratio")?,
-            registered_by,
+            registered_by: author.map(|(id, name)| UserSummary { id, name }),
             created_at: row.try_get("created_at")?,
             updated_at: row.try_get("updated_at")?,
             my_reaction: None,
             id: row.try_get("id")?,
             counter_epoch: row.try_get("counter_epoch")?,
-            cursor_key: row.try_get("cursor_key").unwrap_or_default(),
         })
     }
 }
 
-pub const ORDERINGS: &[Ordering] = &[
-    Ordering {
-        name: "like_ratio",
-        keys: &[
-            ("s.like_ratio", "float8"),
-            ("s.like_reaction_count", "int"),
-            ("(-s.hate_reaction_count)", "int"),
-            ("s.id", "bigint"),
-        ],
-    },
-    Ordering { name: "like_reaction_count", keys: &[("s.like_reaction_count", "int"), ("s.id", "bigint")] },
-    Ordering { name: "hate_reaction_count", keys: &[("s.hate_reaction_count", "int"), ("s.id", "bigint")] },
-    Ordering { name: "name", keys: &[("s.name_key", "text")] },
-    Ordering { name: "price", keys: &[("s.price", "numeric"), ("s.id", "bigint")] },
-    Ordering { name: "created_at", keys: &[("s.created_at", "timestamptz"), ("s.id", "bigint")] },
-];
+pub const LIST: &List = &List {
+    name: "snacks",
+    orderings: &[
+        Ordering {
+            name: "like_ratio",
+            keys: &[
+                ("s.like_ratio", "float8"),
+                ("s.like_reaction_count", "int"),
+                ("(-s.hate_reaction_count)", "int"),
+                ("s.id", "bigint"),
+            ],
+        },
+        Ordering { name: "like_reaction_count", keys: &[("s.like_reaction_count", "int"), ("s.id", "bigint")] },
+        Ordering { name: "hate_reaction_count", keys: &[("s.hate_reaction_count", "int"), ("s.id", "bigint")] },
+        Ordering { name: "name", keys: &[("s.name_key", "text")] },
+        Ordering { name: "price", keys: &[("s.price", "numeric"), ("s.id", "bigint")] },
+        Ordering { name: "created_at", keys: &[("s.created_at", "timestamptz"), ("s.id", "bigint")] },
+    ],
+    default: "-like_ratio",
+};
 
 /// SELECT list of a [`Snack`] without the reaction of the caller, which [`reactions`] adds.
 const SNACK: &str = r#"SELECT s.id, s.uid, s.name, s.url, s."desc", s.image, s.thumbnail, s.currency, s.price, s.status,
@@ -190,9 +180,7 @@ pub async fn list(
             SnackStatus::Unavailable => " AND s.status = 'unavailable'",
         });
     }
-    if let Some(uid) = filter.uid {
-        sql.push(" AND s.uid = ").push_bind(uid);
-    }
+    push_filter(&mut sql, " AND s.uid = ", filter.uid);
     sorted.push_after(&mut sql, "AND");
     sorted.push_order(&mut sql);
     let mut connection = db.acquire().await?;

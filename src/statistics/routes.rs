@@ -15,7 +15,7 @@ use utoipa::{IntoParams, openapi::Object};
 
 use super::{
     csv,
-    store::{self, ORDERINGS, Scope, SnackStatistics, Summary},
+    store::{self, LIST, Scope, SnackStatistics, Summary},
 };
 use crate::{
     auth::extract::CurrentUser,
@@ -25,7 +25,7 @@ use crate::{
         body::Json,
         headers::wants_csv,
         openapi::STATISTICS,
-        pagination::{ListRow, Page, PageQuery, Sorted, ordering_schema},
+        pagination::{Page, PageQuery, Sorted, ordering_schema},
         period_query::PeriodQuery,
         query::Query,
     },
@@ -54,7 +54,7 @@ fn walk<T, F>(
     read: impl Fn(Sorted) -> F + Send + 'static,
 ) -> impl Stream<Item = Result<Vec<T>, ApiError>> + Send + 'static
 where
-    T: ListRow + Send + 'static,
+    T: Send + 'static,
     F: Future<Output = Result<(Sorted, Page<T>), ApiError>> + Send,
 {
     stream::try_unfold((Some(sorted.with_limit(CSV_PAGE)), read), |(sorted, read)| async move {
@@ -102,10 +102,8 @@ pub async fn list_period_orders(
     csv::file("orders", pages).await
 }
 
-const DEFAULT_ORDERING: &str = "-quantity";
-
 fn orderings() -> Object {
-    ordering_schema(ORDERINGS, DEFAULT_ORDERING, "Sort order. A leading `-` reverses it.")
+    ordering_schema(LIST, "Sort order. A leading `-` reverses it.")
 }
 
 /// Sort order of snacks.
@@ -133,7 +131,7 @@ pub async fn list_period_snacks(
 ) -> Result<Response, ApiError> {
     let (from, until) = period.range()?.instants(timezone);
     let scope = Scope { from, until, include_canceled: count.include_canceled };
-    let mut sorted = Sorted::new::<SnackStatistics>(ORDERINGS, DEFAULT_ORDERING, query.ordering.as_deref(), &page)?;
+    let mut sorted = Sorted::new(LIST, query.ordering.as_deref(), &page)?;
     if !wants_csv(&headers) {
         return Ok(Json(store::snacks(&db, &scope, &mut sorted).await?).into_response());
     }

@@ -15,7 +15,7 @@ use crate::{
         period::{DateRange, MAX_PERIODS, Period, TooManyPeriods, Unit, day_of, start_of},
     },
     error::ApiError,
-    http::pagination::{ListRow, Ordering, Page, Sorted},
+    http::pagination::{List, Ordering, Page, Sorted, push_filter},
     snack::summary::{SUMMARY_COLUMNS, SnackSummary},
 };
 
@@ -44,8 +44,6 @@ pub struct SnackStatistics {
     pub by_currency: Vec<CurrencyStatistics>,
     #[serde(skip)]
     id: i64,
-    #[serde(skip)]
-    cursor_key: Vec<String>,
 }
 
 /// Statistics of a snack in one currency.
@@ -54,14 +52,6 @@ pub struct CurrencyStatistics {
     pub order_count: i64,
     pub quantity: i64,
     pub money: Money,
-}
-
-impl ListRow for SnackStatistics {
-    const LIST: &str = "snack statistics";
-
-    fn cursor_key(&self) -> &[String] {
-        &self.cursor_key
-    }
 }
 
 impl<'r> FromRow<'r, PgRow> for SnackStatistics {
@@ -73,16 +63,19 @@ impl<'r> FromRow<'r, PgRow> for SnackStatistics {
             amounts: Vec::new(),
             by_currency: Vec::new(),
             id: row.try_get("id")?,
-            cursor_key: row.try_get("cursor_key")?,
         })
     }
 }
 
-pub const ORDERINGS: &[Ordering] = &[
-    Ordering { name: "quantity", keys: &[("t.quantity", "bigint"), ("t.snack_id", "bigint")] },
-    Ordering { name: "order_count", keys: &[("t.order_count", "bigint"), ("t.snack_id", "bigint")] },
-    Ordering { name: "name", keys: &[("(SELECT name_key FROM snacks WHERE id = t.snack_id)", "text")] },
-];
+pub const LIST: &List = &List {
+    name: "snack statistics",
+    orderings: &[
+        Ordering { name: "quantity", keys: &[("t.quantity", "bigint"), ("t.snack_id", "bigint")] },
+        Ordering { name: "order_count", keys: &[("t.order_count", "bigint"), ("t.snack_id", "bigint")] },
+        Ordering { name: "name", keys: &[("(SELECT name_key FROM snacks WHERE id = t.snack_id)", "text")] },
+    ],
+    default: "-quantity",
+};
 
 /// Page of the snacks that were ordered in `scope`.
 ///
@@ -150,12 +143,8 @@ fn push_scope(sql: &mut QueryBuilder<Postgres>, scope: &Scope) {
     if !scope.include_canceled {
         sql.push(" AND o.status <> 'canceled'");
     }
-    if let Some(from) = scope.from {
-        sql.push(" AND o.created_at >= ").push_bind(from);
-    }
-    if let Some(until) = scope.until {
-        sql.push(" AND o.created_at < ").push_bind(until);
-    }
+    push_filter(sql, " AND o.created_at >= ", scope.from);
+    push_filter(sql, " AND o.created_at < ", scope.until);
 }
 
 /// Sums of a period.

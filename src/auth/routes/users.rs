@@ -13,7 +13,7 @@ use crate::{
         extract::{AdminUser, CurrentUser},
         rules,
         state::AuthState,
-        users::{self, Filter, MemberType, ORDERINGS, User},
+        users::{self, Filter, LIST, MemberType, User},
     },
     error::ApiError,
     http::{
@@ -52,10 +52,8 @@ pub async fn change_profile(
     users::rename(&db, user.id, &body.name).await.map(Json)
 }
 
-const DEFAULT_ORDERING: &str = "date_joined";
-
 fn orderings() -> utoipa::openapi::Object {
-    ordering_schema(ORDERINGS, DEFAULT_ORDERING, "Sort order. A leading `-` reverses it.")
+    ordering_schema(LIST, "Sort order. A leading `-` reverses it.")
 }
 
 /// Filter and sort order of users.
@@ -79,7 +77,7 @@ pub async fn list_users(
     Query(query): Query<UsersQuery>,
     Query(page): Query<PageQuery>,
 ) -> Result<Json<Page<User>>, ApiError> {
-    let sorted = Sorted::new::<User>(ORDERINGS, DEFAULT_ORDERING, query.ordering.as_deref(), &page)?;
+    let sorted = Sorted::new(LIST, query.ordering.as_deref(), &page)?;
     let filter =
         Filter { search: query.search.as_deref(), member_type: query.member_type, is_deleted: query.is_deleted };
     users::list(&db, &filter, &sorted).await.map(Json)

@@ -155,7 +155,7 @@ async fn a_lock_that_goes_in_time_is_waited_for() {
     let is_blocking = async {
         // Until the reaction has left its batch and waits alone.
         let waits_alone = async {
-            while app.state.reactions.available_lock_waits() == 4 {
+            while app.state.reactions.lock_waits.available_permits() == 4 {
                 tokio::task::yield_now().await;
             }
         };
