@@ -72,7 +72,7 @@ async fn guesses_at_once_do_not_pass_before_the_first_has_failed() {
     let (attempt, limited): (Vec<_>, Vec<_>) =
         join_all(attempts).await.into_iter().partition(|response| response.status == 401);
     assert_eq!((attempt.len(), limited.len()), (3, 9));
-    limited.into_iter().for_each(is_limited);
+    limited.into_iter().for_each(expect_limited);
 }
 
 #[tokio::test]
@@ -192,7 +192,7 @@ async fn wrong_current_passwords_at_once_do_not_all_pass() {
     let (attempt, limited): (Vec<_>, Vec<_>) =
         join_all(attempts).await.into_iter().partition(|response| response.status == 400);
     assert_eq!((attempt.len(), limited.len()), (3, 9));
-    limited.into_iter().for_each(is_limited);
+    limited.into_iter().for_each(expect_limited);
 }
 
 #[tokio::test]
@@ -265,5 +265,5 @@ async fn changes_at_once_do_not_all_pass() {
     let (done, limited): (Vec<_>, Vec<_>) =
         join_all(changes).await.into_iter().partition(|response| response.status == 201);
     assert_eq!((done.len(), limited.len()), (5, 25));
-    limited.into_iter().for_each(is_limited);
+    limited.into_iter().for_each(expect_limited);
 }
