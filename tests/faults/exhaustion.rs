@@ -96,8 +96,8 @@ pub async fn read_slowly(round: &mut Round<'_>, full: bool) {
     }
 }
 
-/// Number of connections of an attack. Parsing takes thirty times as long in a debug build: 300 bodies at once would leave other
-/// requests no CPU for seconds.
+/// Number of connections of an attack. Parsing is slow in a debug build, where 300 bodies at once leave other requests no
+/// CPU for seconds.
 const ATTACKERS: usize = if cfg!(debug_assertions) { 60 } else { 300 };
 
 /// Bodies and names that are made to take memory: the server stays below its limit, and other clients are served.
