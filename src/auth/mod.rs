@@ -10,7 +10,6 @@ pub mod state;
 pub mod token;
 pub mod user_cache;
 pub mod users;
-pub mod workers;
 
 use std::sync::Arc;
 

@@ -1,14 +1,17 @@
-//! Passwords: argon2id on worker threads, and the check for personal ones.
+//! Passwords: argon2id on blocking threads, and the check for personal ones.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    thread::available_parallelism,
+};
 
 use argon2::{
     Algorithm, Argon2, Block, Params, Version,
     password_hash::phc::{Output, ParamsString, PasswordHash, Salt},
 };
 use secrecy::{ExposeSecret, SecretString};
+use tokio::{sync::Semaphore, task::spawn_blocking};
 
-use super::workers::Workers;
 use crate::{domain::text, error::ApiError};
 
 /// OWASP's first choice for argon2id: 19 MiB, two passes, one lane.
@@ -47,7 +50,8 @@ pub enum Match {
 
 /// Hashes and verifies passwords.
 pub struct Passwords {
-    workers: Workers,
+    /// One permit for each core.
+    permits: Arc<Semaphore>,
     memory: Arc<Memory>,
     /// Hash that the password for an unknown email is verified against, so that it takes as long as for a known one.
     dummy_hash: Arc<str>,
@@ -55,10 +59,11 @@ pub struct Passwords {
 
 impl Passwords {
     /// # Errors
-    /// The system has no threads or no randomness to offer.
+    /// The system has no randomness to offer.
     pub fn new() -> Result<Self, ApiError> {
         let dummy_hash = hash_blocking("nobody has this password")?.into();
-        Ok(Self { workers: Workers::new().map_err(ApiError::internal)?, memory: Arc::default(), dummy_hash })
+        let permits = Arc::new(Semaphore::new(available_parallelism().map_or(1, usize::from)));
+        Ok(Self { permits, memory: Arc::default(), dummy_hash })
     }
 
     /// PHC string of `password`.
@@ -67,7 +72,7 @@ impl Passwords {
     /// Hashing failed.
     pub async fn hash(&self, password: Password) -> Result<String, ApiError> {
         let memory = Arc::clone(&self.memory);
-        self.workers.run(move || memory.hash(password.form.expose_secret())).await?
+        self.run(move || memory.hash(password.form.expose_secret())).await?
     }
 
     /// Compares `password` to `hash`. Without a hash the same work is done, and the result is `Wrong`.
@@ -94,13 +99,23 @@ impl Passwords {
                 (false, false) => Match::Wrong,
             })
         };
-        let outcome = self.workers.run(work).await??;
+        let outcome = self.run(work).await??;
         Ok(if known { outcome } else { Match::Wrong })
+    }
+
+    /// Runs `work` on a blocking thread, at most one for each core. Work whose caller has gone before it starts is not done.
+    async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, ApiError> {
+        let permit = Arc::clone(&self.permits).acquire_owned().await.map_err(ApiError::internal)?;
+        let running = spawn_blocking(move || {
+            let _permit = permit;
+            work()
+        });
+        running.await.map_err(ApiError::internal)
     }
 }
 
 /// Reused memory of argon2. The allocator would keep several freed blocks of this size for each thread. There is at most one buffer
-/// for each worker thread.
+/// for each hash in progress.
 #[derive(Default)]
 struct Memory(Mutex<Vec<Vec<Block>>>);
 
@@ -192,6 +207,27 @@ mod tests {
     use argon2::password_hash::{PasswordHasher, PasswordVerifier};
 
     use super::*;
+
+    #[tokio::test]
+    async fn work_without_a_caller_is_not_started_and_a_panic_stops_nothing_else() {
+        let passwords = Passwords::new().expect("passwords");
+        let count = Arc::new(Mutex::new(0));
+        let counting = || {
+            let count = Arc::clone(&count);
+            move || *count.lock().expect("a count") += 1
+        };
+        let cores = u32::try_from(passwords.permits.available_permits()).expect("a number");
+        let all = passwords.permits.acquire_many(cores).await.expect("all permits");
+        for _ in 0..3 {
+            // Polled once, then dropped.
+            let mut waiting = Box::pin(passwords.run(counting()));
+            assert!(futures_util::poll!(waiting.as_mut()).is_pending());
+        }
+        drop(all);
+        assert!(passwords.run(|| panic!("of this one alone")).await.is_err());
+        passwords.run(counting()).await.expect("work");
+        assert_eq!(*count.lock().expect("a count"), 1);
+    }
 
     #[test]
     fn a_password_made_of_the_email_or_the_name_is_personal() {

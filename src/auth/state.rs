@@ -20,7 +20,7 @@ pub struct AuthState {
 
 impl AuthState {
     /// # Errors
-    /// The system has no threads or no randomness to offer.
+    /// The system has no randomness to offer.
     pub fn new(config: &Config, db: PgPool) -> Result<Self, ApiError> {
         Ok(Self {
             db,
