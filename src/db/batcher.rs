@@ -269,6 +269,26 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_batch_that_waits_for_a_silent_postgres_fails_and_the_queue_goes_on() {
+        let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let port = silent.local_addr().expect("an address").port();
+        let options = sqlx::postgres::PgConnectOptions::new_without_pgpass().host("127.0.0.1").port(port);
+        let batcher = Batcher::<(), bool, ()>::new(1, Arc::new(DbWatchdog::new(options)));
+        let load = |waits| {
+            batcher.load((), waits, |requests: Vec<bool>| async move {
+                if requests.contains(&true) {
+                    std::future::pending::<()>().await;
+                }
+                Ok(requests.iter().map(|_| Ok(())).collect())
+            })
+        };
+        let failed =
+            tokio::time::timeout(std::time::Duration::from_secs(5), load(true)).await.expect("a response in time");
+        assert_eq!(failed.expect_err("a silent Postgres").code, Code::Unavailable);
+        load(false).await.expect("a response");
+    }
+
+    #[tokio::test]
     async fn a_client_that_disconnects_cancels_nothing_for_the_others() {
         let (go, gate) = watch::channel(false);
         let batcher = batcher::<(), (), ()>(1);
