@@ -1,7 +1,7 @@
 //! The list of snacks: orderings, filters and pages.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use futures_util::future::join;
+use futures_util::future::{join, join_all};
 use serde_json::{Value, json};
 use unicode_normalization::UnicodeNormalization;
 
@@ -319,6 +319,27 @@ async fn my_reaction_is_the_viewers_own() {
     }
     let edited = app.patch(&liking_user, &path, json!({"desc": "손이 가요"})).await.expect(200);
     assert_eq!(edited["my_reaction"], "like");
+}
+
+#[tokio::test]
+async fn viewers_who_share_a_statement_see_their_own_reactions() {
+    let app = TestApp::start().await;
+    let users = app.users(9).await;
+    let uid = app.snack(&users[0], "새우깡").await;
+    let reactions = [Some("like"), Some("hate"), None];
+    let viewers: Vec<_> = users.iter().zip(reactions.into_iter().cycle()).collect();
+    for (user, reaction) in &viewers {
+        if let Some(kind) = reaction {
+            app.post(user, &format!("/snacks/{uid}/reaction"), json!({"type": kind})).await.expect(200);
+        }
+    }
+    for _ in 0..10 {
+        let pages = viewers.iter().chain(&viewers).chain(&viewers).map(async |(user, reaction)| {
+            let page = app.get(user, "/snacks").await.expect(200);
+            assert_eq!(page.column("my_reaction"), [json!(reaction)]);
+        });
+        join_all(pages).await;
+    }
 }
 
 #[tokio::test]
