@@ -45,7 +45,7 @@ pub struct SignUp {
     name: String,
 }
 
-/// Signs up as a user.
+/// Signs up as a member.
 ///
 /// The password must not be a common one, or made of the email or the name.
 #[utoipa::path(post, path = "/auth/sign-up", tag = AUTH, request_body = SignUp, responses((status = 201, body = User)))]
