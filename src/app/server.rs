@@ -44,7 +44,7 @@ pub async fn serve_on(state: AppState, listener: TcpListener) -> Result<(), Star
     }
     tracing::info!(%address, "server started");
     let router = router(&state);
-    let stop = state.stop.clone();
+    let stop = CancellationToken::clone(&state.stop);
 
     state.watchdog.connect().await;
     // Aborted when this is dropped.

@@ -36,9 +36,9 @@ pub struct AppState {
     /// Tasks that the shutdown waits for.
     #[from_ref(skip)]
     pub tasks: TaskTracker,
-    /// Cancelled when the server is to stop.
+    /// Cancelled when the server is to stop. Shared, because a clone of the token locks a mutex, and each request clones the state.
     #[from_ref(skip)]
-    pub stop: CancellationToken,
+    pub stop: Arc<CancellationToken>,
 }
 
 impl AppState {
@@ -68,7 +68,7 @@ impl AppState {
             watchdog,
             db,
             config: Arc::new(config),
-            stop,
+            stop: Arc::new(stop),
         })
     }
 }
