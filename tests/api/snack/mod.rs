@@ -7,5 +7,6 @@ mod image_storage;
 mod images;
 mod lists;
 mod registration;
+mod search;
 mod truncated_images;
 mod uploads;
