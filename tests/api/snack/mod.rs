@@ -6,6 +6,7 @@ mod image_colours;
 mod image_storage;
 mod images;
 mod lists;
+mod orderable;
 mod registration;
 mod search;
 mod truncated_images;
