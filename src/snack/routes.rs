@@ -64,7 +64,8 @@ fn orderings() -> Object {
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct SnacksQuery {
-    /// Part of the name, ignoring case and Unicode form.
+    /// Words that the name has, in any order. Case, white space and Unicode form do not matter. Hangul is compared by its letters as they
+    /// are typed, so that `새우ㄲ` finds 새우깡. A word of consonants is compared with the initial ones: `ㅅㅇㄲ`.
     search: Option<String>,
     /// `available` by default.
     #[param(inline)]

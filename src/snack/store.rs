@@ -20,7 +20,7 @@ use crate::{
     db::errors::OnConstraint,
     domain::{
         money::{Currency, Price, PriceInput},
-        text::{self, fold, like_pattern, tidy},
+        text::{self, SearchWord, fold, search_words, tidy},
         user_summary::UserSummary,
     },
     error::{ApiError, Code},
@@ -205,7 +205,7 @@ const FROM: &str = " FROM snacks AS s LEFT JOIN users AS person ON person.id = s
 /// Filter of snacks.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Filter {
-    /// Part of the name.
+    /// Words of the name.
     pub search: Option<String>,
     pub status: Option<SnackStatus>,
     pub uid: Option<Uuid>,
@@ -225,16 +225,11 @@ pub async fn list(
     let mut sql = QueryBuilder::new(SNACK);
     sorted.push_key(&mut sql);
     sql.push(FROM).push(" WHERE true");
-    if let Some(search) = &filter.search {
-        let part = fold(search);
-        if (1..3).contains(&part.chars().count()) {
-            // Trigrams find no part as short as this. The second condition excludes nothing: without it Postgres thinks that too
-            // many snacks have a rare part, and reads through all there are in the list's order.
-            sql.push(" AND s.short_parts @> ARRAY[").push_bind(part.clone()).push("]");
-            sql.push(" AND sign(strpos(s.name_key, ").push_bind(part).push(")) = 1");
-        } else {
-            sql.push(" AND s.name_key LIKE ").push_bind(like_pattern(search));
-        }
+    for word in filter.search.as_deref().map(search_words).unwrap_or_default() {
+        match word {
+            SearchWord::Pairs(query) => sql.push(" AND s.search_pairs @@ ").push_bind(query).push("::tsquery"),
+            SearchWord::Pattern(pattern) => sql.push(" AND s.search_key LIKE ").push_bind(pattern),
+        };
     }
     if let Some(status) = filter.status {
         // Part of the text of the statement, so that its cached plan is for this status.

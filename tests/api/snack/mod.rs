@@ -8,5 +8,6 @@ mod images;
 mod lists;
 mod orderable;
 mod registration;
+mod search;
 mod truncated_images;
 mod uploads;
