@@ -354,6 +354,40 @@ pub async fn create(db: &PgPool, author: i64, snack: &NewSnack, picture: Option<
     .on_constraint("snacks_name_key", Code::SnackNameTaken)
 }
 
+/// Creates the snacks whose names are free. Returns their uids by comparison form of the name.
+pub async fn create_all(
+    connection: &mut PgConnection,
+    author: i64,
+    snacks: &[NewSnack],
+) -> Result<HashMap<String, Uuid>, ApiError> {
+    let names: Vec<String> = snacks.iter().map(|snack| tidy(&snack.name)).collect();
+    let name_keys: Vec<String> = names.iter().map(|name| fold(name)).collect();
+    let urls: Vec<String> = snacks.iter().map(|snack| snack.url.clone()).collect();
+    let descs: Vec<String> = snacks.iter().map(|snack| snack.desc.clone()).collect();
+    let currencies: Vec<Currency> = snacks.iter().map(|snack| snack.currency).collect();
+    let prices: Vec<Decimal> = snacks.iter().map(|snack| snack.price).collect();
+    // In the order of names, so that two statements with the same names wait for each other and do not deadlock.
+    let created = sqlx::query!(
+        r#"INSERT INTO snacks (name, name_key, url, "desc", currency, price, registered_by)
+           SELECT name, name_key, url, "desc", currency, price, $7
+           FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::currency[], $6::numeric[])
+               AS new (name, name_key, url, "desc", currency, price)
+           ORDER BY name_key COLLATE "C"
+           ON CONFLICT ON CONSTRAINT snacks_name_key DO NOTHING
+           RETURNING name_key, uid"#,
+        &names,
+        &name_keys,
+        &urls,
+        &descs,
+        &currencies as &[Currency],
+        &prices,
+        author
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(created.into_iter().map(|row| (row.name_key, row.uid)).collect())
+}
+
 /// # Errors
 /// `not_found`; `permission_denied` unless `user` is the author or an admin.
 pub async fn check_may_edit(db: &PgPool, user: &CurrentUser, uid: Uuid) -> Result<(), ApiError> {

@@ -3,7 +3,10 @@
 
 use std::fmt::Write;
 
-use reqwest::Method;
+use reqwest::{
+    Method,
+    multipart::{Form, Part},
+};
 use serde_json::{Value, json};
 
 use crate::support::{
@@ -81,7 +84,7 @@ impl Resources {
 
     /// A body that succeeds for a permitted user. The second snack is ordered because nobody has ordered it yet.
     fn body(&self, endpoint: &Endpoint) -> Option<Value> {
-        let mut body = endpoint.takes_body().then(|| valid_body(&endpoint.name(), &self.free))?;
+        let mut body = endpoint.takes_json().then(|| valid_body(&endpoint.name(), &self.free))?;
         match endpoint.name().as_str() {
             "PUT /auth/users/{id}" | "PATCH /auth/users/{id}" => body["member_type"] = json!("admin"),
             "POST /snacks" | "PATCH /snacks/{uid}" => {
@@ -101,6 +104,10 @@ impl Resources {
     ) -> Response {
         let request = app.request(endpoint.method.clone(), &self.path(endpoint));
         let request = user.into_iter().fold(request, |request, user| request.bearer_auth(&user.access));
+        if endpoint.takes_body() && !endpoint.takes_json() {
+            let file = Part::text(format!("name,price\n{} 가져옴,1500", self.snack));
+            return app.send(request.multipart(Form::new().part("file", file))).await;
+        }
         app.send(body.into_iter().fold(request, reqwest::RequestBuilder::json)).await
     }
 }
@@ -153,7 +160,7 @@ async fn endpoints_for_owners_and_admins_are_refused_to_a_stranger_and_change_no
         resources.send(app, &endpoint, Some(permitted), body.as_ref()).await.expect(200);
         assert_eq!(digest(app, None).await == before, endpoint.method == Method::GET, "{name}");
     }
-    assert_eq!(rejected, 26);
+    assert_eq!(rejected, 28);
 }
 
 /// `body` with every field that could name another user or ask for more rights. A sign-in with two user names is

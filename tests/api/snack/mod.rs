@@ -5,6 +5,7 @@ mod hostile_images;
 mod image_colours;
 mod image_storage;
 mod images;
+mod import;
 mod lists;
 mod orderable;
 mod registration;
