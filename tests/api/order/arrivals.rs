@@ -39,7 +39,7 @@ async fn the_arrival_of_an_ordered_or_shipping_order_is_corrected() {
         let entry = &history.rows()[steps];
         let shown = ["from", "to", "reason", "estimated_arrival_time"].map(|name| entry[name].clone());
         assert_eq!(shown, [status, status, "배송이 늦어요", LATER].map(|text| json!(text)));
-        assert_eq!(entry["actor"]["id"], admin.id);
+        assert_eq!((&entry["actor"]["id"], &entry["over_budget"]), (&json!(admin.id), &json!(false)));
         let audit = app.get(&admin, "/audit?action=order_arrival_change&limit=1").await.expect(200);
         assert_eq!(audit.rows()[0]["subject"], order);
     }

@@ -1,5 +1,6 @@
 //! The buying list.
 
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::{
@@ -82,6 +83,18 @@ async fn what_is_to_be_bought_is_summed_up_by_shop_snack_and_price() {
         ])
     );
     assert_eq!(list["amounts"], json!([krw("24600"), {"currency": "USD", "amount": "11.70"}]));
+    let request = app.request(Method::GET, "/orders/buying-list?status=approved&status=shipping");
+    let file = app.send(request.bearer_auth(&admin.access).header("accept", "text/csv")).await;
+    assert_eq!(file.header("content-disposition"), "attachment; filename=\"buying-list.csv\"");
+    assert_eq!(
+        file.text,
+        "\u{feff}host,snack_name,quantity,unit_price,currency,amount\n\
+         ,귤,11,500,KRW,5500\n\
+         shop.example,Pringles,3,3.90,USD,11.70\n\
+         www.coupang.com,꼬깔콘,1,1700,KRW,1700\n\
+         www.coupang.com,새우깡,2,1500,KRW,3000\n\
+         www.coupang.com,새우깡,9,1600,KRW,14400\n"
+    );
     let of_two: Vec<_> = list["results"][0]["snacks"][0]["orders"]
         .as_array()
         .expect("orders")
