@@ -45,3 +45,26 @@ describe('the filters', () => {
     expect(await page.getByRole('combobox', { name: '주문한 사람' }).isVisible()).toBe(true)
   })
 })
+
+describe('the tables of the statistics', () => {
+  it('are stacked rows that name their cells on a phone', async () => {
+    const page = await open(await newMember(), '/statistics?view=tables', {
+      ...PHONE,
+      viewport: { width: 320, height: 640 },
+    })
+    for (const name of ['기간별 주문', '많이 주문한 간식']) {
+      const table = page.getByRole('table', { name })
+      const row = table.getByRole('row').last()
+      // The roles stay, although rows and cells are blocks.
+      expect(await row.getByRole('cell').count()).toBeGreaterThanOrEqual(3)
+      const orders = row.getByRole('cell').first()
+      const label = await orders.evaluate((cell) => getComputedStyle(cell, '::before').content)
+      expect(label).toBe('"주문 수"')
+      const [first, second] = [await orders.boundingBox(), await row.getByRole('cell').nth(1).boundingBox()]
+      expect(second!.y).toBeGreaterThan(first!.y)
+      expect(await table.evaluate(({ scrollWidth, parentElement }) => scrollWidth <= parentElement!.clientWidth)).toBe(
+        true,
+      )
+    }
+  })
+})
