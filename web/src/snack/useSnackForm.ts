@@ -13,7 +13,7 @@ import { editSnack, registerSnack } from './snacks'
 const MAX_PICTURE_BYTES = 5 * 1024 * 1024
 
 /** The form that registers a snack, or edits `snack`. */
-export function useSnackForm(snack: Snack | null, onSaved: () => void) {
+export function useSnackForm(snack: Snack | null, onSaved: (saved: Snack) => void) {
   const toasts = useToasts()
   const fields = ref({
     name: snack?.name ?? '',
@@ -44,7 +44,7 @@ export function useSnackForm(snack: Snack | null, onSaved: () => void) {
     try {
       const saved = await (snack ? editSnack(snack.uid, sent) : registerSnack(sent))
       toasts.success(t(snack ? 'snack.edited' : 'snack.registered', { name: saved.name }))
-      onSaved()
+      onSaved(saved)
     } catch (error) {
       // The server calls an empty price an invalid amount.
       const isMissing = error instanceof Problem && sent.price.trim() === ''
