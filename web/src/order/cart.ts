@@ -94,6 +94,17 @@ export const useCart = defineStore('cart', () => {
     return removed
   }
 
+  /** Updates names and prices. */
+  function update(snacks: readonly Snack[]): void {
+    const found = new Map(snacks.map((snack) => [snack.uid, snack]))
+    changeLines((stored) =>
+      stored.map((line) => {
+        const snack = found.get(line.uid)
+        return snack ? { ...lineOf(snack), quantity: line.quantity } : line
+      }),
+    )
+  }
+
   /** Empties the cart after its order. */
   function finish(): void {
     change(() => ({ lines: [], note: '' }))
@@ -114,5 +125,19 @@ export const useCart = defineStore('cart', () => {
     { flush: 'sync' },
   )
 
-  return { lines, note, idempotencyKeys, count, amounts, quantityOf, add, setQuantity, remove, restore, clear, finish }
+  return {
+    lines,
+    note,
+    idempotencyKeys,
+    count,
+    amounts,
+    quantityOf,
+    add,
+    setQuantity,
+    update,
+    remove,
+    restore,
+    clear,
+    finish,
+  }
 })

@@ -34,6 +34,18 @@ export function fetchSnack(uid: string): Promise<Snack> {
   return dataOf(api.GET('/snacks/{uid}', { params: { path: { uid } } }))
 }
 
+/** The form of a name that the server compares, for usual characters. */
+function comparable(name: string): string {
+  return name.normalize('NFC').trim().replaceAll(/\s+/g, ' ').toLowerCase()
+}
+
+/** The snack with a name, whatever its status. */
+export async function findByName(name: string): Promise<Snack | undefined> {
+  const query = { search: name, status: 'all', limit: 100 } as const
+  const { results } = await dataOf(api.GET('/snacks', { params: { query } }))
+  return results.find((snack) => comparable(snack.name) === comparable(name))
+}
+
 /** Changes a snack in every view that shows it. */
 export function patchSnack(uid: string, change: (snack: Snack) => Snack): void {
   queryClient.setQueryData<Snack>(snackKey(uid), (snack) => snack && change(snack))

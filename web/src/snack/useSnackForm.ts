@@ -1,4 +1,4 @@
-import { ref, watch } from 'vue'
+import { ref, shallowRef, watch } from 'vue'
 
 import { Problem } from '../api/problem'
 import type { Snack } from '../api/types'
@@ -7,7 +7,7 @@ import { useToasts } from '../ui/toasts'
 import { useForm } from '../ui/useForm'
 import { readPrice } from '../money'
 import { findLink } from './link'
-import { editSnack, registerSnack } from './snacks'
+import { editSnack, findByName, registerSnack } from './snacks'
 
 /** The limit of the API. All other rules for pictures are checked by the server alone. */
 const MAX_PICTURE_BYTES = 5 * 1024 * 1024
@@ -24,6 +24,8 @@ export function useSnackForm(snack: Snack | null, onSaved: (saved: Snack) => voi
   })
   /** A new picture; null removes the present one; undefined keeps it. */
   const image = ref<File | null>()
+  /** The snack that has the name already. */
+  const namesake = shallowRef<Snack>()
 
   /** `1,500원` becomes `1500` and the currency KRW. Other texts stay, and the server rejects them. */
   function normalizePrice(): void {
@@ -41,11 +43,16 @@ export function useSnackForm(snack: Snack | null, onSaved: (saved: Snack) => voi
     normalizePrice()
     normalizeUrl()
     const sent = { ...fields.value, image: image.value }
+    namesake.value = undefined
     try {
       const saved = await (snack ? editSnack(snack.uid, sent) : registerSnack(sent))
       toasts.success(t(snack ? 'snack.edited' : 'snack.registered', { name: saved.name }))
       onSaved(saved)
     } catch (error) {
+      if (error instanceof Problem && error.code === 'snack_name_taken') {
+        // The message alone is enough if it cannot be found.
+        namesake.value = await findByName(sent.name).catch(() => undefined)
+      }
       // The server calls an empty price an invalid amount.
       const isMissing = error instanceof Problem && sent.price.trim() === ''
       throw isMissing ? error.withMessage('price', t('field.required')) : error
@@ -61,5 +68,5 @@ export function useSnackForm(snack: Snack | null, onSaved: (saved: Snack) => voi
   })
   watch(image, () => form.clearMessage('image'))
 
-  return { ...form, fields, image, normalizePrice, normalizeUrl }
+  return { ...form, fields, image, namesake, normalizePrice, normalizeUrl }
 }
