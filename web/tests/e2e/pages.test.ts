@@ -325,7 +325,7 @@ describe('on the smallest phone and with large text', () => {
       }
 
       for (const snack of [...snacks, other]) {
-        await show(page, `/snacks?search=${snack.name.slice(0, 12)}`)
+        await show(page, `/snacks?search=${snack.name.slice(0, 12)}&status=all`)
         await expectLines('card', card(page, snack).locator('h2 a'))
         await show(page, `/snacks/${snack.uid}`)
         await expectLines('page', page.locator('h1'))
