@@ -3,6 +3,7 @@ import type { Locator, Page } from 'playwright-core'
 import { describe, expect, it } from 'vitest'
 
 import {
+  PHONE,
   appUrl,
   card,
   expectText,
@@ -123,6 +124,17 @@ describe('the filter of what can be ordered', () => {
     expect(page.url()).not.toContain('status')
   })
 
+  it('is behind a button on a phone, with the other filters', async () => {
+    const page = await open(await newMember(), '/snacks', PHONE)
+    const filters = page.getByRole('button', { name: '필터·정렬', exact: true })
+    await filters.waitFor()
+    expect(await orderable(page).isVisible()).toBe(false)
+    await filters.tap()
+    await orderable(page).tap()
+    await page.getByRole('button', { name: '필터·정렬 1개 적용 중' }).waitFor()
+    await page.getByLabel('상태').waitFor()
+  })
+
   it('does not hide that a snack exists', async () => {
     const snack = await newSnack()
     await newOrder(await newMember(), [snack])
@@ -130,6 +142,19 @@ describe('the filter of what can be ordered', () => {
     await expectText(page.locator('.empty'), `“${snack.name}”에 맞는 간식이 없습니다.`)
     await page.locator('.empty').getByRole('button', { name: '주문할 수 없는 간식도 보기' }).click()
     await follow(card(page, snack), snack).waitFor()
+  })
+})
+
+describe('the card of a snack', () => {
+  it('shows the description and the shop on a phone too', async () => {
+    const boss = await newAdmin()
+    const snack = await newSnack()
+    await request('PATCH', `/snacks/${snack.uid}`, boss.token, { url: 'https://www.shop.example/a' })
+    const page = await open(boss, '/snacks', PHONE)
+    await page.goto(appUrl(at(snack)))
+    const shown = card(page, snack)
+    await shown.getByText('바삭합니다').waitFor()
+    await shown.getByRole('link', { name: `${snack.name} 판매처 shop.example (새 창)` }).waitFor()
   })
 })
 

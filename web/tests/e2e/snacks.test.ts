@@ -119,7 +119,7 @@ describe('the snack list', () => {
 
     await available.click()
     await toast(boss, '주문 가능으로 변경했습니다').waitFor()
-    await member.getByRole('switch', { name: '지금 주문 가능', exact: true }).click()
+    await member.goto(appUrl(at(snack)))
     await card(member, snack)
       .getByRole('button', { name: `${snack.name} 담기` })
       .waitFor()
