@@ -4,6 +4,7 @@ import { START_LOCATION, createRouter, createWebHistory } from 'vue-router'
 import { t } from './i18n'
 import OrderListPage from './order/OrderListPage.vue'
 import { useSession } from './session/session'
+import { installDialogHistory } from './ui/dialogHistory'
 import { recordNavigation } from './ui/navigation'
 import { useToasts } from './ui/toasts'
 
@@ -69,6 +70,8 @@ export const router = createRouter({
     return saved ?? (to.path === from.path || from === START_LOCATION ? false : { top: 0 })
   },
 })
+
+installDialogHistory(router)
 
 router.beforeEach(async (to) => {
   const session = useSession()
