@@ -30,6 +30,12 @@ pub enum Action {
     Resignation,
     /// Change of an order's status. The subject is its uid and the new status.
     OrderStatusChange,
+    /// Correction of an order's estimated arrival time. The subject is its uid.
+    OrderArrivalChange,
+    /// Approval of an order beyond the budget. The subject is its uid and `over_budget`.
+    OverBudget,
+    /// Change of a budget. The subject is the month, the currency, the amount or `none`, and `month` or `onwards`.
+    BudgetChange,
     /// Edit of a snack. The subject is its uid.
     SnackEdit,
     /// Change of a snack's status. The subject is its uid and the new status.
@@ -46,6 +52,9 @@ impl Action {
             Self::MemberTypeChange => "member_type_change",
             Self::Resignation => "resignation",
             Self::OrderStatusChange => "order_status_change",
+            Self::OrderArrivalChange => "order_arrival_change",
+            Self::OverBudget => "over_budget",
+            Self::BudgetChange => "budget_change",
             Self::SnackEdit => "snack_edit",
             Self::SnackStatusChange => "snack_status_change",
         }

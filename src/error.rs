@@ -10,6 +10,9 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use serde::Serialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
 use validator::{ValidationErrors, ValidationErrorsKind};
 
 use crate::config::SettingError;
@@ -61,6 +64,9 @@ codes! {
     MethodNotAllowed 405 "method_not_allowed" "허용되지 않는 메서드입니다." "This method is not allowed here."
     EmailTaken 409 "email_taken" "이미 가입된 이메일입니다." "This email is already registered."
     EmailResigned 409 "email_resigned" "탈퇴한 회원의 이메일입니다." "This email belongs to a member who resigned."
+    ArrivalNotExpected 409 "arrival_not_expected" "주문 완료 또는 배송 중인 주문만 도착 예정 시간을 바꿀 수 있습니다." "Only orders with status ordered or shipping have an arrival time to correct."
+    BudgetExceeded 409 "budget_exceeded" "승인하면 이번 달 예산을 넘습니다." "The approval would exceed the budget of this month."
+    OrderClosed 409 "order_closed" "이미 완료되었거나 취소된 주문입니다." "The order is completed or canceled."
     UserResigned 409 "user_resigned" "탈퇴한 회원입니다." "This user has resigned."
     LastAdmin 409 "last_admin" "마지막 관리자입니다." "This is the last active admin."
     SnackNameTaken 409 "snack_name_taken" "이미 등록된 간식 이름입니다." "A snack with this name is already registered."
@@ -112,12 +118,47 @@ pub struct FieldError {
     /// Code of the violated rule.
     pub code: Cow<'static, str>,
     pub message: Text,
+    /// Boxed, because few errors have them.
+    pub details: Option<Box<ErrorDetails>>,
+}
+
+/// What programs may want to know about a violated rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ErrorDetails {
+    /// Open order that has the snack.
+    Order(ConflictingOrder),
+    Budget(ExceededBudget),
+}
+
+/// Open order that has a snack.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct ConflictingOrder {
+    pub uid: Uuid,
+    /// `created`, `approved` or `ordered`.
+    #[schema(example = "approved")]
+    pub status: &'static str,
+}
+
+/// Budget that an approval would exceed. The amounts are decimals with the digits of the currency.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExceededBudget {
+    pub currency: &'static str,
+    /// Budget of the month.
+    pub limit: String,
+    /// Sum of the approved orders of the month.
+    pub committed: String,
+    /// Amount of the order.
+    pub amount: String,
 }
 
 impl FieldError {
     /// Violation of a rule whose message has no bounds in it.
     pub fn new(field: impl Into<String>, code: &'static str) -> Self {
-        Self { field: field.into(), code: code.into(), message: rule_text(code, "") }
+        Self { field: field.into(), code: code.into(), message: rule_text(code, ""), details: None }
+    }
+
+    pub fn with_details(self, details: ErrorDetails) -> Self {
+        Self { details: Some(Box::new(details)), ..self }
     }
 }
 
@@ -321,7 +362,12 @@ fn collect(errors: &ValidationErrors, path: &str, into: &mut Vec<FieldError>) {
                     (Some(min), Some(max)) => format!("{min}..{max}"),
                     (min, max) => min.or(max).unwrap_or_default(),
                 };
-                FieldError { field: field.clone(), code: rule.code.clone(), message: rule_text(&rule.code, &bound) }
+                FieldError {
+                    field: field.clone(),
+                    code: rule.code.clone(),
+                    message: rule_text(&rule.code, &bound),
+                    details: None,
+                }
             })),
             ValidationErrorsKind::Struct(inner) => collect(inner, &field, into),
             ValidationErrorsKind::List(items) => {

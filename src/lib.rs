@@ -9,6 +9,8 @@ pub mod statistics; // sums by period, CSV
 
 pub mod order; // orders and their state machine
 
+pub mod budget; // limits of months, and what is spent of them
+
 pub mod snack; // snacks and their pictures
 
 pub mod reaction; // likes and hates, counted in Redis

@@ -20,7 +20,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 use super::{admission, docs, state::AppState, web};
 use crate::{
-    auth,
+    auth, budget,
     config::Config,
     error::ApiError,
     http::{body, body_budget::BodyBudget, middleware, openapi, problem::write_problems},
@@ -38,6 +38,7 @@ fn endpoints() -> OpenApiRouter<AppState> {
         .merge(auth::router())
         .merge(snack::router())
         .merge(reaction::router())
+        .merge(budget::router())
         .merge(order::router())
         .merge(statistics::router())
         .merge(operations::router())

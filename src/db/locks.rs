@@ -9,6 +9,7 @@ pub enum Lock {
     ReactionFlush = 0x736e_6163_6b73,
     DailyRollup = 0x0064_6179_7300,
     Cleanup = 0x0063_6c65_616e,
+    Budget = 0x6275_6467_6574,
     DemoData = 0x6465_6d6f_6461_7461,
 }
 

@@ -3,9 +3,11 @@
 //! Weeks run Monday to Sunday and belong to the month that holds their Thursday (KS X ISO 8601). The first week of January
 //! 2024 is 2024-01-01 to 2024-01-07, and that of February 2024 is 2024-01-29 to 2024-02-04.
 
+use std::{fmt, str::FromStr};
+
 use chrono::{DateTime, Datelike, Days, Months, NaiveDate, NaiveTime, TimeDelta, TimeZone, Utc, Weekday};
 use chrono_tz::Tz;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use utoipa::ToSchema;
 
 /// Maximum number of periods in a series.
@@ -66,6 +68,59 @@ pub fn start_of(day: NaiveDate, zone: Tz) -> DateTime<Utc> {
 /// Day of `instant` in `zone`.
 pub fn day_of(instant: DateTime<Utc>, zone: Tz) -> NaiveDate {
     instant.with_timezone(&zone).date_naive()
+}
+
+/// Calendar month, written `2026-11`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Month(NaiveDate);
+
+impl Month {
+    /// Month of `instant` in `zone`.
+    pub fn of(instant: DateTime<Utc>, zone: Tz) -> Self {
+        Self(Unit::Month.start(day_of(instant, zone)))
+    }
+
+    pub fn first_day(self) -> NaiveDate {
+        self.0
+    }
+
+    /// Start of the month, and of the next one, in `zone`.
+    pub fn instants(self, zone: Tz) -> (DateTime<Utc>, DateTime<Utc>) {
+        (start_of(self.0, zone), start_of(Unit::Month.next(self.0), zone))
+    }
+}
+
+impl fmt::Display for Month {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&Unit::Month.label(self.0))
+    }
+}
+
+impl FromStr for Month {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let digits = |part: &str, length| part.len() == length && part.bytes().all(|byte| byte.is_ascii_digit());
+        let (year, month) = text
+            .split_once('-')
+            .filter(|(year, month)| digits(year, 4) && digits(month, 2))
+            .ok_or("a month is YYYY-MM")?;
+        let first = year.parse().ok().zip(month.parse().ok()).filter(|(year, _)| *year > 0);
+        let first = first.and_then(|(year, month)| NaiveDate::from_ymd_opt(year, month, 1));
+        first.map(Self).ok_or("there is no such month")
+    }
+}
+
+impl<'de> Deserialize<'de> for Month {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+    }
+}
+
+impl Serialize for Month {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
 }
 
 /// Length of the periods of a series.

@@ -2,12 +2,23 @@
 
 use axum::http::{HeaderMap, HeaderName, header};
 
+use crate::error::Text;
+
 /// Language of messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Language {
     /// Default.
     Korean,
     English,
+}
+
+impl Language {
+    pub fn choose(self, text: Text) -> String {
+        match self {
+            Self::Korean => text.ko.into_owned(),
+            Self::English => text.en.into_owned(),
+        }
+    }
 }
 
 /// Language that the client prefers. Korean without a preference.

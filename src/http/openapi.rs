@@ -24,6 +24,7 @@ pub const AUTH: &str = "auth";
 pub const SNACKS: &str = "snacks";
 pub const REACTIONS: &str = "reactions";
 pub const ORDERS: &str = "orders";
+pub const BUDGETS: &str = "budgets";
 pub const STATISTICS: &str = "statistics";
 pub const OPERATIONS: &str = "operations";
 
@@ -43,6 +44,7 @@ pub const OPERATIONS: &str = "operations";
         (name = SNACKS, description = "Snacks and their pictures"),
         (name = REACTIONS, description = "Likes and hates"),
         (name = ORDERS, description = "Orders and their status"),
+        (name = BUDGETS, description = "Limits of months and what is spent of them"),
         (name = STATISTICS, description = "Ordered quantities and costs by period"),
         (name = OPERATIONS, description = "Health, metrics, audit log"),
     ),

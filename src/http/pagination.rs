@@ -1,6 +1,9 @@
 //! Lists in pages by keyset. A cursor holds the sort keys of the last row of its page. A walk neither skips nor repeats a row
 //! that existed when it began, however many rows are added meanwhile, and page 500 costs as much as page 1.
 
+use std::{collections::HashMap, hash::Hash};
+
+use axum::body::Bytes;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
 use sqlx::{Encode, FromRow, Postgres, QueryBuilder, Type};
@@ -28,6 +31,38 @@ pub struct Page<T> {
     /// Cursor of the next page. `null` on the last page.
     #[schema(required)]
     pub next_cursor: Option<String>,
+}
+
+impl<T: Serialize> Page<T> {
+    /// JSON of the page for each of `viewers`. `own` returns the part of a row that depends on the viewer, and `set` writes it to the
+    /// row. Most viewers have equal parts and share the bytes.
+    ///
+    /// # Errors
+    /// Serialization failed.
+    pub fn write_for<K: Eq + Hash>(
+        &mut self,
+        viewers: &[i64],
+        own: impl Fn(i64, &T) -> K,
+        set: impl Fn(&mut T, &K),
+    ) -> Result<Vec<Result<Bytes, ApiError>>, ApiError> {
+        let mut written: HashMap<Vec<K>, Bytes> = HashMap::new();
+        let mut responses = Vec::with_capacity(viewers.len());
+        for viewer in viewers {
+            let parts: Vec<K> = self.results.iter().map(|row| own(*viewer, row)).collect();
+            let json = if let Some(json) = written.get(&parts) {
+                json.clone()
+            } else {
+                for (row, part) in self.results.iter_mut().zip(&parts) {
+                    set(row, part);
+                }
+                let json = Bytes::from(serde_json::to_vec(self).map_err(ApiError::internal)?);
+                written.insert(parts, json.clone());
+                json
+            };
+            responses.push(Ok(json));
+        }
+        Ok(responses)
+    }
 }
 
 /// Sort order that a list offers.

@@ -11,47 +11,26 @@ use uuid::Uuid;
 
 use crate::error::{ApiError, Code};
 
-/// Extractor of the only path parameter as a uid.
-pub struct Uid(Option<Uuid>);
+/// Extractor of the only path parameter.
+pub struct Parameter<T>(Option<T>);
 
-/// Extractor of the only path parameter as a number.
-pub struct Id(Option<i64>);
+pub type Uid = Parameter<Uuid>;
+pub type Id = Parameter<i64>;
 
-impl Uid {
+impl<T: Copy> Parameter<T> {
     /// # Errors
-    /// `not_found` when the parameter is no uid.
-    pub fn get(&self) -> Result<Uuid, ApiError> {
+    /// `not_found` when the parameter does not parse.
+    pub fn get(&self) -> Result<T, ApiError> {
         self.0.ok_or_else(|| Code::NotFound.into())
     }
 }
 
-impl Id {
-    /// # Errors
-    /// `not_found` when the parameter is no number.
-    pub fn get(&self) -> Result<i64, ApiError> {
-        self.0.ok_or_else(|| Code::NotFound.into())
-    }
-}
-
-async fn only_parameter<S: Send + Sync, T: FromStr>(parts: &mut Parts, state: &S) -> Option<T> {
-    // Fails for invalid UTF-8 (`%FF`).
-    let parameters = RawPathParams::from_request_parts(parts, state).await.ok()?;
-    let (_, value) = parameters.iter().next()?;
-    value.parse().ok()
-}
-
-impl<S: Send + Sync> FromRequestParts<S> for Uid {
+impl<S: Send + Sync, T: FromStr> FromRequestParts<S> for Parameter<T> {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Infallible> {
-        Ok(Self(only_parameter(parts, state).await))
-    }
-}
-
-impl<S: Send + Sync> FromRequestParts<S> for Id {
-    type Rejection = Infallible;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Infallible> {
-        Ok(Self(only_parameter(parts, state).await))
+        // Fails for invalid UTF-8 (`%FF`).
+        let parameters = RawPathParams::from_request_parts(parts, state).await.ok();
+        Ok(Self(parameters.and_then(|parameters| parameters.iter().next()?.1.parse().ok())))
     }
 }

@@ -11,7 +11,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::headers::{Language, language};
-use crate::error::{Code, Problem, Text};
+use crate::error::{Code, ConflictingOrder, ErrorDetails, FieldError, Problem};
 
 /// Body of every error.
 #[derive(Debug, Serialize, ToSchema)]
@@ -41,30 +41,64 @@ pub struct FieldProblem {
     code: String,
     /// Message for people.
     message: String,
+    /// Open order that has the snack, for `snack_already_requested`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    order: Option<ConflictingOrder>,
+    /// For `budget_exceeded`, as the amounts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = "KRW")]
+    currency: Option<&'static str>,
+    /// Budget of the month.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = "500000")]
+    limit: Option<String>,
+    /// Sum of the approved orders of the month.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = "480000")]
+    committed: Option<String>,
+    /// Amount of the order.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = "28000")]
+    amount: Option<String>,
+}
+
+impl FieldProblem {
+    pub fn new(error: FieldError, language: Language) -> Self {
+        let mut problem = Self {
+            field: error.field,
+            code: error.code.into_owned(),
+            message: language.choose(error.message),
+            order: None,
+            currency: None,
+            limit: None,
+            committed: None,
+            amount: None,
+        };
+        match error.details.map(|details| *details) {
+            None => {}
+            Some(ErrorDetails::Order(order)) => problem.order = Some(order),
+            Some(ErrorDetails::Budget(budget)) => {
+                problem.currency = Some(budget.currency);
+                problem.limit = Some(budget.limit);
+                problem.committed = Some(budget.committed);
+                problem.amount = Some(budget.amount);
+            }
+        }
+        problem
+    }
 }
 
 impl ProblemBody {
     pub fn new(problem: Problem, language: Language) -> Self {
-        let spoken = |text: Text| match language {
-            Language::Korean => text.ko.into_owned(),
-            Language::English => text.en.into_owned(),
-        };
         let status = axum::http::StatusCode::from_u16(problem.code.status()).ok();
         Self {
             r#type: "about:blank",
             title: status.and_then(|status| status.canonical_reason()).unwrap_or_default(),
             status: problem.code.status(),
             code: problem.code.name(),
-            detail: spoken(problem.detail),
-            errors: problem
-                .errors
-                .into_iter()
-                .map(|error| FieldProblem {
-                    field: error.field,
-                    code: error.code.into_owned(),
-                    message: spoken(error.message),
-                })
-                .collect(),
+            detail: language.choose(problem.detail),
+            errors: problem.errors.into_iter().map(|error| FieldProblem::new(error, language)).collect(),
         }
     }
 }

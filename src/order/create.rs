@@ -5,34 +5,46 @@ use sqlx::{AssertSqlSafe, PgConnection, PgPool};
 use uuid::Uuid;
 
 use super::{
-    request::{ResolvedLine, line_errors},
-    store::{ORDER, Order, Purchase},
+    request::{ResolvedLine, line_error, line_errors},
+    status::OrderStatus,
+    store::{NO_FOLLOWERS, ORDER, Order, Purchase},
 };
 use crate::{
     domain::money::{Currency, add},
-    error::{ApiError, Code},
+    error::{ApiError, Code, ConflictingOrder, ErrorDetails},
 };
 
-/// Creates an order of `lines`, which are sorted by snack. One statement writes all or nothing, and commits by itself outside of a
+#[derive(Clone, Copy, Debug)]
+pub struct NewOrder<'a> {
+    pub user: i64,
+    pub note: &'a str,
+    /// Sorted by snack.
+    pub lines: &'a [ResolvedLine],
+}
+
+/// Creates an order. One statement writes all or nothing, and commits by itself outside of a
 /// transaction.
 ///
 /// # Errors
 /// `snack_unavailable`; `snack_already_requested` when one of the snacks is in an open order of any user.
-pub async fn create(connection: &mut PgConnection, user: i64, lines: &[ResolvedLine]) -> Result<Order, ApiError> {
+pub async fn create(
+    connection: &mut PgConnection,
+    NewOrder { user, note, lines }: NewOrder<'_>,
+) -> Result<Order, ApiError> {
     check_available(lines)?;
     let columns = Columns::of(lines);
     // clock_timestamp as for every entry of the history. (SELECT ...) hides the number of lines from Postgres, which would plan again
     // for each number.
     let sql = format!(
         "WITH o AS (
-            INSERT INTO orders (user_id) VALUES ($1) RETURNING *),
+            INSERT INTO orders (user_id, note) VALUES ($1, $7) RETURNING *),
         inserted AS (
             INSERT INTO purchases (order_id, snack_id, position, quantity, unit_price, currency)
             SELECT o.id, line.*
             FROM o, unnest((SELECT $2::bigint[]), (SELECT $3::int[]), (SELECT $4::int[]), (SELECT $5::numeric[]), (SELECT $6::currency[])) AS line),
         history AS (
             INSERT INTO order_history (order_id, to_status, actor_id, at) SELECT id, status, user_id, clock_timestamp() FROM o)
-        {ORDER} FROM o JOIN users AS person ON person.id = o.user_id"
+        {ORDER}{NO_FOLLOWERS} FROM o JOIN users AS person ON person.id = o.user_id"
     );
     let inserted = sqlx::query_as(AssertSqlSafe(sql))
         .bind(user)
@@ -41,6 +53,7 @@ pub async fn create(connection: &mut PgConnection, user: i64, lines: &[ResolvedL
         .bind(columns.quantities)
         .bind(columns.prices)
         .bind(columns.currencies)
+        .bind(note)
         .fetch_one(connection)
         .await;
     let mut order: Order = inserted.map_err(insert_error)?;
@@ -125,26 +138,34 @@ fn is_already_requested(error: &sqlx::Error) -> bool {
     })
 }
 
-/// Adds the lines to a `snack_already_requested` whose snacks are in an open order other than `own`. In a new transaction, because the
-/// failed one accepts no more statements.
+/// Adds to a `snack_already_requested` the lines whose snacks are in an open order other than `own`, and these orders. In a new
+/// transaction, because the failed one accepts no more statements.
 pub async fn add_conflict_details(db: &PgPool, error: ApiError, lines: &[ResolvedLine], own: Option<Uuid>) -> ApiError {
     if error.code != Code::SnackAlreadyRequested {
         return error;
     }
     let snacks: Vec<i64> = lines.iter().map(|line| line.snack_id).collect();
-    let taken = sqlx::query_scalar!(
-        "SELECT purchases.snack_id FROM purchases JOIN orders ON orders.id = purchases.order_id
-         WHERE purchases.blocks AND purchases.snack_id = ANY($1) AND orders.uid IS DISTINCT FROM $2",
+    let taken = sqlx::query!(
+        r#"SELECT purchases.snack_id, orders.uid, orders.status AS "status: OrderStatus"
+           FROM purchases JOIN orders ON orders.id = purchases.order_id
+           WHERE purchases.blocks AND purchases.snack_id = ANY($1) AND orders.uid IS DISTINCT FROM $2"#,
         &snacks,
         own
     )
     .fetch_all(db)
     .await;
     let Ok(taken) = taken else { return error };
-    let mut positions: Vec<i32> =
-        lines.iter().filter(|line| taken.contains(&line.snack_id)).map(|line| line.position).collect();
-    positions.sort_unstable();
-    line_errors(Code::SnackAlreadyRequested, positions)
+    let mut conflicts: Vec<(i32, ConflictingOrder)> = lines
+        .iter()
+        .filter_map(|line| {
+            let row = taken.iter().find(|row| row.snack_id == line.snack_id)?;
+            Some((line.position, ConflictingOrder { uid: row.uid, status: row.status.as_str() }))
+        })
+        .collect();
+    conflicts.sort_unstable_by_key(|(position, _)| *position);
+    let line_error =
+        |(position, order)| line_error(Code::SnackAlreadyRequested, position).with_details(ErrorDetails::Order(order));
+    Code::SnackAlreadyRequested.with_fields(conflicts.into_iter().map(line_error).collect())
 }
 
 /// URL path of an order.

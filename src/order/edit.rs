@@ -14,10 +14,9 @@ use super::{
 use crate::{
     auth::extract::CurrentUser,
     error::{ApiError, Code},
-    http::headers::if_match,
 };
 
-/// Replaces the lines of the order `uid`. A snack that stays keeps its price, and may stay even if it has become unavailable.
+/// Replaces the lines of the order `uid`, and its note if there is one. A snack that stays keeps its price, and may stay even if it has become unavailable.
 ///
 /// # Errors
 /// `not_found`; `permission_denied` unless `user` is the owner or an admin; `precondition_failed`; `order_not_editable`; those of
@@ -28,13 +27,12 @@ pub async fn replace(
     headers: &HeaderMap,
     uid: Uuid,
     lines: &[ResolvedLine],
+    note: Option<&str>,
 ) -> Result<Order, ApiError> {
     let mut tx = db.begin().await?;
     let order = store::lock(&mut tx, uid).await?;
     user.may_change(Some(order.user_id))?;
-    if !if_match(headers, &store::etag(order.version)) {
-        return Err(Code::PreconditionFailed.into());
-    }
+    order.check_if_match(headers)?;
     if !order.status.is_editable() {
         return Err(Code::OrderNotEditable.into());
     }
@@ -67,10 +65,14 @@ pub async fn replace(
     .execute(&mut *tx)
     .await?;
     insert_purchases(&mut tx, order.id, added).await?;
-    sqlx::query!("UPDATE orders SET version = version + 1, updated_at = clock_timestamp() WHERE id = $1", order.id)
-        .execute(&mut *tx)
-        .await?;
-    let order = store::get(&mut tx, uid).await?;
+    sqlx::query!(
+        "UPDATE orders SET note = coalesce($2, note), version = version + 1, updated_at = clock_timestamp() WHERE id = $1",
+        order.id,
+        note
+    )
+    .execute(&mut *tx)
+    .await?;
+    let order = store::get(&mut tx, user.id, uid).await?;
     tx.commit().await?;
     Ok(order)
 }

@@ -1,10 +1,14 @@
 //! Orders and their status.
 
+pub mod arrival;
+pub mod buying_list;
 pub mod create;
 pub mod edit;
+pub mod follow;
 pub mod idempotency;
 pub mod request;
 pub mod routes;
+pub mod rules;
 pub mod state;
 pub mod status;
 pub mod store;
@@ -17,13 +21,16 @@ use chrono_tz::Tz;
 use sqlx::PgPool;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use self::state::OrderState;
+use self::{
+    routes::{follows, orders},
+    state::OrderState,
+};
 use crate::{
     auth::state::AuthState,
     error::Code::{
-        self, DuplicateSnack, EstimatedArrivalTimeRequired, HatedSnack, IdempotencyKeyReused, InvalidTransition,
-        OrderNotEditable, PermissionDenied, PreconditionFailed, SnackAlreadyRequested, SnackUnavailable, UnknownSnack,
-        ValidationFailed,
+        self, ArrivalNotExpected, BudgetExceeded, DuplicateSnack, EstimatedArrivalTimeRequired, HatedSnack,
+        IdempotencyKeyReused, InvalidTransition, OrderClosed, OrderNotEditable, PermissionDenied, PreconditionFailed,
+        SnackAlreadyRequested, SnackUnavailable, UnknownSnack, ValidationFailed,
     },
     http::openapi::{admin, signed_in},
 };
@@ -40,8 +47,16 @@ const EDIT: &[Code] = &[
     PreconditionFailed,
     OrderNotEditable,
 ];
-const TRANSITION: &[Code] =
-    &[ValidationFailed, EstimatedArrivalTimeRequired, PreconditionFailed, InvalidTransition, HatedSnack];
+const TRANSITION: &[Code] = &[
+    ValidationFailed,
+    EstimatedArrivalTimeRequired,
+    PermissionDenied,
+    PreconditionFailed,
+    InvalidTransition,
+    HatedSnack,
+    BudgetExceeded,
+];
+const ARRIVAL: &[Code] = &[ValidationFailed, EstimatedArrivalTimeRequired, PreconditionFailed, ArrivalNotExpected];
 
 pub fn router<S>() -> OpenApiRouter<S>
 where
@@ -52,13 +67,17 @@ where
     Arc<OrderState>: FromRef<S>,
 {
     OpenApiRouter::new()
-        .routes(signed_in(routes!(routes::list_orders), &[]))
-        .routes(signed_in(routes!(routes::create_order), CREATE))
-        .routes(signed_in(routes!(routes::get_order), &[]))
-        .routes(signed_in(routes!(routes::edit_order), EDIT))
-        .routes(signed_in(routes!(routes::list_order_snacks), &[]))
-        .routes(signed_in(routes!(routes::get_order_history), &[]))
-        .routes(admin(routes!(routes::change_order_status), TRANSITION))
+        .routes(signed_in(routes!(orders::list_orders), &[]))
+        .routes(signed_in(routes!(orders::create_order), CREATE))
+        .routes(signed_in(routes!(orders::get_order), &[]))
+        .routes(signed_in(routes!(orders::edit_order), EDIT))
+        .routes(signed_in(routes!(orders::list_order_snacks), &[]))
+        .routes(signed_in(routes!(orders::get_order_history), &[]))
+        .routes(signed_in(routes!(routes::status::change_order_status), TRANSITION))
+        .routes(admin(routes!(routes::status::change_order_arrival), ARRIVAL))
+        .routes(signed_in(routes!(follows::follow_order), &[OrderClosed]))
+        .routes(signed_in(routes!(follows::unfollow_order), &[]))
+        .routes(admin(routes!(routes::buying_list::get_buying_list), &[]))
         .merge(deprecated_routes())
 }
 
@@ -68,10 +87,11 @@ fn deprecated_routes<S>() -> OpenApiRouter<S>
 where
     S: Clone + Send + Sync + 'static,
     PgPool: FromRef<S>,
+    Tz: FromRef<S>,
     Arc<AuthState>: FromRef<S>,
 {
     OpenApiRouter::new()
-        .routes(signed_in(routes!(routes::create_order_old), CREATE))
-        .routes(signed_in(routes!(routes::get_order_old), &[]))
-        .routes(admin(routes!(routes::change_order_status_old), TRANSITION))
+        .routes(signed_in(routes!(orders::create_order_old), CREATE))
+        .routes(signed_in(routes!(orders::get_order_old), &[]))
+        .routes(signed_in(routes!(routes::status::change_order_status_old), TRANSITION))
 }

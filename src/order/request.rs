@@ -9,10 +9,11 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 use validator::Validate;
 
+use super::rules;
 use crate::{
-    domain::money::Currency,
+    domain::{money::Currency, text::first_visible},
     error::{ApiError, Code, FieldError},
-    http::rules::filled,
+    http::{body::non_null, rules::filled},
     snack::{
         store::SnackStatus,
         summary::{SUMMARY_COLUMNS, SnackSummary},
@@ -21,12 +22,17 @@ use crate::{
 
 /// Lines of an order.
 #[derive(Debug, Deserialize, Validate, ToSchema)]
-#[schema(example = json!({"snacks": [{"uid": "7c9e6679-7425-40de-944b-e07fc1f90ae7", "quantity": 2}]}))]
+#[schema(example = json!({"snacks": [{"uid": "7c9e6679-7425-40de-944b-e07fc1f90ae7", "quantity": 2}], "note": "금요일 회의 때 먹을 간식입니다."}))]
 pub struct OrderRequest {
     #[schema(required, min_items = 1, max_items = 100)]
     #[validate(length(min = 1, max = 100, code = "item_count"), nested)]
     #[serde(default)]
     pub snacks: Vec<Line>,
+    /// For the admins, in several lines or none.
+    #[schema(value_type = Option<String>, nullable = false, max_length = 500)]
+    #[serde(default, deserialize_with = "non_null")]
+    #[validate(custom(function = rules::note))]
+    pub note: Option<String>,
 }
 
 /// Snack and quantity.
@@ -65,8 +71,11 @@ pub struct ResolvedLine {
 
 /// Error of the lines at `positions` of the request.
 pub fn line_errors(code: Code, positions: impl IntoIterator<Item = i32>) -> ApiError {
-    let errors = positions.into_iter().map(|at| FieldError::new(format!("snacks[{at}].uid"), code.name())).collect();
-    code.with_fields(errors)
+    code.with_fields(positions.into_iter().map(|at| line_error(code, at)).collect())
+}
+
+pub fn line_error(code: Code, position: i32) -> FieldError {
+    FieldError::new(format!("snacks[{position}].uid"), code.name())
 }
 
 /// Snack of a line.
@@ -81,6 +90,17 @@ struct SnackRow {
 }
 
 impl OrderRequest {
+    /// Note of a new order, empty if there is none to see.
+    pub fn note(&self) -> &str {
+        self.edited_note().unwrap_or_default()
+    }
+
+    /// New note of an edited order, None if it stays.
+    pub fn edited_note(&self) -> Option<&str> {
+        let note = self.note.as_deref()?;
+        Some(if first_visible(note).is_some() { note } else { "" })
+    }
+
     /// Looks up the snacks. The result is sorted by snack, the order in which they are locked.
     ///
     /// # Errors

@@ -17,8 +17,8 @@ const CONCURRENT_BATCHES: usize = 2;
 
 pub struct OrderState {
     db: PgPool,
-    /// Pages as JSON. They are the same for every viewer.
-    pages: Batcher<(Filter, Sorted), (), Bytes>,
+    /// Pages as JSON. Requests for the same page share the statement.
+    pages: Batcher<(Filter, Sorted), i64, Bytes>,
 }
 
 impl OrderState {
@@ -26,21 +26,24 @@ impl OrderState {
         Self { db, pages: Batcher::new(CONCURRENT_BATCHES, watchdog) }
     }
 
-    /// Page of orders as JSON.
-    pub async fn load_page(&self, filter: Filter, sorted: Sorted) -> Result<Bytes, ApiError> {
+    /// Page of orders as `viewer` sees it, as JSON.
+    pub async fn load_page(&self, viewer: i64, filter: Filter, sorted: Sorted) -> Result<Bytes, ApiError> {
         let page = (filter, sorted);
         let load = {
             let (db, page) = (self.db.clone(), Arc::new(page.clone()));
-            move |requests: Vec<()>| {
+            move |viewers: Vec<i64>| {
                 let (db, page) = (db.clone(), Arc::clone(&page));
                 async move {
                     let (filter, sorted) = &*page;
-                    let page = store::list(&db, filter, sorted).await?;
-                    let page = Bytes::from(serde_json::to_vec(&page).map_err(ApiError::internal)?);
-                    Ok(requests.iter().map(|()| Ok(page.clone())).collect())
+                    let mut page = store::list(&db, &viewers, filter, sorted).await?;
+                    page.write_for(
+                        &viewers,
+                        |viewer, order| order.is_followed_by(viewer),
+                        |order, is_followed| order.followed_by_me = *is_followed,
+                    )
                 }
             }
         };
-        self.pages.load(page, (), load).await
+        self.pages.load(page, viewer, load).await
     }
 }

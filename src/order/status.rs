@@ -66,6 +66,16 @@ impl OrderStatus {
         matches!(self, Self::Approved | Self::Ordered)
     }
 
+    /// Tells whether no other status follows.
+    pub const fn is_closed(self) -> bool {
+        matches!(self, Self::Completed | Self::Canceled)
+    }
+
+    /// Tells whether the owner may make this transition. All others are for admins.
+    pub fn is_open_to_owner(self, to: Self) -> bool {
+        matches!((self, to), (Self::Created, Self::Canceled))
+    }
+
     /// Tells whether the lines can be changed.
     pub const fn is_editable(self) -> bool {
         matches!(self, Self::Created)

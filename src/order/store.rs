@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use axum::http::HeaderMap;
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 use serde::Serialize;
@@ -16,7 +17,10 @@ use crate::{
         user_summary::UserSummary,
     },
     error::{ApiError, Code},
-    http::pagination::{List, Ordering, Page, Sorted, push_filter},
+    http::{
+        headers::if_match,
+        pagination::{List, Ordering, Page, Sorted, push_filter},
+    },
     snack::summary::{SUMMARY_COLUMNS, SnackSummary},
 };
 
@@ -71,8 +75,20 @@ pub struct Order {
     pub purchases: Vec<Purchase>,
     /// Total for each currency.
     pub amounts: Vec<Money>,
+    /// Of the owner, for the admins. May be empty.
+    pub note: String,
+    /// Reason of the last transition.
+    #[schema(required)]
+    pub reason: Option<String>,
+    /// Time of the approval, also of an order that was canceled later.
+    #[schema(required)]
+    pub approved_at: Option<DateTime<Utc>>,
     #[schema(required)]
     pub estimated_arrival_time: Option<DateTime<Utc>>,
+    /// Number of users who follow the order.
+    pub follower_count: i64,
+    /// Whether the caller follows the order.
+    pub followed_by_me: bool,
     /// Possible next statuses.
     pub allowed_transitions: &'static [OrderStatus],
     pub created_at: DateTime<Utc>,
@@ -81,11 +97,19 @@ pub struct Order {
     id: i64,
     #[serde(skip)]
     version: i32,
+    /// Followers among the viewers of the page.
+    #[serde(skip)]
+    followers: Vec<i64>,
 }
 
 impl Order {
     pub fn etag(&self) -> String {
         etag(self.version)
+    }
+
+    /// Tells whether `viewer`, one of the viewers that the order was loaded for, follows it.
+    pub fn is_followed_by(&self, viewer: i64) -> bool {
+        self.followers.contains(&viewer)
     }
 }
 
@@ -107,12 +131,18 @@ impl<'r> FromRow<'r, PgRow> for Order {
             },
             purchases: Vec::new(),
             amounts: Vec::new(),
+            note: row.try_get("note")?,
+            reason: row.try_get("reason")?,
+            approved_at: row.try_get("approved_at")?,
             estimated_arrival_time: row.try_get("estimated_arrival_time")?,
+            follower_count: row.try_get("follower_count")?,
+            followed_by_me: false,
             allowed_transitions: status.allowed_transitions(),
             created_at: row.try_get("created_at")?,
             updated_at: row.try_get("updated_at")?,
             id: row.try_get("id")?,
             version: row.try_get("version")?,
+            followers: row.try_get("followers")?,
         })
     }
 }
@@ -134,10 +164,12 @@ pub const LIST: &List = &List {
     default: "-created_at",
 };
 
-/// SELECT list of an [`Order`] without its lines.
+/// SELECT list of an [`Order`] without its lines and followers.
 pub(super) const ORDER: &str =
-    "SELECT o.id, o.uid, o.status, o.estimated_arrival_time, o.version, o.created_at, o.updated_at,
+    "SELECT o.id, o.uid, o.status, o.note, o.reason, o.approved_at, o.estimated_arrival_time, o.version, o.created_at, o.updated_at,
     o.user_id, person.name AS user_name, person.email AS user_email";
+/// The rest of the SELECT list for an order that nobody follows.
+pub(super) const NO_FOLLOWERS: &str = ", 0::bigint AS follower_count, ARRAY[]::bigint[] AS followers";
 const FROM: &str = " FROM orders AS o JOIN users AS person ON person.id = o.user_id WHERE true";
 
 /// Filter of orders.
@@ -146,6 +178,7 @@ pub struct Filter {
     /// Empty for all.
     pub statuses: Vec<OrderStatus>,
     pub user: Option<i64>,
+    pub followed_by: Option<i64>,
     pub uid: Option<Uuid>,
     /// Earliest time of creation.
     pub from: Option<DateTime<Utc>>,
@@ -154,8 +187,19 @@ pub struct Filter {
     pub without_canceled: bool,
 }
 
-pub async fn list(db: &PgPool, filter: &Filter, sorted: &Sorted) -> Result<Page<Order>, ApiError> {
+/// Pushes the rest of the SELECT list.
+fn push_followers(sql: &mut QueryBuilder<Postgres>, viewers: &[i64]) {
+    sql.push(
+        ", (SELECT count(*) FROM order_follows WHERE order_id = o.id) AS follower_count,
+        ARRAY(SELECT user_id FROM order_follows WHERE order_id = o.id AND user_id = ANY(",
+    );
+    sql.push_bind(viewers.to_vec()).push(")) AS followers");
+}
+
+/// Page of orders with the followers among `viewers`.
+pub async fn list(db: &PgPool, viewers: &[i64], filter: &Filter, sorted: &Sorted) -> Result<Page<Order>, ApiError> {
     let mut sql = QueryBuilder::<Postgres>::new(ORDER);
+    push_followers(&mut sql, viewers);
     sorted.push_key(&mut sql);
     sql.push(FROM);
     if !filter.statuses.is_empty() {
@@ -165,6 +209,9 @@ pub async fn list(db: &PgPool, filter: &Filter, sorted: &Sorted) -> Result<Page<
         sql.push(" AND o.status <> 'canceled'");
     }
     push_filter(&mut sql, " AND o.user_id = ", filter.user);
+    if let Some(follower) = filter.followed_by {
+        sql.push(" AND o.id IN (SELECT order_id FROM order_follows WHERE user_id = ").push_bind(follower).push(")");
+    }
     push_filter(&mut sql, " AND o.uid = ", filter.uid);
     push_filter(&mut sql, " AND o.created_at >= ", filter.from);
     push_filter(&mut sql, " AND o.created_at < ", filter.until);
@@ -176,14 +223,16 @@ pub async fn list(db: &PgPool, filter: &Filter, sorted: &Sorted) -> Result<Page<
     Ok(page)
 }
 
-/// Inside of a transaction the order has the changes of that.
+/// Order as `viewer` sees it. Inside of a transaction it has the changes of that.
 ///
 /// # Errors
 /// `not_found`.
-pub async fn get(connection: &mut PgConnection, uid: Uuid) -> Result<Order, ApiError> {
+pub async fn get(connection: &mut PgConnection, viewer: i64, uid: Uuid) -> Result<Order, ApiError> {
     let mut sql = QueryBuilder::<Postgres>::new(ORDER);
+    push_followers(&mut sql, &[viewer]);
     sql.push(FROM).push(" AND o.uid = ").push_bind(uid);
-    let order: Order = sql.build_query_as().fetch_optional(&mut *connection).await?.ok_or(Code::NotFound)?;
+    let mut order: Order = sql.build_query_as().fetch_optional(&mut *connection).await?.ok_or(Code::NotFound)?;
+    order.followed_by_me = order.is_followed_by(viewer);
     let mut orders = [order];
     load_purchases(connection, &mut orders).await?;
     let [order] = orders;
@@ -227,8 +276,13 @@ pub struct HistoryEntry {
     /// Previous status. `null` for the creation.
     #[schema(required)]
     pub from: Option<OrderStatus>,
+    /// New status. The previous one if the arrival time was corrected.
     pub to: OrderStatus,
     pub actor: UserSummary,
+    #[schema(required)]
+    pub reason: Option<String>,
+    /// Whether the approval exceeded the budget of the month.
+    pub over_budget: bool,
     /// Estimated arrival time after the change.
     #[schema(required)]
     pub estimated_arrival_time: Option<DateTime<Utc>>,
@@ -242,7 +296,7 @@ pub struct HistoryEntry {
 pub async fn history(db: &PgPool, uid: Uuid) -> Result<Vec<HistoryEntry>, ApiError> {
     let rows = sqlx::query!(
         r#"SELECT history.from_status AS "from_status: OrderStatus", history.to_status AS "to_status: OrderStatus",
-               history.estimated_arrival_time, history.at, person.id, person.name
+               history.estimated_arrival_time, history.reason, history.is_over_budget, history.at, person.id, person.name
            FROM orders JOIN order_history AS history ON history.order_id = orders.id
            JOIN users AS person ON person.id = history.actor_id
            WHERE orders.uid = $1 ORDER BY history.id"#,
@@ -260,6 +314,8 @@ pub async fn history(db: &PgPool, uid: Uuid) -> Result<Vec<HistoryEntry>, ApiErr
             from: row.from_status,
             to: row.to_status,
             actor: UserSummary { id: row.id, name: row.name },
+            reason: row.reason,
+            over_budget: row.is_over_budget,
             estimated_arrival_time: row.estimated_arrival_time,
             at: row.at,
         })
@@ -276,6 +332,14 @@ pub struct LockedOrder {
     pub estimated_arrival_time: Option<DateTime<Utc>>,
 }
 
+impl LockedOrder {
+    /// # Errors
+    /// `precondition_failed` when `If-Match` does not name the version.
+    pub fn check_if_match(&self, headers: &HeaderMap) -> Result<(), ApiError> {
+        if if_match(headers, &etag(self.version)) { Ok(()) } else { Err(Code::PreconditionFailed.into()) }
+    }
+}
+
 /// Locks the order `uid` until the transaction ends.
 ///
 /// # Errors
@@ -290,24 +354,31 @@ pub async fn lock(tx: &mut PgConnection, uid: Uuid) -> Result<LockedOrder, ApiEr
     order.fetch_optional(tx).await?.ok_or_else(|| Code::NotFound.into())
 }
 
+/// New entry of the history.
+#[derive(Debug)]
+pub struct NewHistoryEntry<'a> {
+    pub order: i64,
+    pub from: OrderStatus,
+    pub to: OrderStatus,
+    pub actor: i64,
+    pub arrival: Option<DateTime<Utc>>,
+    pub reason: Option<&'a str>,
+    pub is_over_budget: bool,
+}
+
 /// Writes an entry of the history.
-pub async fn insert_history(
-    tx: &mut PgConnection,
-    order: i64,
-    from: OrderStatus,
-    to: OrderStatus,
-    actor: i64,
-    arrival: Option<DateTime<Utc>>,
-) -> Result<(), ApiError> {
+pub async fn insert_history(tx: &mut PgConnection, entry: &NewHistoryEntry<'_>) -> Result<(), ApiError> {
     // clock_timestamp instead of the start of the transaction: a change that waited for the lock of another came after it.
     sqlx::query!(
-        "INSERT INTO order_history (order_id, from_status, to_status, actor_id, estimated_arrival_time, at)
-         VALUES ($1, $2, $3, $4, $5, clock_timestamp())",
-        order,
-        from as OrderStatus,
-        to as OrderStatus,
-        actor,
-        arrival
+        "INSERT INTO order_history (order_id, from_status, to_status, actor_id, estimated_arrival_time, reason, is_over_budget, at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, clock_timestamp())",
+        entry.order,
+        entry.from as OrderStatus,
+        entry.to as OrderStatus,
+        entry.actor,
+        entry.arrival,
+        entry.reason,
+        entry.is_over_budget
     )
     .execute(tx)
     .await?;

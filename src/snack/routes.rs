@@ -70,6 +70,8 @@ pub struct SnacksQuery {
     #[param(inline)]
     status: Option<StatusFilter>,
     uid: Option<Uuid>,
+    /// `true` for snacks that can be ordered now, `false` for the others.
+    orderable: Option<bool>,
     #[param(schema_with = orderings)]
     ordering: Option<String>,
 }
@@ -84,7 +86,7 @@ pub async fn list_snacks(
 ) -> Result<JsonText, ApiError> {
     let sorted = Sorted::new(LIST, query.ordering.as_deref(), &page)?;
     let status = query.status.unwrap_or_default().status();
-    let filter = Filter { search: query.search, status, uid: query.uid };
+    let filter = Filter { search: query.search, status, uid: query.uid, orderable: query.orderable };
     load_page(&snacks, user.id, filter, sorted).await.map(JsonText)
 }
 

@@ -1,6 +1,6 @@
 //! State of snacks.
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 use axum::body::Bytes;
 use sqlx::PgPool;
@@ -18,7 +18,6 @@ use crate::{
     http::pagination::Sorted,
     reaction::{
         counters::{Counters, StoredCounts},
-        counts::ReactionType,
         state::live_counts,
     },
 };
@@ -70,22 +69,11 @@ pub async fn load_page(
             async move {
                 let (filter, sorted) = &*page;
                 let (mut page, reactions) = store::list(&db, &viewers, filter, sorted).await?;
-                // Most viewers have no reactions to these snacks and share a response.
-                let mut written: HashMap<Vec<Option<ReactionType>>, Bytes> = HashMap::new();
-                let responses = viewers.iter().map(|viewer| {
-                    let reaction = |snack: &Snack| reactions.get(&(*viewer, snack.id)).copied();
-                    let own: Vec<_> = page.results.iter().map(reaction).collect();
-                    if let Some(json) = written.get(&own) {
-                        return Ok(json.clone());
-                    }
-                    for (snack, reaction) in page.results.iter_mut().zip(&own) {
-                        snack.my_reaction = *reaction;
-                    }
-                    let json = Bytes::from(serde_json::to_vec(&page).map_err(ApiError::internal)?);
-                    written.insert(own, json.clone());
-                    Ok(json)
-                });
-                Ok(responses.collect())
+                page.write_for(
+                    &viewers,
+                    |viewer, snack| reactions.get(&(viewer, snack.id)).copied(),
+                    |snack, reaction| snack.my_reaction = *reaction,
+                )
             }
         }
     };

@@ -39,6 +39,35 @@ pub enum SnackStatus {
     Unavailable,
 }
 
+/// Reason why a snack cannot be ordered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum BlockedReason {
+    /// The snack is unavailable, whether it is in an open order or not.
+    Unavailable,
+    /// The snack is in an open order.
+    AlreadyRequested,
+}
+
+/// Status of an order that keeps its snacks from being ordered again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema, sqlx::Type)]
+#[serde(rename_all = "lowercase")]
+#[sqlx(type_name = "order_status", rename_all = "lowercase")]
+pub enum OpenOrderStatus {
+    Created,
+    Approved,
+    Ordered,
+}
+
+/// Open order that has a snack.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct OpenOrder {
+    pub uid: Uuid,
+    pub status: OpenOrderStatus,
+    /// Owner.
+    pub user: UserSummary,
+}
+
 /// Snack.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Snack {
@@ -62,6 +91,14 @@ pub struct Snack {
     #[schema(example = "1500")]
     pub price: String,
     pub status: SnackStatus,
+    /// Whether it can be ordered now, in lists too.
+    pub orderable: bool,
+    /// `null` if it can be ordered.
+    #[schema(required)]
+    pub blocked_reason: Option<BlockedReason>,
+    /// Order with status `created`, `approved` or `ordered` that has the snack.
+    #[schema(required)]
+    pub open_order: Option<OpenOrder>,
     /// Number of likes. In lists it may be two flush intervals old.
     pub like_reaction_count: i32,
     /// Number of hates. In lists it may be two flush intervals old.
@@ -88,6 +125,23 @@ impl<'r> FromRow<'r, PgRow> for Snack {
     fn from_row(row: &'r PgRow) -> Result<Self, sqlx::Error> {
         let currency: Currency = row.try_get("currency")?;
         let author = Option::zip(row.try_get("registered_by_id")?, row.try_get("registered_by_name")?);
+        let status: SnackStatus = row.try_get("status")?;
+        let open_order = match row.try_get("open_order_uid")? {
+            None => None,
+            Some(uid) => Some(OpenOrder {
+                uid,
+                status: row.try_get("open_order_status")?,
+                user: UserSummary {
+                    id: row.try_get("open_order_user_id")?,
+                    name: row.try_get("open_order_user_name")?,
+                },
+            }),
+        };
+        let blocked_reason = match (status, &open_order) {
+            (SnackStatus::Unavailable, _) => Some(BlockedReason::Unavailable),
+            (SnackStatus::Available, Some(_)) => Some(BlockedReason::AlreadyRequested),
+            (SnackStatus::Available, None) => None,
+        };
         Ok(Self {
             uid: row.try_get("uid")?,
             name: row.try_get("name")?,
@@ -97,7 +151,10 @@ impl<'r> FromRow<'r, PgRow> for Snack {
             thumbnail: media_path(row.try_get("thumbnail")?),
             currency,
             price: currency.format(row.try_get("price")?),
-            status: row.try_get("status")?,
+            status,
+            orderable: blocked_reason.is_none(),
+            blocked_reason,
+            open_order,
             like_reaction_count: row.try_get("like_reaction_count")?,
             hate_reaction_count: row.try_get("hate_reaction_count")?,
             like_ratio: row.try_get("like_ratio")?,
@@ -135,10 +192,15 @@ pub const LIST: &List = &List {
 /// SELECT list of a [`Snack`] without the reaction of the caller, which [`reactions`] adds.
 const SNACK: &str = r#"SELECT s.id, s.uid, s.name, s.url, s."desc", s.image, s.thumbnail, s.currency, s.price, s.status,
     s.like_reaction_count, s.hate_reaction_count, s.like_ratio, s.counter_epoch, s.created_at, s.updated_at,
-    person.id AS registered_by_id, person.name AS registered_by_name"#;
+    person.id AS registered_by_id, person.name AS registered_by_name, open_order.uid AS open_order_uid,
+    open_order.status AS open_order_status, open_order.user_id AS open_order_user_id, open_order.user_name AS open_order_user_name"#;
 
-/// Tables of [`SNACK`].
-const FROM: &str = " FROM snacks AS s LEFT JOIN users AS person ON person.id = s.registered_by";
+/// Tables of [`SNACK`]. LIMIT keeps Postgres from reading all open orders for the snacks of a page, even without statistics.
+const FROM: &str = " FROM snacks AS s LEFT JOIN users AS person ON person.id = s.registered_by
+    LEFT JOIN LATERAL (
+        SELECT o.uid, o.status, o.user_id, orderer.name AS user_name
+        FROM purchases AS p JOIN orders AS o ON o.id = p.order_id JOIN users AS orderer ON orderer.id = o.user_id
+        WHERE p.snack_id = s.id AND p.blocks LIMIT 1) AS open_order ON true";
 
 /// Filter of snacks.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -147,6 +209,7 @@ pub struct Filter {
     pub search: Option<String>,
     pub status: Option<SnackStatus>,
     pub uid: Option<Uuid>,
+    pub orderable: Option<bool>,
 }
 
 /// Reactions by user and row of the snack.
@@ -181,6 +244,22 @@ pub async fn list(
         });
     }
     push_filter(&mut sql, " AND s.uid = ", filter.uid);
+    match filter.orderable {
+        None => {}
+        Some(true) => {
+            sql.push(
+                " AND s.status = 'available'
+                AND NOT EXISTS (SELECT FROM purchases AS p WHERE p.snack_id = s.id AND p.blocks)",
+            );
+        }
+        // A union, because Postgres would read all snacks for a condition with OR.
+        Some(false) => {
+            sql.push(
+                " AND s.id IN (SELECT snack_id FROM purchases WHERE blocks
+                UNION ALL SELECT id FROM snacks WHERE status = 'unavailable')",
+            );
+        }
+    }
     sorted.push_after(&mut sql, "AND");
     sorted.push_order(&mut sql);
     let mut connection = db.acquire().await?;

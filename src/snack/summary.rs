@@ -22,10 +22,15 @@ pub struct SnackSummary {
     /// Path of the thumbnail.
     #[schema(required)]
     pub thumbnail: Option<String>,
+    /// Number of likes. It may be two flush intervals old.
+    pub like_reaction_count: i32,
+    /// Number of hates. It may be two flush intervals old.
+    pub hate_reaction_count: i32,
 }
 
 /// SELECT list of a [`SnackSummary`] from the table `snacks AS s`.
-pub const SUMMARY_COLUMNS: &str = r#"s.uid, s.name, s.url, s."desc", s.image, s.thumbnail"#;
+pub const SUMMARY_COLUMNS: &str = r#"s.uid, s.name, s.url, s."desc", s.image, s.thumbnail,
+    s.like_reaction_count, s.hate_reaction_count"#;
 
 impl FromRow<'_, PgRow> for SnackSummary {
     fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {
@@ -36,6 +41,8 @@ impl FromRow<'_, PgRow> for SnackSummary {
             desc: row.try_get("desc")?,
             image: media_path(row.try_get("image")?),
             thumbnail: media_path(row.try_get("thumbnail")?),
+            like_reaction_count: row.try_get("like_reaction_count")?,
+            hate_reaction_count: row.try_get("hate_reaction_count")?,
         })
     }
 }

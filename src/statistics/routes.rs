@@ -30,7 +30,7 @@ use crate::{
         query::Query,
     },
     order::{
-        routes::OrdersQuery,
+        routes::orders::OrdersQuery,
         store::{self as orders, Order},
     },
 };
@@ -89,13 +89,17 @@ pub async fn list_period_orders(
     let (mut filter, sorted) = query.read(timezone, &user, &period, &page)?;
     filter.without_canceled = !count.include_canceled;
     if !wants_csv(&headers) {
-        return Ok(Json(orders::list(&db, &filter, &sorted).await?).into_response());
+        let mut page = orders::list(&db, &[user.id], &filter, &sorted).await?;
+        for order in &mut page.results {
+            order.followed_by_me = order.is_followed_by(user.id);
+        }
+        return Ok(Json(page).into_response());
     }
     let filter = Arc::new(filter);
     let pages = walk(sorted, move |sorted| {
         let (db, filter) = (db.clone(), Arc::clone(&filter));
         async move {
-            let page = orders::list(&db, &filter, &sorted).await?;
+            let page = orders::list(&db, &[], &filter, &sorted).await?;
             Ok((sorted, page))
         }
     });

@@ -83,7 +83,13 @@ fn the_document_has_every_endpoint_of_the_contract() {
         GET /health/live
         GET /health/ready
         GET /metrics
-        GET /audit";
+        GET /audit
+        GET /budgets
+        PUT /budgets/{month}
+        GET /orders/buying-list
+        PUT /orders/{uid}/arrival
+        PUT /orders/{uid}/follow
+        DELETE /orders/{uid}/follow";
     let expected: HashSet<String> =
         expected.lines().map(str::trim).filter(|line| !line.is_empty()).map(String::from).collect();
     let document = document();

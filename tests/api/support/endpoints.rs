@@ -75,7 +75,9 @@ impl Endpoint {
             | "POST /auth/sign-up"
             | "POST /auth/token"
             | "POST /auth/token/refresh" => Access::Public,
-            "GET /checks/is_authenticated"
+            "DELETE /orders/{uid}/follow"
+            | "GET /budgets"
+            | "GET /checks/is_authenticated"
             | "GET /order/{uid}"
             | "GET /orders"
             | "GET /orders/{uid}"
@@ -88,7 +90,8 @@ impl Endpoint {
             | "GET /statistics/summary"
             | "POST /order"
             | "POST /orders"
-            | "POST /snacks" => Access::SignedIn,
+            | "POST /snacks"
+            | "PUT /orders/{uid}/follow" => Access::SignedIn,
             "DELETE /auth/users/resign"
             | "DELETE /snacks/{uid}/reaction"
             | "GET /auth/users/profile"
@@ -99,10 +102,13 @@ impl Endpoint {
             "GET /audit"
             | "GET /auth/users"
             | "GET /checks/is_admin"
+            | "GET /orders/buying-list"
             | "PATCH /auth/users/{id}"
             | "PATCH /orders/{uid}/status"
             | "PUT /auth/users/{id}"
+            | "PUT /budgets/{month}"
             | "PUT /order/{uid}"
+            | "PUT /orders/{uid}/arrival"
             | "PUT /orders/{uid}/status"
             | "PUT /snacks/{uid}/status" => Access::Admins,
             other => panic!("the users of {other} are not known"),
@@ -157,6 +163,8 @@ pub fn valid_body(name: &str, snack: &str) -> Value {
         "PUT /orders/{uid}/status" | "PATCH /orders/{uid}/status" | "PUT /order/{uid}" => {
             json!({"status": "approved", "estimated_arrival_time": "2030-01-09T03:00:00Z"})
         }
+        "PUT /orders/{uid}/arrival" => json!({"estimated_arrival_time": "2030-01-09T03:00:00Z"}),
+        "PUT /budgets/{month}" => json!({"currency": "KRW", "amount": "500000"}),
         other => panic!("no valid body is known for {other}"),
     }
 }

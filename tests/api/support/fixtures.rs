@@ -3,7 +3,10 @@
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
-use snack_server::order::{create::create, request::OrderRequest};
+use snack_server::order::{
+    create::{NewOrder, create},
+    request::OrderRequest,
+};
 use sqlx::{PgPool, Postgres, Transaction};
 
 use crate::support::{
@@ -116,7 +119,7 @@ pub async fn uncommitted_order(
     let request: OrderRequest = serde_json::from_value(order_body(&[(snack, quantity)])).expect("a request");
     let lines = request.resolve(app.db()).await.expect("snacks");
     let mut tx = app.db().begin().await.expect("a transaction");
-    create(&mut tx, user.id, &lines).await.expect("an order");
+    create(&mut tx, NewOrder { user: user.id, note: "", lines: &lines }).await.expect("an order");
     tx
 }
 

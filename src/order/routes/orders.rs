@@ -1,4 +1,4 @@
-//! Endpoints of orders.
+//! Endpoints of orders and their lines.
 
 use std::sync::Arc;
 
@@ -7,28 +7,27 @@ use axum::{
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use chrono::{DateTime, Datelike, Utc};
 use chrono_tz::Tz;
-use serde::{Deserialize, Deserializer, Serialize, de};
+use serde::{Deserialize, Serialize};
 use sqlx::{Connection, PgConnection, PgPool};
 use utoipa::{IntoParams, ToSchema, openapi::Object};
 use uuid::Uuid;
-use validator::Validate;
 
-use super::{
-    create, edit,
+use super::super::{
+    create,
+    create::NewOrder,
+    edit,
     idempotency::{self, IdempotencyKey, StoredResponse},
-    request::{OrderRequest, ResolvedLine},
+    request::OrderRequest,
     state::OrderState,
     status::OrderStatus,
     store::{self, Filter, HistoryEntry, LIST, Order, Purchase},
-    transition,
 };
 use crate::{
-    auth::extract::{AdminUser, CurrentUser},
+    auth::extract::CurrentUser,
     error::ApiError,
     http::{
-        body::{Json, JsonText, JsonWithRaw, non_null},
+        body::{Json, JsonText, JsonWithRaw},
         json_digest::JsonDigest,
         openapi::ORDERS,
         pagination::{Page, PageQuery, Sorted, ordering_schema},
@@ -55,9 +54,19 @@ pub struct OrdersQuery {
     /// Id of a user, or `me`.
     #[param(pattern = "^(me|[0-9]{1,18})$")]
     user: Option<String>,
+    /// `me` for the orders that the caller follows.
+    #[param(inline)]
+    followed: Option<Follower>,
     uid: Option<Uuid>,
     #[param(schema_with = orderings)]
     ordering: Option<String>,
+}
+
+/// User who follows orders.
+#[derive(Clone, Copy, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum Follower {
+    Me,
 }
 
 impl OrdersQuery {
@@ -70,6 +79,7 @@ impl OrdersQuery {
         period: &PeriodQuery,
         page: &PageQuery,
     ) -> Result<(Filter, Sorted), ApiError> {
+        let followed_by = self.followed.map(|Follower::Me| user.id);
         let user = match self.user.as_deref() {
             None => None,
             Some("me") => Some(user.id),
@@ -79,7 +89,9 @@ impl OrdersQuery {
         };
         let (from, until) = period.range()?.instants(timezone);
         let sorted = Sorted::new(LIST, self.ordering.as_deref(), page)?;
-        Ok((Filter { statuses: self.status, user, uid: self.uid, from, until, without_canceled: false }, sorted))
+        let filter =
+            Filter { statuses: self.status, user, followed_by, uid: self.uid, from, until, without_canceled: false };
+        Ok((filter, sorted))
     }
 }
 
@@ -95,7 +107,7 @@ pub async fn list_orders(
     Query(page): Query<PageQuery>,
 ) -> Result<JsonText, ApiError> {
     let (filter, sorted) = query.read(timezone, &user, &period, &page)?;
-    orders.load_page(filter, sorted).await.map(JsonText)
+    orders.load_page(user.id, filter, sorted).await.map(JsonText)
 }
 
 /// Creates an order of all snacks or none.
@@ -112,7 +124,8 @@ pub async fn create_order(
 ) -> Result<Response, ApiError> {
     let mut connection = db.acquire().await?;
     let lines = body.resolve(&mut *connection).await?;
-    let created = create_once(&mut connection, user.id, key.as_deref(), &raw, &lines).await;
+    let new = NewOrder { user: user.id, note: body.note(), lines: &lines };
+    let created = create_once(&mut connection, new, key.as_deref(), &raw).await;
     drop(connection);
     match created {
         Ok(response) => Ok(created_response(response)),
@@ -123,19 +136,18 @@ pub async fn create_order(
 /// Creates an order unless `key` belongs to an earlier one. `raw` is the text of the body.
 async fn create_once(
     connection: &mut PgConnection,
-    user: i64,
+    new: NewOrder<'_>,
     key: Option<&str>,
     raw: &[u8],
-    lines: &[ResolvedLine],
 ) -> Result<StoredResponse, ApiError> {
-    let Some(key) = key else { return StoredResponse::of(&create::create(connection, user, lines).await?) };
+    let Some(key) = key else { return StoredResponse::of(&create::create(connection, new).await?) };
     let request: JsonDigest = serde_json::from_slice(raw).map_err(|error| ApiError::malformed_json(&error))?;
     let mut tx = connection.begin().await?;
-    if let Some(first) = idempotency::claim(&mut tx, user, key, request).await? {
+    if let Some(first) = idempotency::claim(&mut tx, new.user, key, request).await? {
         return Ok(first);
     }
-    let response = StoredResponse::of(&create::create(&mut tx, user, lines).await?)?;
-    idempotency::store_response(&mut tx, user, key, &response).await?;
+    let response = StoredResponse::of(&create::create(&mut tx, new).await?)?;
+    idempotency::store_response(&mut tx, new.user, key, &response).await?;
     tx.commit().await?;
     Ok(response)
 }
@@ -147,20 +159,21 @@ fn created_response(response: StoredResponse) -> Response {
 }
 
 /// Order with its entity tag.
-fn tagged(order: Order) -> Response {
+pub(super) fn tagged(order: Order) -> Response {
     ([(header::ETAG, order.etag())], Json(order)).into_response()
 }
 
 /// Returns an order.
 #[utoipa::path(get, path = "/orders/{uid}", tag = ORDERS, params(("uid" = Uuid, Path)),
     responses((status = 200, body = Order, headers(("ETag" = String, description = "For `If-Match`.")))))]
-pub async fn get_order(State(db): State<PgPool>, _: CurrentUser, uid: Uid) -> Result<Response, ApiError> {
+pub async fn get_order(State(db): State<PgPool>, user: CurrentUser, uid: Uid) -> Result<Response, ApiError> {
     let uid = uid.get()?;
     let mut connection = db.acquire().await?;
-    store::get(&mut connection, uid).await.map(tagged)
+    store::get(&mut connection, user.id, uid).await.map(tagged)
 }
 
-/// Replaces the lines of an order with status `created`. For its owner and for admins. A snack that stays keeps its price.
+/// Replaces the lines of an order with status `created`. For its owner and for admins. A snack that stays keeps its price; without
+/// a `note` the note stays.
 #[utoipa::path(put, path = "/orders/{uid}", tag = ORDERS, request_body = OrderRequest,
     params(("uid" = Uuid, Path), ("If-Match" = Option<String>, Header, description = "Entity tag that the order must have.")),
     responses((status = 200, body = Order, headers(("ETag" = String, description = "For `If-Match`.")))))]
@@ -173,7 +186,7 @@ pub async fn edit_order(
 ) -> Result<Response, ApiError> {
     let lines = body.resolve(&db).await?;
     let uid = uid.get()?;
-    match edit::replace(&db, &user, &headers, uid, &lines).await {
+    match edit::replace(&db, &user, &headers, uid, &lines, body.edited_note()).await {
         Ok(order) => Ok(tagged(order)),
         Err(error) => Err(create::add_conflict_details(&db, error, &lines, Some(uid)).await),
     }
@@ -182,7 +195,7 @@ pub async fn edit_order(
 /// Complete list.
 #[derive(Serialize, ToSchema)]
 pub struct Results<T> {
-    results: Vec<T>,
+    pub results: Vec<T>,
 }
 
 /// Lists the lines of an order.
@@ -190,16 +203,16 @@ pub struct Results<T> {
     responses((status = 200, body = Results<Purchase>)))]
 pub async fn list_order_snacks(
     State(db): State<PgPool>,
-    _: CurrentUser,
+    user: CurrentUser,
     uid: Uid,
 ) -> Result<Json<Results<Purchase>>, ApiError> {
     let uid = uid.get()?;
     let mut connection = db.acquire().await?;
-    let order = store::get(&mut connection, uid).await?;
+    let order = store::get(&mut connection, user.id, uid).await?;
     Ok(Json(Results { results: order.purchases }))
 }
 
-/// Lists the creation and all status changes of an order, oldest first.
+/// Lists the creation, all status changes and all corrections of the arrival time of an order, oldest first.
 #[utoipa::path(get, path = "/orders/{uid}/history", tag = ORDERS, params(("uid" = Uuid, Path)),
     responses((status = 200, body = Results<HistoryEntry>)))]
 pub async fn get_order_history(
@@ -209,49 +222,6 @@ pub async fn get_order_history(
 ) -> Result<Json<Results<HistoryEntry>>, ApiError> {
     let results = store::history(&db, uid.get()?).await?;
     Ok(Json(Results { results }))
-}
-
-/// New status of an order.
-#[derive(Deserialize, Validate, ToSchema)]
-#[schema(example = json!({"status": "ordered", "estimated_arrival_time": "2024-01-09T03:00:00Z"}))]
-pub struct StatusChange {
-    #[schema(required, value_type = OrderStatus)]
-    #[serde(default, deserialize_with = "non_null")]
-    #[validate(required(code = "required"))]
-    status: Option<OrderStatus>,
-    /// RFC 3339. Required for `ordered` and `shipping`, ignored otherwise.
-    #[schema(value_type = Option<DateTime<Utc>>)]
-    #[serde(default, deserialize_with = "instant")]
-    estimated_arrival_time: Option<DateTime<Utc>>,
-}
-
-/// RFC 3339 with a year of four digits in UTC. chrono's own Deserialize accepts other years, which a response could not contain.
-fn instant<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<DateTime<Utc>>, D::Error> {
-    let Some(text) = Option::<String>::deserialize(deserializer)? else {
-        return Ok(None);
-    };
-    let instant = DateTime::parse_from_rfc3339(&text).map_err(de::Error::custom)?.to_utc();
-    if (0..=9999).contains(&instant.year()) {
-        Ok(Some(instant))
-    } else {
-        Err(de::Error::custom("the year must have four digits in UTC"))
-    }
-}
-
-/// Changes the status of an order.
-#[utoipa::path(method(put, patch), path = "/orders/{uid}/status", tag = ORDERS, request_body = StatusChange,
-    params(("uid" = Uuid, Path), ("If-Match" = Option<String>, Header, description = "Entity tag that the order must have.")),
-    responses((status = 200, body = Order, headers(("ETag" = String, description = "For `If-Match`.")))))]
-pub async fn change_order_status(
-    State(db): State<PgPool>,
-    AdminUser(admin): AdminUser,
-    uid: Uid,
-    headers: HeaderMap,
-    Json(body): Json<StatusChange>,
-) -> Result<Response, ApiError> {
-    let to = body.status.ok_or_else(|| ApiError::invalid("status", "required"))?;
-    let arrival = body.estimated_arrival_time;
-    transition::transition(&db, &admin, &headers, uid.get()?, to, arrival).await.map(tagged)
 }
 
 /// Same as `POST /orders`, for scripts of the previous service.
@@ -274,19 +244,4 @@ pub async fn create_order_old(
 #[deprecated]
 pub async fn get_order_old(db: State<PgPool>, user: CurrentUser, uid: Uid) -> Result<Response, ApiError> {
     get_order(db, user, uid).await
-}
-
-/// Same as `PUT /orders/{uid}/status`, for scripts of the previous service.
-#[utoipa::path(put, path = "/order/{uid}", tag = ORDERS, request_body = StatusChange,
-    params(("uid" = Uuid, Path), ("If-Match" = Option<String>, Header, description = "Entity tag that the order must have.")),
-    responses((status = 200, body = Order, headers(("ETag" = String, description = "For `If-Match`.")))))]
-#[deprecated]
-pub async fn change_order_status_old(
-    db: State<PgPool>,
-    admin: AdminUser,
-    uid: Uid,
-    headers: HeaderMap,
-    body: Json<StatusChange>,
-) -> Result<Response, ApiError> {
-    change_order_status(db, admin, uid, headers, body).await
 }
