@@ -1,9 +1,10 @@
-import { ref, watch } from 'vue'
+import { computed, ref, watch } from 'vue'
 
 import { Problem } from '../api/problem'
 import type { Snack } from '../api/types'
 import { t } from '../i18n'
 import { useToasts } from '../ui/toasts'
+import { useDraft } from '../ui/useDraft'
 import { useForm } from '../ui/useForm'
 import { readPrice } from '../money'
 import { findLink } from './link'
@@ -22,8 +23,11 @@ export function useSnackForm(snack: Snack | null, onSaved: () => void) {
     url: snack?.url ?? '',
     desc: snack?.desc ?? '',
   })
+  const draft = useDraft(`snack:${snack?.uid ?? ''}`, fields)
   /** A new picture; null removes the present one; undefined keeps it. */
   const image = ref<File | null>()
+
+  const isChanged = computed(() => draft.isChanged.value || image.value !== undefined)
 
   /** `1,500원` becomes `1500` and the currency KRW. Other texts stay, and the server rejects them. */
   function normalizePrice(): void {
@@ -43,6 +47,7 @@ export function useSnackForm(snack: Snack | null, onSaved: () => void) {
     const sent = { ...fields.value, image: image.value }
     try {
       const saved = await (snack ? editSnack(snack.uid, sent) : registerSnack(sent))
+      draft.finish()
       toasts.success(t(snack ? 'snack.edited' : 'snack.registered', { name: saved.name }))
       onSaved()
     } catch (error) {
@@ -61,5 +66,5 @@ export function useSnackForm(snack: Snack | null, onSaved: () => void) {
   })
   watch(image, () => form.clearMessage('image'))
 
-  return { ...form, fields, image, normalizePrice, normalizeUrl }
+  return { ...form, fields, image, isChanged, discard: draft.finish, normalizePrice, normalizeUrl }
 }
