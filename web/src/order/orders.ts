@@ -3,8 +3,9 @@ import { queryOptions } from '@tanstack/vue-query'
 import { api, dataOf, responseOf } from '../api/client'
 import { Problem } from '../api/problem'
 import { patchRow, queryClient } from '../api/query'
-import type { Order, OrderStatus } from '../api/types'
+import type { Order, OrderRequest, OrderStatus } from '../api/types'
 import { t } from '../i18n'
+import { invalidateSnacks } from '../snack/snacks'
 import { STATISTICS } from '../statistics/keys'
 
 export const ORDERS = ['orders']
@@ -48,10 +49,11 @@ export function showOrder(tagged: TaggedOrder): void {
   invalidateLists()
 }
 
-/** The order may now belong to other lists or have another position in them. */
+/** The order may now belong to other lists or have another position in them, and its snacks may be free or no longer so. */
 function invalidateLists(): void {
   void queryClient.invalidateQueries({ queryKey: ORDERS })
   void queryClient.invalidateQueries({ queryKey: STATISTICS })
+  invalidateSnacks()
 }
 
 /** Changes the status of an order, unless the order has changed since it was shown (`seen`). */
@@ -96,7 +98,7 @@ export async function refreshOrder(uid: string): Promise<TaggedOrder> {
   return tagged
 }
 
-export async function createOrder(body: { snacks: { uid: string; quantity: number }[] }, key: string): Promise<Order> {
+export async function createOrder(body: OrderRequest, key: string): Promise<Order> {
   const order = await dataOf(api.POST('/orders', { params: { header: { 'Idempotency-Key': key } }, body }))
   invalidateLists()
   return order
