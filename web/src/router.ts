@@ -87,7 +87,8 @@ router.beforeEach(async (to) => {
 
 router.afterEach((to, from) => {
   if (from !== START_LOCATION) recordNavigation()
-  if (to.path !== from.path) useToasts().leavePage()
+  if (to.path === from.path) return
+  useToasts().leavePage()
   document.title = `${t(to.meta.title)} · ${t('app.name')}`
 })
 
