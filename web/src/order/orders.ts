@@ -73,11 +73,16 @@ export async function changeStatus(seen: Order, to: OrderStatus, arrival: string
   return data
 }
 
-/** Replaces the lines of an order, unless the order has changed since `etag`. */
+/** The name of the form that edits an order. Another version of the order is another form. */
+export function editForm({ order, etag }: TaggedOrder): string {
+  return `order:${order.uid}:${etag}`
+}
+
+/** Replaces the lines of an order and its note, unless the order has changed since `etag`. */
 export async function editOrder(
   uid: string,
   etag: string | null,
-  body: { snacks: { uid: string; quantity: number }[] },
+  body: { snacks: { uid: string; quantity: number }[]; note?: string },
 ): Promise<Order> {
   const { data, response } = await responseOf(
     api.PUT('/orders/{uid}', { params: { path: { uid }, header: ifMatch(etag) }, body }),

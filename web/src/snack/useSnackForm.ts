@@ -1,9 +1,10 @@
-import { ref, shallowRef, watch } from 'vue'
+import { computed, ref, shallowRef, watch } from 'vue'
 
 import { Problem } from '../api/problem'
 import type { Snack } from '../api/types'
 import { t } from '../i18n'
 import { useToasts } from '../ui/toasts'
+import { useDraft } from '../ui/useDraft'
 import { useForm } from '../ui/useForm'
 import { readPrice } from '../money'
 import { findLink } from './link'
@@ -22,10 +23,13 @@ export function useSnackForm(snack: Snack | null, onSaved: (saved: Snack) => voi
     url: snack?.url ?? '',
     desc: snack?.desc ?? '',
   })
+  const draft = useDraft(`snack:${snack?.uid ?? ''}`, fields)
   /** A new picture; null removes the present one; undefined keeps it. */
   const image = ref<File | null>()
   /** The snack that has the name already. */
   const namesake = shallowRef<Snack>()
+
+  const isChanged = computed(() => draft.isChanged.value || image.value !== undefined)
 
   /** `1,500원` becomes `1500` and the currency KRW. Other texts stay, and the server rejects them. */
   function normalizePrice(): void {
@@ -46,6 +50,7 @@ export function useSnackForm(snack: Snack | null, onSaved: (saved: Snack) => voi
     namesake.value = undefined
     try {
       const saved = await (snack ? editSnack(snack.uid, sent) : registerSnack(sent))
+      draft.finish()
       toasts.success(t(snack ? 'snack.edited' : 'snack.registered', { name: saved.name }))
       onSaved(saved)
     } catch (error) {
@@ -68,5 +73,5 @@ export function useSnackForm(snack: Snack | null, onSaved: (saved: Snack) => voi
   })
   watch(image, () => form.clearMessage('image'))
 
-  return { ...form, fields, image, namesake, normalizePrice, normalizeUrl }
+  return { ...form, fields, image, namesake, isChanged, discard: draft.finish, normalizePrice, normalizeUrl }
 }
