@@ -192,6 +192,12 @@ fn rule_text(code: &str, bound: &str) -> Text {
             "Remove line breaks and other control characters.",
         ),
         "invalid_amount" => Text::new("올바른 금액이 아닙니다.", "Enter a valid amount."),
+        "unknown_currency" => Text::new("KRW, USD, JPY 중 하나여야 합니다.", "Enter KRW, USD or JPY."),
+        "too_many_cells" => Text::new(
+            "첫 줄보다 칸이 많습니다. 쉼표가 든 값은 큰따옴표로 감싸 주세요.",
+            "The row has more cells than the first line. Quote values that contain commas.",
+        ),
+        "snack_name_taken" => Code::SnackNameTaken.text(),
         "negative" => Text::new("0 이상이어야 합니다.", "Enter 0 or more."),
         "too_many_digits" => {
             Text::new("이 통화에서 쓸 수 없는 자릿수입니다.", "Enter no more decimal places than the currency has.")

@@ -128,7 +128,7 @@ async fn a_nul_or_half_a_character_in_a_text_is_refused() {
     let admin = app.admin().await;
     let snack = app.snack(&admin, "새우깡").await;
     let mut fields = 0;
-    for endpoint in endpoints(&app).await.iter().filter(|endpoint| endpoint.takes_body()) {
+    for endpoint in endpoints(&app).await.iter().filter(|endpoint| endpoint.takes_json()) {
         let valid = valid_body(&endpoint.name(), &snack);
         for field in texts(&valid) {
             fields += 1;
@@ -200,7 +200,7 @@ async fn a_body_nested_without_end_harms_nobody() {
     let admin = app.admin().await;
     let snack = app.snack(&admin, "새우깡").await;
     let deep = format!("{}{}", "[".repeat(25_000), "]".repeat(25_000));
-    for endpoint in endpoints(&app).await.iter().filter(|endpoint| endpoint.takes_body()) {
+    for endpoint in endpoints(&app).await.iter().filter(|endpoint| endpoint.takes_json()) {
         let mut body = valid_body(&endpoint.name(), &snack);
         for field in texts(&body) {
             *body.pointer_mut(&field).expect("the field") = json!("");
