@@ -274,6 +274,16 @@ describe('the search', () => {
     expect(await isFocused(field)).toBe(true)
   })
 
+  it('finds Hangul by its letters and initial consonants', async () => {
+    const mark = unique()
+    const snack = await newSnack({ name: `새우깡 ${mark}` })
+    const page = await openList(await newMember(), '/snacks')
+    for (const typed of ['새우ㄲ', '새우까', 'ㅅㅇㄲ']) {
+      await page.getByLabel('검색').fill(`${mark} ${typed}`)
+      await expect.poll(() => page.locator('li.snack h2').allInnerTexts()).toEqual([snack.name])
+    }
+  })
+
   it('never shows an earlier response in place of a later one', async () => {
     const mark = unique()
     const [first, second] = [await newSnack({ name: `${mark} 가나` }), await newSnack({ name: `${mark} 다라` })]

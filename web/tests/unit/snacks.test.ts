@@ -9,7 +9,7 @@ vi.mock('../../src/session/session', () => ({ useSession: () => ({ userId: 7 }) 
 
 const { queryClient } = await import('../../src/api/query')
 const { SNACKS, SNACK_STATUSES, findByName, showSnack } = await import('../../src/snack/snacks')
-const { isNew } = await import('../../src/snack/newSnacks')
+const { isNew } = await import('../../src/snack/useNewSnacks')
 const { blockOf } = await import('../../src/order/useCartCheck')
 
 const snack = (fields: Partial<Snack>) =>
