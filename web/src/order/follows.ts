@@ -9,7 +9,7 @@ import { useToasts } from '../ui/toasts'
 import { ORDERS, orderKey } from './orders'
 
 /** The uids of the open orders that the user follows. One request for all snacks of a page. */
-const followedQuery = queryOptions({
+export const followedQuery = queryOptions({
   queryKey: ['followed orders'],
   queryFn: async ({ signal }) => {
     const query = { followed: 'me', status: ['created', 'approved', 'ordered'], limit: 100 } as const

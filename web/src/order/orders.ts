@@ -104,6 +104,19 @@ export async function createOrder(body: OrderRequest, key: string): Promise<Orde
   return order
 }
 
+/** Cancels an order of the user's own, unless it has changed since it was shown (`seen`). */
+export async function withdrawOrder(seen: Order, reason: string): Promise<void> {
+  const { order, etag } = await fetchOrder(seen.uid)
+  if (order.updated_at !== seen.updated_at) throw new Problem(412, 'precondition_failed', t('order.changed'))
+  const { data, response } = await responseOf(
+    api.PATCH('/orders/{uid}/status', {
+      params: { path: { uid: seen.uid }, header: ifMatch(etag) },
+      body: { status: 'canceled', reason: reason || undefined },
+    }),
+  )
+  showOrder({ order: data, etag: response.headers.get('ETag') })
+}
+
 function ifMatch(etag: string | null): { 'If-Match'?: string } {
   return etag ? { 'If-Match': etag } : {}
 }

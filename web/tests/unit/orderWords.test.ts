@@ -35,7 +35,7 @@ describe('the expected arrival in words', () => {
     ['2026-11-24T14:59:59Z', '도착 예정일이 1일 지났어요'],
     ['2026-11-23T03:00:00Z', '도착 예정일이 2일 지났어요'],
   ])('%s in Seoul: %s', (instant, words) => {
-    expect(arrivalWords(instant, 'ko-KR', NOW, SEOUL)).toBe(words)
+    expect(arrivalWords(instant, NOW, SEOUL)).toBe(words)
   })
 
   it.each([
@@ -46,7 +46,7 @@ describe('the expected arrival in words', () => {
     ['2026-11-02T04:59:59Z', '오늘 도착 예정', '2026-11-01T04:00:00Z'],
     ['2026-11-02T05:00:00Z', '내일 도착 예정', '2026-11-01T04:00:00Z'],
   ])('%s in New York: %s', (instant, words, now?: string) => {
-    expect(arrivalWords(instant, 'ko-KR', now ? new Date(now) : NOW, NEW_YORK)).toBe(words)
+    expect(arrivalWords(instant, now ? new Date(now) : NOW, NEW_YORK)).toBe(words)
   })
 
   describe('in English', () => {
@@ -60,7 +60,7 @@ describe('the expected arrival in words', () => {
       ['2026-11-24T10:00:00Z', 'Expected 1 day ago'],
       ['2026-11-23T10:00:00Z', 'Expected 2 days ago'],
     ])('%s: %s', (instant, words) => {
-      expect(arrivalWords(instant, 'en-US', NOW, SEOUL)).toBe(words)
+      expect(arrivalWords(instant, NOW, SEOUL)).toBe(words)
     })
   })
 })
