@@ -298,7 +298,7 @@ impl From<Code> for ApiError {
 
 impl fmt::Display for ApiError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.code.name(), self.detail.en)
+        write!(f, "{}: {}", self.code.name(), self.detail.en.trim_end_matches('.'))
     }
 }
 
@@ -439,7 +439,7 @@ mod tests {
     fn a_chain_has_every_cause_once() {
         let cause = steps(&["no connection", "refused", "os error 111"]).expect("steps");
         let error = ApiError::internal(cause);
-        let expected = "internal_error: Something went wrong on the server.: no connection: refused: os error 111";
+        let expected = "internal_error: Something went wrong on the server: no connection: refused: os error 111";
         assert_eq!(chain(&error).to_string(), expected);
         assert_eq!(chain(&error.duplicate()).to_string(), expected);
         let repeated = steps(&["no connection: refused", "refused", "os error 111"]).expect("steps");

@@ -57,8 +57,8 @@ impl Model {
 
     /// The limit of a month: the last that was set for it, where a limit that goes on counts until the next month that has such a one.
     fn limit(&self, month: usize, currency: usize) -> Option<i64> {
-        let mut alone = vec![None; MONTHS];
-        let mut onwards = vec![None; MONTHS];
+        let mut alone = [None; MONTHS];
+        let mut onwards = [None; MONTHS];
         for (at, of, amount, goes_on) in &self.limits {
             if *of == currency {
                 if *goes_on {
