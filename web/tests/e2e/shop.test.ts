@@ -368,6 +368,9 @@ describe('the dialog of the cart', () => {
     await dialog.getByRole('button', { name: '주문하기' }).click()
     await page.waitForURL(/\/orders\/[0-9a-f-]{36}$/)
     await expectText(page.locator('.purchases'), free.name)
+    // The list knows at once.
+    await page.getByRole('link', { name: '간식', exact: true }).click()
+    await expectText(newRow(page).locator('li').filter({ hasText: free.name }), /내가 주문함/)
   })
 
   it('sends a note, which is kept until the order', async () => {
