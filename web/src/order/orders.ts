@@ -3,8 +3,9 @@ import { queryOptions } from '@tanstack/vue-query'
 import { api, dataOf, responseOf } from '../api/client'
 import { Problem } from '../api/problem'
 import { patchRow, queryClient } from '../api/query'
-import type { Order, OrderStatus } from '../api/types'
+import type { Order, OrderRequest, OrderStatus } from '../api/types'
 import { t } from '../i18n'
+import { invalidateSnacks } from '../snack/snacks'
 import { STATISTICS } from '../statistics/keys'
 
 export const ORDERS = ['orders']
@@ -48,10 +49,11 @@ export function showOrder(tagged: TaggedOrder): void {
   invalidateLists()
 }
 
-/** The order may now belong to other lists or have another position in them. */
+/** The order may now belong to other lists or have another position in them, and its snacks may be free or no longer so. */
 function invalidateLists(): void {
   void queryClient.invalidateQueries({ queryKey: ORDERS })
   void queryClient.invalidateQueries({ queryKey: STATISTICS })
+  invalidateSnacks()
 }
 
 /** Changes the status of an order, unless the order has changed since it was shown (`seen`). */
@@ -71,11 +73,16 @@ export async function changeStatus(seen: Order, to: OrderStatus, arrival: string
   return data
 }
 
-/** Replaces the lines of an order, unless the order has changed since `etag`. */
+/** The name of the form that edits an order. Another version of the order is another form. */
+export function editForm({ order, etag }: TaggedOrder): string {
+  return `order:${order.uid}:${etag}`
+}
+
+/** Replaces the lines of an order and its note, unless the order has changed since `etag`. */
 export async function editOrder(
   uid: string,
   etag: string | null,
-  body: { snacks: { uid: string; quantity: number }[] },
+  body: { snacks: { uid: string; quantity: number }[]; note?: string },
 ): Promise<Order> {
   const { data, response } = await responseOf(
     api.PUT('/orders/{uid}', { params: { path: { uid }, header: ifMatch(etag) }, body }),
@@ -91,10 +98,23 @@ export async function refreshOrder(uid: string): Promise<TaggedOrder> {
   return tagged
 }
 
-export async function createOrder(body: { snacks: { uid: string; quantity: number }[] }, key: string): Promise<Order> {
+export async function createOrder(body: OrderRequest, key: string): Promise<Order> {
   const order = await dataOf(api.POST('/orders', { params: { header: { 'Idempotency-Key': key } }, body }))
   invalidateLists()
   return order
+}
+
+/** Cancels an order of the user's own, unless it has changed since it was shown (`seen`). */
+export async function withdrawOrder(seen: Order, reason: string): Promise<void> {
+  const { order, etag } = await fetchOrder(seen.uid)
+  if (order.updated_at !== seen.updated_at) throw new Problem(412, 'precondition_failed', t('order.changed'))
+  const { data, response } = await responseOf(
+    api.PATCH('/orders/{uid}/status', {
+      params: { path: { uid: seen.uid }, header: ifMatch(etag) },
+      body: { status: 'canceled', reason: reason || undefined },
+    }),
+  )
+  showOrder({ order: data, etag: response.headers.get('ETag') })
 }
 
 function ifMatch(etag: string | null): { 'If-Match'?: string } {

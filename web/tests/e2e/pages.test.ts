@@ -47,6 +47,7 @@ beforeAll(async () => {
     orders: '/orders',
     order: `/orders/${order.uid}`,
     snacks: '/snacks',
+    'snacks-all': '/snacks?status=all&ordering=name',
     snack: `/snacks/${order.purchases[0]!.snack.uid}`,
     statistics: '/statistics',
     'statistics-tables': '/statistics?view=tables',
@@ -145,7 +146,7 @@ describe.each(DEVICES)('on a %s', (device, options) => {
 describe.each(DEVICES)('on a %s', (device, options) => {
   it('every dialog passes the checks', async () => {
     const token = await admin()
-    const { results } = await request<{ results: Snack[] }>('GET', '/snacks?limit=20', token)
+    const { results } = await request<{ results: Snack[] }>('GET', '/snacks?limit=100&orderable=true', token)
     const snacks = ['KRW', 'USD'].map((currency) => results.find((snack) => snack.currency === currency)!)
     const page = await open(ADMIN, '/snacks', options)
     const check = async (name: string) => {
@@ -164,6 +165,14 @@ describe.each(DEVICES)('on a %s', (device, options) => {
     await check('cart')
     await page.keyboard.press('Escape')
     await page.getByRole('dialog').waitFor({ state: 'detached' })
+
+    const order = await newOrder(await newMember(), snacks)
+    await page.getByRole('region', { name: '주문할 간식' }).getByRole('button', { name: '주문하기' }).click()
+    await expectText(page.getByRole('dialog').getByRole('alert'), '지금 주문할 수 없는 간식이 있습니다.')
+    await check('cart-blocked')
+    await page.keyboard.press('Escape')
+    await page.getByRole('dialog').waitFor({ state: 'detached' })
+    await request('PUT', `/orders/${order.uid}/status`, token, { status: 'canceled' })
 
     await page.getByRole('button', { name: '간식 등록' }).first().click()
     await page
@@ -233,12 +242,44 @@ async function lettersPerLine(name: Locator): Promise<number> {
   })
 }
 
-describe('on the smallest phone', () => {
-  it.each(['ko', 'en'])(
-    'no page overflows, %s',
-    async (language) => {
-      const page = await (await newContext({ ...PHONE, viewport: { width: 320, height: 640 } })).newPage()
+/** The amounts on a page that are broken into two lines. */
+const brokenAmounts = (page: Page) =>
+  page.evaluate(() => {
+    const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT)
+    const broken: string[] = []
+    let seen = 0
+    for (let text = texts.nextNode(); text; text = texts.nextNode()) {
+      for (const match of text.textContent!.matchAll(/(?:₩|(?:US|JP)?[$¥])[\d,.]+/g)) {
+        const range = document.createRange()
+        range.setStart(text, match.index)
+        range.setEnd(text, match.index + match[0].length)
+        seen += 1
+        if (new Set([...range.getClientRects()].map(({ top }) => Math.round(top))).size > 1) broken.push(match[0])
+      }
+    }
+    return { broken, seen }
+  })
+
+const SMALL = [
+  ['ko', 320, 1],
+  ['en', 320, 1],
+  ['ko', 320, 2],
+  ['en', 320, 2],
+  ['ko', 1280, 2],
+  ['en', 1280, 2],
+] as const
+
+describe('on the smallest phone and with large text', () => {
+  it.each(SMALL)(
+    'no page overflows and no amount is broken: %s, %d pixels wide, text %d times as large',
+    async (language, width, size) => {
+      const device = width < 500 ? PHONE : {}
+      const page = await (await newContext({ ...device, viewport: { width, height: 640 } })).newPage()
+      // As the user's settings do it.
+      const browser = await page.context().newCDPSession(page)
+      await browser.send('Page.setFontSizes', { fontSizes: { standard: 16 * size, fixed: 13 * size } })
       await page.goto(appUrl('/sign-in'))
+      expect(await page.evaluate(() => getComputedStyle(document.documentElement).fontSize)).toBe(`${16 * size}px`)
       await page.evaluate((chosen) => localStorage.setItem('snack.language', chosen), language)
       for (const path of ['/sign-in', '/sign-up']) {
         await show(page, path)
@@ -250,10 +291,15 @@ describe('on the smallest phone', () => {
         ...Object.values(pages),
         ...periods.flatMap((query) => [`/orders?${query}`, `/statistics?${query}`]),
       ]
+      let amounts = 0
       for (const path of paths) {
         await show(page, path)
         expect([path, await overflows(page)]).toEqual([path, false])
+        const { broken, seen } = await brokenAmounts(page)
+        expect([path, broken]).toEqual([path, []])
+        amounts += seen
       }
+      expect(amounts).toBeGreaterThan(100)
     },
     120_000,
   )
@@ -288,7 +334,7 @@ describe('on the smallest phone', () => {
       }
 
       for (const snack of [...snacks, other]) {
-        await show(page, `/snacks?search=${snack.name.slice(0, 12)}`)
+        await show(page, `/snacks?search=${snack.name.slice(0, 12)}&status=all`)
         await expectLines('card', card(page, snack).locator('h2 a'))
         await show(page, `/snacks/${snack.uid}`)
         await expectLines('page', page.locator('h1'))
@@ -358,7 +404,7 @@ describe('the language', () => {
         )
         return [...own].map((element) => `${element.getAttribute('aria-label') ?? ''} ${element.textContent}`)
       })
-      const names = new Set(['snack', 'snacks', 'users', 'order', 'orders'])
+      const names = new Set(['snack', 'snacks', 'snacks-all', 'users', 'order', 'orders'])
       const left = texts.filter((text) => mine.test(text) && !/한국어|관리자/.test(text) && !names.has(name))
       expect([name, left]).toEqual([name, []])
       // A key without a message is shown itself.
