@@ -220,7 +220,7 @@ describe('the order list', () => {
     const page = await open(member)
     await page.getByRole('combobox', { name: '주문한 사람' }).selectOption({ label: '내 주문' })
     await expect.poll(() => page.locator('li.order').count()).toBe(2)
-    await page.getByRole('button', { name: '취소' }).click()
+    await page.getByRole('button', { name: '취소', exact: true }).click()
     await expect.poll(() => page.locator('li.order').count()).toBe(1)
     await orderCard(page, canceled).waitFor()
     const waiting = page.getByRole('button', { name: '승인 대기' })
