@@ -5,7 +5,7 @@ import type { Currency, Money, Order, OrderStatus } from '../api/types'
 import { excessOf } from '../budget/fit'
 import { t } from '../i18n'
 import { fromLocalInput, toLocalInput } from '../time'
-import { useToasts } from '../ui/toasts'
+import { problemText } from '../ui/toasts'
 import { changeStatus, correctArrival, refreshOrder } from './orders'
 import { nextStatus, needsArrivalTime, rejectedSnacks } from './status'
 
@@ -25,14 +25,20 @@ function serverExcess(problem: Problem): Money[] {
   })
 }
 
+/** What has become of a change. */
+export interface Outcome {
+  isDone: boolean
+  text: string
+}
+
 interface Options {
   /** Called with the order before each change, and with the present one after it. */
-  onChange?: (order: Order) => void
+  onChange: (order: Order) => void
+  report: (outcome: Outcome) => void
 }
 
 /** The steps of an admin with one order. */
-export function useStatusChange(getOrder: () => Order, { onChange = () => undefined }: Options = {}) {
-  const toasts = useToasts()
+export function useStatusChange(getOrder: () => Order, { onChange, report }: Options) {
   const isBusy = ref(false)
   /** The excess with which the server has refused the approval. */
   const excess = ref<Money[]>([])
@@ -63,16 +69,16 @@ export function useStatusChange(getOrder: () => Order, { onChange = () => undefi
     onChange(order)
     try {
       onChange(await change(order))
-      toasts.success(success)
+      report({ isDone: true, text: success })
       return true
     } catch (error) {
       if (error instanceof Problem && error.code === 'budget_exceeded') {
         excess.value = serverExcess(error)
         return false
       }
-      const text = rejection(order, error)
-      if (text) toasts.failure(text)
-      else toasts.problem(error)
+      // The end of a session leads to the sign-in page, which has a message of its own.
+      const isSignedOut = error instanceof Problem && error.status === 401
+      if (!isSignedOut) report({ isDone: false, text: rejection(order, error) ?? problemText(error) })
       const present = await refreshOrder(order.uid).catch(() => null)
       if (present) onChange(present.order)
       return false
