@@ -1,6 +1,6 @@
 // The page that an admin works from.
 import type { Locator, Page } from 'playwright-core'
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeAll, describe, expect, it } from 'vitest'
 
 import { fromLocalInput, today } from '../../src/time'
 import { audit, overflows } from './checks'
@@ -16,6 +16,7 @@ import {
   newSnack,
   react,
   request,
+  setLimit,
   settled,
   toast,
   useBrowser,
@@ -25,14 +26,9 @@ import {
   type Snack,
 } from './harness'
 
-interface Budget {
-  currency: string
-  amount: string | null
-  committed: string
-  pending: string
-}
-
 const { open } = useBrowser()
+// The approvals of these tests must not depend on the budget of the demo data.
+beforeAll(() => setLimit('KRW', null))
 
 const fetched = async (order: Order) => request<Order>('GET', `/orders/${order.uid}`, await admin())
 const history = async (order: Order) =>
@@ -44,7 +40,6 @@ const history = async (order: Order) =>
     )
   ).results
 
-const MONTH = today().slice(0, 7)
 const day = (after: number) => today(new Date(Date.now() + after * 86_400_000))
 
 /** The card of an order on the desk. Loads more cards until it is there. */
@@ -383,16 +378,14 @@ describe('several orders at once', () => {
 })
 
 describe('the budget on the desk', () => {
-  const setLimit = async (amount: string | null) =>
-    request<Budget>('PUT', `/budgets/${MONTH}`, await admin(), { currency: 'JPY', amount })
-  afterEach(() => setLimit(null))
+  afterEach(() => setLimit('JPY', null))
 
   it('says before the press what will not fit, and a second press approves it all the same', async () => {
     const member = await newMember()
     const small = await newOrder(member, [await newSnack({ price: '100', currency: 'JPY' })], 1)
     const large = await newOrder(member, [await newSnack({ price: '1000', currency: 'JPY' })], 2)
-    const { committed } = await setLimit('1')
-    await setLimit(String(Number(committed) + 1500))
+    const { committed } = await setLimit('JPY', '1')
+    await setLimit('JPY', String(Number(committed) + 1500))
     const { page } = await openDesk()
     const [fits, exceeds] = [await deskCard(page, small), await deskCard(page, large)]
     await expectText(fits.locator('.budget'), /이 주문\s*JP¥100[\s\S]*승인 후 남은 금액\s*JP¥1,400/)
@@ -425,7 +418,7 @@ describe('the layout of the desk', () => {
       const member = await newMember()
       const orders = [await newOrder(member), await newOrder(member)]
       await moveOrder(orders[1]!, 'approved')
-      await request('PUT', `/budgets/${MONTH}`, await admin(), { currency: 'JPY', amount: '100' })
+      await setLimit('JPY', '100')
       for (const options of [
         { viewport: { width: 1440, height: 900 } },
         PHONE,
@@ -441,7 +434,7 @@ describe('the layout of the desk', () => {
           expect(await overflows(page)).toBe(false)
         }
       }
-      await request('PUT', `/budgets/${MONTH}`, await admin(), { currency: 'JPY', amount: null })
+      await setLimit('JPY', null)
     },
     120_000,
   )
