@@ -80,14 +80,14 @@ describe('the buying list', () => {
     await settled(page)
     expect(await tick(snacks[0]!).isChecked()).toBe(true)
     await tick(snacks[3]!).check()
-    const title = `${snacks[0]!.name} 외 1가지 · ${member.name}`
-    await expectText(bought, title)
+    const title = `(${snacks[0]!.name}|${snacks[1]!.name}) 외 1가지 · ${member.name}`
+    const one = bought.getByRole('button', { name: new RegExp(`${title} 주문 완료로`) })
 
-    await bought.getByRole('button', { name: `${title} 주문 완료로` }).click()
+    await one.click()
     await bought.getByText('도착 예정 시간을 입력해 주세요.').waitFor()
     await bought.getByRole('button', { name: /^내일/ }).click()
-    await bought.getByRole('button', { name: `${title} 주문 완료로` }).click()
-    await expectText(bought.getByRole('list', { name: '처리 결과' }), `${title}: 주문 완료로 변경했습니다.`)
+    await one.click()
+    await expectText(bought.getByRole('list', { name: '처리 결과' }), new RegExp(`${title}: 주문 완료로 변경했습니다.`))
     await tick(snacks[0]!).waitFor({ state: 'detached' })
     const tomorrow = fromLocalInput(`${today(new Date(Date.now() + 86_400_000))}T12:00`)
     expect(await fetched(orders[0]!)).toMatchObject({ status: 'ordered', estimated_arrival_time: tomorrow })

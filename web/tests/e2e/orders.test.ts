@@ -355,6 +355,15 @@ describe('changing the status of an order', () => {
     await expectText(steps.nth(3), /배송 중[\s\S]*도착 예정 2031\. 5\. 6\. 오후 6:00/)
   })
 
+  it('an admin leaves a page with several open orders', async () => {
+    const member = await newMember()
+    for (let orders = 0; orders < 3; orders += 1) await newOrder(member)
+    const page = await openOrders(await newAdmin(), member)
+    await expect.poll(() => page.getByRole('button', { name: '다른 작업' }).count()).toBe(3)
+    await page.getByRole('link', { name: '통계' }).click()
+    await page.getByRole('heading', { name: '통계', level: 1 }).waitFor()
+  })
+
   it('canceling asks for a reason', async () => {
     const member = await newMember()
     const order = await newOrder(member)
