@@ -258,14 +258,13 @@ describe('the search', () => {
     const page = await openList(await newMember(), `/snacks?search=${mark}`)
     const field = page.getByLabel('검색')
     await field.press('End')
-    await field.pressSequentially(' 새우')
+    // A space at the end is not searched for, but it stays while the next word is typed.
+    await field.pressSequentially(' 새우 ')
     await expect.poll(() => page.locator('li.snack h2').allInnerTexts()).toEqual([first!.name])
     expect(await isFocused(field)).toBe(true)
     await expectText(page.locator('.paged > [role=status]'), '1개를 불러왔습니다.')
 
-    // A space at the end is not searched for, but it stays while the next word is typed.
-    await field.press('Space')
-    await expect.poll(() => new URL(page.url()).searchParams.get('search')).toBe(`${mark} 새우`)
+    expect(new URL(page.url()).searchParams.get('search')).toBe(`${mark} 새우`)
     expect(await field.inputValue()).toBe(`${mark} 새우 `)
 
     await field.fill(`${mark} 없는`)
