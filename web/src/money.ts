@@ -13,7 +13,7 @@ export function toHundredths(amount: string): bigint {
   return BigInt(match[1]!) * 100n + BigInt((match[2] ?? '').padEnd(2, '0'))
 }
 
-function fromHundredths(hundredths: bigint, currency: Currency): string {
+export function fromHundredths(hundredths: bigint, currency: Currency): string {
   const whole = (hundredths / 100n).toString()
   const cents = (hundredths % 100n).toString().padStart(2, '0')
   const digits = DIGITS[currency]

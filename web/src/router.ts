@@ -58,6 +58,17 @@ export const router = createRouter({
       meta: { title: 'statistics.title' },
     },
     {
+      path: '/desk',
+      component: () => import('./desk/DeskPage.vue'),
+      meta: { title: 'desk.title', isForAdmins: true },
+    },
+    {
+      path: '/buying-list',
+      component: () => import('./desk/BuyingListPage.vue'),
+      meta: { title: 'buyingList.title', isForAdmins: true },
+    },
+    { path: '/budgets', component: () => import('./budget/BudgetPage.vue'), meta: { title: 'budget.title' } },
+    {
       path: '/users',
       component: () => import('./auth/UserListPage.vue'),
       meta: { title: 'users.title', isForAdmins: true },

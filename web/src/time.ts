@@ -80,6 +80,12 @@ export function formatDay(instant: string, locale: string, now = new Date(), zon
   return formatOf(locale, { timeZone: zone, year, month: 'long', day: 'numeric' }).format(new Date(instant))
 }
 
+/** A date (`2024-01-09`) with its weekday and without its year: `1. 9. (화)`. */
+export function formatShortDay(day: string, locale: string): string {
+  const format = formatOf(locale, { timeZone: 'UTC', month: 'numeric', day: 'numeric', weekday: 'short' })
+  return format.format(new Date(day))
+}
+
 /** The name of the time zone: `대한민국 시간`. */
 export function timeZoneName(locale: string, zone = TIME_ZONE): string {
   const parts = formatOf(locale, { timeZone: zone, timeZoneName: 'shortGeneric' }).formatToParts()

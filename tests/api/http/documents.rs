@@ -60,6 +60,7 @@ fn the_document_has_every_endpoint_of_the_contract() {
         GET /checks/is_admin
         GET /snacks
         POST /snacks
+        POST /snacks/import
         GET /snacks/{uid}
         PATCH /snacks/{uid}
         PUT /snacks/{uid}/status

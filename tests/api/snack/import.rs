@@ -32,7 +32,10 @@ async fn import(app: &TestApp, admin: &TestUser, file: impl Into<Vec<u8>>) -> Bo
 fn outcomes(import: &Body) -> Vec<String> {
     let outcome = |row: &Value| {
         let errors = row["errors"].as_array().expect("errors").iter();
-        let errors: String = errors.map(|error| format!(" {}:{}", text(error, "field"), text(error, "code"))).collect();
+        let errors = errors
+            .map(|error| format!(" {}:{}", text(error, "field"), text(error, "code")))
+            .collect::<Vec<_>>()
+            .concat();
         assert_eq!(row["uid"].is_string(), row["status"] == "created", "{row}");
         assert_eq!(errors.is_empty(), row["status"] == "created", "{row}");
         format!("{} {}{errors}", row["line"], text(row, "status"))
@@ -241,8 +244,8 @@ async fn a_wrong_header_is_refused_and_names_the_column() {
 async fn too_many_rows_and_too_many_bytes_are_refused() {
     let app = TestApp::start().await;
     let admin = app.admin().await;
-    let rows = |count: usize| -> String { (0..count).map(|at| format!("간식 {at},1500\n\n")).collect() };
-    let file = |count| format!("name,price\n{},,\n", rows(count));
+    let rows = |count| (0..count).map(|at| format!("간식 {at},1500\n\n")).collect::<Vec<_>>().concat();
+    let file = |count: usize| format!("name,price\n{},,\n", rows(count));
     send(&app, &admin, file(1001)).await.expect_error(400, "invalid_request");
     // A million lines, of which nobody waits for the last.
     for line in ["\n", "x"] {

@@ -4,7 +4,7 @@ import { createI18n } from 'vue-i18n'
 
 import type { Money } from '../api/types'
 import { formatMoney, formatNumber } from '../money'
-import { formatDate, formatDateTime, formatMonth, formatPeriod, timeZoneName } from '../time'
+import { formatDate, formatDateTime, formatMonth, formatPeriod, formatShortDay, timeZoneName } from '../time'
 import ko from './ko.json'
 
 export const LANGUAGES = ['ko', 'en'] as const
@@ -48,6 +48,7 @@ export function useFormat() {
     counted: (key: string, count: number) => t(key, { count: formatNumber(count, locale.value) }, count),
     dateTime: (instant: string) => formatDateTime(instant, locale.value),
     date: (day: string) => formatDate(day, locale.value),
+    shortDay: (day: string) => formatShortDay(day, locale.value),
     timeZone: () => timeZoneName(locale.value),
     month: (month: number) => formatMonth(month, locale.value),
     period: (label: string) => formatPeriod(label, locale.value, (week) => t('period.weekName', { week })),

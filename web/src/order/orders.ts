@@ -4,11 +4,13 @@ import { api, dataOf, responseOf } from '../api/client'
 import { Problem } from '../api/problem'
 import { patchRow, queryClient } from '../api/query'
 import type { Order, OrderRequest, OrderStatus } from '../api/types'
+import { BUDGETS } from '../budget/keys'
 import { t } from '../i18n'
 import { invalidateSnacks } from '../snack/snacks'
 import { STATISTICS } from '../statistics/keys'
 
 export const ORDERS = ['orders']
+export const BUYING_LIST = ['buying-list']
 export const orderKey = (uid: string) => ['order', uid]
 const historyKey = (uid: string) => ['order', uid, 'history']
 
@@ -37,6 +39,11 @@ export function historyQuery(uid: string) {
 
 /** Updates an order in every view that shows it. */
 export function showOrder(tagged: TaggedOrder): void {
+  patchOrder(tagged)
+  invalidateLists()
+}
+
+function patchOrder(tagged: TaggedOrder): void {
   const { order } = tagged
   queryClient.setQueryData(orderKey(order.uid), tagged)
   patchRow<Order, OrderFilters>(
@@ -46,31 +53,92 @@ export function showOrder(tagged: TaggedOrder): void {
     (shown, { status }) => !status || status.includes(shown.status),
   )
   void queryClient.invalidateQueries({ queryKey: historyKey(order.uid) })
+}
+
+/**
+ * The order may now belong to other lists or have another position in them, its amounts count in budgets, and its snacks may be
+ * free or no longer so.
+ */
+function invalidateLists(): void {
+  invalidateSnacks()
+  for (const queryKey of [ORDERS, BUYING_LIST, BUDGETS, STATISTICS]) void queryClient.invalidateQueries({ queryKey })
+}
+
+/** What a change of the status may carry. */
+export interface StatusChange {
+  arrival?: string | null
+  reason?: string
+  /** Approves an order that exceeds the budget. */
+  isOverBudget?: boolean
+}
+
+/** An order as it was shown. Without `updated_at` its fields were not. */
+export type SeenOrder = Pick<Order, 'uid'> & Partial<Pick<Order, 'updated_at'>>
+
+/** Changes the status of an order, unless the order has changed since it was shown (`seen`). */
+export async function changeStatus(seen: SeenOrder, to: OrderStatus, change: StatusChange = {}): Promise<Order> {
+  const tagged = await sendStatus(seen, to, change)
+  showOrder(tagged)
+  return tagged.order
+}
+
+/** Changes the status of several orders, one after another. The lists are loaded again once, after the last one. */
+export async function changeStatuses<Seen extends SeenOrder>(
+  orders: readonly Seen[],
+  to: OrderStatus,
+  change: StatusChange,
+  report: (seen: Seen, result: { order?: Order; error?: unknown }) => void,
+): Promise<void> {
+  for (const seen of orders) {
+    try {
+      const tagged = await sendStatus(seen, to, change)
+      patchOrder(tagged)
+      report(seen, { order: tagged.order })
+    } catch (error) {
+      const present = await fetchOrder(seen.uid).catch(() => null)
+      if (present) patchOrder(present)
+      report(seen, { order: present?.order, error })
+    }
+  }
   invalidateLists()
 }
 
-/** The order may now belong to other lists or have another position in them, and its snacks may be free or no longer so. */
-function invalidateLists(): void {
-  void queryClient.invalidateQueries({ queryKey: ORDERS })
-  void queryClient.invalidateQueries({ queryKey: STATISTICS })
-  invalidateSnacks()
+async function sendStatus(seen: SeenOrder, to: OrderStatus, change: StatusChange): Promise<TaggedOrder> {
+  const etag = await freshTag(seen)
+  const { data, response } = await responseOf(
+    api.PATCH('/orders/{uid}/status', {
+      params: { path: { uid: seen.uid }, header: ifMatch(etag) },
+      body: {
+        status: to,
+        estimated_arrival_time: change.arrival,
+        reason: change.reason || undefined,
+        over_budget: change.isOverBudget || undefined,
+      },
+    }),
+  )
+  return { order: data, etag: response.headers.get('ETag') }
 }
 
-/** Changes the status of an order, unless the order has changed since it was shown (`seen`). */
-export async function changeStatus(seen: Order, to: OrderStatus, arrival: string | null): Promise<Order> {
-  // Orders in lists have no entity tag, so the order is fetched first.
-  const fresh = await fetchOrder(seen.uid)
-  if (fresh.order.updated_at !== seen.updated_at) {
-    throw new Problem(412, 'precondition_failed', t('order.changed'))
-  }
+/** Corrects the arrival time of an order, unless the order has changed since it was shown (`seen`). */
+export async function correctArrival(seen: SeenOrder, arrival: string, reason: string): Promise<Order> {
+  const etag = await freshTag(seen)
   const { data, response } = await responseOf(
-    api.PUT('/orders/{uid}/status', {
-      params: { path: { uid: seen.uid }, header: ifMatch(fresh.etag) },
-      body: { status: to, estimated_arrival_time: arrival },
+    api.PUT('/orders/{uid}/arrival', {
+      params: { path: { uid: seen.uid }, header: ifMatch(etag) },
+      body: { estimated_arrival_time: arrival, reason: reason || undefined },
     }),
   )
   showOrder({ order: data, etag: response.headers.get('ETag') })
   return data
+}
+
+/** The present entity tag. Orders in lists have none, so the order is fetched and compared with what was shown. */
+async function freshTag(seen: SeenOrder): Promise<string | null> {
+  const { order, etag } = await fetchOrder(seen.uid)
+  if (seen.updated_at && order.updated_at !== seen.updated_at) {
+    throw new Problem(412, 'precondition_failed', t('order.changed'))
+  }
+  return etag
 }
 
 /** The name of the form that edits an order. Another version of the order is another form. */
@@ -102,19 +170,6 @@ export async function createOrder(body: OrderRequest, key: string): Promise<Orde
   const order = await dataOf(api.POST('/orders', { params: { header: { 'Idempotency-Key': key } }, body }))
   invalidateLists()
   return order
-}
-
-/** Cancels an order of the user's own, unless it has changed since it was shown (`seen`). */
-export async function withdrawOrder(seen: Order, reason: string): Promise<void> {
-  const { order, etag } = await fetchOrder(seen.uid)
-  if (order.updated_at !== seen.updated_at) throw new Problem(412, 'precondition_failed', t('order.changed'))
-  const { data, response } = await responseOf(
-    api.PATCH('/orders/{uid}/status', {
-      params: { path: { uid: seen.uid }, header: ifMatch(etag) },
-      body: { status: 'canceled', reason: reason || undefined },
-    }),
-  )
-  showOrder({ order: data, etag: response.headers.get('ETag') })
 }
 
 function ifMatch(etag: string | null): { 'If-Match'?: string } {

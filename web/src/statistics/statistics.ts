@@ -2,6 +2,7 @@ import { api, dataOf } from '../api/client'
 import type { Currency, PeriodSummary, Summary, Unit } from '../api/types'
 import { CURRENCIES } from '../money'
 import type { PeriodQuery } from '../period'
+import { saveFile } from '../ui/saveFile'
 
 /** The orders to count. */
 export interface Selection extends PeriodQuery {
@@ -14,7 +15,7 @@ export function fetchSummary(selection: Selection, unit: Unit, signal?: AbortSig
 
 export type Report = 'summary' | 'snacks' | 'orders'
 
-/** Downloads all rows as a file. A plain link could not send the token. */
+/** Downloads all rows as a file. */
 export async function downloadCsv(report: Report, selection: Selection, unit: Unit): Promise<void> {
   const options = { headers: { Accept: 'text/csv' }, parseAs: 'blob' } as const
   const request = {
@@ -22,12 +23,7 @@ export async function downloadCsv(report: Report, selection: Selection, unit: Un
     snacks: () => api.GET('/statistics/snacks', { params: { query: selection }, ...options }),
     orders: () => api.GET('/statistics/orders', { params: { query: selection }, ...options }),
   }[report]
-  const link = document.createElement('a')
-  link.href = URL.createObjectURL(await dataOf(request()))
-  link.download = `${[report, ...Object.values(selection)].join('-')}.csv`
-  link.click()
-  // The browser reads the URL after the click.
-  setTimeout(() => URL.revokeObjectURL(link.href), 60_000)
+  saveFile(await dataOf(request()), `${[report, ...Object.values(selection)].join('-')}.csv`)
 }
 
 /** The currencies in `rows`, in their usual order. */

@@ -5,6 +5,7 @@ import { chromium, type Browser, type BrowserContext, type BrowserContextOptions
 import { afterAll, afterEach, beforeAll, expect } from 'vitest'
 
 import type { components } from '../../src/api/schema'
+import { today } from '../../src/time'
 
 type Schemas = components['schemas']
 export type Order = Schemas['Order']
@@ -95,6 +96,11 @@ export async function newOrder(person: Person, snacks?: Snack[], quantity = 2): 
 export async function moveOrder(order: Order, status: OrderStatus): Promise<Order> {
   const estimated_arrival_time = '2030-01-09T03:00:00Z'
   return request('PUT', `/orders/${order.uid}/status`, await admin(), { status, estimated_arrival_time })
+}
+
+/** Sets the limit of this month's budget, or takes it away. */
+export async function setLimit(currency: string, amount: string | null): Promise<Schemas['Budget']> {
+  return request('PUT', `/budgets/${today().slice(0, 7)}`, await admin(), { currency, amount })
 }
 
 export async function react(person: Person, snack: Snack, type: 'like' | 'hate'): Promise<void> {

@@ -1,5 +1,5 @@
 import type { Page } from 'playwright-core'
-import { describe, expect, it } from 'vitest'
+import { beforeAll, describe, expect, it } from 'vitest'
 
 import {
   appUrl,
@@ -13,6 +13,7 @@ import {
   orderCard,
   react,
   request,
+  setLimit,
   settled,
   toast,
   unique,
@@ -23,6 +24,8 @@ import {
 } from './harness'
 
 const { open } = useBrowser()
+// The approvals of these tests must not depend on the budget of the demo data.
+beforeAll(() => setLimit('KRW', null))
 
 /** Searches a snack in the list and adds it to the cart. */
 async function choose(page: Page, snack: Snack): Promise<void> {
@@ -40,11 +43,16 @@ async function openOrders(as: Person, person: Person): Promise<Page> {
   return page
 }
 
-const status = (page: Page, order: Order) => orderCard(page, order).getByRole('button', { name: /상태 변경/ })
+const status = (page: Page, order: Order) => orderCard(page, order).locator('.badge[class*=status-]')
 
+/** Presses the button of the next step. */
 async function move(page: Page, order: Order, to: string): Promise<void> {
-  await status(page, order).click()
-  await page.getByRole('menuitem', { name: to, exact: true }).click()
+  await orderCard(page, order).getByRole('button', { name: to, exact: true }).click()
+}
+
+async function chooseInMenu(page: Page, order: Order, item: string): Promise<void> {
+  await orderCard(page, order).getByRole('button', { name: '다른 작업' }).click()
+  await page.getByRole('menuitem', { name: item, exact: true }).click()
 }
 
 describe('ordering snacks', () => {
@@ -210,7 +218,7 @@ describe('the order list', () => {
     await expectText(shown, /주문 완료/)
     await expectText(shown, /합계\s*₩4,500/)
     // Members cannot change the status.
-    expect(await status(page, order).count()).toBe(0)
+    expect(await shown.getByRole('button').count()).toBe(0)
   })
 
   it('filters by status, user and period in its address', async () => {
@@ -267,10 +275,11 @@ describe('the order list', () => {
     await expect
       .poll(() => page.evaluate(() => document.querySelector('main')!.contains(document.activeElement)))
       .toBe(true)
-    await move(page, canceled, '주문 취소')
-    await page.getByRole('alertdialog').getByRole('button', { name: '주문 취소' }).click()
+    await chooseInMenu(page, canceled, '주문 취소')
+    await page.getByRole('dialog').getByLabel('취소 사유').fill('다른 주문과 겹칩니다.')
+    await page.getByRole('dialog').getByRole('button', { name: '주문 취소' }).click()
     await orderCard(page, canceled).waitFor({ state: 'detached' })
-    await page.getByRole('alertdialog').waitFor({ state: 'detached' })
+    await page.getByRole('dialog').waitFor({ state: 'detached' })
     expect(await page.locator('li.order').count()).toBe(1)
     await orderCard(page, stays).waitFor()
 
@@ -298,35 +307,46 @@ describe('changing the status of an order', () => {
     const page = await openOrders(boss, member)
     const fetched = () => request<Order>('GET', `/orders/${order.uid}`, member.token)
 
-    // Only the allowed transitions are shown.
-    await status(page, order).press('Enter')
-    await expect.poll(() => page.getByRole('menuitem').allInnerTexts()).toEqual(['승인', '주문 취소'])
-    await page.keyboard.press('Enter')
+    // One button for the next step, and the rest in a menu.
+    const card = orderCard(page, order)
+    await card.getByRole('button', { name: '다른 작업' }).press('Enter')
+    await expect.poll(() => page.getByRole('menuitem').allInnerTexts()).toEqual(['주문 취소'])
+    await page.keyboard.press('Escape')
+    await card.getByRole('button', { name: '승인', exact: true }).press('Enter')
     await expectText(status(page, order), '승인 완료')
 
-    await move(page, order, '주문 넣기')
-    const dialog = page.getByRole('dialog')
-    await dialog.getByLabel('도착 예정').fill('')
-    await dialog.getByRole('button', { name: '주문 넣기' }).click()
-    await dialog.getByText('도착 예정 시간을 입력해 주세요.').waitFor()
-    await dialog.getByLabel('도착 예정').fill('2031-05-05T09:30')
-    await dialog.getByRole('button', { name: '주문 넣기' }).click()
+    // The field appears on the card when the arrival time is needed.
+    const field = card.getByLabel('도착 예정')
+    expect(await field.count()).toBe(0)
+    await move(page, order, '주문 완료로')
+    await card.getByText('도착 예정 시간을 입력해 주세요.').waitFor()
+    await expect.poll(() => field.evaluate((input) => input === document.activeElement)).toBe(true)
+    await field.fill('2031-05-05T09:30')
+    await field.press('Enter')
     await expectText(status(page, order), '주문 완료')
     expect((await fetched()).estimated_arrival_time).toBe('2031-05-05T00:30:00Z')
 
-    await move(page, order, '배송 시작')
-    expect(await dialog.getByLabel('도착 예정').inputValue()).toBe('2031-05-05T09:30')
-    await dialog.getByLabel('도착 예정').fill('2031-05-06T18:00')
-    await dialog.getByRole('button', { name: '배송 시작' }).click()
+    // The time that is known goes along, unless it is changed.
+    await chooseInMenu(page, order, '도착 예정 변경')
+    expect(await field.inputValue()).toBe('2031-05-05T09:30')
+    await field.fill('2031-05-06T18:00')
+    await move(page, order, '배송 중으로')
     await expectText(status(page, order), '배송 중')
-    await move(page, order, '배송 완료')
-    await expectText(orderCard(page, order).locator('.head'), '완료')
-    expect(await status(page, order).count()).toBe(0)
+    await chooseInMenu(page, order, '도착 예정 변경')
+    await field.fill('2031-05-07T10:00')
+    await card.getByLabel('변경 사유 (선택)').fill('배송이 늦어집니다.')
+    await card.getByRole('button', { name: '도착 예정 변경', exact: true }).click()
+    await toast(page, '도착 예정 시간을 변경했습니다.').waitFor()
+    await expect.poll(() => field.count()).toBe(0)
+    await expectText(card, /2031\. 5\. 7\. 오전 10:00/)
+    await move(page, order, '완료')
+    await expectText(status(page, order), '배송 완료')
+    expect(await card.getByRole('button').count()).toBe(0)
     expect((await fetched()).status).toBe('completed')
 
     await orderCard(page, order).locator('h2 a').click()
     const steps = page.locator('.timeline li')
-    await expect.poll(() => steps.count()).toBe(5)
+    await expect.poll(() => steps.count()).toBe(6)
     await expectText(steps.nth(0), new RegExp(`승인 대기[\\s\\S]*${member.name}`))
     await expectText(
       steps.nth(2),
@@ -335,16 +355,56 @@ describe('changing the status of an order', () => {
     await expectText(steps.nth(3), /배송 중[\s\S]*도착 예정 2031\. 5\. 6\. 오후 6:00/)
   })
 
-  it('canceling needs a confirmation', async () => {
+  it('an admin leaves a page with several open orders', async () => {
+    const member = await newMember()
+    for (let orders = 0; orders < 3; orders += 1) await newOrder(member)
+    const page = await openOrders(await newAdmin(), member)
+    await expect.poll(() => page.getByRole('button', { name: '다른 작업' }).count()).toBe(3)
+    await page.getByRole('link', { name: '통계' }).click()
+    await page.getByRole('heading', { name: '통계', level: 1 }).waitFor()
+  })
+
+  it('canceling asks for a reason', async () => {
     const member = await newMember()
     const order = await newOrder(member)
     const page = await openOrders(await newAdmin(), member)
-    await move(page, order, '주문 취소')
-    await page.getByRole('alertdialog').getByRole('button', { name: '돌아가기' }).click()
+    const dialog = page.getByRole('dialog')
+    await chooseInMenu(page, order, '주문 취소')
+    await dialog.getByRole('button', { name: '돌아가기' }).click()
     await expectText(status(page, order), '승인 대기')
-    await move(page, order, '주문 취소')
-    await page.getByRole('alertdialog').getByRole('button', { name: '주문 취소' }).click()
-    await expectText(orderCard(page, order).locator('.head'), '취소')
+    await chooseInMenu(page, order, '주문 취소')
+    await dialog.getByRole('button', { name: '주문 취소' }).click()
+    await dialog.getByText('취소 사유를 입력해 주세요.').waitFor()
+    await dialog.getByLabel('취소 사유').fill('품절되었습니다.')
+    await dialog.getByRole('button', { name: '주문 취소' }).click()
+    await expectText(status(page, order), '취소')
+    expect((await request<Order>('GET', `/orders/${order.uid}`, member.token)).reason).toBe('품절되었습니다.')
+  })
+
+  it('the page of an order has the same button', async () => {
+    const order = await newOrder(await newMember())
+    const page = await open(await newAdmin(), `/orders/${order.uid}`)
+    const heading = page.locator('main header').first()
+    await heading.getByRole('button', { name: '승인', exact: true }).click()
+    await heading.getByText('승인 완료').waitFor()
+    await heading.getByRole('button', { name: '주문 완료로' }).click()
+    await heading.getByRole('button', { name: /^내일/ }).click()
+    await heading.getByRole('button', { name: '주문 완료로' }).click()
+    await heading.getByText('주문 완료', { exact: true }).waitFor()
+    await heading.getByRole('button', { name: '배송 중으로' }).click()
+    await heading.getByText('배송 중', { exact: true }).waitFor()
+  })
+
+  it('an approval over the budget needs a second press', async () => {
+    const order = await newOrder(await newMember(), [await newSnack({ price: '1000', currency: 'JPY' })])
+    const { committed } = await setLimit('JPY', '1')
+    await setLimit('JPY', String(Number(committed) + 1500))
+    const page = await open(await newAdmin(), `/orders/${order.uid}`)
+    await page.getByRole('button', { name: '승인', exact: true }).click()
+    await expectText(page.getByRole('alert'), '예산을 JP¥500 넘어요.')
+    await page.getByRole('button', { name: '예산을 넘겨 승인' }).click()
+    await page.getByRole('button', { name: '주문 완료로' }).waitFor()
+    await setLimit('JPY', null)
   })
 
   it('a hated snack is named', async () => {
@@ -383,7 +443,7 @@ describe('changing the status of an order', () => {
     await move(page, order, '승인')
     await toast(page, '그사이에 주문이 바뀌었습니다.').waitFor()
     expect(tag).toMatch(/^"\d+"$/)
-    await expectText(orderCard(page, order).locator('.head'), '취소')
+    await expectText(status(page, order), '취소')
   })
 
   it('an order with changed snacks is shown before it can be approved', async () => {

@@ -1,12 +1,11 @@
 // Checks every page on a phone and on a desktop, in light and dark: console errors, axe, layout shifts and overflow. Takes a
 // screenshot of each in tests/e2e/screenshots. With RENEW_SCREENSHOTS set, those in screenshots/ are taken anew.
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
-import type axe from 'axe-core'
 import type { BrowserContextOptions, Locator, Page } from 'playwright-core'
 import { beforeAll, describe, expect, it } from 'vitest'
 
+import { audit, overflows } from './checks'
 import {
   ADMIN,
   PHONE,
@@ -32,7 +31,6 @@ const { newContext, open, consoleErrors } = useBrowser()
 
 const SCREENSHOTS = fileURLToPath(new URL('screenshots', import.meta.url))
 const KEPT = fileURLToPath(new URL('../../screenshots', import.meta.url))
-const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 
 const DESKTOP: BrowserContextOptions = { viewport: { width: 1280, height: 800 } }
 
@@ -52,24 +50,16 @@ beforeAll(async () => {
     statistics: '/statistics',
     'statistics-tables': '/statistics?view=tables',
     users: '/users',
+    desk: '/desk',
+    'desk-approved': '/desk?stage=approved',
+    'buying-list': '/buying-list',
+    budgets: '/budgets',
     profile: '/profile',
     'not-found': '/no/such/page',
   }
 })
 
-/** The violations that axe finds. The debugger evaluates it, because the Content-Security-Policy forbids scripts. */
-async function audit(page: Page): Promise<string[]> {
-  await page.evaluate(AXE)
-  const { passes, violations } = await page.evaluate(() => (window as unknown as Measured).axe.run())
-  // axe has run its checks.
-  expect(passes.length).toBeGreaterThan(15)
-  return violations.flatMap(({ id, nodes }) =>
-    nodes.map((node) => `${id}: ${node.target.join(' ')} ${node.failureSummary}`),
-  )
-}
-
 interface Measured {
-  axe: typeof axe
   layoutShift: number
 }
 
@@ -85,9 +75,6 @@ async function watchLayout(page: Page): Promise<void> {
     }).observe({ type: 'layout-shift', buffered: true })
   })
 }
-
-const overflows = (page: Page) =>
-  page.evaluate(() => document.documentElement.scrollWidth > document.documentElement.clientWidth)
 
 async function show(page: Page, path: string): Promise<void> {
   await page.goto(appUrl(path))
@@ -186,21 +173,24 @@ describe.each(DEVICES)('on a %s', (device, options) => {
 
     await page.goto(appUrl('/orders?status=created'))
     await settled(page)
-    await page
-      .getByRole('button', { name: /상태 변경/ })
-      .first()
-      .click()
+    await page.getByRole('button', { name: '다른 작업' }).first().click()
     await page.getByRole('menu').waitFor()
     await check('status-menu')
+    await page.getByRole('menuitem', { name: '주문 취소' }).click()
+    await page.getByRole('dialog').waitFor()
+    await check('cancel')
+    await page.keyboard.press('Escape')
+    await page.getByRole('dialog').waitFor({ state: 'detached' })
     await page.goto(appUrl('/orders?status=approved'))
     await settled(page)
-    await page
-      .getByRole('button', { name: /상태 변경/ })
-      .first()
-      .click()
-    await page.getByRole('menuitem', { name: '주문 넣기' }).click()
-    await page.getByRole('dialog').waitFor()
+    await page.getByRole('button', { name: '주문 완료로' }).first().click()
+    await page.getByLabel('도착 예정').waitFor()
     await check('arrival')
+    await page.goto(appUrl('/budgets'))
+    await settled(page)
+    await page.getByRole('button', { name: '예산 정하기' }).click()
+    await page.getByRole('dialog').waitFor()
+    await check('budget')
     await page.keyboard.press('Escape')
     await page.getByRole('dialog').waitFor({ state: 'detached' })
 
@@ -404,7 +394,17 @@ describe('the language', () => {
         )
         return [...own].map((element) => `${element.getAttribute('aria-label') ?? ''} ${element.textContent}`)
       })
-      const names = new Set(['snack', 'snacks', 'snacks-all', 'users', 'order', 'orders'])
+      const names = new Set([
+        'snack',
+        'snacks',
+        'snacks-all',
+        'users',
+        'order',
+        'orders',
+        'desk',
+        'desk-approved',
+        'buying-list',
+      ])
       const left = texts.filter((text) => mine.test(text) && !/한국어|관리자/.test(text) && !names.has(name))
       expect([name, left]).toEqual([name, []])
       // A key without a message is shown itself.
