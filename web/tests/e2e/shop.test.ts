@@ -363,6 +363,13 @@ describe('the dialog of the cart', () => {
     expect(await link.getAttribute('href')).toBe(`/app/orders/${order.uid}`)
     await follow(line(dialog, taken), taken).click()
     await expect.poll(async () => (await fetched(order, member)).followed_by_me).toBe(true)
+    // The link leads there and Back leads to the list, where the cart is as it was.
+    await link.click()
+    await page.waitForURL(appUrl(`/orders/${order.uid}`))
+    await dialog.waitFor({ state: 'detached' })
+    await page.goBack()
+    await page.waitForURL(appUrl(`/snacks?search=${mark}`))
+    await bar(page).getByRole('button', { name: '주문하기' }).click()
     await dialog.getByRole('button', { name: `${taken.name} 빼기` }).click()
     await dialog.getByRole('button', { name: '주문하기' }).click()
     await page.waitForURL(/\/orders\/[0-9a-f-]{36}$/)
