@@ -114,6 +114,15 @@ export function neighbour(period: Period, step: -1 | 1): Period {
   return periodAt(period.kind, step < 0 ? addDays(from, -1) : addDays(to, 1))
 }
 
+/** The period of a label of the statistics: `2024`, `2024-01`, `2024-01-W1` or `2024-01-04`. */
+export function periodOf(label: string): Period {
+  const [year, month, rest] = label.split('-')
+  if (rest?.startsWith('W'))
+    return { kind: 'week', year: Number(year), month: Number(month), week: Number(rest.slice(1)) }
+  if (rest) return { kind: 'day', day: label }
+  return month ? { kind: 'month', year: Number(year), month: Number(month) } : { kind: 'year', year: Number(year) }
+}
+
 export function toQuery(period: Period): PeriodQuery {
   switch (period.kind) {
     case 'all':

@@ -4,6 +4,7 @@ import { START_LOCATION, createRouter, createWebHistory } from 'vue-router'
 import { t } from './i18n'
 import OrderListPage from './order/OrderListPage.vue'
 import { useSession } from './session/session'
+import { installDialogHistory } from './ui/dialogHistory'
 import { recordNavigation } from './ui/navigation'
 import { useToasts } from './ui/toasts'
 
@@ -81,6 +82,8 @@ export const router = createRouter({
   },
 })
 
+installDialogHistory(router)
+
 router.beforeEach(async (to) => {
   const session = useSession()
   if (to.meta.isForGuests) return session.isSignedIn ? returnTo(to.query.returnTo) : true
@@ -95,7 +98,8 @@ router.beforeEach(async (to) => {
 
 router.afterEach((to, from) => {
   if (from !== START_LOCATION) recordNavigation()
-  if (to.path !== from.path) useToasts().leavePage()
+  if (to.path === from.path) return
+  useToasts().leavePage()
   document.title = `${t(to.meta.title)} · ${t('app.name')}`
 })
 

@@ -42,6 +42,11 @@ export function today(now = new Date(), zone = TIME_ZONE): string {
   return toLocalInput(now, zone).slice(0, 10)
 }
 
+/** The number of midnights between now and an instant, in the past negative. */
+export function daysUntil(instant: string, now = new Date(), zone = TIME_ZONE): number {
+  return (Date.parse(today(new Date(instant), zone)) - Date.parse(today(now, zone))) / DAY_MS
+}
+
 /** Creating a format is slow, so each is created once. */
 const formats = new Map<string, Intl.DateTimeFormat>()
 
@@ -67,6 +72,18 @@ export function formatDate(day: string, locale: string, zone = TIME_ZONE): strin
 export function formatShortDay(day: string, locale: string): string {
   const format = formatOf(locale, { timeZone: 'UTC', month: 'numeric', day: 'numeric', weekday: 'short' })
   return format.format(new Date(day))
+}
+
+/** The day of the week: `금요일`. */
+export function formatWeekday(instant: string, locale: string, zone = TIME_ZONE): string {
+  return formatOf(locale, { timeZone: zone, weekday: 'long' }).format(new Date(instant))
+}
+
+/** A day without the year if it is the present one: `12월 3일`. */
+export function formatDay(instant: string, locale: string, now = new Date(), zone = TIME_ZONE): string {
+  const isThisYear = today(new Date(instant), zone).slice(0, 4) === today(now, zone).slice(0, 4)
+  const year = isThisYear ? undefined : 'numeric'
+  return formatOf(locale, { timeZone: zone, year, month: 'long', day: 'numeric' }).format(new Date(instant))
 }
 
 /** The name of the time zone: `대한민국 시간`. */

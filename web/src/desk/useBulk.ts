@@ -2,8 +2,8 @@ import { computed, ref, type Ref } from 'vue'
 
 import type { Budget, Order, OrderStatus } from '../api/types'
 import { needsArrivalTime } from '../order/status'
+import { orderTitle } from '../order/title'
 import { groupByNextStep, isSelectable } from './selection'
-import { titleOf } from './title'
 import { useBatch } from './useBatch'
 
 /** The selection of several orders of a list. */
@@ -13,7 +13,7 @@ export function useBulk(
   keep: (order: Order) => void,
 ) {
   const chosen = ref<ReadonlySet<string>>(new Set())
-  const batch = useBatch<Order>({ titleOf, onChange: keep })
+  const batch = useBatch<Order>({ titleOf: orderTitle, onChange: keep })
 
   const selectable = computed(() => rows.value.filter(isSelectable))
   const selected = computed(() => selectable.value.filter(({ uid }) => chosen.value.has(uid)))

@@ -26,6 +26,10 @@ export function currentLanguage(): Language {
   return i18n.global.locale.value
 }
 
+export function currentLocale(): string {
+  return LOCALES[currentLanguage()]
+}
+
 export async function setLanguage(language: Language): Promise<void> {
   if (language === 'en') i18n.global.setLocaleMessage('en', (await import('./en.json')).default)
   i18n.global.locale.value = language

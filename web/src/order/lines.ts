@@ -5,6 +5,8 @@ import { multiply, sumByCurrency } from '../money'
 /** The limits of the API. */
 export const MAX_QUANTITY = 1000
 export const MAX_LINES = 100
+/** Of a note or a reason. */
+export const MAX_TEXT = 500
 
 export interface Line {
   uid: string

@@ -3,9 +3,10 @@ import { queryOptions } from '@tanstack/vue-query'
 import { api, dataOf, responseOf } from '../api/client'
 import { Problem } from '../api/problem'
 import { patchRow, queryClient } from '../api/query'
-import type { Order, OrderStatus } from '../api/types'
+import type { Order, OrderRequest, OrderStatus } from '../api/types'
 import { BUDGETS } from '../budget/keys'
 import { t } from '../i18n'
+import { invalidateSnacks } from '../snack/snacks'
 import { STATISTICS } from '../statistics/keys'
 
 export const ORDERS = ['orders']
@@ -54,9 +55,10 @@ function patchOrder(tagged: TaggedOrder): void {
   void queryClient.invalidateQueries({ queryKey: historyKey(order.uid) })
 }
 
-/** The order may now belong to other lists or have another position in them. Its amounts count in budgets. */
+/** The order may now belong to other lists or have another position in them, its amounts count in budgets, and its snacks may be free. */
 function invalidateLists(): void {
   for (const queryKey of [ORDERS, BUYING_LIST, BUDGETS, STATISTICS]) void queryClient.invalidateQueries({ queryKey })
+  invalidateSnacks()
 }
 
 /** What a change of the status may carry. */
@@ -136,11 +138,16 @@ async function freshTag(seen: SeenOrder): Promise<string | null> {
   return etag
 }
 
-/** Replaces the lines of an order, unless the order has changed since `etag`. */
+/** The name of the form that edits an order. Another version of the order is another form. */
+export function editForm({ order, etag }: TaggedOrder): string {
+  return `order:${order.uid}:${etag}`
+}
+
+/** Replaces the lines of an order and its note, unless the order has changed since `etag`. */
 export async function editOrder(
   uid: string,
   etag: string | null,
-  body: { snacks: { uid: string; quantity: number }[] },
+  body: { snacks: { uid: string; quantity: number }[]; note?: string },
 ): Promise<Order> {
   const { data, response } = await responseOf(
     api.PUT('/orders/{uid}', { params: { path: { uid }, header: ifMatch(etag) }, body }),
@@ -156,7 +163,7 @@ export async function refreshOrder(uid: string): Promise<TaggedOrder> {
   return tagged
 }
 
-export async function createOrder(body: { snacks: { uid: string; quantity: number }[] }, key: string): Promise<Order> {
+export async function createOrder(body: OrderRequest, key: string): Promise<Order> {
   const order = await dataOf(api.POST('/orders', { params: { header: { 'Idempotency-Key': key } }, body }))
   invalidateLists()
   return order

@@ -1,7 +1,7 @@
 // The status of an order. Each order names its own transitions (`allowed_transitions`).
 import type { Problem } from '../api/problem'
 import type { Order, OrderStatus, Purchase } from '../api/types'
-import { lineMessages } from './useLineErrors'
+import { lineErrorsOf } from './useLineErrors'
 
 export const ORDER_STATUSES: readonly OrderStatus[] = [
   'created',
@@ -39,5 +39,5 @@ export function isBarred(order: Pick<Order, 'allowed_transitions' | 'purchases'>
 
 /** The names of the snacks for which the server has rejected a transition. */
 export function rejectedSnacks(order: Order, problem: Problem): string[] {
-  return [...lineMessages(problem).keys()].flatMap((position) => order.purchases[position]?.snack.name ?? [])
+  return [...lineErrorsOf(problem).keys()].flatMap((position) => order.purchases[position]?.snack.name ?? [])
 }

@@ -1,31 +1,48 @@
 import { shallowRef } from 'vue'
 
-import { Problem } from '../api/problem'
+import { Problem, type FieldProblem } from '../api/problem'
 import type { Line } from './lines'
 
-/** The messages by the position of their line: `snacks[2].uid` and `snacks[2].quantity` name the third one. */
-export function lineMessages(error: unknown): Map<number, string> {
-  const messages = new Map<number, string>()
-  if (!(error instanceof Problem)) return messages
-  for (const { field, message } of error.errors) {
-    const position = /^snacks\[(\d+)\]/.exec(field)?.[1]
-    if (position !== undefined && !messages.has(Number(position))) messages.set(Number(position), message)
-  }
-  return messages
+/** The reason why a line cannot be ordered. */
+export interface LineError {
+  message: string
+  /** The open order that has the snack. */
+  order?: FieldProblem['order']
+  /** The order is the user's own. */
+  isMine?: boolean
 }
 
-/** The server's errors by the uid of the line's snack, since positions change when lines are removed. */
-export function useLineErrors() {
-  const lineErrors = shallowRef<ReadonlyMap<string, string>>(new Map())
+export type LineErrors = ReadonlyMap<string, LineError>
 
+/** The errors by the position of their line: `snacks[2].uid` and `snacks[2].quantity` name the third one. */
+export function lineErrorsOf(error: unknown): Map<number, LineError> {
+  const found = new Map<number, LineError>()
+  if (!(error instanceof Problem)) return found
+  for (const { field, message, order } of error.errors) {
+    const position = /^snacks\[(\d+)\]/.exec(field)?.[1]
+    if (position !== undefined && !found.has(Number(position))) found.set(Number(position), { message, order })
+  }
+  return found
+}
+
+/** The errors by the uid of the line's snack, since positions change when lines are removed. */
+export function useLineErrors() {
+  const lineErrors = shallowRef<LineErrors>(new Map())
+
+  /** Shows the server's errors. */
   function setFrom(sent: readonly Line[], error: unknown): void {
-    const messages = [...lineMessages(error)]
-    lineErrors.value = new Map(
-      messages.flatMap(([position, message]) => {
+    lineErrors.value = new Map()
+    add(
+      [...lineErrorsOf(error)].flatMap(([position, found]) => {
         const uid = sent[position]?.uid
-        return uid ? [[uid, message] as const] : []
+        return uid ? [[uid, found]] : []
       }),
     )
+  }
+
+  /** Shows further errors. They replace those of the same lines. */
+  function add(errors: [uid: string, error: LineError][]): void {
+    lineErrors.value = new Map([...lineErrors.value, ...errors])
   }
 
   /** Removes the error of a line that was changed or removed. */
@@ -33,5 +50,5 @@ export function useLineErrors() {
     lineErrors.value = new Map([...lineErrors.value].filter(([other]) => other !== uid))
   }
 
-  return { lineErrors, setFrom, clear }
+  return { lineErrors, setFrom, add, clear }
 }

@@ -34,12 +34,32 @@ export function useOrderFilters() {
     user: user.value || undefined,
     ordering: ordering.value,
   }))
-  const isFiltered = computed(() => period.value.kind !== 'all' || statuses.value.length > 0 || user.value !== '')
+  /** The number of active filters. */
+  const active = computed(
+    () => Number(period.value.kind !== 'all') + Number(statuses.value.length > 0) + Number(user.value !== ''),
+  )
+  const isFiltered = computed(() => active.value > 0)
+  const isByDate = computed(() => ordering.value === '-created_at' || ordering.value === 'created_at')
+  /** True if the list has the orders of everyone in every status. */
+  const isWhole = computed(() => statuses.value.length === 0 && user.value === '')
   const orderings = computed(() => ORDERINGS.map((value) => ({ value, text: t(`orders.ordering.${value}`) })))
 
   function clear(): void {
     state.set({ ...NO_PERIOD, status: '', user: '' })
   }
 
-  return { period, user, statuses, ordering, orderings, filters, isFiltered, clear }
+  return {
+    period,
+    periodParams,
+    isByDate,
+    isWhole,
+    user,
+    statuses,
+    ordering,
+    orderings,
+    filters,
+    active,
+    isFiltered,
+    clear,
+  }
 }

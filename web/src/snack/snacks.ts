@@ -3,21 +3,59 @@ import { patchRow, queryClient } from '../api/query'
 import type { Snack } from '../api/types'
 
 export const SNACKS = ['snacks']
-/** The filters of a list that a snack can be checked against. */
-export interface SnackFilters {
-  status: Snack['status'] | 'all'
+const SNACK = ['snack']
+export const snackKey = (uid: string) => [...SNACK, uid]
+
+/** Snacks that can be ordered now, all, those in an open order, and those that are unavailable. */
+export const SNACK_STATUSES = ['orderable', 'all', 'requested', 'unavailable'] as const
+export type SnackStatusFilter = (typeof SNACK_STATUSES)[number]
+
+/** A status filter as parameters of the API. */
+export const STATUS_PARAMS = {
+  orderable: { orderable: true },
+  all: { status: 'all' },
+  requested: { status: 'available', orderable: false },
+  unavailable: { status: 'unavailable' },
+} as const
+
+const MATCHES: Record<SnackStatusFilter, (snack: Snack) => boolean> = {
+  orderable: (snack) => snack.orderable,
+  all: () => true,
+  requested: (snack) => snack.blocked_reason === 'already_requested',
+  unavailable: (snack) => snack.status === 'unavailable',
 }
 
-export const snackKey = (uid: string) => ['snack', uid]
+/** The filters of a list that a snack can be checked against. */
+export interface SnackFilters {
+  status: SnackStatusFilter
+}
 
 export function fetchSnack(uid: string): Promise<Snack> {
   return dataOf(api.GET('/snacks/{uid}', { params: { path: { uid } } }))
 }
 
+/** The form of a name that the server compares, for usual characters. */
+function comparable(name: string): string {
+  return name.normalize('NFC').trim().replaceAll(/\s+/g, ' ').toLowerCase()
+}
+
+/** The snack with a name, whatever its status. */
+export async function findByName(name: string): Promise<Snack | undefined> {
+  const query = { search: name, status: 'all', limit: 100 } as const
+  const { results } = await dataOf(api.GET('/snacks', { params: { query } }))
+  return results.find((snack) => comparable(snack.name) === comparable(name))
+}
+
 /** Changes a snack in every view that shows it. */
 export function patchSnack(uid: string, change: (snack: Snack) => Snack): void {
   queryClient.setQueryData<Snack>(snackKey(uid), (snack) => snack && change(snack))
-  patchRow<Snack, SnackFilters>(SNACKS, uid, change, (shown, { status }) => status === 'all' || status === shown.status)
+  patchRow<Snack, SnackFilters>(SNACKS, uid, change, (shown, { status }) => MATCHES[status](shown))
+}
+
+/** The snacks may have changed in other ways than by `patchSnack`. */
+export function invalidateSnacks(): void {
+  void queryClient.invalidateQueries({ queryKey: SNACKS })
+  void queryClient.invalidateQueries({ queryKey: SNACK })
 }
 
 /** Updates a snack in every view that shows it. */

@@ -1,19 +1,20 @@
-import { ref, watch } from 'vue'
+import { computed, ref, shallowRef, watch } from 'vue'
 
 import { Problem } from '../api/problem'
 import type { Snack } from '../api/types'
 import { t } from '../i18n'
 import { useToasts } from '../ui/toasts'
+import { useDraft } from '../ui/useDraft'
 import { useForm } from '../ui/useForm'
 import { readPrice } from '../money'
 import { findLink } from './link'
-import { editSnack, registerSnack } from './snacks'
+import { editSnack, findByName, registerSnack } from './snacks'
 
 /** The limit of the API. All other rules for pictures are checked by the server alone. */
 const MAX_PICTURE_BYTES = 5 * 1024 * 1024
 
 /** The form that registers a snack, or edits `snack`. */
-export function useSnackForm(snack: Snack | null, onSaved: () => void) {
+export function useSnackForm(snack: Snack | null, onSaved: (saved: Snack) => void) {
   const toasts = useToasts()
   const fields = ref({
     name: snack?.name ?? '',
@@ -22,8 +23,13 @@ export function useSnackForm(snack: Snack | null, onSaved: () => void) {
     url: snack?.url ?? '',
     desc: snack?.desc ?? '',
   })
+  const draft = useDraft(`snack:${snack?.uid ?? ''}`, fields)
   /** A new picture; null removes the present one; undefined keeps it. */
   const image = ref<File | null>()
+  /** The snack that has the name already. */
+  const namesake = shallowRef<Snack>()
+
+  const isChanged = computed(() => draft.isChanged.value || image.value !== undefined)
 
   /** `1,500원` becomes `1500` and the currency KRW. Other texts stay, and the server rejects them. */
   function normalizePrice(): void {
@@ -41,11 +47,17 @@ export function useSnackForm(snack: Snack | null, onSaved: () => void) {
     normalizePrice()
     normalizeUrl()
     const sent = { ...fields.value, image: image.value }
+    namesake.value = undefined
     try {
       const saved = await (snack ? editSnack(snack.uid, sent) : registerSnack(sent))
+      draft.finish()
       toasts.success(t(snack ? 'snack.edited' : 'snack.registered', { name: saved.name }))
-      onSaved()
+      onSaved(saved)
     } catch (error) {
+      if (error instanceof Problem && error.code === 'snack_name_taken') {
+        // The message alone is enough if it cannot be found.
+        namesake.value = await findByName(sent.name).catch(() => undefined)
+      }
       // The server calls an empty price an invalid amount.
       const isMissing = error instanceof Problem && sent.price.trim() === ''
       throw isMissing ? error.withMessage('price', t('field.required')) : error
@@ -61,5 +73,5 @@ export function useSnackForm(snack: Snack | null, onSaved: () => void) {
   })
   watch(image, () => form.clearMessage('image'))
 
-  return { ...form, fields, image, normalizePrice, normalizeUrl }
+  return { ...form, fields, image, namesake, isChanged, discard: draft.finish, normalizePrice, normalizeUrl }
 }

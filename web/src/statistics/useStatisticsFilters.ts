@@ -22,5 +22,7 @@ export function useStatisticsFilters() {
     ...periodParams.value,
     ...(withCanceled.value ? { include_canceled: true } : {}),
   }))
-  return { period, unit, withCanceled, view, ordering, selection }
+  /** The number of active filters. */
+  const active = computed(() => Number(period.value.kind !== 'all') + Number(withCanceled.value))
+  return { period, unit, withCanceled, view, ordering, selection, active }
 }

@@ -5,8 +5,6 @@ import { ref } from 'vue'
 import { NETWORK, Problem } from '../api/problem'
 import { t } from '../i18n'
 
-/** The number of messages on the screen. A further one replaces the oldest. */
-export const MAX_TOASTS = 3
 /** In milliseconds. A message with a button stays longer. */
 const DURATION = 6000
 const DURATION_WITH_ACTION = 12_000
@@ -40,35 +38,34 @@ export function problemText(error: unknown): string {
 }
 
 export const useToasts = defineStore('toasts', () => {
-  const toasts = ref<Toast[]>([])
+  /** The message on the screen. A further one takes its place. */
+  const toast = ref<Toast | null>(null)
   let lastId = 0
 
-  /** Shows a message. It replaces an equal one. */
   function show(kind: Toast['kind'], text: string, { action, isLasting = false }: ToastOptions = {}): number {
     const id = ++lastId
-    const remaining = action ? DURATION_WITH_ACTION : DURATION
-    const others = toasts.value.filter((toast) => toast.kind !== kind || toast.text !== text)
-    toasts.value = [...others, { id, kind, text, action, isLasting, remaining }].slice(-MAX_TOASTS)
+    toast.value = { id, kind, text, action, isLasting, remaining: action ? DURATION_WITH_ACTION : DURATION }
     return id
   }
 
   function remove(id: number): void {
-    toasts.value = toasts.value.filter((toast) => toast.id !== id)
+    if (toast.value?.id === id) toast.value = null
   }
 
-  /** Lets time pass and removes the messages whose time is over. */
+  /** Lets time pass and removes the message when its time is over. */
   function elapse(milliseconds: number): void {
-    for (const toast of toasts.value) toast.remaining -= milliseconds
-    toasts.value = toasts.value.filter((toast) => toast.remaining > 0)
+    if (!toast.value) return
+    toast.value.remaining -= milliseconds
+    if (toast.value.remaining <= 0) toast.value = null
   }
 
-  /** Removes the messages that belong to the page being left. */
+  /** Removes the message if it belongs to the page being left. */
   function leavePage(): void {
-    toasts.value = toasts.value.filter((toast) => toast.isLasting)
+    if (!toast.value?.isLasting) toast.value = null
   }
 
   return {
-    toasts,
+    toast,
     remove,
     elapse,
     leavePage,

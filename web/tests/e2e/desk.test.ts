@@ -117,8 +117,8 @@ describe('the desk', () => {
     const { page } = await openDesk()
     const card = await deskCard(page, order)
     await expectText(card.locator('h2'), `${liked.name} 외 1가지 · ${member.name}`)
-    await expectText(card.locator('.note'), '금요일 회의 때 먹어요.')
-    await expectText(card, /1명이 같이 원함/)
+    await expectText(card.locator('.notes'), '금요일 회의 때 먹어요.')
+    await expectText(card, /1명이 함께 원해요/)
     const line = (snack: Snack) => card.locator('li.line').filter({ hasText: snack.name })
     // The counters may trail.
     await expect
@@ -280,6 +280,8 @@ describe('canceling on the desk', () => {
     }
     await cancel()
     const dialog = page.getByRole('dialog')
+    const reason = dialog.getByLabel('취소 사유')
+    await expect.poll(() => reason.evaluate((field) => field === document.activeElement)).toBe(true)
     await dialog.getByRole('button', { name: '돌아가기' }).click()
     await dialog.waitFor({ state: 'detached' })
     expect((await fetched(order)).status).toBe('created')
@@ -292,7 +294,7 @@ describe('canceling on the desk', () => {
     await dialog.getByLabel('취소 사유').fill('다음 달에 다시 주문해 주세요.')
     await dialog.getByRole('button', { name: '주문 취소' }).click()
     await expectText(badge(card), '취소')
-    await expectText(card, /사유: 다음 달에 다시 주문해 주세요\./)
+    await expectText(card, /취소 사유\s*다음 달에 다시 주문해 주세요\./)
     expect(await fetched(order)).toMatchObject({ status: 'canceled', reason: '다음 달에 다시 주문해 주세요.' })
   })
 

@@ -213,7 +213,7 @@ export function card(page: Page, snack: { name: string }) {
 
 /** The card of an order in the list. */
 export function orderCard(page: Page, order: { uid: string }) {
-  return page.locator('li.order').filter({ hasText: order.uid.slice(0, 8) })
+  return page.locator('li.order').filter({ has: page.locator(`h2 a[href$="${order.uid}"]`) })
 }
 
 /** Waits until the text of a locator matches. A failure shows the text. */

@@ -242,7 +242,7 @@ describe('the order list', () => {
     await expect.poll(() => page.locator('li.order').count()).toBe(2)
     expect(await waiting.getAttribute('aria-pressed')).toBe('true')
     await page.getByLabel('정렬').selectOption({ label: '진행 단계 역순' })
-    await expect.poll(() => page.locator('li.order h2').first().innerText()).toContain(canceled.uid.slice(0, 8))
+    await expect.poll(() => page.locator('li.order h2 a').first().getAttribute('href')).toContain(canceled.uid)
 
     await page.getByRole('combobox', { name: '기간', exact: true }).selectOption({ label: '월' })
     await expect.poll(() => page.url()).toMatch(/month=\d+/)

@@ -223,12 +223,44 @@ async function lettersPerLine(name: Locator): Promise<number> {
   })
 }
 
-describe('on the smallest phone', () => {
-  it.each(['ko', 'en'])(
-    'no page overflows, %s',
-    async (language) => {
-      const page = await (await newContext({ ...PHONE, viewport: { width: 320, height: 640 } })).newPage()
+/** The amounts on a page that are broken into two lines. */
+const brokenAmounts = (page: Page) =>
+  page.evaluate(() => {
+    const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT)
+    const broken: string[] = []
+    let seen = 0
+    for (let text = texts.nextNode(); text; text = texts.nextNode()) {
+      for (const match of text.textContent!.matchAll(/(?:₩|(?:US|JP)?[$¥])[\d,.]+/g)) {
+        const range = document.createRange()
+        range.setStart(text, match.index)
+        range.setEnd(text, match.index + match[0].length)
+        seen += 1
+        if (new Set([...range.getClientRects()].map(({ top }) => Math.round(top))).size > 1) broken.push(match[0])
+      }
+    }
+    return { broken, seen }
+  })
+
+const SMALL = [
+  ['ko', 320, 1],
+  ['en', 320, 1],
+  ['ko', 320, 2],
+  ['en', 320, 2],
+  ['ko', 1280, 2],
+  ['en', 1280, 2],
+] as const
+
+describe('on the smallest phone and with large text', () => {
+  it.each(SMALL)(
+    'no page overflows and no amount is broken: %s, %d pixels wide, text %d times as large',
+    async (language, width, size) => {
+      const device = width < 500 ? PHONE : {}
+      const page = await (await newContext({ ...device, viewport: { width, height: 640 } })).newPage()
+      // As the user's settings do it.
+      const browser = await page.context().newCDPSession(page)
+      await browser.send('Page.setFontSizes', { fontSizes: { standard: 16 * size, fixed: 13 * size } })
       await page.goto(appUrl('/sign-in'))
+      expect(await page.evaluate(() => getComputedStyle(document.documentElement).fontSize)).toBe(`${16 * size}px`)
       await page.evaluate((chosen) => localStorage.setItem('snack.language', chosen), language)
       for (const path of ['/sign-in', '/sign-up']) {
         await show(page, path)
@@ -240,10 +272,15 @@ describe('on the smallest phone', () => {
         ...Object.values(pages),
         ...periods.flatMap((query) => [`/orders?${query}`, `/statistics?${query}`]),
       ]
+      let amounts = 0
       for (const path of paths) {
         await show(page, path)
         expect([path, await overflows(page)]).toEqual([path, false])
+        const { broken, seen } = await brokenAmounts(page)
+        expect([path, broken]).toEqual([path, []])
+        amounts += seen
       }
+      expect(amounts).toBeGreaterThan(100)
     },
     120_000,
   )

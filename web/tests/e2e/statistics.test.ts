@@ -163,4 +163,35 @@ describe('the statistics', () => {
     await page.locator('canvas').first().waitFor()
     expect(await page.locator('.nothing').count()).toBe(0)
   })
+
+  it('lead from a bar and from a row of the table to the orders of its period', async () => {
+    const page = await open(await newMember(), '/statistics?year=2026')
+    const canvas = page.getByRole('img', { name: '주문 수' })
+    await canvas.waitFor()
+    const { width, height } = (await canvas.boundingBox())!
+    // The last column, December, above its bar.
+    await canvas.click({ position: { x: width - 20, y: height / 2 } })
+    await page.waitForURL(appUrl('/orders?year=2026&month=12'))
+    await settled(page)
+    await page.goBack()
+    await page.waitForURL(appUrl('/statistics?year=2026'))
+
+    for (const [query, name, orders] of [
+      ['year=2026', '2026년 1월', 'year=2026&month=1'],
+      ['year=2026&unit=year', '2026', 'year=2026'],
+      ['year=2026&month=3&unit=week', '2026년 3월 2주', 'year=2026&month=3&week=2'],
+      // The months at the ends are shown in part.
+      ['from=2026-01-05&to=2026-03-10&unit=month', '2026년 1월', 'from=2026-01-05&to=2026-01-31'],
+      ['from=2026-01-05&to=2026-03-10&unit=month', '2026년 2월', 'year=2026&month=2'],
+    ] as const) {
+      await page.goto(appUrl(`/statistics?view=tables&${query}`))
+      await settled(page)
+      const link = page.getByRole('table', { name: '기간별 주문' }).getByRole('link', { name, exact: true })
+      await link.focus()
+      await page.keyboard.press('Enter')
+      await page.waitForURL(appUrl(`/orders?${orders}`))
+      await settled(page)
+      await page.locator('li.order').first().waitFor()
+    }
+  })
 })

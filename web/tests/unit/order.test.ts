@@ -5,7 +5,7 @@ import type { Order, Snack } from '../../src/api/types'
 import { IdempotencyKeys } from '../../src/order/idempotencyKeys'
 import { lineAmount, lineOf, linesOf, requestOf, totals, type Line } from '../../src/order/lines'
 import { needsArrivalTime, ORDER_STATUSES, rejectedSnacks } from '../../src/order/status'
-import { lineMessages, useLineErrors } from '../../src/order/useLineErrors'
+import { lineErrorsOf, useLineErrors } from '../../src/order/useLineErrors'
 
 const line = (uid: string, currency: Line['currency'], price: string, quantity: number): Line => ({
   uid,
@@ -76,8 +76,9 @@ describe('IdempotencyKeys', () => {
 })
 
 describe('useLineErrors', () => {
-  const problem = new Problem(409, 'snack_unavailable', '', [
-    { field: 'snacks[0].uid', code: 'snack_unavailable', message: 'gone' },
+  const order = { uid: 'o', status: 'approved' }
+  const problem = new Problem(409, 'snack_already_requested', '', [
+    { field: 'snacks[0].uid', code: 'snack_already_requested', message: 'gone', order },
     { field: 'snacks[2].uid', code: 'snack_unavailable', message: 'gone too' },
   ])
 
@@ -85,15 +86,15 @@ describe('useLineErrors', () => {
     const { lineErrors, setFrom } = useLineErrors()
     setFrom(lines, problem)
     expect([...lineErrors.value]).toEqual([
-      ['a', 'gone'],
-      ['c', 'gone too'],
+      ['a', { message: 'gone', order }],
+      ['c', { message: 'gone too', order: undefined }],
     ])
     setFrom(lines, null)
     expect(lineErrors.value.size).toBe(0)
   })
 
   it('uses the first message of each position', () => {
-    const messages = lineMessages(
+    const errors = lineErrorsOf(
       new Problem(409, 'snack_unavailable', '', [
         { field: 'snacks[2].uid', code: 'snack_unavailable', message: 'third' },
         { field: 'snacks[2].quantity', code: 'out_of_range', message: 'third again' },
@@ -101,11 +102,25 @@ describe('useLineErrors', () => {
         { field: 'snacks', code: 'item_count', message: 'all' },
       ]),
     )
-    expect([...messages]).toEqual([
+    expect([...errors].map(([position, { message }]) => [position, message])).toEqual([
       [2, 'third'],
       [10, 'eleventh'],
     ])
-    expect(lineMessages(new Error('other')).size).toBe(0)
+    expect(lineErrorsOf(new Error('other')).size).toBe(0)
+  })
+
+  it('shows further errors in place of those of the same lines', () => {
+    const { lineErrors, setFrom, add } = useLineErrors()
+    setFrom(lines, problem)
+    add([
+      ['a', { message: 'ordered by Kim' }],
+      ['b', { message: 'gone' }],
+    ])
+    expect([...lineErrors.value].map(([uid, { message }]) => [uid, message])).toEqual([
+      ['a', 'ordered by Kim'],
+      ['c', 'gone too'],
+      ['b', 'gone'],
+    ])
   })
 
   it('clears the error of one line', () => {

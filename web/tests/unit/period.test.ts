@@ -1,6 +1,16 @@
 import { describe, expect, it } from 'vitest'
 
-import { daysOf, fromQuery, neighbour, periodAt, toQuery, weekOf, weeksInMonth, type Period } from '../../src/period'
+import {
+  daysOf,
+  fromQuery,
+  neighbour,
+  periodAt,
+  periodOf,
+  toQuery,
+  weekOf,
+  weeksInMonth,
+  type Period,
+} from '../../src/period'
 import { unitFor } from '../../src/statistics/unit'
 
 describe('weeks of a month', () => {
@@ -82,5 +92,16 @@ describe('the default unit', () => {
     expect(unitFor({ kind: 'month', year: 2024, month: 1 })).toBe('day')
     expect(unitFor({ kind: 'range', from: '2024-01-01', to: '2024-02-01' })).toBe('day')
     expect(unitFor({ kind: 'range', from: '2023-01-01', to: '2024-02-01' })).toBe('month')
+  })
+})
+
+describe('the label of a period of the statistics', () => {
+  it.each([
+    ['2024', { kind: 'year', year: 2024 }],
+    ['2024-01', { kind: 'month', year: 2024, month: 1 }],
+    ['2024-01-W1', { kind: 'week', year: 2024, month: 1, week: 1 }],
+    ['2024-01-04', { kind: 'day', day: '2024-01-04' }],
+  ] as const)('%s is read', (label, period) => {
+    expect(periodOf(label)).toEqual(period)
   })
 })

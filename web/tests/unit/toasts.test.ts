@@ -6,59 +6,54 @@ import { NETWORK, Problem } from '../../src/api/problem'
 // The module needs a browser.
 vi.mock('../../src/i18n', () => ({ t: (key: string) => key }))
 
-const { MAX_TOASTS, useToasts } = await import('../../src/ui/toasts')
+const { useToasts } = await import('../../src/ui/toasts')
 
-const texts = () => useToasts().toasts.map((toast) => toast.text)
+const text = () => useToasts().toast?.text
 
 beforeEach(() => setActivePinia(createPinia()))
 
-describe('toasts', () => {
-  it('are the newest three', () => {
-    for (let message = 1; message <= 44; message += 1) useToasts().success(`message ${message}`)
-    expect(MAX_TOASTS).toBe(3)
-    expect(texts()).toEqual(['message 42', 'message 43', 'message 44'])
-  })
+const undo = { label: 'undo', run: () => undefined }
 
-  it('replace equal ones', () => {
+describe('a toast', () => {
+  it('takes the place of the former one', () => {
     const toasts = useToasts()
-    toasts.success('same')
-    toasts.success('other')
+    const first = toasts.success('first')
     toasts.elapse(5000)
-    toasts.success('same')
-    expect(texts()).toEqual(['other', 'same'])
-    // The time of the message starts again.
+    toasts.success('second')
+    expect(text()).toBe('second')
+    // Its time starts anew.
     toasts.elapse(1000)
-    expect(texts()).toEqual(['same'])
-    toasts.failure('same')
-    expect(texts()).toEqual(['same', 'same'])
+    expect(text()).toBe('second')
+    // The former one cannot remove it.
+    toasts.remove(first)
+    expect(text()).toBe('second')
   })
 
-  it('disappear by themselves, later if they have a button', () => {
+  it.each([
+    [6000, {}],
+    [12_000, { action: undo }],
+  ])('disappears by itself after %d ms', (duration, options) => {
     const toasts = useToasts()
-    toasts.success('short')
-    toasts.success('long', { action: { label: 'undo', run: () => undefined } })
-    toasts.elapse(5999)
-    expect(texts()).toEqual(['short', 'long'])
+    toasts.success('message', options)
+    toasts.elapse(duration - 1)
+    expect(text()).toBe('message')
     toasts.elapse(1)
-    expect(texts()).toEqual(['long'])
-    toasts.elapse(6000)
-    expect(texts()).toEqual([])
+    expect(text()).toBeUndefined()
   })
 
-  it('disappear with their page, unless they are failures or lasting', () => {
-    const toasts = useToasts()
-    toasts.success('welcome')
-    toasts.success('resigned', { isLasting: true })
-    toasts.problem(Problem.network())
-    toasts.leavePage()
-    expect(texts()).toEqual(['resigned', 'problem.network'])
-    toasts.problem(new Problem(409, NETWORK, 'with a button'), { label: 'undo', run: () => undefined })
-    toasts.leavePage()
-    expect(texts()).toEqual(['resigned', 'problem.network'])
+  it.each([
+    ['a success', () => useToasts().success('message'), undefined],
+    ['a lasting success', () => useToasts().success('message', { isLasting: true }), 'message'],
+    ['a failure', () => useToasts().problem(Problem.network()), 'problem.network'],
+    ['a failure with a button', () => useToasts().problem(new Problem(409, NETWORK, 'message'), undo), undefined],
+  ] as const)('on the next page: %s', (_name, show, expected) => {
+    show()
+    useToasts().leavePage()
+    expect(text()).toBe(expected)
   })
 
-  it('are not shown for the end of a session', () => {
+  it('is not shown for the end of a session', () => {
     expect(useToasts().problem(new Problem(401, 'invalid_token', 'expired'))).toBeNull()
-    expect(texts()).toEqual([])
+    expect(text()).toBeUndefined()
   })
 })
