@@ -1,9 +1,9 @@
 -- Rows for the benchmarks: :users users with the password hash of the first, :snacks snacks, :reactions reactions, :orders orders
--- of three lines. Triggers are off, and foreign keys and the indexes of names are made at the end, because that takes minutes less.
+-- of three lines. Triggers are off, and foreign keys and the search index are made at the end, because that takes minutes less.
 SET synchronous_commit = off;
 CREATE TEMPORARY TABLE removed AS
 SELECT format('DROP INDEX %s', indexrelid::regclass) AS removal, pg_get_indexdef(indexrelid) AS restoration FROM pg_index
-WHERE indexrelid IN ('snacks_name_trigrams'::regclass, 'snacks_short_parts'::regclass)
+WHERE indexrelid = 'snacks_search'::regclass
 UNION ALL
 SELECT format('ALTER TABLE %s DROP CONSTRAINT %I', conrelid::regclass, conname),
     format('ALTER TABLE %s ADD CONSTRAINT %I %s', conrelid::regclass, conname, pg_get_constraintdef(oid)) FROM pg_constraint

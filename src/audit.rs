@@ -36,6 +36,8 @@ pub enum Action {
     OverBudget,
     /// Change of a budget. The subject is the month, the currency, the amount or `none`, and `month` or `onwards`.
     BudgetChange,
+    /// Import of snacks. The subject is the numbers of created and refused rows.
+    SnackImport,
     /// Edit of a snack. The subject is its uid.
     SnackEdit,
     /// Change of a snack's status. The subject is its uid and the new status.
@@ -55,6 +57,7 @@ impl Action {
             Self::OrderArrivalChange => "order_arrival_change",
             Self::OverBudget => "over_budget",
             Self::BudgetChange => "budget_change",
+            Self::SnackImport => "snack_import",
             Self::SnackEdit => "snack_edit",
             Self::SnackStatusChange => "snack_status_change",
         }

@@ -192,6 +192,12 @@ fn rule_text(code: &str, bound: &str) -> Text {
             "Remove line breaks and other control characters.",
         ),
         "invalid_amount" => Text::new("올바른 금액이 아닙니다.", "Enter a valid amount."),
+        "unknown_currency" => Text::new("KRW, USD, JPY 중 하나여야 합니다.", "Enter KRW, USD or JPY."),
+        "too_many_cells" => Text::new(
+            "첫 줄보다 칸이 많습니다. 쉼표가 든 값은 큰따옴표로 감싸 주세요.",
+            "The row has more cells than the first line. Quote values that contain commas.",
+        ),
+        "snack_name_taken" => Code::SnackNameTaken.text(),
         "negative" => Text::new("0 이상이어야 합니다.", "Enter 0 or more."),
         "too_many_digits" => {
             Text::new("이 통화에서 쓸 수 없는 자릿수입니다.", "Enter no more decimal places than the currency has.")
@@ -292,7 +298,7 @@ impl From<Code> for ApiError {
 
 impl fmt::Display for ApiError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.code.name(), self.detail.en)
+        write!(f, "{}: {}", self.code.name(), self.detail.en.trim_end_matches('.'))
     }
 }
 
@@ -433,7 +439,7 @@ mod tests {
     fn a_chain_has_every_cause_once() {
         let cause = steps(&["no connection", "refused", "os error 111"]).expect("steps");
         let error = ApiError::internal(cause);
-        let expected = "internal_error: Something went wrong on the server.: no connection: refused: os error 111";
+        let expected = "internal_error: Something went wrong on the server: no connection: refused: os error 111";
         assert_eq!(chain(&error).to_string(), expected);
         assert_eq!(chain(&error.duplicate()).to_string(), expected);
         let repeated = steps(&["no connection: refused", "refused", "os error 111"]).expect("steps");

@@ -3,6 +3,7 @@
 use axum::extract::State;
 use chrono::Utc;
 use chrono_tz::Tz;
+use rust_decimal::Decimal;
 use serde::{Deserialize, Deserializer, Serialize};
 use sqlx::PgPool;
 use utoipa::{IntoParams, ToSchema};
@@ -15,7 +16,7 @@ use crate::{
         money::{Currency, PriceInput},
         period::Month,
     },
-    error::ApiError,
+    error::{ApiError, Code, FieldError},
     http::{
         body::{Json, non_null},
         openapi::BUDGETS,
@@ -59,21 +60,49 @@ pub async fn list_budgets(
 pub struct BudgetChange {
     #[schema(required, value_type = Currency)]
     #[serde(default, deserialize_with = "non_null")]
-    #[validate(required(code = "required"))]
     currency: Option<Currency>,
     /// `null` takes the limit away.
     #[schema(required, value_type = Option<PriceInput>)]
-    #[serde(default, deserialize_with = "present")]
-    amount: Option<Option<PriceInput>>,
+    #[serde(default, deserialize_with = "non_null")]
+    amount: Option<LimitInput>,
     /// `month` by default.
     #[schema(required = false)]
     #[serde(default)]
     applies: Applies,
 }
 
-/// A field that may be `null`, told apart from an absent one.
-fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<PriceInput>>, D::Error> {
-    Option::deserialize(deserializer).map(Some)
+/// Amount, or `null` for no limit. An absent field is neither.
+struct LimitInput(Option<PriceInput>);
+
+impl<'de> Deserialize<'de> for LimitInput {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Option::deserialize(deserializer).map(Self)
+    }
+}
+
+impl BudgetChange {
+    /// Currency and limit.
+    ///
+    /// # Errors
+    /// `validation_failed` with all invalid and missing fields.
+    fn read(self) -> Result<(Currency, Option<Decimal>), ApiError> {
+        let mut errors = Vec::new();
+        if self.currency.is_none() {
+            errors.push(FieldError::new("currency", "required"));
+        }
+        let currency = self.currency.unwrap_or(Currency::FINEST);
+        let amount = match self.amount {
+            None => Err("required"),
+            Some(LimitInput(None)) => Ok(None),
+            Some(LimitInput(Some(amount))) => amount.within(currency).map(Some),
+        };
+        match amount {
+            Ok(amount) if errors.is_empty() => return Ok((currency, amount)),
+            Ok(_) => {}
+            Err(code) => errors.push(FieldError::new("amount", code)),
+        }
+        Err(Code::ValidationFailed.with_fields(errors))
+    }
 }
 
 /// Sets the limit of a month and currency, or takes it away. An amount that is committed already stays.
@@ -86,10 +115,8 @@ pub async fn set_budget(
     month: Parameter<Month>,
     Json(body): Json<BudgetChange>,
 ) -> Result<Json<Budget>, ApiError> {
-    let currency = body.currency.ok_or_else(|| ApiError::invalid("currency", "required"))?;
-    let amount = body.amount.ok_or_else(|| ApiError::invalid("amount", "required"))?;
-    let amount = amount.map(|amount| amount.within(currency)).transpose();
-    let amount = amount.map_err(|code| ApiError::invalid("amount", code))?;
-    let limit = NewLimit { month: month.get()?, currency, amount, applies: body.applies };
+    let applies = body.applies;
+    let (currency, amount) = body.read()?;
+    let limit = NewLimit { month: month.get()?, currency, amount, applies };
     store::set(&db, &admin, limit, timezone).await.map(Json)
 }

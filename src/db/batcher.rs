@@ -30,7 +30,8 @@ const YIELDS: usize = 2;
 /// A request in a queue, and the channel for its response.
 type Waiting<Q, A> = (Q, oneshot::Sender<Result<A, ApiError>>);
 
-/// Queues of requests by key. Only requests with the same key share a batch.
+/// Queues of requests by key. Only requests with the same key share a batch. They hold no more requests than `app::admission` admits at
+/// once.
 pub struct Batcher<K, Q, A> {
     queues: Queues<K, Q, A>,
     /// Number of batches of one key that run at once.
@@ -166,6 +167,7 @@ mod tests {
     use tokio::sync::watch;
 
     use super::*;
+    use crate::error::Code;
 
     /// Batcher whose watchdog never probes: no test waits for long enough.
     fn batcher<K: Clone + Eq + Hash + Send + 'static, Q: Send + 'static, A: Send + 'static>(
@@ -173,7 +175,6 @@ mod tests {
     ) -> Batcher<K, Q, A> {
         Batcher::new(concurrency, Arc::new(DbWatchdog::new(sqlx::postgres::PgConnectOptions::new_without_pgpass())))
     }
-    use crate::error::Code;
 
     /// Lets all tasks that are ready run.
     async fn settle() {

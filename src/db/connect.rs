@@ -1,6 +1,6 @@
 //! The connection pool and the migrations.
 
-use std::{fmt, time::Duration};
+use std::{error::Error, time::Duration};
 
 use sqlx::{
     Connection, Executor, PgConnection, PgPool, Row,
@@ -42,7 +42,7 @@ pub async fn connect(options: &PgConnectOptions) -> Result<PgPool, StartError> {
     ]);
     // Once outside of the pool, which would report a refused connection as a timeout.
     let connected = timeout(Duration::from_secs(5), PgConnection::connect_with(&options)).await;
-    let wrong = |error: &dyn fmt::Display| SettingError::new("DATABASE_URL", format_args!("cannot connect: {error}"));
+    let wrong = |error: &dyn Error| SettingError::new("DATABASE_URL", format_args!("cannot connect: {}", chain(error)));
     connected
         .map_err(|elapsed| wrong(&elapsed))?
         .map_err(|error| wrong(&error))?

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Datelike, Duration, NaiveDate, Utc};
 use chrono_tz::Tz;
 use rust_decimal::Decimal;
 use sqlx::{PgConnection, PgPool};
@@ -15,10 +15,17 @@ use super::people::{ADMIN_EMAIL, ADMINS, PASSWORD, PEOPLE, RESIGNED};
 use super::plan::Plan;
 use crate::auth::password::hash_blocking;
 use crate::db::locks::{Lock, wait_for_lock};
+use crate::domain::period::Month;
 use crate::domain::text::{email_key, fold};
 use crate::error::ApiError;
 use crate::snack::image::{Stored, prepare, remove, store};
 use crate::snack::storage::Storage;
+
+/// The limits of a month. They are above what the demo orders of a month cost.
+const BUDGET_KRW: i64 = 900_000;
+const BUDGET_USD: i64 = 400;
+/// For the end of the year.
+const DECEMBER_BUDGET_KRW: i64 = 1_500_000;
 
 /// The result of [`load`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,6 +102,8 @@ async fn write(
     insert_history(&mut tx, &plan, &users, &orders).await?;
     apply_transitions(&mut tx, &plan, &orders).await?;
     insert_purchases(&mut tx, &plan, &snacks, &orders).await?;
+    insert_follows(&mut tx, &plan, &users, &orders).await?;
+    insert_budgets(&mut tx, now, zone).await?;
     tx.commit().await?;
     Ok(Outcome::Loaded)
 }
@@ -244,14 +253,16 @@ async fn insert_orders(db: &mut PgConnection, plan: &Plan, users: &[i64]) -> Res
     let owners: Vec<i64> = plan.orders.iter().map(|order| users[order.owner]).collect();
     let at: Vec<DateTime<Utc>> = plan.orders.iter().map(|order| order.at).collect();
     let rows = sqlx::query!(
-        "INSERT INTO orders (uid, user_id, created_at, updated_at)
-         SELECT uid, user_id, at, at
-         FROM UNNEST($1::uuid[], $2::bigint[], $3::timestamptz[]) WITH ORDINALITY AS rows (uid, user_id, at, place)
+        "INSERT INTO orders (uid, user_id, note, created_at, updated_at)
+         SELECT uid, user_id, note, at, at
+         FROM UNNEST($1::uuid[], $2::bigint[], $3::timestamptz[], $4::text[])
+              WITH ORDINALITY AS rows (uid, user_id, at, note, place)
          ORDER BY place
          RETURNING id, uid",
         &uids,
         &owners,
         &at,
+        &plan.orders.iter().map(|order| order.note.to_owned()).collect::<Vec<_>>(),
     )
     .fetch_all(db)
     .await?;
@@ -263,19 +274,28 @@ async fn insert_orders(db: &mut PgConnection, plan: &Plan, users: &[i64]) -> Res
 async fn insert_history(db: &mut PgConnection, plan: &Plan, users: &[i64], orders: &[i64]) -> Result<(), DemoError> {
     let mut rows = Vec::new();
     for (&id, order) in orders.iter().zip(&plan.orders) {
-        rows.push((order.at, id, None, "created".to_owned(), users[order.owner], None));
+        rows.push((order.at, id, None, "created".to_owned(), users[order.owner], None, None));
         let mut from = "created";
         for step in &order.transitions {
-            rows.push((step.at, id, Some(from.to_owned()), step.to.to_owned(), users[step.actor], step.arrival));
+            let reason = step.reason.map(str::to_owned);
+            rows.push((
+                step.at,
+                id,
+                Some(from.to_owned()),
+                step.to.to_owned(),
+                users[step.actor],
+                step.arrival,
+                reason,
+            ));
             from = step.to;
         }
     }
     rows.sort_unstable();
     sqlx::query!(
-        "INSERT INTO order_history (order_id, from_status, to_status, actor_id, estimated_arrival_time, at)
-         SELECT order_id, from_status::order_status, to_status::order_status, actor_id, arrival, at
-         FROM UNNEST($1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::timestamptz[], $6::timestamptz[])
-              WITH ORDINALITY AS rows (order_id, from_status, to_status, actor_id, arrival, at, place)
+        "INSERT INTO order_history (order_id, from_status, to_status, actor_id, estimated_arrival_time, reason, at)
+         SELECT order_id, from_status::order_status, to_status::order_status, actor_id, arrival, reason, at
+         FROM UNNEST($1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::timestamptz[], $6::timestamptz[], $7::text[])
+              WITH ORDINALITY AS rows (order_id, from_status, to_status, actor_id, arrival, at, reason, place)
          ORDER BY place",
         &rows.iter().map(|row| row.1).collect::<Vec<i64>>(),
         &rows.iter().map(|row| row.2.clone()).collect::<Vec<_>>() as &[Option<String>],
@@ -283,6 +303,7 @@ async fn insert_history(db: &mut PgConnection, plan: &Plan, users: &[i64], order
         &rows.iter().map(|row| row.4).collect::<Vec<i64>>(),
         &rows.iter().map(|row| row.5).collect::<Vec<_>>() as &[Option<DateTime<Utc>>],
         &rows.iter().map(|row| row.0).collect::<Vec<_>>(),
+        &rows.iter().map(|row| row.6.clone()).collect::<Vec<_>>() as &[Option<String>],
     )
     .execute(db)
     .await?;
@@ -293,7 +314,8 @@ async fn insert_history(db: &mut PgConnection, plan: &Plan, users: &[i64], order
 async fn apply_transitions(db: &mut PgConnection, plan: &Plan, orders: &[i64]) -> Result<(), DemoError> {
     let longest = plan.orders.iter().map(|order| order.transitions.len()).max().unwrap_or(0);
     for nth in 0..longest {
-        let (mut ids, mut to, mut arrivals, mut at) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let (mut ids, mut to, mut arrivals, mut at, mut reasons) =
+            (Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for (&id, step) in
             orders.iter().zip(&plan.orders).filter_map(|(id, order)| Some((id, order.transitions.get(nth)?)))
         {
@@ -301,16 +323,20 @@ async fn apply_transitions(db: &mut PgConnection, plan: &Plan, orders: &[i64]) -
             to.push(step.to.to_owned());
             arrivals.push(step.arrival);
             at.push(step.at);
+            reasons.push(step.reason.map(str::to_owned));
         }
         sqlx::query!(
             "UPDATE orders
-             SET status = step.status::order_status, estimated_arrival_time = step.arrival, version = version + 1, updated_at = step.at
-             FROM UNNEST($1::bigint[], $2::text[], $3::timestamptz[], $4::timestamptz[]) AS step (id, status, arrival, at)
+             SET status = step.status::order_status, estimated_arrival_time = step.arrival, version = version + 1, updated_at = step.at,
+                 reason = step.reason, approved_at = CASE WHEN step.status = 'approved' THEN step.at ELSE approved_at END
+             FROM UNNEST($1::bigint[], $2::text[], $3::timestamptz[], $4::timestamptz[], $5::text[])
+                  AS step (id, status, arrival, at, reason)
              WHERE orders.id = step.id",
             &ids,
             &to,
             &arrivals as &[Option<DateTime<Utc>>],
             &at,
+            &reasons as &[Option<String>],
         )
         .execute(&mut *db)
         .await?;
@@ -347,6 +373,47 @@ async fn insert_purchases(
         &snack_ids,
         &places,
         &quantities,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+async fn insert_follows(db: &mut PgConnection, plan: &Plan, users: &[i64], orders: &[i64]) -> Result<(), DemoError> {
+    let follows = orders.iter().zip(&plan.orders);
+    let follows =
+        follows.flat_map(|(&id, order)| order.followers.iter().map(move |person| (id, users[*person], order.at)));
+    let (mut order_ids, mut user_ids, mut at) = (Vec::new(), Vec::new(), Vec::new());
+    for (order, user, ordered_at) in follows {
+        order_ids.push(order);
+        user_ids.push(user);
+        at.push(ordered_at);
+    }
+    sqlx::query!(
+        "INSERT INTO order_follows (order_id, user_id, created_at)
+         SELECT order_id, user_id, at FROM UNNEST($1::bigint[], $2::bigint[], $3::timestamptz[]) AS rows (order_id, user_id, at)",
+        &order_ids,
+        &user_ids,
+        &at,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Sets limits from the first month of the year on, and a higher one for the next December.
+async fn insert_budgets(db: &mut PgConnection, now: DateTime<Utc>, zone: Tz) -> Result<(), DemoError> {
+    let first = Month::of(now - Duration::days(364), zone).first_day();
+    let december = NaiveDate::from_ymd_opt(now.with_timezone(&zone).year(), 12, 1);
+    sqlx::query!(
+        "INSERT INTO budget_limits (month, currency, is_onwards, amount)
+         VALUES ($1, 'KRW', true, $2), ($1, 'USD', true, $3), ($4, 'KRW', false, $5)
+         ON CONFLICT DO NOTHING",
+        first,
+        Decimal::from(BUDGET_KRW),
+        Decimal::from(BUDGET_USD),
+        december,
+        Decimal::from(DECEMBER_BUDGET_KRW),
     )
     .execute(db)
     .await?;

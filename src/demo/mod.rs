@@ -6,6 +6,7 @@ mod orders;
 mod people;
 mod plan;
 mod planner;
+mod texts;
 
 pub use load::{DemoError, Outcome, load};
 pub use people::{ADMIN_EMAIL, MEMBER_EMAIL, PASSWORD};

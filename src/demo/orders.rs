@@ -5,6 +5,7 @@ use chrono::{DateTime, Days, Duration, NaiveDate, Utc};
 use super::catalogue::{Appeal, DISCONTINUED, SNACKS};
 use super::people::{ADMINS, RESIGNED};
 use super::planner::{Planner, is_working_day, next_working_day};
+use super::texts::{CANCELLATIONS, DELAY, NOTES};
 
 /// The age of the oldest order in days.
 const DAYS: u64 = 364;
@@ -23,6 +24,7 @@ pub(super) struct Transition {
     pub(super) at: DateTime<Utc>,
     /// The estimated arrival time after the transition.
     pub(super) arrival: Option<DateTime<Utc>>,
+    pub(super) reason: Option<&'static str>,
 }
 
 #[derive(Debug, Clone)]
@@ -30,6 +32,9 @@ pub(super) struct Order {
     pub(super) owner: usize,
     pub(super) at: DateTime<Utc>,
     pub(super) transitions: Vec<Transition>,
+    /// Empty for most orders.
+    pub(super) note: &'static str,
+    pub(super) followers: Vec<usize>,
     /// Snacks and their quantities.
     pub(super) lines: Vec<(usize, i32)>,
 }
@@ -54,7 +59,9 @@ impl Planner {
             let (owner, at, busy) = (self.owner(day, today), self.office_hours(day), self.chance(ORDER_PERCENT));
             let transitions = self.flow(at);
             if busy && is_working_day(day) && at < self.now {
-                orders.push(Order { owner, at, transitions, lines: Vec::new() });
+                let note = if self.chance(30) { self.choose(&NOTES) } else { "" };
+                let followers = self.followers(owner);
+                orders.push(Order { owner, at, transitions, note, followers, lines: Vec::new() });
             }
         }
         let mut newest = NEWEST.into_iter().peekable();
@@ -84,6 +91,16 @@ impl Planner {
         if self.chance(60) { one.min(other) } else { one }
     }
 
+    /// Other users who want the same.
+    fn followers(&mut self, owner: usize) -> Vec<usize> {
+        let count = self.rng.usize(0..4).min(self.rng.usize(0..4));
+        let mut followers: Vec<usize> =
+            (0..count).map(|_| self.active_person()).filter(|person| *person != owner).collect();
+        followers.sort_unstable();
+        followers.dedup();
+        followers
+    }
+
     /// The transitions of an order that is not canceled.
     fn flow(&mut self, created: DateTime<Utc>) -> Vec<Transition> {
         let mut day = self.local_day(created);
@@ -96,12 +113,13 @@ impl Planner {
             }
             let at = self.office_hours(day);
             let (wait, late) = (self.rng.u32(2..=3), self.chance(30));
+            let reason = (to == "shipping" && late).then_some(DELAY);
             match to {
                 "ordered" => arrival = Some(self.afternoon(day, wait + 1)),
                 "shipping" if late => arrival = Some(self.afternoon(day, wait)),
                 _ => {}
             }
-            transitions.push(Transition { to, actor: self.rng.usize(0..ADMINS), at, arrival });
+            transitions.push(Transition { to, actor: self.rng.usize(0..ADMINS), at, arrival, reason });
         }
         transitions
     }
@@ -110,7 +128,7 @@ impl Planner {
     fn cancel(&mut self, order: &mut Order) {
         let kept = usize::from(self.chance(40));
         if let Some(step) = order.transitions.get_mut(kept) {
-            (step.to, step.arrival) = ("canceled", None);
+            (step.to, step.arrival, step.reason) = ("canceled", None, Some(self.choose(&CANCELLATIONS)));
         }
         order.transitions.truncate(kept + 1);
     }

@@ -12,6 +12,9 @@ use super::orders::Order;
 use super::people::{PEOPLE, RESIGNED};
 use super::planner::Planner;
 
+/// The number of snacks that were registered this week.
+const NEW_SNACKS: usize = 3;
+
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Reaction {
     pub(super) snack: usize,
@@ -39,7 +42,7 @@ impl Plan {
         let mut planner = Planner::new(now, zone);
         let joined = (0..PEOPLE.len()).map(|_| planner.days_ago(380, 420)).collect();
         let last_login = (0..PEOPLE.len()).map(|person| last_login(&mut planner, person)).collect();
-        let registered: Vec<_> = (0..SNACKS.len()).map(|_| registered(&mut planner)).collect();
+        let registered: Vec<_> = (0..SNACKS.len()).map(|snack| registered(&mut planner, snack)).collect();
         let mut reactions = reactions(&mut planner, &registered);
         let mut orders = planner.orders();
         planner.add_lines(&mut orders, &registered, &scores(&reactions), &usable);
@@ -64,11 +67,17 @@ fn last_login(planner: &mut Planner, person: usize) -> Option<DateTime<Utc>> {
     planner.chance(90).then(|| planner.days_ago(2, 20))
 }
 
-/// Most snacks have been there from the beginning, some are new.
-fn registered(planner: &mut Planner) -> (usize, DateTime<Utc>) {
+/// Most snacks have been there from the beginning, some were added during the year, and the last ones of the table are new.
+fn registered(planner: &mut Planner, snack: usize) -> (usize, DateTime<Utc>) {
     let by = planner.active_person();
-    let at = if planner.chance(85) { planner.days_ago(367, 375) } else { planner.days_ago(40, 200) };
-    (by, at)
+    let (from, to) = if snack + NEW_SNACKS >= SNACKS.len() {
+        (2, 4)
+    } else if planner.chance(85) {
+        (367, 375)
+    } else {
+        (40, 200)
+    };
+    (by, planner.days_ago(from, to))
 }
 
 fn reactions(planner: &mut Planner, registered: &[(usize, DateTime<Utc>)]) -> Vec<Reaction> {

@@ -23,6 +23,10 @@ impl Planner {
         self.rng.u32(0..100) < percent
     }
 
+    pub(super) fn choose(&mut self, texts: &[&'static str]) -> &'static str {
+        texts[self.rng.usize(0..texts.len())]
+    }
+
     /// The index of a user who has not resigned.
     pub(super) fn active_person(&mut self) -> usize {
         loop {

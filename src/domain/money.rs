@@ -43,6 +43,10 @@ impl Currency {
         }
     }
 
+    pub fn from_code(code: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|currency| currency.code() == code)
+    }
+
     /// Formats an amount: `28000`, `3.90`.
     pub fn format(self, amount: Decimal) -> String {
         format!("{amount:.*}", self.digits() as usize)

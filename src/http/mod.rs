@@ -3,6 +3,7 @@
 pub mod body;
 pub mod body_budget;
 pub mod client_ip;
+pub mod csv;
 pub mod headers;
 pub mod json_digest;
 pub mod middleware;

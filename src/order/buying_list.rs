@@ -13,6 +13,7 @@ use super::{status::OrderStatus, store::OrderUser};
 use crate::{
     domain::money::{Currency, Money, add},
     error::ApiError,
+    http::csv::Lines,
     snack::summary::{SUMMARY_COLUMNS, SnackSummary},
 };
 
@@ -79,6 +80,24 @@ struct PurchaseRow {
     currency: Currency,
     #[sqlx(flatten)]
     snack: SnackSummary,
+}
+
+impl Lines for Shop {
+    const HEADER: &'static [&'static str] = &["host", "snack_name", "quantity", "unit_price", "currency", "amount"];
+
+    fn lines(&self) -> Vec<Vec<String>> {
+        let line = |line: &BuyingListLine| {
+            vec![
+                self.host.clone(),
+                line.snack.name.clone(),
+                line.quantity.to_string(),
+                line.unit_price.clone(),
+                line.currency.code().to_owned(),
+                line.amount.clone(),
+            ]
+        };
+        self.snacks.iter().map(line).collect()
+    }
 }
 
 /// Buying list of the orders with one of `statuses`.

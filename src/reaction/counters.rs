@@ -112,7 +112,7 @@ pub struct Counters {
     breaker: Breaker,
     set: Script,
     add: Script,
-    /// Snacks with a change that Redis may have missed, and the last epoch without it.
+    /// Snacks with a change that Redis may have missed, and the last epoch without it. At most one entry for each snack.
     stale: Mutex<HashMap<Uuid, i64>>,
 }
 

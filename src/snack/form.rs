@@ -59,7 +59,7 @@ where
 }
 
 async fn read_form<S: Send + Sync>(request: Request, state: &S, permit: UploadPermit) -> Result<SnackForm, ApiError> {
-    let mut form = Multipart::from_request(request, state).await.map_err(|error| malformed_form(&error.body_text()))?;
+    let mut form = open_form(request, state).await?;
     let mut fields = SnackFields::default();
     let mut picture = None;
     let mut seen = Vec::new();
@@ -67,10 +67,7 @@ async fn read_form<S: Send + Sync>(request: Request, state: &S, permit: UploadPe
     while let Some(mut part) = form.next_field().await.map_err(read_error)? {
         let name = part.name().unwrap_or_default().to_owned();
         if seen.contains(&name) {
-            return Err(ApiError::bad_request(
-                format!("{name:?} 필드가 두 번 있습니다."),
-                format!("The form has the field {name:?} twice."),
-            ));
+            return Err(repeated_field(&name));
         }
         match name.as_str() {
             "image" => {
@@ -87,8 +84,7 @@ async fn read_form<S: Send + Sync>(request: Request, state: &S, permit: UploadPe
             "price" => fields.price = Some(PriceInput::from(read_text(part, &mut text_left).await?.as_str())),
             "currency" => {
                 let code = read_text(part, &mut text_left).await?;
-                let currency = Currency::ALL.into_iter().find(|currency| currency.code() == code);
-                fields.currency = Some(currency.ok_or_else(|| {
+                fields.currency = Some(Currency::from_code(&code).ok_or_else(|| {
                     ApiError::bad_request(
                         format!("{code:?}은(는) 사용할 수 없는 통화입니다."),
                         format!("Unknown currency {code:?}."),
@@ -103,8 +99,16 @@ async fn read_form<S: Send + Sync>(request: Request, state: &S, permit: UploadPe
     Ok(SnackForm { fields, picture: picture.map(|file| Upload { file, permit }) })
 }
 
+pub async fn open_form<S: Send + Sync>(request: Request, state: &S) -> Result<Multipart, ApiError> {
+    Multipart::from_request(request, state).await.map_err(|error| malformed_form(&error.body_text()))
+}
+
+pub fn repeated_field(name: &str) -> ApiError {
+    ApiError::bad_request(format!("{name:?} 필드가 두 번 있습니다."), format!("The form has the field {name:?} twice."))
+}
+
 /// Reads a part of at most `max` bytes. A longer one is the error `too_large`.
-async fn read_part(part: &mut Field<'_>, max: usize, too_large: impl Fn() -> ApiError) -> Result<Blocks, ApiError> {
+pub async fn read_part(part: &mut Field<'_>, max: usize, too_large: impl Fn() -> ApiError) -> Result<Blocks, ApiError> {
     let mut bytes = Blocks::default();
     loop {
         match part.chunk().await {
@@ -127,7 +131,7 @@ async fn read_text(mut part: Field<'_>, bytes_left: &mut usize) -> Result<String
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the signature that map_err needs")]
-fn read_error(error: MultipartError) -> ApiError {
+pub fn read_error(error: MultipartError) -> ApiError {
     if error.status() == StatusCode::PAYLOAD_TOO_LARGE {
         Code::PayloadTooLarge.into()
     } else if body_budget::is_exhausted(&error) {

@@ -1,11 +1,13 @@
 //! Snacks: names that are unique to the eye, prices, pictures.
 
 pub mod colour;
+pub mod csv;
 pub mod end_marker;
 pub mod fields;
 pub mod form;
 pub mod image;
 pub mod image_worker;
+pub mod import;
 pub mod routes;
 pub mod rules;
 pub mod state;
@@ -40,8 +42,12 @@ where
             &[ValidationFailed, PermissionDenied, SnackNameTaken, TooManyRequests],
         ))
         .layer(form::upload_limit());
+    let imports = OpenApiRouter::new()
+        .routes(admin(routes!(routes::import_snacks), &[ValidationFailed]))
+        .layer(import::upload_limit());
     OpenApiRouter::new()
         .merge(uploads)
+        .merge(imports)
         .routes(signed_in(routes!(routes::list_snacks), &[]))
         .routes(signed_in(routes!(routes::get_snack), &[]))
         .routes(admin(routes!(routes::change_snack_status), &[ValidationFailed]))

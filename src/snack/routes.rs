@@ -5,10 +5,11 @@ use std::sync::Arc;
 use axum::{
     body::Body,
     extract::{Path, State, rejection::PathRejection},
-    http::{HeaderName, HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use serde::Deserialize;
+use tokio::task::spawn_blocking;
 use utoipa::{IntoParams, ToSchema, openapi::Object};
 use uuid::Uuid;
 use validator::Validate;
@@ -18,6 +19,7 @@ use super::{
     form::SnackForm,
     image,
     image_worker::Upload,
+    import::{Import, ImportFile, ImportUpload, import},
     state::{SnackState, load_page, load_snack},
     store::{self, Filter, LIST, PictureChange, Snack, SnackStatus},
 };
@@ -26,6 +28,8 @@ use crate::{
     error::{ApiError, Code},
     http::{
         body::{Json, JsonText, non_null},
+        csv,
+        headers::{language, wants_csv},
         openapi::SNACKS,
         pagination::{Page, PageQuery, Sorted, ordering_schema},
         path::Uid,
@@ -64,7 +68,8 @@ fn orderings() -> Object {
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct SnacksQuery {
-    /// Part of the name, ignoring case and Unicode form.
+    /// Words that the name has, in any order. Case, white space and Unicode form do not matter. Hangul is compared by its letters as they
+    /// are typed, so that `새우ㄲ` finds 새우깡. A word of consonants is compared with the initial ones: `ㅅㅇㄲ`.
     search: Option<String>,
     /// `available` by default.
     #[param(inline)]
@@ -77,17 +82,57 @@ pub struct SnacksQuery {
 }
 
 /// Lists snacks.
-#[utoipa::path(get, path = "/snacks", tag = SNACKS, params(SnacksQuery, PageQuery), responses((status = 200, body = Page<Snack>)))]
+///
+/// With `Accept: text/csv` the response is a file of all snacks, which can be imported.
+#[utoipa::path(get, path = "/snacks", tag = SNACKS, params(SnacksQuery, PageQuery),
+    responses((status = 200, content((Page<Snack> = "application/json"), (String = "text/csv")))))]
 pub async fn list_snacks(
     State(snacks): State<Arc<SnackState>>,
     user: CurrentUser,
+    headers: HeaderMap,
     Query(query): Query<SnacksQuery>,
     Query(page): Query<PageQuery>,
-) -> Result<JsonText, ApiError> {
+) -> Result<Response, ApiError> {
     let sorted = Sorted::new(LIST, query.ordering.as_deref(), &page)?;
     let status = query.status.unwrap_or_default().status();
     let filter = Filter { search: query.search, status, uid: query.uid, orderable: query.orderable };
-    load_page(&snacks, user.id, filter, sorted).await.map(JsonText)
+    if !wants_csv(&headers) {
+        return Ok(JsonText(load_page(&snacks, user.id, filter, sorted).await?).into_response());
+    }
+    let filter = Arc::new(filter);
+    let pages = csv::walk(sorted, move |sorted| {
+        let (db, filter) = (snacks.db.clone(), Arc::clone(&filter));
+        async move {
+            let (page, _) = store::list(&db, &[], &filter, &sorted).await?;
+            Ok((sorted, page))
+        }
+    });
+    csv::file("snacks", pages).await
+}
+
+/// Mode of an import.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct ImportQuery {
+    /// `true` creates nothing and responds as if it did.
+    #[serde(default)]
+    #[param(required = false)]
+    dry_run: bool,
+}
+
+/// Registers the snacks of a CSV file. Valid rows are created, the others are refused one by one. For admins.
+#[utoipa::path(post, path = "/snacks/import", tag = SNACKS, params(ImportQuery),
+    request_body(content((ImportUpload = "multipart/form-data"))), responses((status = 200, body = Import)))]
+pub async fn import_snacks(
+    State(snacks): State<Arc<SnackState>>,
+    AdminUser(admin): AdminUser,
+    headers: HeaderMap,
+    Query(query): Query<ImportQuery>,
+    file: ImportFile,
+) -> Result<Json<Import>, ApiError> {
+    // On another thread, because other requests would wait for a large file.
+    let rows = spawn_blocking(move || file.rows()).await.map_err(ApiError::internal)??;
+    import(&snacks.db, &admin, language(&headers), rows, query.dry_run).await.map(Json)
 }
 
 /// Registers a snack. A form may contain a picture.

@@ -1,6 +1,6 @@
 //! Storage of pictures: a folder or an S3 bucket.
 
-use std::{path::PathBuf, sync::Arc, time::SystemTime};
+use std::{error::Error, path::PathBuf, sync::Arc, time::SystemTime};
 
 use axum::body::Bytes;
 use chrono::{DateTime, Utc};
@@ -30,7 +30,7 @@ impl Storage {
     /// # Errors
     /// The folder cannot be created, or the settings of the bucket are incomplete.
     pub fn open(url: &Url) -> Result<Self, SettingError> {
-        let wrong = |error: &dyn std::fmt::Display| SettingError::new("MEDIA_URL", format_args!("{url}: {error}"));
+        let wrong = |error: &dyn Error| SettingError::new("MEDIA_URL", format_args!("{url}: {}", chain(error)));
         if let Ok(folder) = url.to_file_path() {
             std::fs::create_dir_all(&folder).map_err(|error| wrong(&error))?;
             let store = LocalFileSystem::new_with_prefix(&folder).map_err(|error| wrong(&error))?;

@@ -20,7 +20,7 @@ use crate::{
     db::errors::OnConstraint,
     domain::{
         money::{Currency, Price, PriceInput},
-        text::{self, fold, like_pattern, tidy},
+        text::{self, SearchWord, fold, search_words, tidy},
         user_summary::UserSummary,
     },
     error::{ApiError, Code},
@@ -205,7 +205,7 @@ const FROM: &str = " FROM snacks AS s LEFT JOIN users AS person ON person.id = s
 /// Filter of snacks.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Filter {
-    /// Part of the name.
+    /// Words of the name.
     pub search: Option<String>,
     pub status: Option<SnackStatus>,
     pub uid: Option<Uuid>,
@@ -225,16 +225,11 @@ pub async fn list(
     let mut sql = QueryBuilder::new(SNACK);
     sorted.push_key(&mut sql);
     sql.push(FROM).push(" WHERE true");
-    if let Some(search) = &filter.search {
-        let part = fold(search);
-        if (1..3).contains(&part.chars().count()) {
-            // Trigrams find no part as short as this. The second condition excludes nothing: without it Postgres thinks that too
-            // many snacks have a rare part, and reads through all there are in the list's order.
-            sql.push(" AND s.short_parts @> ARRAY[").push_bind(part.clone()).push("]");
-            sql.push(" AND sign(strpos(s.name_key, ").push_bind(part).push(")) = 1");
-        } else {
-            sql.push(" AND s.name_key LIKE ").push_bind(like_pattern(search));
-        }
+    for word in filter.search.as_deref().map(search_words).unwrap_or_default() {
+        match word {
+            SearchWord::Pairs(query) => sql.push(" AND s.search_pairs @@ ").push_bind(query).push("::tsquery"),
+            SearchWord::Pattern(pattern) => sql.push(" AND s.search_key LIKE ").push_bind(pattern),
+        };
     }
     if let Some(status) = filter.status {
         // Part of the text of the statement, so that its cached plan is for this status.
@@ -357,6 +352,40 @@ pub async fn create(db: &PgPool, author: i64, snack: &NewSnack, picture: Option<
     .fetch_one(db)
     .await
     .on_constraint("snacks_name_key", Code::SnackNameTaken)
+}
+
+/// Creates the snacks whose names are free. Returns their uids by comparison form of the name.
+pub async fn create_all(
+    connection: &mut PgConnection,
+    author: i64,
+    snacks: &[NewSnack],
+) -> Result<HashMap<String, Uuid>, ApiError> {
+    let names: Vec<String> = snacks.iter().map(|snack| tidy(&snack.name)).collect();
+    let name_keys: Vec<String> = names.iter().map(|name| fold(name)).collect();
+    let urls: Vec<String> = snacks.iter().map(|snack| snack.url.clone()).collect();
+    let descs: Vec<String> = snacks.iter().map(|snack| snack.desc.clone()).collect();
+    let currencies: Vec<Currency> = snacks.iter().map(|snack| snack.currency).collect();
+    let prices: Vec<Decimal> = snacks.iter().map(|snack| snack.price).collect();
+    // In the order of names, so that two statements with the same names wait for each other and do not deadlock.
+    let created = sqlx::query!(
+        r#"INSERT INTO snacks (name, name_key, url, "desc", currency, price, registered_by)
+           SELECT name, name_key, url, "desc", currency, price, $7
+           FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::currency[], $6::numeric[])
+               AS new (name, name_key, url, "desc", currency, price)
+           ORDER BY name_key COLLATE "C"
+           ON CONFLICT ON CONSTRAINT snacks_name_key DO NOTHING
+           RETURNING name_key, uid"#,
+        &names,
+        &name_keys,
+        &urls,
+        &descs,
+        &currencies as &[Currency],
+        &prices,
+        author
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(created.into_iter().map(|row| (row.name_key, row.uid)).collect())
 }
 
 /// # Errors

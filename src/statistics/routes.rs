@@ -8,21 +8,19 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use chrono_tz::Tz;
-use futures_util::{Stream, stream};
+use futures_util::stream;
 use serde::Deserialize;
 use sqlx::PgPool;
 use utoipa::{IntoParams, openapi::Object};
 
-use super::{
-    csv,
-    store::{self, LIST, Scope, SnackStatistics, Summary},
-};
+use super::store::{self, LIST, Scope, SnackStatistics, Summary};
 use crate::{
     auth::extract::CurrentUser,
     domain::period::Unit,
     error::ApiError,
     http::{
         body::Json,
+        csv,
         headers::wants_csv,
         openapi::STATISTICS,
         pagination::{Page, PageQuery, Sorted, ordering_schema},
@@ -35,9 +33,6 @@ use crate::{
     },
 };
 
-/// Number of rows of a CSV file that one statement reads.
-const CSV_PAGE: usize = 500;
-
 /// Orders that count.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -46,29 +41,6 @@ pub struct CountQuery {
     #[serde(default)]
     #[param(required = false)]
     include_canceled: bool,
-}
-
-/// All pages of a list from `sorted` on.
-fn walk<T, F>(
-    sorted: Sorted,
-    read: impl Fn(Sorted) -> F + Send + 'static,
-) -> impl Stream<Item = Result<Vec<T>, ApiError>> + Send + 'static
-where
-    T: Send + 'static,
-    F: Future<Output = Result<(Sorted, Page<T>), ApiError>> + Send,
-{
-    stream::try_unfold((Some(sorted.with_limit(CSV_PAGE)), read), |(sorted, read)| async move {
-        let Some(sorted) = sorted else { return Ok(None) };
-        let (mut sorted, page) = read(sorted).await?;
-        let next = match &page.next_cursor {
-            Some(cursor) => {
-                sorted.resume(cursor)?;
-                Some(sorted)
-            }
-            None => None,
-        };
-        Ok(Some((page.results, (next, read))))
-    })
 }
 
 /// Lists the orders of a period.
@@ -96,7 +68,7 @@ pub async fn list_period_orders(
         return Ok(Json(page).into_response());
     }
     let filter = Arc::new(filter);
-    let pages = walk(sorted, move |sorted| {
+    let pages = csv::walk(sorted, move |sorted| {
         let (db, filter) = (db.clone(), Arc::clone(&filter));
         async move {
             let page = orders::list(&db, &[], &filter, &sorted).await?;
@@ -139,7 +111,7 @@ pub async fn list_period_snacks(
     if !wants_csv(&headers) {
         return Ok(Json(store::snacks(&db, &scope, &mut sorted).await?).into_response());
     }
-    let pages = walk(sorted, move |mut sorted| {
+    let pages = csv::walk(sorted, move |mut sorted| {
         let db = db.clone();
         async move {
             let page = store::snacks(&db, &scope, &mut sorted).await?;

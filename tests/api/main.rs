@@ -4,6 +4,7 @@
 
 mod audit;
 mod auth;
+mod budget;
 mod db;
 mod demo;
 mod http;

@@ -2,8 +2,10 @@
 
 use axum::{
     extract::State,
+    http::HeaderMap,
     response::{IntoResponse, Response},
 };
+use futures_util::stream;
 use serde::Deserialize;
 use sqlx::PgPool;
 use utoipa::IntoParams;
@@ -15,7 +17,7 @@ use super::super::{
 use crate::{
     auth::extract::AdminUser,
     error::ApiError,
-    http::{body::Json, openapi::ORDERS, query::Query},
+    http::{body::Json, csv, headers::wants_csv, openapi::ORDERS, query::Query},
 };
 
 /// Orders to buy for.
@@ -28,14 +30,20 @@ pub struct BuyingListQuery {
 }
 
 /// Sums up what is to be bought, grouped by the shop of the snack's URL, with a line for each snack and price.
+///
+/// With `Accept: text/csv` the response is a file with these lines. At most 10,000 lines of orders are summed up.
 #[utoipa::path(get, path = "/orders/buying-list", tag = ORDERS, params(BuyingListQuery),
     responses((status = 200, content((BuyingList = "application/json"), (String = "text/csv")))))]
 pub async fn get_buying_list(
     State(db): State<PgPool>,
     _: AdminUser,
+    headers: HeaderMap,
     Query(query): Query<BuyingListQuery>,
 ) -> Result<Response, ApiError> {
     let statuses = if query.status.is_empty() { vec![OrderStatus::Approved] } else { query.status };
     let list = buying_list::load(&db, &statuses).await?;
+    if wants_csv(&headers) {
+        return csv::file("buying-list", stream::iter([Ok(list.results)])).await;
+    }
     Ok(Json(list).into_response())
 }

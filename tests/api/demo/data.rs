@@ -15,7 +15,9 @@ use crate::support::{
 async fn dump(database: &PgConnectOptions) -> Vec<(String, String)> {
     let mut connection = PgConnection::connect_with(database).await.expect("Postgres");
     let mut rows = Vec::new();
-    for table in ["users", "snacks", "snack_reactions", "orders", "purchases", "order_history"] {
+    for table in
+        ["users", "snacks", "snack_reactions", "orders", "purchases", "order_history", "order_follows", "budget_limits"]
+    {
         let sql =
             sqlx::AssertSqlSafe(format!("SELECT md5(string_agg(t::text, E'\\n' ORDER BY t::text)) FROM {table} AS t"));
         let sum: Option<String> = sqlx::query_scalar(sql).fetch_one(&mut connection).await.expect("a sum");
@@ -66,6 +68,13 @@ async fn demo_data_fills_an_empty_database_once() {
         }
         let snacks = app.get(&user, "/snacks?status=all&limit=100").await.expect(200);
         assert!(snacks.column("currency").contains(&json!("USD")));
+        assert!(
+            snacks.column("orderable").contains(&json!(true)) && snacks.column("orderable").contains(&json!(false))
+        );
+        // No month is over its budget.
+        let budgets = app.get(&user, "/budgets").await.expect(200);
+        let has_room = |budget: &&Value| budget["remaining"].as_str().is_some_and(|amount| !amount.starts_with('-'));
+        assert_eq!(budgets.rows().iter().filter(has_room).count(), 2);
         for picture in snacks.column("image").iter().chain(&snacks.column("thumbnail")) {
             app.get(&user, picture.as_str().expect("a picture")).await.expect(200);
         }
@@ -78,8 +87,15 @@ async fn demo_data_fills_an_empty_database_once() {
          FROM snack_reactions WHERE snack_id = s.id)";
     app.reconcile().await;
     assert_eq!(count_rows(&database, wrong).await, 0);
+    for table in ["orders WHERE note <> ''", "orders WHERE status = 'canceled' AND reason IS NOT NULL", "order_follows"]
+    {
+        assert!(count_rows(&database, table).await > 5, "{table}");
+    }
+    assert_eq!(count_rows(&database, "snacks WHERE created_at > now() - interval '7 days'").await, 3);
     // Every order has a history that leads to its status, and an arrival time where one is needed.
-    let wrong = "orders AS o WHERE status <> (SELECT to_status FROM order_history WHERE order_id = o.id ORDER BY id DESC LIMIT 1)
+    let wrong = "orders AS o WHERE (status, coalesce(reason, '')) <> (
+            SELECT to_status, coalesce(reason, '') FROM order_history WHERE order_id = o.id ORDER BY id DESC LIMIT 1)
+        OR approved_at IS DISTINCT FROM (SELECT at FROM order_history WHERE order_id = o.id AND to_status = 'approved')
         OR (status IN ('ordered', 'shipping', 'completed') AND estimated_arrival_time IS NULL)";
     assert_eq!(count_rows(&database, wrong).await, 0);
 }

@@ -192,9 +192,9 @@ async fn head_responds_like_get_without_the_body() {
     }
 }
 
-/// Every endpoint that takes a body, with the path of a missing resource: the body is checked first.
+/// Every endpoint that takes JSON, with the path of a missing resource: the body is checked first.
 async fn endpoints_with_a_body(app: &TestApp) -> Vec<Endpoint> {
-    let endpoints: Vec<_> = endpoints(app).await.into_iter().filter(Endpoint::takes_body).collect();
+    let endpoints: Vec<_> = endpoints(app).await.into_iter().filter(Endpoint::takes_json).collect();
     assert!(endpoints.len() >= 15, "{}", endpoints.len());
     endpoints
 }

@@ -42,7 +42,10 @@ async fn an_order_shows_what_was_asked_for_in_the_order_in_which_it_was_asked_fo
     let location = response.header("location").to_owned();
     let order = response.expect(201);
     assert_eq!(location, format!("/orders/{}", order.uid()));
-    let plain = |uid: &str, name: &str| json!({"uid": uid, "name": name, "url": "", "desc": "", "image": null, "thumbnail": null});
+    let plain = |uid: &str, name: &str| {
+        json!({"uid": uid, "name": name, "url": "", "desc": "", "image": null, "thumbnail": null,
+        "like_reaction_count": 0, "hate_reaction_count": 0})
+    };
     let profile = app.get(&member, "/auth/users/profile").await.expect(200);
     assert_eq!(
         order.0,
@@ -53,7 +56,8 @@ async fn an_order_shows_what_was_asked_for_in_the_order_in_which_it_was_asked_fo
             "purchases": [
                 {"snack": plain(&jpy, "포키"), "quantity": 7, "unit_price": "210", "currency": "JPY", "amount": "1470"},
                 {"snack": {"uid": krw, "name": "새우깡", "url": "https://shop.example/1", "desc": "짭짤한 맛",
-                    "image": snack_with_image["image"], "thumbnail": snack_with_image["thumbnail"]},
+                    "image": snack_with_image["image"], "thumbnail": snack_with_image["thumbnail"],
+                    "like_reaction_count": 0, "hate_reaction_count": 0},
                  "quantity": 2, "unit_price": "1500", "currency": "KRW", "amount": "3000"},
                 {"snack": plain(&usd, "Pringles"), "quantity": 1000, "unit_price": "3.90", "currency": "USD", "amount": "3900.00"},
                 {"snack": plain(&more_krw, "꼬깔콘"), "quantity": 3, "unit_price": "1700", "currency": "KRW", "amount": "5100"},
@@ -63,7 +67,12 @@ async fn an_order_shows_what_was_asked_for_in_the_order_in_which_it_was_asked_fo
                 {"currency": "USD", "amount": "3900.00"},
                 {"currency": "JPY", "amount": "1470"},
             ],
+            "note": "",
+            "reason": null,
+            "approved_at": null,
             "estimated_arrival_time": null,
+            "follower_count": 0,
+            "followed_by_me": false,
             "allowed_transitions": ["approved", "canceled"],
             "created_at": order["created_at"],
             "updated_at": order["updated_at"],
@@ -290,7 +299,7 @@ async fn the_history_tells_every_step_with_the_arrival_time_as_it_then_stood() {
     ] {
         let name = app.get(user, "/auth/users/profile").await.expect(200)["name"].clone();
         expected.push(json!({"from": from, "to": to, "actor": {"id": user.id, "name": name},
-            "estimated_arrival_time": arrival, "at": null}));
+            "estimated_arrival_time": arrival, "reason": null, "over_budget": false, "at": null}));
     }
     assert_eq!(error_names, expected);
     assert_eq!(history.0.as_object().map(serde_json::Map::len), Some(1));

@@ -23,6 +23,7 @@ async fn a_registered_snack_is_returned_whole_and_found_at_its_location() {
     let profile = app.get(&member, "/auth/users/profile").await.expect(200);
     let mut expected = json!({"uid": snack.uid(), "name": "새우깡", "url": "https://www.nongshim.com/%EC%83%88%EC%9A%B0%EA%B9%A1?x=1",
         "desc": "손이 가요\n손이 가", "image": null, "thumbnail": null, "currency": "JPY", "price": "150", "status": "available",
+        "orderable": true, "blocked_reason": null, "open_order": null,
         "like_reaction_count": 0, "hate_reaction_count": 0, "like_ratio": 1.0, "my_reaction": null,
         "registered_by": {"id": member.id, "name": profile["name"]}});
     for instant in ["created_at", "updated_at"] {

@@ -110,6 +110,7 @@ impl Endpoint {
             | "PUT /order/{uid}"
             | "PUT /orders/{uid}/arrival"
             | "PUT /orders/{uid}/status"
+            | "POST /snacks/import"
             | "PUT /snacks/{uid}/status" => Access::Admins,
             other => panic!("the users of {other} are not known"),
         }
@@ -117,6 +118,11 @@ impl Endpoint {
 
     pub fn takes_body(&self) -> bool {
         !self.operation["requestBody"].is_null()
+    }
+
+    /// False for a form with a file.
+    pub fn takes_json(&self) -> bool {
+        self.operation["requestBody"]["content"]["application/json"].is_object()
     }
 
     /// The path with `value` in place of its parameter.

@@ -1,5 +1,6 @@
 //! Helpers of all tests.
 
+pub mod budget;
 pub mod counter_snapshot;
 pub mod database;
 pub mod endpoints;

@@ -6,15 +6,20 @@ import type { PeriodQuery } from '../period'
 import { STATISTICS } from '../statistics/keys'
 import { fetchSummary } from '../statistics/statistics'
 
-/** The sums of the months in a period, which count the orders of everyone. Only if `isShown`. */
+/**
+ * The sums of the months in a period, which count the orders of everyone, by their labels. Only if `isShown`. Null while they are
+ * being loaded.
+ */
 export function useMonthSums(period: Readonly<Ref<PeriodQuery>>, isShown: Readonly<Ref<boolean>>) {
-  const { data } = useQuery({
+  const { data, isLoading } = useQuery({
     queryKey: computed(() => [...STATISTICS, 'summary', period.value, 'month']),
     queryFn: ({ signal }) => fetchSummary(period.value, 'month', signal),
     enabled: isShown,
   })
-  return computed(() => {
-    const rows = isShown.value ? (data.value?.results ?? []) : []
-    return new Map<string, PeriodSummary>(rows.map((row) => [row.period, row]))
-  })
+  const rows = computed(() => new Map(data.value?.results.map((row) => [row.period, row])))
+
+  return (label: string): PeriodSummary | null | undefined => {
+    if (!isShown.value) return undefined
+    return isLoading.value ? null : rows.value.get(label)
+  }
 }

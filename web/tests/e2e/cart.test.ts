@@ -152,11 +152,12 @@ describe('adding a snack', () => {
   it('leads to the order by few keys', async () => {
     const page = await open(await newMember(), '/snacks')
     await page
+      .locator('li.snack')
       .getByRole('button', { name: / 담기$/ })
       .first()
       .focus()
     await page.keyboard.press('Enter')
-    await expectFocus(page.getByRole('spinbutton'))
+    await expectFocus(page.locator('li.snack').getByRole('spinbutton'))
     await page.keyboard.press('Tab')
     await expectFocus(page.locator('li.snack').getByRole('button', { name: '장바구니로 이동' }))
     await page.keyboard.press('Enter')
@@ -205,6 +206,32 @@ describe('the dialog of the cart', () => {
       await dialog.locator('li.line').nth(position).scrollIntoViewIfNeeded()
       expect([position, await isInView(total), await isInView(submit)]).toEqual([position, true, true])
     }
+  })
+
+  it('fits on the smallest phone with large text, as does the bar', async () => {
+    const { mark, snacks } = await newSnacks(3)
+    const member = await newMember()
+    const page = await open(member, at(mark), { ...PHONE, viewport: { width: 320, height: 640 } })
+    const browser = await page.context().newCDPSession(page)
+    await browser.send('Page.setFontSizes', { fontSizes: { standard: 32, fixed: 26 } })
+    await fillCart(page, member, snacks)
+    const overflows = () =>
+      page.evaluate(() => document.documentElement.scrollWidth > document.documentElement.clientWidth)
+    const isInside = async (outer: Locator, inner: Locator) => {
+      const [box, part] = [(await outer.boundingBox())!, (await inner.boundingBox())!]
+      return part.x >= box.x && part.x + part.width <= box.x + box.width && part.y + part.height <= box.y + box.height
+    }
+    const order = bar(page).getByRole('button', { name: '주문하기' })
+    await order.waitFor()
+    expect(await overflows()).toBe(false)
+    expect(await isInside(bar(page), order)).toBe(true)
+    expect(await isInside(card(page, snacks[0]!), card(page, snacks[0]!).locator('.quantity'))).toBe(true)
+    await order.tap()
+    const dialog = page.getByRole('dialog')
+    await expectText(dialog.locator('.totals'), /₩4,500/)
+    expect(await overflows()).toBe(false)
+    expect(await dialog.locator('.dialog-body').evaluate((body) => body.scrollWidth <= body.clientWidth)).toBe(true)
+    expect(await isInside(dialog, dialog.getByRole('button', { name: '주문하기' }))).toBe(true)
   })
 
   it('puts a removed line back in its place', async () => {

@@ -45,6 +45,7 @@ beforeAll(async () => {
     orders: '/orders',
     order: `/orders/${order.uid}`,
     snacks: '/snacks',
+    'snacks-all': '/snacks?status=all&ordering=name',
     snack: `/snacks/${order.purchases[0]!.snack.uid}`,
     statistics: '/statistics',
     'statistics-tables': '/statistics?view=tables',
@@ -132,7 +133,7 @@ describe.each(DEVICES)('on a %s', (device, options) => {
 describe.each(DEVICES)('on a %s', (device, options) => {
   it('every dialog passes the checks', async () => {
     const token = await admin()
-    const { results } = await request<{ results: Snack[] }>('GET', '/snacks?limit=20', token)
+    const { results } = await request<{ results: Snack[] }>('GET', '/snacks?limit=100&orderable=true', token)
     const snacks = ['KRW', 'USD'].map((currency) => results.find((snack) => snack.currency === currency)!)
     const page = await open(ADMIN, '/snacks', options)
     const check = async (name: string) => {
@@ -151,6 +152,14 @@ describe.each(DEVICES)('on a %s', (device, options) => {
     await check('cart')
     await page.keyboard.press('Escape')
     await page.getByRole('dialog').waitFor({ state: 'detached' })
+
+    const order = await newOrder(await newMember(), snacks)
+    await page.getByRole('region', { name: '주문할 간식' }).getByRole('button', { name: '주문하기' }).click()
+    await expectText(page.getByRole('dialog').getByRole('alert'), '지금 주문할 수 없는 간식이 있습니다.')
+    await check('cart-blocked')
+    await page.keyboard.press('Escape')
+    await page.getByRole('dialog').waitFor({ state: 'detached' })
+    await request('PUT', `/orders/${order.uid}/status`, token, { status: 'canceled' })
 
     await page.getByRole('button', { name: '간식 등록' }).first().click()
     await page
@@ -315,7 +324,7 @@ describe('on the smallest phone and with large text', () => {
       }
 
       for (const snack of [...snacks, other]) {
-        await show(page, `/snacks?search=${snack.name.slice(0, 12)}`)
+        await show(page, `/snacks?search=${snack.name.slice(0, 12)}&status=all`)
         await expectLines('card', card(page, snack).locator('h2 a'))
         await show(page, `/snacks/${snack.uid}`)
         await expectLines('page', page.locator('h1'))
@@ -385,7 +394,17 @@ describe('the language', () => {
         )
         return [...own].map((element) => `${element.getAttribute('aria-label') ?? ''} ${element.textContent}`)
       })
-      const names = new Set(['snack', 'snacks', 'users', 'order', 'orders', 'desk', 'desk-approved', 'buying-list'])
+      const names = new Set([
+        'snack',
+        'snacks',
+        'snacks-all',
+        'users',
+        'order',
+        'orders',
+        'desk',
+        'desk-approved',
+        'buying-list',
+      ])
       const left = texts.filter((text) => mine.test(text) && !/한국어|관리자/.test(text) && !names.has(name))
       expect([name, left]).toEqual([name, []])
       // A key without a message is shown itself.

@@ -41,7 +41,7 @@ function countRefreshes(context: BrowserContext): { count: number } {
 }
 
 describe('signing up and in', () => {
-  it('leads a new user to the orders', async () => {
+  it('leads a new user to the snacks', async () => {
     const page = await (await newContext()).newPage()
     await page.goto(appUrl('/'))
     await page.getByRole('link', { name: '회원 가입' }).click()
@@ -62,18 +62,40 @@ describe('signing up and in', () => {
     await page.getByLabel('비밀번호').fill('korea-snack-9')
     await page.getByRole('button', { name: '가입하기' }).click()
 
+    await page.getByRole('heading', { name: '간식', level: 1, exact: true }).waitFor()
+    await toast(page, '새 회원님, 환영합니다').waitFor()
+  })
+
+  it('leads a new user to the requested page', async () => {
+    const page = await (await newContext()).newPage()
+    await page.goto(appUrl('/statistics?year=2026'))
+    await page.getByRole('link', { name: '회원 가입' }).click()
+    await page.getByLabel('이름').fill('새 회원')
+    await page.getByLabel('이메일').fill(`${unique()}@example.com`)
+    await page.getByLabel('비밀번호').fill('korea-snack-9')
+    await page.getByRole('button', { name: '가입하기' }).click()
+    await page.waitForURL(appUrl('/statistics?year=2026'))
+  })
+
+  it('asks a new user to sign in if that did not work at once', async () => {
+    const page = await (await newContext()).newPage()
+    await page.goto(appUrl('/sign-up'))
+    await page.route('**/auth/token', (route) => route.abort())
+    const email = `${unique()}@example.com`
+    await page.getByLabel('이름').fill('새 회원')
+    await page.getByLabel('이메일').fill(email)
+    await page.getByLabel('비밀번호').fill('korea-snack-9')
+    await page.getByRole('button', { name: '가입하기' }).click()
     await page.getByRole('heading', { name: '로그인', level: 1 }).waitFor()
     expect(await page.getByLabel('이메일').inputValue()).toBe(email)
-    await toast(page, '새 회원님, 환영합니다').waitFor()
     // The password field is focused.
     await expect
       .poll(() => page.getByLabel('비밀번호').evaluate((field) => field === document.activeElement))
       .toBe(true)
+    await page.unroute('**/auth/token')
     await page.keyboard.type('korea-snack-9')
     await page.keyboard.press('Enter')
-    await page.getByRole('heading', { name: '주문', level: 1, exact: true }).waitFor()
-    // The message disappears with its page.
-    expect(await toast(page, '환영합니다').count()).toBe(0)
+    await page.getByRole('heading', { name: '간식', level: 1, exact: true }).waitFor()
   })
 
   it('shows that an email is taken or belongs to a resigned user', async () => {

@@ -1,0 +1,5 @@
+//! Budgets.
+
+mod approvals;
+mod limits;
+mod recount;
