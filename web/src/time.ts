@@ -68,12 +68,6 @@ export function formatDate(day: string, locale: string, zone = TIME_ZONE): strin
   return formatOf(locale, { timeZone, dateStyle: 'medium' }).format(new Date(day))
 }
 
-/** A date (`2024-01-09`) with its weekday and without its year: `1. 9. (화)`. */
-export function formatShortDay(day: string, locale: string): string {
-  const format = formatOf(locale, { timeZone: 'UTC', month: 'numeric', day: 'numeric', weekday: 'short' })
-  return format.format(new Date(day))
-}
-
 /** The day of the week: `금요일`. */
 export function formatWeekday(instant: string, locale: string, zone = TIME_ZONE): string {
   return formatOf(locale, { timeZone: zone, weekday: 'long' }).format(new Date(instant))
@@ -84,6 +78,12 @@ export function formatDay(instant: string, locale: string, now = new Date(), zon
   const isThisYear = today(new Date(instant), zone).slice(0, 4) === today(now, zone).slice(0, 4)
   const year = isThisYear ? undefined : 'numeric'
   return formatOf(locale, { timeZone: zone, year, month: 'long', day: 'numeric' }).format(new Date(instant))
+}
+
+/** A date (`2024-01-09`) with its weekday and without its year: `1. 9. (화)`. */
+export function formatShortDay(day: string, locale: string): string {
+  const format = formatOf(locale, { timeZone: 'UTC', month: 'numeric', day: 'numeric', weekday: 'short' })
+  return format.format(new Date(day))
 }
 
 /** The name of the time zone: `대한민국 시간`. */

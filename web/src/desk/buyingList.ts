@@ -28,7 +28,7 @@ export function piecesOf(line: Pick<BuyingListLine, 'snack' | 'orders'>): Piece[
 export interface BuyingOrder {
   uid: string
   user: Order['user']
-  purchases: { snack: BuyingListLine['snack'] }[]
+  snacks: string[]
   isBought: boolean
 }
 
@@ -37,8 +37,8 @@ export function ordersOf(list: BuyingList, bought: ReadonlySet<Piece>): BuyingOr
   const orders = new Map<string, BuyingOrder>()
   for (const line of list.results.flatMap((shop) => shop.snacks)) {
     for (const { uid, user } of line.orders) {
-      const order = orders.get(uid) ?? { uid, user, purchases: [], isBought: true }
-      order.purchases.push({ snack: line.snack })
+      const order = orders.get(uid) ?? { uid, user, snacks: [], isBought: true }
+      order.snacks.push(line.snack.name)
       order.isBought &&= bought.has(`${uid} ${line.snack.uid}`)
       orders.set(uid, order)
     }

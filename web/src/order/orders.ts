@@ -55,7 +55,10 @@ function patchOrder(tagged: TaggedOrder): void {
   void queryClient.invalidateQueries({ queryKey: historyKey(order.uid) })
 }
 
-/** The order may now belong to other lists or have another position in them, its amounts count in budgets, and its snacks may be free. */
+/**
+ * The order may now belong to other lists or have another position in them, its amounts count in budgets, and its snacks may be
+ * free or no longer so.
+ */
 function invalidateLists(): void {
   for (const queryKey of [ORDERS, BUYING_LIST, BUDGETS, STATISTICS]) void queryClient.invalidateQueries({ queryKey })
   invalidateSnacks()
