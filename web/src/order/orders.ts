@@ -86,12 +86,12 @@ export async function changeStatus(seen: SeenOrder, to: OrderStatus, change: Sta
 export async function changeStatuses<Seen extends SeenOrder>(
   orders: readonly Seen[],
   to: OrderStatus,
-  change: StatusChange,
+  changeOf: (seen: Seen) => StatusChange,
   report: (seen: Seen, result: { order?: Order; error?: unknown }) => void,
 ): Promise<void> {
   for (const seen of orders) {
     try {
-      const tagged = await sendStatus(seen, to, change)
+      const tagged = await sendStatus(seen, to, changeOf(seen))
       patchOrder(tagged)
       report(seen, { order: tagged.order })
     } catch (error) {

@@ -246,6 +246,7 @@ describe('the arrival on the desk', () => {
     await expectText(badge(card), '주문 완료')
     expect((await fetched(order)).estimated_arrival_time).toBe('2020-01-02T00:30:00Z')
 
+    await card.getByText('도착 예정 시간이 지났습니다.').waitFor()
     for (const [status, reason] of [
       ['ordered', '날짜를 잘못 적었습니다.'],
       ['shipping', '배송이 늦어집니다.'],
@@ -359,6 +360,27 @@ describe('several orders at once', () => {
         status: 'ordered',
         estimated_arrival_time: fromLocalInput(`${day(2)}T12:00`),
       })
+    }
+  })
+
+  it('each keeps its own arrival time unless a common one is entered', async () => {
+    const member = await newMember()
+    const orders = [await newOrder(member), await newOrder(member)]
+    const arrivals = ['2031-01-01T03:00:00Z', '2031-01-02T03:00:00Z']
+    for (const [index, order] of orders.entries()) {
+      await moveOrder(order, 'approved')
+      await request('PUT', `/orders/${order.uid}/status`, await admin(), {
+        status: 'ordered',
+        estimated_arrival_time: arrivals[index],
+      })
+    }
+    const { page } = await openDesk('ordered')
+    for (const order of orders) await (await deskCard(page, order)).getByRole('checkbox').check()
+    const bulk = page.getByRole('region', { name: '여러 주문 처리' })
+    await bulk.getByRole('button', { name: '2개 배송 중으로' }).click()
+    await expect.poll(() => bulk.getByRole('listitem').count()).toBe(2)
+    for (const [index, order] of orders.entries()) {
+      expect(await fetched(order)).toMatchObject({ status: 'shipping', estimated_arrival_time: arrivals[index] })
     }
   })
 
