@@ -67,8 +67,8 @@ fn exceeded_budget(month: Month, amount: Money, limits: &[Money], committed: &[M
         (currency.format(limit), currency.format(committed), currency.format(amount.amount));
     let code = currency.code();
     let message = Text::new(
-        format!("{month} {code} 예산 {limit} 중 {committed} 을(를) 이미 썼고, 이 주문은 {amount} 입니다."),
-        format!("{committed} of the {code} {limit} budget for {month} is committed; this order is {amount}."),
+        format!("{month} 예산을 넘습니다. 한도 {limit} {code}, 승인된 금액 {committed} {code}, 이 주문 {amount} {code}."),
+        format!("Over the budget for {month}: limit {limit} {code}, committed {committed} {code}, this order {amount} {code}."),
     );
     let error = FieldError { message, ..FieldError::new("budget", "budget_exceeded") };
     let budget = ExceededBudget { currency: code, limit, committed, amount };

@@ -1,3 +1,4 @@
+import type { Order } from '../api/types'
 import { currentLocale, t } from '../i18n'
 import { daysUntil, formatDay, formatWeekday } from '../time'
 
@@ -11,4 +12,10 @@ export function arrivalWords(instant: string, now = new Date(), zone?: string): 
   return t('arrival.on', {
     day: days < 7 ? formatWeekday(instant, locale, zone) : formatDay(instant, locale, now, zone),
   })
+}
+
+/** The expected arrival of an order in words, if it is on its way. */
+export function expectedWords(order: Order): string | null {
+  const isOnItsWay = order.status === 'ordered' || order.status === 'shipping'
+  return isOnItsWay && order.estimated_arrival_time ? arrivalWords(order.estimated_arrival_time) : null
 }
