@@ -67,8 +67,12 @@ fn exceeded_budget(month: Month, amount: Money, limits: &[Money], committed: &[M
         (currency.format(limit), currency.format(committed), currency.format(amount.amount));
     let code = currency.code();
     let message = Text::new(
-        format!("{month} 예산을 넘습니다. 한도 {limit} {code}, 승인된 금액 {committed} {code}, 이 주문 {amount} {code}."),
-        format!("Over the budget for {month}: limit {limit} {code}, committed {committed} {code}, this order {amount} {code}."),
+        format!(
+            "{month} 예산을 넘습니다. 한도 {limit} {code}, 승인된 금액 {committed} {code}, 이 주문 {amount} {code}."
+        ),
+        format!(
+            "Over the budget for {month}: limit {limit} {code}, committed {committed} {code}, this order {amount} {code}."
+        ),
     );
     let error = FieldError { message, ..FieldError::new("budget", "budget_exceeded") };
     let budget = ExceededBudget { currency: code, limit, committed, amount };

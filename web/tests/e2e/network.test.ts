@@ -29,7 +29,7 @@ describe('without a network', () => {
     await page.waitForURL(/\/snacks$/)
     await expect.poll(() => page.locator('[aria-busy=true]').count()).toBe(1)
     await page.context().setOffline(false)
-    await expect.poll(() => page.locator('li.snack').count()).toBe(24)
+    await expect.poll(() => page.locator('li.snack').count(), { timeout: 10_000 }).toBe(24)
     await banner.waitFor({ state: 'detached' })
     expect(await page.evaluate(() => localStorage.getItem('snack.session'))).not.toBeNull()
   })
