@@ -22,8 +22,10 @@ interface Options<Seen> {
   onChange: (order: Order) => void
 }
 
-/** Moves several orders on, one after another, with the same arrival time. */
-export function useBatch<Seen extends SeenOrder>({ titleOf, onChange }: Options<Seen>) {
+type Movable = SeenOrder & Partial<Pick<Order, 'estimated_arrival_time'>>
+
+/** Moves several orders on, one after another. Without a common arrival time each keeps its own. */
+export function useBatch<Seen extends Movable>({ titleOf, onChange }: Options<Seen>) {
   const arrivalText = ref('')
   const isArrivalMissing = ref(false)
   const isBusy = ref(false)
@@ -34,13 +36,15 @@ export function useBatch<Seen extends SeenOrder>({ titleOf, onChange }: Options<
   async function run(to: OrderStatus, orders: readonly Seen[]): Promise<boolean> {
     // A disabled button would lose the focus, so a second press is ignored instead.
     if (isBusy.value) return true
-    const arrival = needsArrivalTime(to) ? fromLocalInput(arrivalText.value) : undefined
-    isArrivalMissing.value = arrival === null
-    if (arrival === null) return false
+    const common = fromLocalInput(arrivalText.value)
+    const arrivalOf = (seen: Seen) => common ?? seen.estimated_arrival_time ?? null
+    isArrivalMissing.value = needsArrivalTime(to) && orders.some((seen) => arrivalOf(seen) === null)
+    if (isArrivalMissing.value) return false
     isBusy.value = true
     results.value = []
     try {
-      await changeStatuses(orders, to, { arrival }, (seen, { order, error }) => {
+      const changeOf = (seen: Seen) => (needsArrivalTime(to) ? { arrival: arrivalOf(seen) } : {})
+      await changeStatuses(orders, to, changeOf, (seen, { order, error }) => {
         const text = error ? ((order && rejection(order, error)) ?? problemText(error)) : t(`status.moved.${to}`)
         results.value = [...results.value, { uid: seen.uid, title: titleOf(seen), isDone: !error, text }]
         if (order) onChange(order)

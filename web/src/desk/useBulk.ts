@@ -2,8 +2,8 @@ import { computed, ref, type Ref } from 'vue'
 
 import type { Budget, Order, OrderStatus } from '../api/types'
 import { needsArrivalTime } from '../order/status'
-import { groupByNextStep, isSelectable } from './selection'
 import { orderTitle } from '../order/title'
+import { groupByNextStep, isSelectable } from './selection'
 import { useBatch } from './useBatch'
 
 /** The selection of several orders of a list. */

@@ -60,8 +60,8 @@ function patchOrder(tagged: TaggedOrder): void {
  * free or no longer so.
  */
 function invalidateLists(): void {
-  invalidateSnacks()
   for (const queryKey of [ORDERS, BUYING_LIST, BUDGETS, STATISTICS]) void queryClient.invalidateQueries({ queryKey })
+  invalidateSnacks()
 }
 
 /** What a change of the status may carry. */
@@ -86,12 +86,12 @@ export async function changeStatus(seen: SeenOrder, to: OrderStatus, change: Sta
 export async function changeStatuses<Seen extends SeenOrder>(
   orders: readonly Seen[],
   to: OrderStatus,
-  change: StatusChange,
+  changeOf: (seen: Seen) => StatusChange,
   report: (seen: Seen, result: { order?: Order; error?: unknown }) => void,
 ): Promise<void> {
   for (const seen of orders) {
     try {
-      const tagged = await sendStatus(seen, to, change)
+      const tagged = await sendStatus(seen, to, changeOf(seen))
       patchOrder(tagged)
       report(seen, { order: tagged.order })
     } catch (error) {

@@ -48,7 +48,7 @@ describe('budgets', () => {
     await page.waitForURL(appUrl('/budgets'))
     const yen = (amount: number) => `JP¥${amount.toLocaleString('en-US')}`
     await expectText(
-      page.locator('li.budget').filter({ hasText: 'JP¥' }),
+      page.locator('li.currency-row').filter({ hasText: 'JP¥' }),
       new RegExp(
         [
           yen(Number(committed) + 1000),
@@ -80,7 +80,7 @@ describe('budgets', () => {
     await dialog.getByLabel('한도').fill('500,000원')
     await dialog.getByRole('button', { name: '저장' }).click()
     await toast(page, '예산을 정했습니다.').waitFor()
-    await expectText(page.locator('li.budget'), /₩500,000[\s\S]*남은 금액\s*₩500,000/)
+    await expectText(page.locator('li.currency-row'), /₩500,000[\s\S]*남은 금액\s*₩500,000/)
     expect(await budgetsOf(addMonths(month, 1))).toEqual([])
 
     await page.getByRole('button', { name: '원화 예산 변경' }).click()

@@ -97,9 +97,9 @@ describe('the buying list', () => {
     await bought.getByRole('button', { name: '2개 주문 완료로' }).click()
     const results = bought.getByRole('list', { name: '처리 결과' }).getByRole('listitem')
     await expect.poll(() => results.count()).toBe(2)
-    await expectText(results.nth(0), new RegExp(snacks[2]!.name))
-    expect(await results.nth(0).innerText()).not.toContain('변경했습니다')
-    await expectText(results.nth(1), /주문 완료로 변경했습니다\./)
+    const result = (snack: Snack) => results.filter({ hasText: snack.name })
+    expect(await result(snacks[2]!).innerText()).not.toContain('변경했습니다')
+    await expectText(result(snacks[3]!), /주문 완료로 변경했습니다\./)
     expect((await fetched(orders[2]!)).status).toBe('ordered')
     await tick(snacks[3]!).waitFor({ state: 'detached' })
     expect(

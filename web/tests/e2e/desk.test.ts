@@ -117,8 +117,8 @@ describe('the desk', () => {
     const { page } = await openDesk()
     const card = await deskCard(page, order)
     await expectText(card.locator('h2'), `${liked.name} 외 1가지 · ${member.name}`)
-    await expectText(card.locator('.note'), '금요일 회의 때 먹어요.')
-    await expectText(card, /1명이 같이 원함/)
+    await expectText(card.locator('.notes'), '금요일 회의 때 먹어요.')
+    await expectText(card, /1명이 함께 원해요/)
     const line = (snack: Snack) => card.locator('li.line').filter({ hasText: snack.name })
     // The counters may trail.
     await expect
@@ -246,6 +246,7 @@ describe('the arrival on the desk', () => {
     await expectText(badge(card), '주문 완료')
     expect((await fetched(order)).estimated_arrival_time).toBe('2020-01-02T00:30:00Z')
 
+    await card.getByText('도착 예정 시간이 지났습니다.').waitFor()
     for (const [status, reason] of [
       ['ordered', '날짜를 잘못 적었습니다.'],
       ['shipping', '배송이 늦어집니다.'],
@@ -280,6 +281,8 @@ describe('canceling on the desk', () => {
     }
     await cancel()
     const dialog = page.getByRole('dialog')
+    const reason = dialog.getByLabel('취소 사유')
+    await expect.poll(() => reason.evaluate((field) => field === document.activeElement)).toBe(true)
     await dialog.getByRole('button', { name: '돌아가기' }).click()
     await dialog.waitFor({ state: 'detached' })
     expect((await fetched(order)).status).toBe('created')
@@ -292,7 +295,7 @@ describe('canceling on the desk', () => {
     await dialog.getByLabel('취소 사유').fill('다음 달에 다시 주문해 주세요.')
     await dialog.getByRole('button', { name: '주문 취소' }).click()
     await expectText(badge(card), '취소')
-    await expectText(card, /사유: 다음 달에 다시 주문해 주세요\./)
+    await expectText(card, /취소 사유\s*다음 달에 다시 주문해 주세요\./)
     expect(await fetched(order)).toMatchObject({ status: 'canceled', reason: '다음 달에 다시 주문해 주세요.' })
   })
 
@@ -357,6 +360,27 @@ describe('several orders at once', () => {
         status: 'ordered',
         estimated_arrival_time: fromLocalInput(`${day(2)}T12:00`),
       })
+    }
+  })
+
+  it('each keeps its own arrival time unless a common one is entered', async () => {
+    const member = await newMember()
+    const orders = [await newOrder(member), await newOrder(member)]
+    const arrivals = ['2031-01-01T03:00:00Z', '2031-01-02T03:00:00Z']
+    for (const [index, order] of orders.entries()) {
+      await moveOrder(order, 'approved')
+      await request('PUT', `/orders/${order.uid}/status`, await admin(), {
+        status: 'ordered',
+        estimated_arrival_time: arrivals[index],
+      })
+    }
+    const { page } = await openDesk('ordered')
+    for (const order of orders) await (await deskCard(page, order)).getByRole('checkbox').check()
+    const bulk = page.getByRole('region', { name: '여러 주문 처리' })
+    await bulk.getByRole('button', { name: '2개 배송 중으로' }).click()
+    await expect.poll(() => bulk.getByRole('listitem').count()).toBe(2)
+    for (const [index, order] of orders.entries()) {
+      expect(await fetched(order)).toMatchObject({ status: 'shipping', estimated_arrival_time: arrivals[index] })
     }
   })
 

@@ -218,7 +218,7 @@ describe('the order list', () => {
     await expectText(shown, /주문 완료/)
     await expectText(shown, /합계\s*₩4,500/)
     // Members cannot change the status.
-    expect(await shown.getByRole('button').count()).toBe(0)
+    expect(await shown.locator('.head').getByRole('button').count()).toBe(0)
   })
 
   it('filters by status, user and period in its address', async () => {
