@@ -24,6 +24,18 @@ const { open } = useBrowser()
 
 /** A month that no other test uses. */
 const farMonth = () => addMonths('2100-01', Math.floor(Math.random() * 50_000))
+
+/** A far month in which the limits of the demo data end. */
+async function monthWithoutLimits(): Promise<string> {
+  const month = farMonth()
+  for (const currency of ['KRW', 'USD']) {
+    // Earlier, because the table also shows the months before.
+    const end = addMonths(month, -12)
+    await request('PUT', `/budgets/${end}`, await admin(), { currency, amount: null, applies: 'onwards' })
+  }
+  return month
+}
+
 const budgetsOf = async (month: string) =>
   (
     await request<{ results: { currency: string; amount: string | null }[] }>(
@@ -65,12 +77,14 @@ describe('budgets', () => {
     await page.waitForURL(appUrl(`/budgets?month=${before}`))
     await page.getByRole('button', { name: '다음 달' }).click()
     await page.waitForURL(appUrl('/budgets'))
-    await page.getByRole('table', { name: '월별 예산' }).getByRole('link').nth(1).click()
+    const [year, number] = before.split('-').map(Number)
+    const link = page.getByRole('table', { name: '월별 예산' }).getByRole('link', { name: `${year}년 ${number}월` })
+    await link.first().click()
     await page.waitForURL(appUrl(`/budgets?month=${before}`))
   })
 
   it('an admin sets a limit for a month alone, or for later months too, and takes it away', async () => {
-    const month = farMonth()
+    const month = await monthWithoutLimits()
     const page = await open(await newAdmin(), `/budgets?month=${month}`)
     const dialog = page.getByRole('dialog')
     const rows = page.getByRole('table', { name: '월별 예산' }).getByRole('row')
@@ -102,7 +116,7 @@ describe('budgets', () => {
   })
 
   it('errors are shown at their fields, and Enter saves', async () => {
-    const month = farMonth()
+    const month = await monthWithoutLimits()
     const page = await open(await newAdmin(), `/budgets?month=${month}`)
     const dialog = page.getByRole('dialog')
     await page.getByRole('button', { name: '예산 정하기' }).click()

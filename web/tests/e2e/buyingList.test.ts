@@ -129,7 +129,9 @@ describe('the buying list', () => {
     const file = await download
     expect(accept).toBe('text/csv')
     expect(file.suggestedFilename()).toBe(`buying-list-${today()}.csv`)
-    expect(readFileSync(await file.path(), 'utf8')).toContain(snack.name)
+    const lines = readFileSync(await file.path(), 'utf8').split('\n')
+    expect(lines[0]).toBe('\ufeffhost,snack_name,quantity,unit_price,currency,amount')
+    expect(lines).toContain(`${host},${snack.name},3,1500,KRW,4500`)
   })
 
   it.each(['ko', 'en'])('passes the checks, %s', async (language) => {

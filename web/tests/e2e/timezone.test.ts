@@ -32,15 +32,15 @@ describe('the time zone of the office', () => {
 
     // 2030-01-09T03:00:00Z
     await expectText(page.locator('.facts'), /2030\. 1\. 8\. 오후 10:00/)
-    await page.getByRole('button', { name: /상태 변경/ }).click()
-    await page.getByRole('menuitem', { name: '배송 시작', exact: true }).click()
-    const dialog = page.getByRole('dialog')
-    await dialog.getByText(/(뉴욕|New York) 시간 기준/).waitFor()
-    const arrival = dialog.getByLabel('도착 예정')
+    const heading = page.locator('main header').first()
+    await heading.getByRole('button', { name: '다른 작업' }).click()
+    await page.getByRole('menuitem', { name: '도착 예정 변경' }).click()
+    await heading.getByText(/(뉴욕|New York) 시간 기준/).waitFor()
+    const arrival = heading.getByLabel('도착 예정')
     expect(await arrival.inputValue()).toBe('2030-01-08T22:00')
     // In summer.
     await arrival.fill('2031-07-05T09:30')
-    await dialog.getByRole('button', { name: '배송 시작' }).click()
+    await heading.getByRole('button', { name: '배송 중으로' }).click()
     await expectText(page.locator('.facts'), /2031\. 7\. 5\. 오전 9:30/)
     const moved = await request<Order>('GET', `/orders/${order.uid}`, member.token)
     expect(moved.estimated_arrival_time).toBe('2031-07-05T13:30:00Z')
