@@ -122,7 +122,7 @@ pub struct FieldError {
     pub details: Option<Box<ErrorDetails>>,
 }
 
-/// What programs may want to know about a violated rule.
+/// Data of a violated rule for programs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ErrorDetails {
     /// Open order that has the snack.

@@ -7,6 +7,8 @@ use crate::error::{ApiError, Code};
 
 /// SQLSTATE of a write in a read-only transaction.
 const READ_ONLY: &str = "25006";
+/// SQLSTATE of a transaction that Postgres canceled to end a deadlock. A repeated request succeeds.
+const DEADLOCK: &str = "40P01";
 /// SQLSTATE of a statement that waited for a lock longer than `lock_timeout`.
 const LOCK_TIMEOUT: &str = "55P03";
 
@@ -34,7 +36,7 @@ impl From<sqlx::Error> for ApiError {
                     true
                 }
                 // Timeouts: waiting for a lock, running, idle in a transaction.
-                LOCK_TIMEOUT | "57014" | "25P03" => true,
+                LOCK_TIMEOUT | DEADLOCK | "57014" | "25P03" => true,
                 // Connection errors; out of disk, memory or connections; shutdown, start-up, termination.
                 code => code.starts_with("08") || code.starts_with("53") || code.starts_with("57P"),
             },

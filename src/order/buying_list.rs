@@ -1,4 +1,4 @@
-//! The buying list: what is to be bought, summed over orders and grouped by shop.
+//! The buying list: the snacks to be bought, summed over orders and grouped by shop.
 
 use std::collections::BTreeMap;
 
@@ -20,7 +20,7 @@ use crate::{
 /// Maximum number of lines of orders that are read.
 const MAX_PURCHASES: usize = 10_000;
 
-/// What is to be bought.
+/// Snacks to be bought.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct BuyingList {
     /// By name of the shop, snacks without a shop first.
@@ -29,7 +29,7 @@ pub struct BuyingList {
     pub amounts: Vec<Money>,
 }
 
-/// What is to be bought in a shop.
+/// Snacks to be bought in a shop.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Shop {
     /// Host of the snacks' URLs. Empty for snacks without a URL.

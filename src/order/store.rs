@@ -87,7 +87,7 @@ pub struct Order {
     pub estimated_arrival_time: Option<DateTime<Utc>>,
     /// Number of users who follow the order.
     pub follower_count: i64,
-    /// Whether the caller follows the order.
+    /// `true` if the caller follows the order.
     pub followed_by_me: bool,
     /// Possible next statuses.
     pub allowed_transitions: &'static [OrderStatus],
@@ -281,7 +281,7 @@ pub struct HistoryEntry {
     pub actor: UserSummary,
     #[schema(required)]
     pub reason: Option<String>,
-    /// Whether the approval exceeded the budget of the month.
+    /// `true` if the approval exceeded the budget of the month.
     pub over_budget: bool,
     /// Estimated arrival time after the change.
     #[schema(required)]

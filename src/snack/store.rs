@@ -91,7 +91,7 @@ pub struct Snack {
     #[schema(example = "1500")]
     pub price: String,
     pub status: SnackStatus,
-    /// Whether it can be ordered now, in lists too.
+    /// `true` if it can be ordered now, in lists too.
     pub orderable: bool,
     /// `null` if it can be ordered.
     #[schema(required)]

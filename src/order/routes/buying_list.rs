@@ -29,7 +29,7 @@ pub struct BuyingListQuery {
     status: Vec<OrderStatus>,
 }
 
-/// Sums up what is to be bought, grouped by the shop of the snack's URL, with a line for each snack and price.
+/// Sums up the snacks to be bought, grouped by the shop of the snack's URL, with a line for each snack and price.
 ///
 /// With `Accept: text/csv` the response is a file with these lines. At most 10,000 lines of orders are summed up.
 #[utoipa::path(get, path = "/orders/buying-list", tag = ORDERS, params(BuyingListQuery),

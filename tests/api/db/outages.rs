@@ -3,10 +3,11 @@
 
 use std::time::{Duration, Instant};
 
-use futures_util::future::join_all;
+use futures_util::future::{join, join_all};
 use reqwest::Method;
 use serde_json::{Value, json};
-use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
+use snack_server::error::{ApiError, Code};
+use sqlx::{Connection, PgConnection, Postgres, Transaction, postgres::PgConnectOptions};
 use tokio::time::timeout;
 
 use crate::support::{
@@ -211,4 +212,26 @@ async fn a_request_that_waits_is_not_given_up_because_no_connection_is_left_for_
     assert!(early.is_err(), "the request was aborted: {early:?}");
     lock.rollback().await.expect("the end of the lock");
     edit.await.expect(200);
+}
+
+#[tokio::test]
+async fn a_deadlock_is_a_503_because_a_repeated_request_succeeds() {
+    let database = database::create().await;
+    let lock = async |connection: &mut PgConnection, key: i64| {
+        sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(key).execute(connection).await
+    };
+    let mut one = PgConnection::connect_with(&database).await.expect("Postgres");
+    let mut two = PgConnection::connect_with(&database).await.expect("Postgres");
+    let (mut one, mut two) = (one.begin().await.expect("a transaction"), two.begin().await.expect("a transaction"));
+    lock(&mut one, 1).await.expect("a lock");
+    lock(&mut two, 2).await.expect("a lock");
+    // The error ends one of them, and the rollback frees the other one.
+    let crossed = async |mut tx: Transaction<'_, Postgres>, key| {
+        let result = lock(&mut tx, key).await;
+        tx.rollback().await.expect("a rollback");
+        result
+    };
+    let (first, second) = join(crossed(one, 2), crossed(two, 1)).await;
+    let error = first.and(second).expect_err("a deadlock");
+    assert_eq!(ApiError::from(error).code, Code::Unavailable);
 }
