@@ -41,7 +41,8 @@ async fn a_snack_is_summed_by_currency_whatever_it_costs_today() {
         orders.push(order.uid());
     }
     let page = app.get(&member, "/statistics/snacks").await.expect(200);
-    let summary = json!({"uid": snack, "name": "Pringles", "url": "", "desc": "", "image": null, "thumbnail": null});
+    let summary = json!({"uid": snack, "name": "Pringles", "url": "", "desc": "", "image": null, "thumbnail": null,
+        "like_reaction_count": 0, "hate_reaction_count": 0});
     let amounts = json!([{"currency": "KRW", "amount": "15000"}, {"currency": "USD", "amount": "11.99"},
         {"currency": "JPY", "amount": "2800"}]);
     assert_eq!(
