@@ -1,11 +1,11 @@
-// What fits into a budget. An order is committed when it is approved, in the month of its approval.
+// The rules of a budget. An order is committed when it is approved, in the month of its approval.
 import type { Budget, Money } from '../api/types'
 import { fromHundredths, toHundredths } from '../money'
 
 /** The limit and what is committed in a currency. */
 export type Limit = Pick<Budget, 'currency' | 'amount' | 'committed'>
 
-/** What `amounts` would take beyond the limits. As on the server, an amount of zero always fits. */
+/** The part of `amounts` beyond the limits. As on the server, an amount of zero always fits. */
 export function excessOf(amounts: readonly Money[], limits: readonly Limit[]): Money[] {
   return amounts.flatMap(({ currency, amount }) => {
     const limit = limits.find((limit) => limit.currency === currency)

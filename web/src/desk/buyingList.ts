@@ -1,4 +1,4 @@
-// What is to be bought for the approved orders, by shop.
+// The snacks to be bought for the approved orders, by shop.
 import type { BuyingList, BuyingListLine, Money, Order } from '../api/types'
 
 /** One line of one order. A line of the list sums up one or more of them. */

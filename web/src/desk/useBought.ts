@@ -5,7 +5,7 @@ import type { BuyingListLine } from '../api/types'
 import { useSession } from '../session/session'
 import { piecesOf, type Piece } from './buyingList'
 
-/** What has been bought. Kept in this browser, because buying takes more than a visit. */
+/** The lines that were bought. Kept in this browser, because buying takes more than a visit. */
 export function useBought() {
   const session = useSession()
   const pieces = useLocalStorage<Piece[]>(`snack.bought.${session.userId}`, [])

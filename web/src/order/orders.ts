@@ -64,7 +64,7 @@ function invalidateLists(): void {
   invalidateSnacks()
 }
 
-/** What a change of the status may carry. */
+/** The optional parts of a change of the status. */
 export interface StatusChange {
   arrival?: string | null
   reason?: string

@@ -16,7 +16,7 @@ export function rejection(order: Order, error: unknown): string | null {
   return names.length > 0 ? `${error.detail} ${names.join(', ')}` : null
 }
 
-/** What an order would take beyond the budget, as the server says. */
+/** The amounts beyond the budget, from the error of the server. */
 function serverExcess(problem: Problem): Money[] {
   return problem.errors.flatMap(({ currency, limit, committed, amount }) => {
     if (!currency || !limit || !committed || !amount) return []
@@ -25,7 +25,7 @@ function serverExcess(problem: Problem): Money[] {
   })
 }
 
-/** What has become of a change. */
+/** The result of a change. */
 export interface Outcome {
   isDone: boolean
   text: string

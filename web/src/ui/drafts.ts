@@ -1,4 +1,4 @@
-// What is typed in forms, kept in this tab until it is sent or discarded, so that it survives a reload and an expired session.
+// The text typed in forms, kept in this tab until it is sent or discarded, so that it survives a reload and an expired session.
 const KEY = 'snack.drafts'
 /** The oldest drafts go first. */
 const MAX_DRAFTS = 10
