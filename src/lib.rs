@@ -19,6 +19,10 @@ pub mod auth; // accounts, sessions, roles
 
 pub mod audit; // the audit log
 
+pub mod outbox; // notifications and events, written with what they tell of
+
+pub mod changes; // what open pages are told of
+
 pub mod db; // Postgres: pool, batcher, watchdog, locks
 pub mod http; // extractors, pages, middleware, OpenAPI
 

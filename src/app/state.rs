@@ -9,11 +9,13 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     auth::state::AuthState,
+    changes::Changes,
     config::{Config, SettingError},
     db::watchdog::DbWatchdog,
     error::StartError,
     operations::state::OperationsState,
     order::state::OrderState,
+    outbox::Outbox,
     reaction::{counters::Counters, state::ReactionState},
     snack::{state::SnackState, storage::Storage},
 };
@@ -33,6 +35,9 @@ pub struct AppState {
     pub snacks: Arc<SnackState>,
     pub orders: Arc<OrderState>,
     pub operations: Arc<OperationsState>,
+    #[from_ref(skip)]
+    pub changes: Arc<Changes>,
+    pub outbox: Arc<Outbox>,
     /// Tasks that the shutdown waits for.
     #[from_ref(skip)]
     pub tasks: TaskTracker,
@@ -51,6 +56,8 @@ impl AppState {
         let counters = Arc::new(counters);
         let watchdog = Arc::new(DbWatchdog::new(config.database.clone()));
         let stop = CancellationToken::new();
+        let changes = Arc::new(Changes::default());
+        let outbox = Arc::new(Outbox::new(Arc::clone(&changes), config.mail.is_some()));
         Ok(Self {
             timezone: config.timezone,
             auth: Arc::new(AuthState::new(&config, db.clone())?),
@@ -64,6 +71,8 @@ impl AppState {
             )),
             orders: Arc::new(OrderState::new(db.clone(), Arc::clone(&watchdog))),
             operations: Arc::new(OperationsState::new(db.clone(), counters, stop.clone())?),
+            changes,
+            outbox,
             tasks: TaskTracker::new(),
             watchdog,
             db,

@@ -12,6 +12,7 @@ use std::{
 use axum::http::HeaderValue;
 use chrono_tz::Tz;
 use ipnet::IpNet;
+use lettre::{AsyncSmtpTransport, Tokio1Executor, message::Mailbox};
 use secrecy::SecretString;
 use sqlx::postgres::PgConnectOptions;
 use tracing_subscriber::EnvFilter;
@@ -19,6 +20,15 @@ use url::Url;
 
 /// Default of `PUBLIC_URL`.
 pub const DEFAULT_PUBLIC_URL: &str = "http://localhost:8000";
+
+/// Settings of mail.
+#[derive(Clone, Debug)]
+pub struct MailConfig {
+    /// `SMTP_URL`. Secret, because it may have a password.
+    pub smtp_url: SecretString,
+    /// `MAIL_FROM`.
+    pub from: Mailbox,
+}
 
 /// Missing or invalid setting. Printed on one line that starts with the name of the variable.
 #[derive(Debug, PartialEq, Eq)]
@@ -169,6 +179,26 @@ impl Environment {
         let problem = "must be an absolute http:// or https:// URL without user, query and fragment, \
                        such as https://office.example/snack";
         url.ok_or_else(|| SettingError::new("PUBLIC_URL", problem))
+    }
+
+    /// `SMTP_URL` and `MAIL_FROM`. None without both.
+    pub(super) fn mail(&self) -> Result<Option<MailConfig>, SettingError> {
+        let (url, from) = match (self.get("SMTP_URL"), self.get("MAIL_FROM")) {
+            (None, None) => return Ok(None),
+            (None, Some(_)) => return Err(SettingError::new("SMTP_URL", "is required with MAIL_FROM")),
+            (Some(_), None) => return Err(SettingError::new("MAIL_FROM", "is required with SMTP_URL")),
+            (Some(url), Some(from)) => (url, from),
+        };
+        // Without the value and the error, which may have the password.
+        let problem = "must be a URL such as smtp://user:password@host:587?tls=required or smtps://user:password@host";
+        AsyncSmtpTransport::<Tokio1Executor>::from_url(url).map_err(|_| SettingError::new("SMTP_URL", problem))?;
+        let from = from.parse().map_err(|_| {
+            SettingError::new(
+                "MAIL_FROM",
+                format_args!("{from:?} is not a mailbox such as Snack <snack@office.example>"),
+            )
+        })?;
+        Ok(Some(MailConfig { smtp_url: SecretString::from(url), from }))
     }
 
     /// `SNACK_ADMIN_PASSWORD`, for `create-admin`.

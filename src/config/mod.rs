@@ -11,7 +11,7 @@ use secrecy::{ExposeSecret, SecretString};
 use sqlx::postgres::PgConnectOptions;
 use url::Url;
 
-pub use self::environment::{Environment, Log, LogFormat, SettingError};
+pub use self::environment::{Environment, Log, LogFormat, MailConfig, SettingError};
 
 /// Minimum length of a signing key, in bytes.
 const MIN_SECRET: usize = 32;
@@ -92,6 +92,12 @@ pub struct Config {
     pub trusted_proxies: Vec<IpNet>,
     /// `CORS_ALLOWED_ORIGINS`.
     pub cors_allowed_origins: Vec<HeaderValue>,
+    /// `SMTP_URL` and `MAIL_FROM`. None without mail.
+    pub mail: Option<MailConfig>,
+    /// `OUTBOUND_ALLOW_HTTP`: channels may have http:// URLs.
+    pub outbound_allow_http: bool,
+    /// `OUTBOUND_ALLOW_PRIVATE`: channels may have addresses that are not public.
+    pub outbound_allow_private: bool,
 }
 
 impl Config {
@@ -132,6 +138,9 @@ impl Config {
             limit_writes_user: environment.parsed("LIMIT_WRITES_USER", "600/1m", "a rate such as 10/5m")?,
             trusted_proxies: environment.networks()?,
             cors_allowed_origins: environment.origins()?,
+            mail: environment.mail()?,
+            outbound_allow_http: environment.parsed("OUTBOUND_ALLOW_HTTP", "false", "true or false")?,
+            outbound_allow_private: environment.parsed("OUTBOUND_ALLOW_PRIVATE", "false", "true or false")?,
         })
     }
 
@@ -202,6 +211,8 @@ mod tests {
         assert_eq!(config.reconcile_interval, Duration::from_secs(30));
         assert_eq!(config.limit_connections_address, 512);
         assert!(config.cors_allowed_origins.is_empty());
+        assert!(config.mail.is_none());
+        assert!(!config.outbound_allow_http && !config.outbound_allow_private);
         let rate = |count, minutes| Rate { count, period: Duration::from_mins(minutes) };
         assert_eq!(config.limit_sign_in_account, rate(10, 5));
         assert_eq!(config.limit_sign_in_address, rate(100, 5));
@@ -250,6 +261,8 @@ mod tests {
             ("LIMIT_CONNECTIONS_ADDRESS", "many"),
             ("LIMIT_WRITES_USER", "600"),
             ("TRUSTED_PROXIES", "10.0.0.0/8, everybody"),
+            ("OUTBOUND_ALLOW_HTTP", "yes"),
+            ("OUTBOUND_ALLOW_PRIVATE", "1"),
         ];
         for (variable, value) in table {
             let error = read(&[(variable, value)]).expect_err(value);

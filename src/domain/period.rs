@@ -71,7 +71,7 @@ pub fn day_of(instant: DateTime<Utc>, zone: Tz) -> NaiveDate {
 }
 
 /// Calendar month, written `2026-11`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Month(NaiveDate);
 
 impl Month {

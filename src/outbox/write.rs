@@ -1,0 +1,108 @@
+//! Writing to the outbox.
+
+use std::sync::Arc;
+
+use chrono::Utc;
+use serde_json::{Map, Value};
+use sqlx::{PgConnection, types::Json};
+use tokio::sync::Notify;
+
+use super::event::{Details, EventType, NotificationKind};
+use crate::{changes::Changes, error::ApiError};
+
+/// Shared by the nouns that tell of their changes.
+pub struct Outbox {
+    pub changes: Arc<Changes>,
+    /// Whether mail is set up.
+    pub sends_mail: bool,
+    /// Notified after a commit that may have written deliveries.
+    pub wake: Notify,
+}
+
+/// Users who are notified.
+#[derive(Clone, Copy, Debug)]
+pub enum Readers {
+    Nobody,
+    Admins,
+    /// The user and the followers of the order.
+    OwnerAndFollowers(i64),
+    User(i64),
+}
+
+/// What is told of a change.
+#[derive(Debug)]
+pub struct Message {
+    pub readers: Readers,
+    /// Required unless `readers` is nobody.
+    pub kind: Option<NotificationKind>,
+    pub details: Details,
+    pub order: Option<i64>,
+    /// Who made the change. They are not notified.
+    pub actor: Option<i64>,
+    /// For channels. None if they are not told.
+    pub event: Option<EventType>,
+    /// `data` of the event without the actor.
+    pub data: Map<String, Value>,
+}
+
+impl Outbox {
+    pub fn new(changes: Arc<Changes>, sends_mail: bool) -> Self {
+        Self { changes, sends_mail, wake: Notify::new() }
+    }
+
+    /// Writes `message` in the transaction of the change: notifications, their mails, and deliveries to channels. Returns the users who
+    /// were notified, for [`Self::committed`].
+    pub async fn write(&self, tx: &mut PgConnection, message: Message) -> Result<Vec<i64>, ApiError> {
+        let Message { readers, kind, details, order, actor, event, data } = message;
+        let (is_to_admins, users, followed) = match readers {
+            Readers::Nobody => (false, Vec::new(), None),
+            Readers::Admins => (true, Vec::new(), None),
+            Readers::OwnerAndFollowers(owner) => (false, vec![owner], order),
+            Readers::User(user) => (false, vec![user], None),
+        };
+        let timestamp = Utc::now();
+        // The name of the actor is added by Postgres.
+        let notified = sqlx::query_scalar!(
+            r#"WITH notified AS (
+                INSERT INTO notifications (user_id, kind, order_id, actor_id, details)
+                SELECT id, $1, $2, $3, $4 FROM users
+                WHERE NOT is_deleted AND id IS DISTINCT FROM $3
+                    AND (($5 AND member_type = 'admin') OR id = ANY($6)
+                        OR id IN (SELECT user_id FROM order_follows WHERE order_id = $7))
+                ORDER BY id
+                RETURNING id, user_id),
+            mails AS (
+                INSERT INTO deliveries (notification_id, event)
+                SELECT notified.id, $1::text FROM notified JOIN users ON users.id = notified.user_id
+                WHERE $8 AND users.is_mailed),
+            messages AS (
+                INSERT INTO deliveries (channel_id, event, payload)
+                SELECT channels.id, $9, json_build_object('type', $9::text, 'timestamp', $10::text, 'data', $11::jsonb || jsonb_build_object(
+                    'actor', (SELECT jsonb_build_object('id', id, 'name', name) FROM users WHERE id = $3)))
+                FROM channels WHERE is_enabled AND $9 = ANY(events))
+            SELECT user_id FROM notified"#,
+            kind as Option<NotificationKind>,
+            order,
+            actor,
+            Json(details) as _,
+            is_to_admins,
+            &users,
+            followed,
+            self.sends_mail,
+            event.map(EventType::as_str),
+            timestamp.to_rfc3339_opts(chrono::SecondsFormat::Micros, true),
+            Json(data) as _
+        )
+        .fetch_all(tx)
+        .await?;
+        Ok(notified)
+    }
+
+    /// Tells pages and the senders of what was committed.
+    pub fn committed(&self, notified: Vec<i64>) {
+        if !notified.is_empty() {
+            self.changes.notifications(notified);
+        }
+        self.wake.notify_one();
+    }
+}
