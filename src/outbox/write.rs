@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use chrono::Utc;
+use chrono_tz::Tz;
 use serde_json::{Map, Value};
-use sqlx::{PgConnection, types::Json};
+use sqlx::{PgConnection, PgExecutor, types::Json};
 use tokio::sync::Notify;
 
 use super::event::{Details, EventType, NotificationKind};
@@ -13,8 +14,10 @@ use crate::{changes::Changes, error::ApiError};
 /// Shared by the nouns that tell of their changes.
 pub struct Outbox {
     pub changes: Arc<Changes>,
+    /// Time zone of the office, whose months budgets are for.
+    pub timezone: Tz,
     /// Whether mail is set up.
-    pub sends_mail: bool,
+    sends_mail: bool,
     /// Notified after a commit that may have written deliveries.
     pub wake: Notify,
 }
@@ -46,8 +49,17 @@ pub struct Message {
 }
 
 impl Outbox {
-    pub fn new(changes: Arc<Changes>, sends_mail: bool) -> Self {
-        Self { changes, sends_mail, wake: Notify::new() }
+    pub fn new(changes: Arc<Changes>, timezone: Tz, sends_mail: bool) -> Self {
+        Self { changes, timezone, sends_mail, wake: Notify::new() }
+    }
+
+    /// Tells whether a channel is told of `event`.
+    pub async fn has_receivers(&self, db: impl PgExecutor<'_>, event: EventType) -> Result<bool, ApiError> {
+        let exists = sqlx::query_scalar!(
+            r#"SELECT EXISTS (SELECT FROM channels WHERE is_enabled AND $1 = ANY(events)) AS "exists!""#,
+            event.as_str()
+        );
+        Ok(exists.fetch_one(db).await?)
     }
 
     /// Writes `message` in the transaction of the change: notifications, their mails, and deliveries to channels. Returns the users who
