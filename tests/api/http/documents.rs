@@ -87,6 +87,11 @@ fn the_document_has_every_endpoint_of_the_contract() {
         GET /audit
         GET /budgets
         PUT /budgets/{month}
+        GET /notifications
+        GET /notifications/unread-count
+        PUT /notifications/read
+        GET /notifications/preferences
+        PUT /notifications/preferences
         GET /orders/buying-list
         PUT /orders/{uid}/arrival
         PUT /orders/{uid}/follow
