@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrono::Utc;
 use serde_json::{Map, Value};
 use sqlx::{PgConnection, types::Json};
-use tokio::sync::Notify;
+use tokio::sync::watch;
 
 use super::event::{Details, EventType, NotificationKind};
 use crate::{changes::Changes, error::ApiError};
@@ -15,8 +15,8 @@ pub struct Outbox {
     pub changes: Arc<Changes>,
     /// Whether mail is set up.
     pub sends_mail: bool,
-    /// Notified after a commit that may have written deliveries.
-    pub wake: Notify,
+    /// Wakes all senders after a commit that may have written deliveries.
+    wake: watch::Sender<()>,
 }
 
 /// Users who are notified.
@@ -47,7 +47,7 @@ pub struct Message {
 
 impl Outbox {
     pub fn new(changes: Arc<Changes>, sends_mail: bool) -> Self {
-        Self { changes, sends_mail, wake: Notify::new() }
+        Self { changes, sends_mail, wake: watch::Sender::new(()) }
     }
 
     /// Writes `message` in the transaction of the change: notifications, their mails, and deliveries to channels. Returns the users who
@@ -103,6 +103,16 @@ impl Outbox {
         if !notified.is_empty() {
             self.changes.notifications(notified);
         }
-        self.wake.notify_one();
+        self.wake();
+    }
+
+    /// Wakes the senders.
+    pub fn wake(&self) {
+        self.wake.send_replace(());
+    }
+
+    /// For a sender: changes when it is woken.
+    pub fn wake_ups(&self) -> watch::Receiver<()> {
+        self.wake.subscribe()
     }
 }

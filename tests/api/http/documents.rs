@@ -87,6 +87,13 @@ fn the_document_has_every_endpoint_of_the_contract() {
         GET /audit
         GET /budgets
         PUT /budgets/{month}
+        GET /channels
+        POST /channels
+        PATCH /channels/{id}
+        DELETE /channels/{id}
+        POST /channels/{id}/test
+        GET /channels/{id}/deliveries
+        POST /channels/{id}/deliveries/{delivery}/retry
         GET /orders/buying-list
         PUT /orders/{uid}/arrival
         PUT /orders/{uid}/follow
