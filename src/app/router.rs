@@ -20,7 +20,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 use super::{admission, docs, state::AppState, web};
 use crate::{
-    auth, budget,
+    auth, budget, channel,
     config::Config,
     error::ApiError,
     http::{body, body_budget::BodyBudget, middleware, openapi, problem::write_problems},
@@ -41,6 +41,7 @@ fn endpoints() -> OpenApiRouter<AppState> {
         .merge(budget::router())
         .merge(order::router())
         .merge(notification::router())
+        .merge(channel::router())
         .merge(statistics::router())
         .merge(operations::router())
 }

@@ -10,6 +10,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     auth::state::AuthState,
     changes::Changes,
+    channel::state::ChannelState,
     config::{Config, SettingError},
     db::watchdog::DbWatchdog,
     error::StartError,
@@ -38,6 +39,7 @@ pub struct AppState {
     #[from_ref(skip)]
     pub changes: Arc<Changes>,
     pub outbox: Arc<Outbox>,
+    pub channels: Arc<ChannelState>,
     /// Tasks that the shutdown waits for.
     #[from_ref(skip)]
     pub tasks: TaskTracker,
@@ -71,6 +73,7 @@ impl AppState {
             )),
             orders: Arc::new(OrderState::new(db.clone(), Arc::clone(&watchdog))),
             operations: Arc::new(OperationsState::new(db.clone(), counters, stop.clone())?),
+            channels: Arc::new(ChannelState::new(&config, db.clone(), Arc::clone(&outbox))?),
             changes,
             outbox,
             tasks: TaskTracker::new(),
