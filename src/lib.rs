@@ -5,6 +5,8 @@ pub mod app; // router, state, start and stop
 pub mod demo; // demo data for development
 pub mod operations; // health, metrics, cleanup
 
+pub mod live; // events for open pages
+
 pub mod statistics; // sums by period, CSV
 
 pub mod order; // orders and their state machine

@@ -1,14 +1,16 @@
 //! Start and stop of the server.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use tokio::{net::TcpListener, task::JoinSet, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::{connections::ConnectionLimits, listener, router::router, state::AppState};
 use crate::{
+    changes::relay,
     config::SettingError,
     error::{StartError, chain},
+    live::hub,
     operations::cleanup,
     reaction::flush::Flusher,
     statistics::daily_rollup,
@@ -60,6 +62,18 @@ pub async fn serve_on(state: AppState, listener: TcpListener) -> Result<(), Star
     background.spawn({
         let (state, stop) = (state.clone(), stop.clone());
         async move { daily_rollup::run(&state.db, &state.watchdog, state.timezone, &stop).await }
+    });
+    background.spawn({
+        let live = Arc::clone(&state.live);
+        async move { hub::run(&live).await }
+    });
+    background.spawn({
+        let live = Arc::clone(&state.live);
+        async move { hub::end_streams_of_deleted_users(&live).await }
+    });
+    background.spawn({
+        let state = state.clone();
+        async move { relay::run(&state.changes).await }
     });
     // Cancelled after the last response, because requests in progress may still change counts.
     let stop_flush = CancellationToken::new();

@@ -13,6 +13,7 @@ use crate::{
     config::{Config, SettingError},
     db::watchdog::DbWatchdog,
     error::StartError,
+    live::state::LiveState,
     operations::state::OperationsState,
     order::state::OrderState,
     outbox::Outbox,
@@ -35,6 +36,7 @@ pub struct AppState {
     pub snacks: Arc<SnackState>,
     pub orders: Arc<OrderState>,
     pub operations: Arc<OperationsState>,
+    pub live: Arc<LiveState>,
     #[from_ref(skip)]
     pub changes: Arc<Changes>,
     pub outbox: Arc<Outbox>,
@@ -58,19 +60,33 @@ impl AppState {
         let stop = CancellationToken::new();
         let changes = Arc::new(Changes::default());
         let outbox = Arc::new(Outbox::new(Arc::clone(&changes), config.mail.is_some()));
+        let auth = Arc::new(AuthState::new(&config, db.clone())?);
+        let reactions =
+            ReactionState::new(db.clone(), Arc::clone(&counters), Arc::clone(&changes), Arc::clone(&watchdog));
+        let snacks = Arc::new(SnackState::new(
+            &config,
+            db.clone(),
+            Storage::open(&config.media_url)?,
+            Arc::clone(&counters),
+            Arc::clone(&changes),
+            Arc::clone(&watchdog),
+        ));
+        let live = LiveState::new(
+            db.clone(),
+            Arc::clone(&watchdog),
+            Arc::clone(&auth),
+            Arc::clone(&snacks),
+            Arc::clone(&changes),
+            stop.clone(),
+        );
         Ok(Self {
             timezone: config.timezone,
-            auth: Arc::new(AuthState::new(&config, db.clone())?),
-            reactions: Arc::new(ReactionState::new(db.clone(), Arc::clone(&counters), Arc::clone(&watchdog))),
-            snacks: Arc::new(SnackState::new(
-                &config,
-                db.clone(),
-                Storage::open(&config.media_url)?,
-                Arc::clone(&counters),
-                Arc::clone(&watchdog),
-            )),
+            auth,
+            reactions: Arc::new(reactions),
+            snacks,
             orders: Arc::new(OrderState::new(db.clone(), Arc::clone(&watchdog))),
             operations: Arc::new(OperationsState::new(db.clone(), counters, stop.clone())?),
+            live: Arc::new(live),
             changes,
             outbox,
             tasks: TaskTracker::new(),

@@ -26,6 +26,7 @@ pub const REACTIONS: &str = "reactions";
 pub const ORDERS: &str = "orders";
 pub const BUDGETS: &str = "budgets";
 pub const STATISTICS: &str = "statistics";
+pub const LIVE: &str = "live";
 pub const OPERATIONS: &str = "operations";
 
 #[derive(OpenApi)]
@@ -46,6 +47,7 @@ pub const OPERATIONS: &str = "operations";
         (name = ORDERS, description = "Orders and their status"),
         (name = BUDGETS, description = "Limits of months and what is spent of them"),
         (name = STATISTICS, description = "Ordered quantities and costs by period"),
+        (name = LIVE, description = "Events for open pages"),
         (name = OPERATIONS, description = "Health, metrics, audit log"),
     ),
     components(schemas(ProblemBody)),

@@ -83,6 +83,13 @@ pub struct Import {
     results: Vec<ImportResult>,
 }
 
+impl Import {
+    /// Snacks that were created.
+    pub fn uids(&self) -> impl Iterator<Item = Uuid> {
+        self.results.iter().filter_map(|result| result.uid)
+    }
+}
+
 /// Extractor of the file.
 pub struct ImportFile(Vec<u8>);
 

@@ -132,7 +132,9 @@ pub async fn import_snacks(
 ) -> Result<Json<Import>, ApiError> {
     // On another thread, because other requests would wait for a large file.
     let rows = spawn_blocking(move || file.rows()).await.map_err(ApiError::internal)??;
-    import(&snacks.db, &admin, language(&headers), rows, query.dry_run).await.map(Json)
+    let import = import(&snacks.db, &admin, language(&headers), rows, query.dry_run).await?;
+    snacks.changes.snacks(import.uids());
+    Ok(Json(import))
 }
 
 /// Registers a snack. A form may contain a picture.
@@ -153,6 +155,7 @@ pub async fn register_snack(
             return Err(error);
         }
     };
+    snacks.changes.snacks([uid]);
     let snack = store::get(&snacks.db, user.id, uid).await?;
     Ok((StatusCode::CREATED, [(header::LOCATION, format!("/snacks/{uid}"))], Json(snack)).into_response())
 }
@@ -212,7 +215,10 @@ pub async fn edit_snack(
         None => PictureChange::Keep,
     };
     match store::edit(&snacks.db, &user, uid, &form.fields, &change).await {
-        Ok(replaced) => discard(&snacks, replaced.as_ref()).await,
+        Ok(replaced) => {
+            snacks.changes.snacks([uid]);
+            discard(&snacks, replaced.as_ref()).await;
+        }
         Err(error) => {
             if let PictureChange::Replace(stored) = &change {
                 discard_after(&error, &snacks, Some(stored)).await;
@@ -245,6 +251,7 @@ pub async fn change_snack_status(
     let uid = uid.get()?;
     let status = body.status.ok_or_else(|| ApiError::invalid("status", "required"))?;
     store::change_status(&snacks.db, &admin, uid, status).await?;
+    snacks.changes.snacks([uid]);
     load_snack(&snacks, admin.id, uid).await.map(Json)
 }
 
