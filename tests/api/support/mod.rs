@@ -15,5 +15,6 @@ pub mod process_client;
 #[path = "../../support/proxy.rs"]
 pub mod proxy;
 pub mod response;
+pub mod smtp;
 pub mod test_app;
 pub mod tokens;
