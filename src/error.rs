@@ -207,6 +207,7 @@ fn rule_text(code: &str, bound: &str) -> Text {
         ),
         "snack_name_taken" => Code::SnackNameTaken.text(),
         "negative" => Text::new("0 이상이어야 합니다.", "Enter 0 or more."),
+        "too_many_ids" => Text::new("한 번에 1,000개까지 지정할 수 있습니다.", "Send at most 1,000 ids."),
         "too_many_digits" => {
             Text::new("이 통화에서 쓸 수 없는 자릿수입니다.", "Enter no more decimal places than the currency has.")
         }

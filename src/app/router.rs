@@ -24,7 +24,7 @@ use crate::{
     config::Config,
     error::ApiError,
     http::{body, body_budget::BodyBudget, middleware, openapi, problem::write_problems},
-    operations, order, reaction, snack, statistics,
+    notification, operations, order, reaction, snack, statistics,
 };
 
 /// Maximum size of the bodies of all requests in progress, in bytes.
@@ -41,6 +41,7 @@ fn endpoints() -> OpenApiRouter<AppState> {
         .merge(budget::router())
         .merge(order::router())
         .merge(channel::router())
+        .merge(notification::router())
         .merge(statistics::router())
         .merge(operations::router())
 }

@@ -59,7 +59,7 @@ impl AppState {
         let watchdog = Arc::new(DbWatchdog::new(config.database.clone()));
         let stop = CancellationToken::new();
         let changes = Arc::new(Changes::default());
-        let outbox = Arc::new(Outbox::new(Arc::clone(&changes), config.mail.is_some()));
+        let outbox = Arc::new(Outbox::new(Arc::clone(&changes), config.timezone, config.mail.is_some()));
         Ok(Self {
             timezone: config.timezone,
             auth: Arc::new(AuthState::new(&config, db.clone())?),

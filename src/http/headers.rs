@@ -20,6 +20,14 @@ pub enum Language {
 }
 
 impl Language {
+    /// Code of ISO 639.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Korean => "ko",
+            Self::English => "en",
+        }
+    }
+
     pub fn choose(self, text: Text) -> String {
         match self {
             Self::Korean => text.ko.into_owned(),

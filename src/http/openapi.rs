@@ -26,6 +26,7 @@ pub const REACTIONS: &str = "reactions";
 pub const ORDERS: &str = "orders";
 pub const BUDGETS: &str = "budgets";
 pub const CHANNELS: &str = "channels";
+pub const NOTIFICATIONS: &str = "notifications";
 pub const STATISTICS: &str = "statistics";
 pub const OPERATIONS: &str = "operations";
 
@@ -47,6 +48,7 @@ pub const OPERATIONS: &str = "operations";
         (name = ORDERS, description = "Orders and their status"),
         (name = BUDGETS, description = "Limits of months and what is spent of them"),
         (name = CHANNELS, description = "Slack channels and webhooks that get events"),
+        (name = NOTIFICATIONS, description = "What users are told of"),
         (name = STATISTICS, description = "Ordered quantities and costs by period"),
         (name = OPERATIONS, description = "Health, metrics, audit log"),
     ),

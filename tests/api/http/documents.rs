@@ -94,6 +94,11 @@ fn the_document_has_every_endpoint_of_the_contract() {
         POST /channels/{id}/test
         GET /channels/{id}/deliveries
         POST /channels/{id}/deliveries/{delivery}/retry
+        GET /notifications
+        GET /notifications/unread-count
+        PUT /notifications/read
+        GET /notifications/preferences
+        PUT /notifications/preferences
         GET /orders/buying-list
         PUT /orders/{uid}/arrival
         PUT /orders/{uid}/follow

@@ -95,9 +95,14 @@ impl Endpoint {
             "DELETE /auth/users/resign"
             | "DELETE /snacks/{uid}/reaction"
             | "GET /auth/users/profile"
+            | "GET /notifications"
+            | "GET /notifications/preferences"
+            | "GET /notifications/unread-count"
             | "PATCH /auth/users/profile"
             | "POST /snacks/{uid}/reaction"
-            | "PUT /auth/users/password" => Access::OwnAccount,
+            | "PUT /auth/users/password"
+            | "PUT /notifications/preferences"
+            | "PUT /notifications/read" => Access::OwnAccount,
             "PATCH /snacks/{uid}" | "PUT /orders/{uid}" => Access::OwnersAndAdmins,
             "GET /audit"
             | "GET /auth/users"
@@ -177,9 +182,11 @@ pub fn valid_body(name: &str, snack: &str) -> Value {
         "PUT /orders/{uid}/arrival" => json!({"estimated_arrival_time": "2030-01-09T03:00:00Z"}),
         "PUT /budgets/{month}" => json!({"currency": "KRW", "amount": "500000"}),
         "POST /channels" => {
-            json!({"kind": "webhook", "name": "회계", "url": "https://office.example/hook", "events": ["order.created"]})
+            json!({"kind": "webhook", "name": "회계", "url": "https://office.example/hook", "events": ["order.created"], "enabled": false})
         }
-        "PATCH /channels/{id}" => json!({"enabled": false}),
+        "PATCH /channels/{id}" => json!({"name": "#간식"}),
+        "PUT /notifications/preferences" => json!({"email": "all"}),
+        "PUT /notifications/read" => json!({"all": true}),
         other => panic!("no valid body is known for {other}"),
     }
 }
