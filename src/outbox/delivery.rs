@@ -1,7 +1,10 @@
 //! Deliveries of the outbox.
 
 use serde::{Deserialize, Serialize};
+use sqlx::PgExecutor;
 use utoipa::ToSchema;
+
+use crate::error::ApiError;
 
 /// Status of a delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema, sqlx::Type)]
@@ -14,4 +17,10 @@ pub enum DeliveryStatus {
     Delivered,
     /// Given up.
     Failed,
+}
+
+/// Removes deliveries that ended 30 days ago or earlier, and returns their number.
+pub async fn remove_expired(db: impl PgExecutor<'_>) -> Result<u64, ApiError> {
+    let removed = sqlx::query!("DELETE FROM deliveries WHERE finished_at < now() - interval '30 days'");
+    Ok(removed.execute(db).await?.rows_affected())
 }

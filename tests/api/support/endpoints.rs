@@ -78,6 +78,7 @@ impl Endpoint {
             "DELETE /orders/{uid}/follow"
             | "GET /budgets"
             | "GET /checks/is_authenticated"
+            | "GET /events"
             | "GET /order/{uid}"
             | "GET /orders"
             | "GET /orders/{uid}"
@@ -181,12 +182,12 @@ pub fn valid_body(name: &str, snack: &str) -> Value {
         }
         "PUT /orders/{uid}/arrival" => json!({"estimated_arrival_time": "2030-01-09T03:00:00Z"}),
         "PUT /budgets/{month}" => json!({"currency": "KRW", "amount": "500000"}),
+        "PUT /notifications/preferences" => json!({"email": "all"}),
+        "PUT /notifications/read" => json!({"all": true}),
         "POST /channels" => {
             json!({"kind": "webhook", "name": "회계", "url": "https://office.example/hook", "events": ["order.created"], "enabled": false})
         }
         "PATCH /channels/{id}" => json!({"name": "#간식"}),
-        "PUT /notifications/preferences" => json!({"email": "all"}),
-        "PUT /notifications/read" => json!({"all": true}),
         other => panic!("no valid body is known for {other}"),
     }
 }
