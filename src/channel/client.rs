@@ -106,6 +106,8 @@ fn describe(error: reqwest::Error) -> String {
         cause = is.source();
     }
     let kind = if error.is_connect() { "No connection to the receiver" } else { "No valid response" };
-    let text = error.source().map(|source| chain(source).to_string()).unwrap_or_default();
+    // The first cause only says "client error".
+    let cause = error.source().and_then(|client| client.source().or(Some(client)));
+    let text = cause.map(|cause| chain(cause).to_string()).unwrap_or_default();
     format!("{kind}: {text}.").chars().take(MAX_ERROR).collect()
 }

@@ -1,10 +1,11 @@
 //! Sending to channels.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use chrono::{SecondsFormat, Utc};
 use reqwest::header::HeaderMap;
 use serde_json::json;
+use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::{
@@ -23,6 +24,8 @@ use crate::{
 /// Maximum number of attempts that are under way for one channel on one server. Each channel has its own, so that a slow one does not
 /// delay another.
 const ATTEMPTS: i64 = 4;
+/// Time limit of disabling a channel, because an attempt must end before its lease.
+const DISABLE_TIMEOUT: Duration = Duration::from_secs(3);
 /// Status of a receiver that wants no more messages.
 const GONE: i32 = 410;
 
@@ -90,15 +93,16 @@ impl Receivers for Channels {
         }
         let mut result = send(&self.0, &target, attempt.uid, payload).await;
         if result.response_status == Some(GONE) {
-            match store::disable(&self.0.db, channel, &target.url).await {
-                Ok(true) => {
+            match timeout(DISABLE_TIMEOUT, store::disable(&self.0.db, channel, &target.url)).await {
+                Ok(Ok(true)) => {
                     tracing::info!(channel, "channel disabled, its receiver is gone");
                     result.outcome = Outcome::Rejected;
                     result.error = Some("The receiver responded with 410 Gone. The channel was disabled.".to_owned());
                 }
                 // The next attempt finds the channel disabled, or another URL.
-                Ok(false) => {}
-                Err(error) => tracing::warn!(channel, error = %chain(&error), "channel not disabled"),
+                Ok(Ok(false)) => {}
+                Ok(Err(error)) => tracing::warn!(channel, error = %chain(&error), "channel not disabled"),
+                Err(_) => tracing::warn!(channel, "channel not disabled in time"),
             }
         }
         result
