@@ -7,7 +7,6 @@ use tokio_util::sync::CancellationToken;
 
 use super::{connections::ConnectionLimits, listener, router::router, state::AppState};
 use crate::{
-    changes::relay,
     config::SettingError,
     error::{StartError, chain},
     live::hub,
@@ -72,8 +71,8 @@ pub async fn serve_on(state: AppState, listener: TcpListener) -> Result<(), Star
         async move { hub::end_streams_of_deleted_users(&live).await }
     });
     background.spawn({
-        let state = state.clone();
-        async move { relay::run(&state.changes).await }
+        let relay = Arc::clone(&state.relay);
+        async move { relay.run().await }
     });
     // Cancelled after the last response, because requests in progress may still change counts.
     let stop_flush = CancellationToken::new();

@@ -9,7 +9,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     auth::state::AuthState,
-    changes::Changes,
+    changes::{Changes, relay::Relay},
     config::{Config, SettingError},
     db::watchdog::DbWatchdog,
     error::StartError,
@@ -39,6 +39,8 @@ pub struct AppState {
     pub live: Arc<LiveState>,
     #[from_ref(skip)]
     pub changes: Arc<Changes>,
+    #[from_ref(skip)]
+    pub relay: Arc<Relay>,
     pub outbox: Arc<Outbox>,
     /// Tasks that the shutdown waits for.
     #[from_ref(skip)]
@@ -59,6 +61,7 @@ impl AppState {
         let watchdog = Arc::new(DbWatchdog::new(config.database.clone()));
         let stop = CancellationToken::new();
         let changes = Arc::new(Changes::default());
+        let relay = Relay::new(&config, Arc::clone(&changes)).map_err(|error| SettingError::new("REDIS_URL", error))?;
         let outbox = Arc::new(Outbox::new(Arc::clone(&changes), config.mail.is_some()));
         let auth = Arc::new(AuthState::new(&config, db.clone())?);
         let reactions =
@@ -88,6 +91,7 @@ impl AppState {
             operations: Arc::new(OperationsState::new(db.clone(), counters, stop.clone())?),
             live: Arc::new(live),
             changes,
+            relay: Arc::new(relay),
             outbox,
             tasks: TaskTracker::new(),
             watchdog,

@@ -98,6 +98,12 @@ impl Inbox {
         }
     }
 
+    fn merge(&self, changes: Pending) {
+        if !changes.is_empty() {
+            self.put(|pending| pending.merge(changes));
+        }
+    }
+
     async fn wait(&self) {
         while self.pending().is_empty() {
             self.filled.notified().await;
@@ -134,23 +140,6 @@ impl Changes {
         self.published.put(|pending| pending.add(|it| &mut it.months, [month]));
     }
 
-    /// Waits until something has been published.
-    pub async fn wait_published(&self) {
-        self.published.wait().await;
-    }
-
-    /// Takes what was published since the last call.
-    pub fn take_published(&self) -> Pending {
-        self.published.take()
-    }
-
-    /// Passes changes to the streams of this server.
-    pub fn receive(&self, changes: Pending) {
-        if !changes.is_empty() {
-            self.received.put(|pending| pending.merge(changes));
-        }
-    }
-
     /// Waits until there are changes for the streams of this server.
     pub async fn wait_received(&self) {
         self.received.wait().await;
@@ -159,5 +148,10 @@ impl Changes {
     /// Takes the changes for the streams of this server.
     pub fn take_received(&self) -> Pending {
         self.received.take()
+    }
+
+    /// Puts back changes that could not be sent to the streams.
+    pub fn put_back(&self, changes: Pending) {
+        self.received.merge(changes);
     }
 }

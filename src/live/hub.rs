@@ -43,7 +43,7 @@ pub async fn run(live: &LiveState) {
             }
             Err(error) => {
                 tracing::warn!(error = %chain(&error), "events not loaded, trying again");
-                live.changes.receive(pending);
+                live.changes.put_back(pending);
                 sleep(RETRY_AFTER).await;
             }
         }

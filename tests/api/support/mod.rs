@@ -4,6 +4,7 @@ pub mod budget;
 pub mod counter_snapshot;
 pub mod database;
 pub mod endpoints;
+pub mod event_stream;
 pub mod fixtures;
 pub mod forged_images;
 pub mod image_bombs;
@@ -13,6 +14,7 @@ pub mod process_client;
 #[expect(dead_code, reason = "some modes are for the fault harness")]
 #[path = "../../support/proxy.rs"]
 pub mod proxy;
+pub mod redis;
 pub mod response;
 pub mod test_app;
 pub mod tokens;

@@ -1,0 +1,6 @@
+//! The stream of events.
+
+mod ends;
+mod events;
+mod outages;
+mod servers;
