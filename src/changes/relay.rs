@@ -126,11 +126,7 @@ impl Relay {
         }
     }
 
-    async fn send(
-        &self,
-        connection: &mut Option<MultiplexedConnection>,
-        changes: &Pending,
-    ) -> Result<(), RelayError> {
+    async fn send(&self, connection: &mut Option<MultiplexedConnection>, changes: &Pending) -> Result<(), RelayError> {
         let message = serde_json::to_vec(&Message { version: VERSION, server: self.server, changes })?;
         let awaited = *self.awaited();
         // Before it is sent, because it may come back at once.

@@ -47,8 +47,7 @@ impl OpenStreams {
     /// `too_many_requests`.
     pub fn open(self: &Arc<Self>, user: i64) -> Result<OpenStream, ApiError> {
         let mut by_user = self.by_user();
-        let of_user =
-            by_user.entry(user).or_insert_with(|| UserStreams { count: 0, end: self.stop.child_token() });
+        let of_user = by_user.entry(user).or_insert_with(|| UserStreams { count: 0, end: self.stop.child_token() });
         if of_user.count >= MAX_STREAMS {
             return Err(ApiError::too_many(RETRY_AFTER));
         }

@@ -48,7 +48,8 @@ async fn every_change_of_a_snack_is_an_event_with_its_state() {
     let mut stream = EventStream::open(&app, &admin).await;
     let uid = app.snack(&admin, "새우깡").await;
     let event = stream.wait_for("snack", json!({"uid": uid})).await;
-    let expected = json!({"uid": uid, "like_reaction_count": 0, "hate_reaction_count": 0, "like_ratio": 1.0, "orderable": true});
+    let expected =
+        json!({"uid": uid, "like_reaction_count": 0, "hate_reaction_count": 0, "like_ratio": 1.0, "orderable": true});
     assert_eq!(event.data, expected);
 
     let path = format!("/snacks/{uid}");
@@ -152,8 +153,12 @@ async fn a_thousand_reactions_to_a_snack_are_few_events_and_the_last_has_all_of_
     let most = started.elapsed().as_millis() / 250 + 2;
     let events = events.iter().filter(|event| event.name == "snack").count();
     assert!(events as u128 <= most, "{events} events, {most} are allowed");
-    let rest = stream.next_until(Instant::now() + Duration::from_millis(600)).await;
-    assert_eq!(rest, Err(()), "an event after the last change");
+    // The last change may have been published after its count was read.
+    let mut rest = Vec::new();
+    while let Ok(event) = stream.next_until(Instant::now() + Duration::from_secs(1)).await {
+        rest.push(event.expect("an event"));
+    }
+    assert!(rest.len() <= 1 && rest.iter().all(|event| event.data["like_reaction_count"] == 1000), "{rest:?}");
 }
 
 #[tokio::test]

@@ -4,3 +4,4 @@ mod ends;
 mod events;
 mod outages;
 mod servers;
+mod slow_readers;

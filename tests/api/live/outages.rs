@@ -1,13 +1,15 @@
-//! Redis away, silent, or with strange messages.
+//! Redis or Postgres away, and messages that are not understood.
 
 use serde_json::json;
+use sqlx::{Connection, PgConnection};
 
 use super::servers::subscribed;
 use crate::support::{
+    database::{self, through_proxy},
     event_stream::EventStream,
     proxy::{Mode, Proxy},
     redis::Redis,
-    test_app::TestApp,
+    test_app::{TestApp, settings},
 };
 
 #[tokio::test]
@@ -119,4 +121,27 @@ async fn messages_that_are_not_understood_are_ignored() {
     assert_eq!((event.name.as_str(), &event.data), ("budget", &json!({"month": "2026-11"})));
     replica.snack(&member, "양파링").await;
     stream.wait_for("snack", json!({})).await;
+}
+
+#[tokio::test]
+async fn after_postgres_was_away_changes_are_sent_and_streams_of_deleted_users_end() {
+    let database = database::create().await;
+    let (proxy, proxied) = through_proxy(&database).await;
+    let app = TestApp::serve(settings(proxied)).await;
+    let users = app.users(2).await;
+    let uid = app.snack(&users[0], "새우깡").await;
+    let mut stream = EventStream::open(&app, &users[0]).await;
+    let deleted = EventStream::open(&app, &users[1]).await;
+    stream.wait_for("snack", json!({"uid": uid})).await;
+    proxy.set_mode(Mode::Refuse);
+    app.state.changes.snacks([uid.parse().expect("a uid")]);
+    let mut connection = PgConnection::connect_with(&database).await.expect("Postgres");
+    for sql in ["UPDATE snacks SET status = 'unavailable'", "UPDATE users SET is_deleted = true WHERE id <> $1"] {
+        let update = sqlx::query(sql);
+        let update = if sql.contains("$1") { update.bind(users[0].id) } else { update };
+        update.execute(&mut connection).await.expect(sql);
+    }
+    proxy.set_mode(Mode::Pass);
+    stream.wait_for("snack", json!({"uid": uid, "orderable": false})).await;
+    deleted.end().await;
 }
