@@ -167,8 +167,8 @@ async fn streams_that_are_not_read_take_no_memory() {
     let before = server.resident();
     // Each import is 150 kB for each stream.
     for round in 0..12 {
-        let rows: String = (0..900).map(|row| format!("간식 {round} {row},100\n")).collect();
-        let file = multipart::Part::text(format!("name,price\n{rows}")).file_name("snacks.csv");
+        let rows: Vec<_> = (0..900).map(|row| format!("간식 {round} {row},100\n")).collect();
+        let file = multipart::Part::text(format!("name,price\n{}", rows.concat())).file_name("snacks.csv");
         let request = client.http.post(client.url("/snacks/import")).bearer_auth(&tokens[0]);
         let (status, import) = send(request.multipart(multipart::Form::new().part("file", file))).await;
         assert_eq!((status, &import["created"]), (200, &json!(900)));
