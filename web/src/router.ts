@@ -73,6 +73,11 @@ export const router = createRouter({
       component: () => import('./auth/UserListPage.vue'),
       meta: { title: 'users.title', isForAdmins: true },
     },
+    {
+      path: '/notifications',
+      component: () => import('./notification/NotificationListPage.vue'),
+      meta: { title: 'notifications.title' },
+    },
     { path: '/profile', component: () => import('./auth/ProfilePage.vue'), meta: { title: 'profile.title' } },
     { path: '/:path(.*)*', component: () => import('./NotFoundPage.vue'), meta: { title: 'notFound.title' } },
   ],

@@ -1,6 +1,6 @@
 // The number of unread notifications, which the bell shows.
 import { defineStore } from 'pinia'
-import { ref } from 'vue'
+import { ref, watch } from 'vue'
 
 import { api, dataOf } from '../api/client'
 import { queryClient } from '../api/query'
@@ -19,19 +19,25 @@ export const useUnread = defineStore('unread', () => {
     changes += 1
     if (n === count.value) return
     count.value = n
-    void queryClient.invalidateQueries({ queryKey: NOTIFICATIONS }, { cancelRefetch: false })
+    void queryClient.invalidateQueries({ queryKey: NOTIFICATIONS })
   }
 
   /** Asks the server. Without a response the number stays. */
   async function refreshUnread(): Promise<void> {
-    if (!session.isSignedIn) {
-      setUnread(0)
-      return
-    }
+    if (!session.isSignedIn) return
     const before = ++changes
     const read = await dataOf(api.GET('/notifications/unread-count')).catch(() => null)
     if (read && changes === before) setUnread(read.count)
   }
+
+  // The next user must not see the number of the former one.
+  watch(
+    () => session.userId,
+    () => {
+      setUnread(0)
+      void refreshUnread()
+    },
+  )
 
   return { count, setUnread, refreshUnread }
 })
