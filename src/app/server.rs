@@ -1,15 +1,19 @@
 //! Start and stop of the server.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use tokio::{net::TcpListener, task::JoinSet, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::{connections::ConnectionLimits, listener, router::router, state::AppState};
 use crate::{
+    changes::relay,
+    channel::sender::Channels,
     config::SettingError,
     error::{StartError, chain},
+    live::hub,
     operations::cleanup,
+    outbox::sender::Sender,
     reaction::flush::Flusher,
     statistics::daily_rollup,
 };
@@ -22,7 +26,7 @@ const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Serves at `HTTP_ADDR` until `state.stop` is cancelled. The shutdown closes the listener, answers the requests that were
-/// accepted, flushes the reaction counts and closes the pool, in this order.
+/// accepted, ends the deliveries under way, flushes the reaction counts and closes the pool, in this order.
 ///
 /// # Errors
 /// The address is in use, or the flush task panicked.
@@ -61,6 +65,25 @@ pub async fn serve_on(state: AppState, listener: TcpListener) -> Result<(), Star
         let (state, stop) = (state.clone(), stop.clone());
         async move { daily_rollup::run(&state.db, &state.watchdog, state.timezone, &stop).await }
     });
+    background.spawn({
+        let live = Arc::clone(&state.live);
+        async move { hub::run(&live).await }
+    });
+    background.spawn({
+        let live = Arc::clone(&state.live);
+        async move { hub::end_streams_of_deleted_users(&live).await }
+    });
+    background.spawn({
+        let state = state.clone();
+        async move { relay::run(&state.changes).await }
+    });
+    // Waited for at the shutdown. Aborted when this is dropped.
+    let mut senders = JoinSet::new();
+    senders.spawn({
+        let (state, stop) = (state.clone(), stop.clone());
+        let sender = Arc::new(Sender::new(Channels(state.channels), state.db, state.watchdog));
+        async move { sender.run(state.outbox.wake_ups(), &stop).await }
+    });
     // Cancelled after the last response, because requests in progress may still change counts.
     let stop_flush = CancellationToken::new();
     let flusher = Flusher::new(&state.reactions, state.watchdog.clone());
@@ -87,11 +110,13 @@ pub async fn serve_on(state: AppState, listener: TcpListener) -> Result<(), Star
     let drained = timeout(DRAIN_TIMEOUT, async {
         let _ = serving.await;
         state.tasks.wait().await;
+        while senders.join_next().await.is_some() {}
     });
     if drained.await.is_err() {
-        tracing::warn!("requests still in progress at the end of the drain timeout");
+        tracing::warn!("requests or deliveries still in progress at the end of the drain timeout");
     }
     drop(background);
+    drop(senders);
     if let Some(end) = failure {
         let cause = end.map_or_else(|error| chain(&error).to_string(), |()| "ended early".to_owned());
         return Err(StartError::failed(format_args!("the flush task failed: {cause}")));

@@ -26,7 +26,9 @@ pub const REACTIONS: &str = "reactions";
 pub const ORDERS: &str = "orders";
 pub const BUDGETS: &str = "budgets";
 pub const NOTIFICATIONS: &str = "notifications";
+pub const CHANNELS: &str = "channels";
 pub const STATISTICS: &str = "statistics";
+pub const LIVE: &str = "live";
 pub const OPERATIONS: &str = "operations";
 
 #[derive(OpenApi)]
@@ -47,7 +49,9 @@ pub const OPERATIONS: &str = "operations";
         (name = ORDERS, description = "Orders and their status"),
         (name = BUDGETS, description = "Limits of months and what is spent of them"),
         (name = NOTIFICATIONS, description = "What users are told of"),
+        (name = CHANNELS, description = "Slack channels and webhooks that get events"),
         (name = STATISTICS, description = "Ordered quantities and costs by period"),
+        (name = LIVE, description = "Events for open pages"),
         (name = OPERATIONS, description = "Health, metrics, audit log"),
     ),
     components(schemas(ProblemBody)),

@@ -16,6 +16,7 @@ use crate::{
     error::ApiError,
     notification::store as notifications,
     order::idempotency,
+    outbox::delivery,
     snack::{state::SnackState, sweep},
 };
 
@@ -34,7 +35,7 @@ pub async fn run(snacks: &SnackState, metrics: &PrometheusHandle, stop: &Cancell
     .await;
 }
 
-/// Removes expired refresh tokens, idempotency keys and notifications, unless another server is doing so. Returns whether this server did.
+/// Removes expired refresh tokens, idempotency keys, notifications and deliveries, unless another server is doing so. Returns whether this server did.
 pub async fn remove_expired(db: &PgPool) -> Result<bool, ApiError> {
     let mut tx = db.begin().await?;
     let is_elected = try_lock(&mut tx, Lock::Cleanup).await?;
@@ -42,8 +43,9 @@ pub async fn remove_expired(db: &PgPool) -> Result<bool, ApiError> {
         let sessions = sessions::remove_expired(&mut *tx).await?;
         let idempotency_keys = idempotency::remove_expired(&mut *tx).await?;
         let notifications = notifications::remove_expired(&mut *tx).await?;
+        let deliveries = delivery::remove_expired(&mut *tx).await?;
         tx.commit().await?;
-        tracing::debug!(sessions, idempotency_keys, notifications, "expired rows removed");
+        tracing::debug!(sessions, idempotency_keys, notifications, deliveries, "expired rows removed");
     }
     Ok(is_elected)
 }

@@ -6,7 +6,7 @@ use chrono::Utc;
 use chrono_tz::Tz;
 use serde_json::{Map, Value};
 use sqlx::{PgConnection, PgExecutor, types::Json};
-use tokio::sync::Notify;
+use tokio::sync::watch;
 
 use super::event::{Details, EventType, NotificationKind};
 use crate::{changes::Changes, error::ApiError};
@@ -18,8 +18,8 @@ pub struct Outbox {
     pub timezone: Tz,
     /// Whether mail is set up.
     sends_mail: bool,
-    /// Notified after a commit that may have written deliveries.
-    pub wake: Notify,
+    /// Wakes all senders after a commit that may have written deliveries.
+    wake: watch::Sender<()>,
 }
 
 /// Users who are notified.
@@ -50,7 +50,7 @@ pub struct Message {
 
 impl Outbox {
     pub fn new(changes: Arc<Changes>, timezone: Tz, sends_mail: bool) -> Self {
-        Self { changes, timezone, sends_mail, wake: Notify::new() }
+        Self { changes, timezone, sends_mail, wake: watch::Sender::new(()) }
     }
 
     /// Tells whether a channel is told of `event`.
@@ -115,6 +115,16 @@ impl Outbox {
         if !notified.is_empty() {
             self.changes.notifications(notified);
         }
-        self.wake.notify_one();
+        self.wake();
+    }
+
+    /// Wakes the senders.
+    pub fn wake(&self) {
+        self.wake.send_replace(());
+    }
+
+    /// For a sender: changes when it is woken.
+    pub fn wake_ups(&self) -> watch::Receiver<()> {
+        self.wake.subscribe()
     }
 }

@@ -8,6 +8,7 @@ mod budget;
 mod db;
 mod demo;
 mod http;
+mod notification;
 mod operations;
 mod order;
 mod reaction;

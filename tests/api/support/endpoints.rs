@@ -78,6 +78,7 @@ impl Endpoint {
             "DELETE /orders/{uid}/follow"
             | "GET /budgets"
             | "GET /checks/is_authenticated"
+            | "GET /events"
             | "GET /order/{uid}"
             | "GET /orders"
             | "GET /orders/{uid}"
@@ -106,9 +107,16 @@ impl Endpoint {
             "PATCH /snacks/{uid}" | "PUT /orders/{uid}" => Access::OwnersAndAdmins,
             "GET /audit"
             | "GET /auth/users"
+            | "DELETE /channels/{id}"
+            | "GET /channels"
+            | "GET /channels/{id}/deliveries"
             | "GET /checks/is_admin"
             | "GET /orders/buying-list"
             | "PATCH /auth/users/{id}"
+            | "PATCH /channels/{id}"
+            | "POST /channels"
+            | "POST /channels/{id}/deliveries/{delivery}/retry"
+            | "POST /channels/{id}/test"
             | "PATCH /orders/{uid}/status"
             | "PUT /auth/users/{id}"
             | "PUT /budgets/{month}"
@@ -130,12 +138,10 @@ impl Endpoint {
         self.operation["requestBody"]["content"]["application/json"].is_object()
     }
 
-    /// The path with `value` in place of its parameter.
+    /// The path with `value` in place of each parameter.
     pub fn with(&self, value: &str) -> String {
-        match (self.path.find('{'), self.path.find('}')) {
-            (Some(begin), Some(end)) => format!("{}{value}{}", &self.path[..begin], &self.path[end + 1..]),
-            _ => self.path.clone(),
-        }
+        let part = |part: &str| if part.starts_with('{') { value.to_owned() } else { part.to_owned() };
+        self.path.split('/').map(part).collect::<Vec<_>>().join("/")
     }
 
     /// The path of a resource that does not exist.
@@ -178,6 +184,10 @@ pub fn valid_body(name: &str, snack: &str) -> Value {
         "PUT /budgets/{month}" => json!({"currency": "KRW", "amount": "500000"}),
         "PUT /notifications/preferences" => json!({"email": "all"}),
         "PUT /notifications/read" => json!({"all": true}),
+        "POST /channels" => {
+            json!({"kind": "webhook", "name": "회계", "url": "https://office.example/hook", "events": ["order.created"]})
+        }
+        "PATCH /channels/{id}" => json!({"enabled": false}),
         other => panic!("no valid body is known for {other}"),
     }
 }

@@ -8,6 +8,7 @@ pub mod fixtures;
 pub mod forged_images;
 pub mod image_bombs;
 pub mod images;
+pub mod notification;
 pub mod process;
 pub mod process_client;
 #[expect(dead_code, reason = "some modes are for the fault harness")]

@@ -1,0 +1,4 @@
+mod budget_reached;
+mod inbox;
+mod outbox;
+mod readers;
