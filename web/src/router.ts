@@ -67,6 +67,17 @@ export const router = createRouter({
       component: () => import('./desk/BuyingListPage.vue'),
       meta: { title: 'buyingList.title', isForAdmins: true },
     },
+    {
+      path: '/channels',
+      component: () => import('./channel/ChannelListPage.vue'),
+      meta: { title: 'channels.title', isForAdmins: true },
+    },
+    {
+      path: '/channels/:id(\\d+)/deliveries',
+      component: () => import('./channel/DeliveryListPage.vue'),
+      props: (route) => ({ id: Number(route.params.id) }),
+      meta: { title: 'deliveries.title', isForAdmins: true },
+    },
     { path: '/budgets', component: () => import('./budget/BudgetPage.vue'), meta: { title: 'budget.title' } },
     {
       path: '/users',
