@@ -5,6 +5,7 @@
 mod audit;
 mod auth;
 mod budget;
+mod channel;
 mod db;
 mod demo;
 mod http;

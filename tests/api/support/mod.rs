@@ -1,6 +1,7 @@
 //! Helpers of all tests.
 
 pub mod budget;
+pub mod channel;
 pub mod counter_snapshot;
 pub mod database;
 pub mod endpoints;
@@ -14,6 +15,8 @@ pub mod process_client;
 #[expect(dead_code, reason = "some modes are for the fault harness")]
 #[path = "../../support/proxy.rs"]
 pub mod proxy;
+pub mod receiver;
 pub mod response;
+pub mod smtp;
 pub mod test_app;
 pub mod tokens;
