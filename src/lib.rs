@@ -5,6 +5,8 @@ pub mod app; // router, state, start and stop
 pub mod demo; // demo data for development
 pub mod operations; // health, metrics, cleanup
 
+pub mod live; // events for open pages
+
 pub mod notification; // inbox, preferences, mails
 
 pub mod channel; // Slack and webhooks that are told of events

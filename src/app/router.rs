@@ -24,7 +24,7 @@ use crate::{
     config::Config,
     error::ApiError,
     http::{body, body_budget::BodyBudget, middleware, openapi, problem::write_problems},
-    notification, operations, order, reaction, snack, statistics,
+    live, notification, operations, order, reaction, snack, statistics,
 };
 
 /// Maximum size of the bodies of all requests in progress, in bytes.
@@ -43,6 +43,7 @@ fn endpoints() -> OpenApiRouter<AppState> {
         .merge(notification::router())
         .merge(channel::router())
         .merge(statistics::router())
+        .merge(live::router())
         .merge(operations::router())
 }
 

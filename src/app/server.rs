@@ -7,9 +7,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::{connections::ConnectionLimits, listener, router::router, state::AppState};
 use crate::{
+    changes::relay,
     channel::sender::Channels,
     config::SettingError,
     error::{StartError, chain},
+    live::hub,
     operations::cleanup,
     outbox::sender::Sender,
     reaction::flush::Flusher,
@@ -62,6 +64,18 @@ pub async fn serve_on(state: AppState, listener: TcpListener) -> Result<(), Star
     background.spawn({
         let (state, stop) = (state.clone(), stop.clone());
         async move { daily_rollup::run(&state.db, &state.watchdog, state.timezone, &stop).await }
+    });
+    background.spawn({
+        let live = Arc::clone(&state.live);
+        async move { hub::run(&live).await }
+    });
+    background.spawn({
+        let live = Arc::clone(&state.live);
+        async move { hub::end_streams_of_deleted_users(&live).await }
+    });
+    background.spawn({
+        let state = state.clone();
+        async move { relay::run(&state.changes).await }
     });
     // Waited for at the shutdown. Aborted when this is dropped.
     let mut senders = JoinSet::new();

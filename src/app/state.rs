@@ -14,6 +14,7 @@ use crate::{
     config::{Config, SettingError},
     db::watchdog::DbWatchdog,
     error::StartError,
+    live::state::LiveState,
     operations::state::OperationsState,
     order::state::OrderState,
     outbox::Outbox,
@@ -36,6 +37,7 @@ pub struct AppState {
     pub snacks: Arc<SnackState>,
     pub orders: Arc<OrderState>,
     pub operations: Arc<OperationsState>,
+    pub live: Arc<LiveState>,
     #[from_ref(skip)]
     pub changes: Arc<Changes>,
     pub outbox: Arc<Outbox>,
@@ -60,20 +62,34 @@ impl AppState {
         let stop = CancellationToken::new();
         let changes = Arc::new(Changes::default());
         let outbox = Arc::new(Outbox::new(Arc::clone(&changes), config.timezone, config.mail.is_some()));
+        let auth = Arc::new(AuthState::new(&config, db.clone())?);
+        let reactions =
+            ReactionState::new(db.clone(), Arc::clone(&counters), Arc::clone(&changes), Arc::clone(&watchdog));
+        let snacks = Arc::new(SnackState::new(
+            &config,
+            db.clone(),
+            Storage::open(&config.media_url)?,
+            Arc::clone(&counters),
+            Arc::clone(&changes),
+            Arc::clone(&watchdog),
+        ));
+        let live = LiveState::new(
+            db.clone(),
+            Arc::clone(&watchdog),
+            Arc::clone(&auth),
+            Arc::clone(&snacks),
+            Arc::clone(&changes),
+            stop.clone(),
+        );
         Ok(Self {
             timezone: config.timezone,
-            auth: Arc::new(AuthState::new(&config, db.clone())?),
-            reactions: Arc::new(ReactionState::new(db.clone(), Arc::clone(&counters), Arc::clone(&watchdog))),
-            snacks: Arc::new(SnackState::new(
-                &config,
-                db.clone(),
-                Storage::open(&config.media_url)?,
-                Arc::clone(&counters),
-                Arc::clone(&watchdog),
-            )),
+            auth,
+            reactions: Arc::new(reactions),
+            snacks,
             orders: Arc::new(OrderState::new(db.clone(), Arc::clone(&watchdog))),
             operations: Arc::new(OperationsState::new(db.clone(), counters, stop.clone())?),
             channels: Arc::new(ChannelState::new(&config, db.clone(), Arc::clone(&outbox))?),
+            live: Arc::new(live),
             changes,
             outbox,
             tasks: TaskTracker::new(),

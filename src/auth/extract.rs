@@ -6,6 +6,7 @@ use axum::{
     extract::{FromRef, FromRequestParts},
     http::{header, request::Parts},
 };
+use chrono::{DateTime, Utc};
 
 use super::{state::AuthState, token::TokenType, users::MemberType};
 use crate::{
@@ -21,6 +22,8 @@ pub struct CurrentUser {
     /// Role at this moment, which may differ from that when the token was issued.
     pub member_type: MemberType,
     pub ip: ClientIp,
+    /// Time at which the access token expires.
+    pub expires_at: DateTime<Utc>,
 }
 
 /// Signed-in user who is an admin.
@@ -63,7 +66,8 @@ where
         if !scheme.eq_ignore_ascii_case("bearer") {
             return Err(Code::NotAuthenticated.into());
         }
-        let id = auth.keys.verify(token.trim(), TokenType::Access)?.user_id;
+        let claims = auth.keys.verify(token.trim(), TokenType::Access)?;
+        let id = claims.user_id;
         let status = auth.user_cache.get(&auth.db, id).await?.filter(|status| !status.is_deleted);
         let status = status.ok_or(Code::InvalidToken)?;
         if let Some(user) = parts.extensions.get::<RequestUser>() {
@@ -72,7 +76,8 @@ where
         if !parts.method.is_safe() {
             auth.limits.writes_user.acquire(id)?.spend();
         }
-        let user = Self { id, member_type: status.member_type, ip: ClientIp::of(parts) };
+        let expires_at = DateTime::from_timestamp(claims.exp, 0).ok_or(Code::InvalidToken)?;
+        let user = Self { id, member_type: status.member_type, ip: ClientIp::of(parts), expires_at };
         parts.extensions.insert(user.clone());
         Ok(user)
     }

@@ -19,7 +19,10 @@ use std::{
 };
 
 use sqlx::{PgPool, postgres::PgListener};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::{
+    sync::broadcast,
+    time::{Instant, sleep, timeout},
+};
 
 use super::users::{self, UserStatus};
 use crate::error::{ApiError, chain};
@@ -29,8 +32,21 @@ const PING_AFTER: Duration = Duration::from_secs(5);
 const PING_TIMEOUT: Duration = Duration::from_secs(2);
 const RECONNECT_AFTER: Duration = Duration::from_secs(1);
 
-#[derive(Default)]
-pub struct UserStatusCache(RwLock<Entries>);
+/// Changes that wait for a subscriber. A subscriber that falls further behind is told so.
+const WAITING_CHANGES: usize = 256;
+
+pub struct UserStatusCache {
+    entries: RwLock<Entries>,
+    changes: broadcast::Sender<StatusChange>,
+}
+
+/// Change of the status of users.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StatusChange {
+    Of(i64),
+    /// Changes may have been missed.
+    Unknown,
+}
 
 #[derive(Default)]
 struct Entries {
@@ -39,11 +55,22 @@ struct Entries {
     generation: u64,
 }
 
+impl Default for UserStatusCache {
+    fn default() -> Self {
+        Self { entries: RwLock::default(), changes: broadcast::Sender::new(WAITING_CHANGES) }
+    }
+}
+
 impl UserStatusCache {
+    /// Changes from now on. Each comes after its commit, and after the old entry has been removed.
+    pub fn subscribe(&self) -> broadcast::Receiver<StatusChange> {
+        self.changes.subscribe()
+    }
+
     /// Status of `user_id`, from the cache or from Postgres. None when there is no such user.
     pub async fn get(&self, db: &PgPool, user_id: i64) -> Result<Option<UserStatus>, ApiError> {
         let generation = {
-            let entries = self.0.read().unwrap_or_else(PoisonError::into_inner);
+            let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
             if let Some(status) = entries.by_user.as_ref().and_then(|by_user| by_user.get(&user_id)) {
                 return Ok(Some(*status));
             }
@@ -63,22 +90,31 @@ impl UserStatusCache {
 
     /// Removes the entry of `user_id`, whose status has changed.
     pub fn invalidate(&self, user_id: i64) {
-        let mut entries = self.write();
-        entries.generation += 1;
-        if let Some(by_user) = &mut entries.by_user {
-            by_user.remove(&user_id);
+        {
+            let mut entries = self.write();
+            entries.generation += 1;
+            if let Some(by_user) = &mut entries.by_user {
+                by_user.remove(&user_id);
+            }
         }
+        // Fails without subscribers.
+        let _ = self.changes.send(StatusChange::Of(user_id));
     }
 
     /// Removes all entries.
     fn reset(&self, is_connected: bool) {
-        let mut entries = self.write();
-        entries.generation += 1;
-        entries.by_user = is_connected.then(HashMap::new);
+        {
+            let mut entries = self.write();
+            entries.generation += 1;
+            entries.by_user = is_connected.then(HashMap::new);
+        }
+        if is_connected {
+            let _ = self.changes.send(StatusChange::Unknown);
+        }
     }
 
     fn write(&self) -> RwLockWriteGuard<'_, Entries> {
-        self.0.write().unwrap_or_else(PoisonError::into_inner)
+        self.entries.write().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Listens for changes for ever, on a connection of its own.

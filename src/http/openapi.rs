@@ -28,6 +28,7 @@ pub const BUDGETS: &str = "budgets";
 pub const NOTIFICATIONS: &str = "notifications";
 pub const CHANNELS: &str = "channels";
 pub const STATISTICS: &str = "statistics";
+pub const LIVE: &str = "live";
 pub const OPERATIONS: &str = "operations";
 
 #[derive(OpenApi)]
@@ -50,6 +51,7 @@ pub const OPERATIONS: &str = "operations";
         (name = NOTIFICATIONS, description = "What users are told of"),
         (name = CHANNELS, description = "Slack channels and webhooks that get events"),
         (name = STATISTICS, description = "Ordered quantities and costs by period"),
+        (name = LIVE, description = "Events for open pages"),
         (name = OPERATIONS, description = "Health, metrics, audit log"),
     ),
     components(schemas(ProblemBody)),

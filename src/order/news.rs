@@ -97,7 +97,7 @@ fn data(order: &Order, reason: Option<&str>) -> Result<Map<String, Value>, ApiEr
 
 /// Tells open pages of a change of `order` that was committed, and of those snacks that may be ordered now or no longer.
 pub fn committed(outbox: &Outbox, order: &Order, notified: Vec<i64>) {
-    outbox.changes.order(order.uid, order.status.as_str(), order.version());
+    outbox.changes.order(order.uid);
     outbox.changes.snacks(order.purchases.iter().map(|purchase| purchase.snack.uid));
     let months = [order.approved_at, Some(order.updated_at)].into_iter().flatten();
     for month in months.map(|at| Month::of(at, outbox.timezone)) {

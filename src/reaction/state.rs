@@ -12,6 +12,7 @@ use super::{
     store::{self, Change, Outcome, ReactionCommand},
 };
 use crate::{
+    changes::Changes,
     db::{batcher::Batcher, watchdog::DbWatchdog},
     error::{ApiError, Code},
 };
@@ -25,6 +26,7 @@ const MAX_LOCK_WAITS: usize = 4;
 pub struct ReactionState {
     pub db: PgPool,
     pub counters: Arc<Counters>,
+    changes: Arc<Changes>,
     /// The result is none where another transaction held a lock.
     batcher: Batcher<(), ReactionCommand, Option<Counted>>,
     pub lock_waits: Semaphore,
@@ -34,10 +36,11 @@ pub struct ReactionState {
 type Counted = (Change, Option<Counts>);
 
 impl ReactionState {
-    pub fn new(db: PgPool, counters: Arc<Counters>, watchdog: Arc<DbWatchdog>) -> Self {
+    pub fn new(db: PgPool, counters: Arc<Counters>, changes: Arc<Changes>, watchdog: Arc<DbWatchdog>) -> Self {
         Self {
             db,
             counters,
+            changes,
             batcher: Batcher::new(CONCURRENT_BATCHES, watchdog),
             lock_waits: Semaphore::new(MAX_LOCK_WAITS),
         }
@@ -90,11 +93,18 @@ async fn write_and_count(
 ) -> Result<Vec<Result<Option<Counted>, ApiError>>, ApiError> {
     let snacks: Vec<Uuid> = commands.iter().map(|command| command.snack).collect();
     let before = state.counters.trusted_counts(&snacks).await;
-    let outcomes = write(&state.db, commands).await?;
+    let outcomes = write(&state.db, commands).await.inspect_err(|_| {
+        // Some may have been committed.
+        state.changes.snacks(snacks.iter().copied());
+    })?;
     let mut deltas = Vec::with_capacity(commands.len());
     // Each change with the index of its delta.
     let mut written = Vec::with_capacity(commands.len());
+    let mut changed = Vec::with_capacity(commands.len());
     for ((outcome, stored), snack) in outcomes.into_iter().zip(before).zip(snacks) {
+        if let Some(Ok(_)) = outcome {
+            changed.push(snack);
+        }
         written.push(outcome.transpose().map(|change| {
             change.map(|change| match stored {
                 Some(StoredCounts { epoch, .. }) if epoch >= change.epoch => {
@@ -109,6 +119,7 @@ async fn write_and_count(
         }));
     }
     let counts = state.counters.add(&deltas).await;
+    state.changes.snacks(changed);
     let counted = |(change, at): (Change, Option<usize>)| (change, at.and_then(|at| counts.get(at).copied().flatten()));
     Ok(written.into_iter().map(|outcome| outcome.map(|change| change.map(counted))).collect())
 }
@@ -120,8 +131,13 @@ pub async fn live_counts(
     stored: Option<StoredCounts>,
     epoch: i64,
 ) -> Result<Counts, ApiError> {
-    match stored {
-        Some(StoredCounts { counts: Some(counts), epoch: stored }) if stored >= epoch => Ok(counts),
-        _ => store::count(db, snack).await,
+    match current(stored, epoch) {
+        Some(counts) => Ok(counts),
+        None => store::count(db, snack).await,
     }
+}
+
+/// Counts of `stored` if they are not older than `epoch`, that of the statistics columns.
+pub fn current(stored: Option<StoredCounts>, epoch: i64) -> Option<Counts> {
+    stored.filter(|stored| stored.epoch >= epoch)?.counts
 }

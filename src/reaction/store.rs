@@ -1,6 +1,9 @@
 //! Reactions in Postgres.
 
-use std::{collections::HashSet, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
 
 use sqlx::PgPool;
 use uuid::Uuid;
@@ -176,4 +179,16 @@ pub async fn count(db: &PgPool, snack: Uuid) -> Result<Counts, ApiError> {
         snack
     );
     Ok(counts.fetch_one(db).await?)
+}
+
+/// Counts of each of `snacks`, except for those that do not exist.
+pub async fn count_all(db: &PgPool, snacks: &[Uuid]) -> Result<HashMap<Uuid, Counts>, ApiError> {
+    let rows = sqlx::query!(
+        r#"SELECT snacks.uid, count(*) FILTER (WHERE type = 'like')::int AS "likes!", count(*) FILTER (WHERE type = 'hate')::int AS "hates!"
+           FROM snacks LEFT JOIN snack_reactions ON snack_id = snacks.id
+           WHERE snacks.uid = ANY(ARRAY(SELECT unnest($1::uuid[]))) GROUP BY snacks.uid"#,
+        snacks
+    );
+    let rows = rows.fetch_all(db).await?;
+    Ok(rows.into_iter().map(|row| (row.uid, Counts { likes: row.likes, hates: row.hates })).collect())
 }

@@ -308,6 +308,7 @@ pub async fn import(
         let uids: Vec<Uuid> = uids.into_values().collect();
         news::write(&mut tx, outbox, admin.id, &uids).await?;
         tx.commit().await?;
+        outbox.changes.snacks(uids);
         outbox.committed(Vec::new());
     }
     Ok(Import { created, refused, results })

@@ -24,6 +24,7 @@ pub async fn register(
     news::write(&mut tx, outbox, author, &[uid]).await?;
     let snack = store::get(&mut *tx, author, uid).await?;
     tx.commit().await?;
+    outbox.changes.snacks([uid]);
     outbox.committed(Vec::new());
     Ok(snack)
 }

@@ -217,7 +217,10 @@ pub async fn edit_snack(
         None => PictureChange::Keep,
     };
     match store::edit(&snacks.db, &user, uid, &form.fields, &change).await {
-        Ok(replaced) => discard(&snacks, replaced.as_ref()).await,
+        Ok(replaced) => {
+            snacks.changes.snacks([uid]);
+            discard(&snacks, replaced.as_ref()).await;
+        }
         Err(error) => {
             if let PictureChange::Replace(stored) = &change {
                 discard_after(&error, &snacks, Some(stored)).await;
@@ -250,6 +253,7 @@ pub async fn change_snack_status(
     let uid = uid.get()?;
     let status = body.status.ok_or_else(|| ApiError::invalid("status", "required"))?;
     store::change_status(&snacks.db, &admin, uid, status).await?;
+    snacks.changes.snacks([uid]);
     load_snack(&snacks, admin.id, uid).await.map(Json)
 }
 

@@ -9,26 +9,32 @@ use uuid::Uuid;
 use super::{
     image_worker::ImageWorker,
     storage::Storage,
-    store::{self, Filter, Snack, SnackLookup},
+    store::{self, Filter, LiveSnack, Snack, SnackLookup},
 };
 use crate::{
+    changes::Changes,
     config::Config,
     db::{batcher::Batcher, watchdog::DbWatchdog},
     error::ApiError,
     http::pagination::Sorted,
     reaction::{
         counters::{Counters, StoredCounts},
-        state::live_counts,
+        state::{current, live_counts},
+        store::count_all,
     },
 };
 
 /// Number of batches of the same page or lookup that run at once.
 const CONCURRENT_BATCHES: usize = 2;
 
+/// Number of snacks whose counters are read with one command, so that other commands do not wait long.
+const COUNTED_AT_ONCE: usize = 300;
+
 pub struct SnackState {
     pub db: PgPool,
     pub storage: Storage,
     pub image_worker: ImageWorker,
+    pub changes: Arc<Changes>,
     counters: Arc<Counters>,
     /// Pages as JSON. Requests for the same page share the statement, but each viewer gets their own reactions.
     pages: Batcher<(Filter, Sorted), i64, Bytes>,
@@ -41,12 +47,14 @@ impl SnackState {
         db: PgPool,
         storage: Storage,
         counters: Arc<Counters>,
+        changes: Arc<Changes>,
         watchdog: Arc<DbWatchdog>,
     ) -> Self {
         Self {
             db,
             storage,
             image_worker: ImageWorker::new(config.program.clone()),
+            changes,
             counters,
             pages: Batcher::new(CONCURRENT_BATCHES, Arc::clone(&watchdog)),
             lookups: Batcher::new(CONCURRENT_BATCHES, watchdog),
@@ -103,4 +111,28 @@ pub async fn load_snack(state: &Arc<SnackState>, viewer: i64, uid: Uuid) -> Resu
     snack.hate_reaction_count = counts.hates;
     snack.like_ratio = counts.ratio();
     Ok(snack)
+}
+
+/// The snacks of `uids` that exist, with their current counts.
+pub async fn load_live_snacks(state: &SnackState, uids: &[Uuid]) -> Result<Vec<LiveSnack>, ApiError> {
+    let mut snacks = store::live_snacks(&state.db, uids).await?;
+    let mut uncounted = Vec::new();
+    for batch in snacks.chunks_mut(COUNTED_AT_ONCE) {
+        let uids: Vec<Uuid> = batch.iter().map(|snack| snack.uid).collect();
+        for (snack, stored) in batch.iter_mut().zip(state.counters.trusted_counts(&uids).await) {
+            match current(stored, snack.counter_epoch) {
+                Some(counts) => snack.counts = counts,
+                None => uncounted.push(snack.uid),
+            }
+        }
+    }
+    if !uncounted.is_empty() {
+        let counted = count_all(&state.db, &uncounted).await?;
+        for snack in &mut snacks {
+            if let Some(counts) = counted.get(&snack.uid) {
+                snack.counts = *counts;
+            }
+        }
+    }
+    Ok(snacks)
 }

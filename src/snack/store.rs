@@ -25,7 +25,7 @@ use crate::{
     },
     error::{ApiError, Code},
     http::pagination::{List, Ordering, Page, Sorted, push_filter},
-    reaction::counts::ReactionType,
+    reaction::counts::{Counts, ReactionType},
 };
 
 /// Availability of a snack.
@@ -311,6 +311,37 @@ pub async fn look_up(
 /// `not_found`.
 pub async fn get(db: impl PgExecutor<'_>, viewer: i64, uid: Uuid) -> Result<Snack, ApiError> {
     look_up(db, &[SnackLookup { viewer, uid }]).await?.pop().unwrap_or_else(|| Err(Code::NotFound.into()))
+}
+
+/// State of a snack that changes often.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LiveSnack {
+    pub uid: Uuid,
+    pub counts: Counts,
+    pub counter_epoch: i64,
+    pub orderable: bool,
+}
+
+/// The snacks of `uids` that exist, with the counts of the statistics columns.
+pub async fn live_snacks(db: &PgPool, uids: &[Uuid]) -> Result<Vec<LiveSnack>, ApiError> {
+    // unnest hides the number of uids from Postgres, which would plan again for each number.
+    let rows = sqlx::query!(
+        r#"SELECT uid, like_reaction_count, hate_reaction_count, counter_epoch,
+               status = 'available' AND NOT EXISTS (
+                   SELECT FROM purchases WHERE purchases.snack_id = snacks.id AND blocks) AS "orderable!"
+           FROM snacks WHERE uid = ANY(ARRAY(SELECT unnest($1::uuid[])))"#,
+        uids
+    );
+    let rows = rows.fetch_all(db).await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| LiveSnack {
+            uid: row.uid,
+            counts: Counts { likes: row.like_reaction_count, hates: row.hate_reaction_count },
+            counter_epoch: row.counter_epoch,
+            orderable: row.orderable,
+        })
+        .collect())
 }
 
 async fn reactions(

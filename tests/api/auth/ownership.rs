@@ -210,7 +210,7 @@ async fn endpoints_for_everybody_change_nothing_of_others_and_give_no_rights() {
         assert_eq!(digest(app, Some(&others)).await, before, "{name}");
         checked += 1;
     }
-    assert_eq!(checked, 36);
+    assert_eq!(checked, 37);
     let admins: Vec<i64> = sqlx::query_scalar("SELECT id FROM users WHERE member_type = 'admin'")
         .fetch_all(app.db())
         .await

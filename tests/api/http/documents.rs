@@ -86,6 +86,7 @@ fn the_document_has_every_endpoint_of_the_contract() {
         GET /metrics
         GET /audit
         GET /budgets
+        GET /events
         PUT /budgets/{month}
         GET /notifications
         GET /notifications/unread-count

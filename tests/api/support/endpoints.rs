@@ -78,6 +78,7 @@ impl Endpoint {
             "DELETE /orders/{uid}/follow"
             | "GET /budgets"
             | "GET /checks/is_authenticated"
+            | "GET /events"
             | "GET /order/{uid}"
             | "GET /orders"
             | "GET /orders/{uid}"

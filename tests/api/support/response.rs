@@ -2,6 +2,7 @@
 
 use std::sync::LazyLock;
 
+use axum::body::Bytes;
 use reqwest::{Method, StatusCode, header::HeaderMap};
 use serde_json::Value;
 use snack_server::app;
@@ -20,10 +21,13 @@ pub struct Response {
 }
 
 impl Response {
-    /// Reads a response to the end and checks it against the document.
+    /// Reads a response to the end, unless it is a stream, and checks it against the document.
     pub async fn read(method: &Method, path: &str, response: reqwest::Response) -> Self {
         let (status, headers) = (response.status(), response.headers().clone());
-        let text = String::from_utf8_lossy(&response.bytes().await.expect("a body")).into_owned();
+        // A stream of events has no end.
+        let is_stream = headers.get("content-type").is_some_and(|value| value == "text/event-stream");
+        let bytes = if is_stream { Bytes::new() } else { response.bytes().await.expect("a body") };
+        let text = String::from_utf8_lossy(&bytes).into_owned();
         let body = serde_json::from_str(&text).unwrap_or(Value::Null);
         let response = Self { status, headers, text, body, endpoint: format!("{method} {path}") };
         response.assert_documented(method, path);

@@ -1,0 +1,98 @@
+//! The tasks that send events to the streams of this server and end those of users who have resigned.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::{
+    sync::broadcast::error::RecvError,
+    time::{interval, sleep},
+};
+use uuid::Uuid;
+
+use super::{
+    event::{Batch, BudgetEvent, LiveEvent, NotificationEvent, RESYNC, SnackEvent},
+    state::LiveState,
+    store,
+};
+use crate::{
+    auth::user_cache::StatusChange,
+    changes::Pending,
+    error::{ApiError, chain},
+    snack::state::load_live_snacks,
+};
+
+/// Minimum time between two events of a snack.
+const PAUSE: Duration = Duration::from_millis(250);
+/// Time before a batch is loaded again after a failure.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+/// Interval at which the status of all users with streams is read again. Changes may be missed while Postgres is out of reach.
+const RECHECK_AFTER: Duration = Duration::from_secs(15);
+
+/// Sends changes to the streams, for ever.
+pub async fn run(live: &LiveState) {
+    loop {
+        live.changes.wait_received().await;
+        let pending = live.changes.take_received();
+        if live.streams.is_empty() {
+            continue;
+        }
+        match live.watchdog.guard(load(live, &pending)).await {
+            Ok(batch) => {
+                // Fails when the last stream has just ended.
+                let _ = live.batches.send(Arc::new(batch));
+                sleep(PAUSE).await;
+            }
+            Err(error) => {
+                tracing::warn!(error = %chain(&error), "events not loaded, trying again");
+                live.changes.receive(pending);
+                sleep(RETRY_AFTER).await;
+            }
+        }
+    }
+}
+
+/// Loads the state of what has changed.
+async fn load(live: &LiveState, pending: &Pending) -> Result<Batch, ApiError> {
+    if pending.resync {
+        return Ok(Batch { shared: RESYNC, ..Batch::default() });
+    }
+    let mut events = Vec::new();
+    if !pending.orders.is_empty() {
+        let uids: Vec<Uuid> = pending.orders.iter().copied().collect();
+        events.extend(store::orders(&live.db, &uids).await?.into_iter().map(LiveEvent::Order));
+    }
+    if !pending.snacks.is_empty() {
+        let uids: Vec<Uuid> = pending.snacks.iter().copied().collect();
+        let snacks = load_live_snacks(&live.snacks, &uids).await?;
+        events.extend(snacks.into_iter().map(|snack| LiveEvent::Snack(SnackEvent::from(snack))));
+    }
+    events.extend(pending.months.iter().map(|month| LiveEvent::Budget(BudgetEvent { month: *month })));
+    let notified = live.streams.users_among(pending.notified.iter().copied());
+    let counts = if notified.is_empty() { Vec::new() } else { store::unread_counts(&live.db, &notified).await? };
+    let own = counts
+        .into_iter()
+        .map(|(user, unread_count)| (user, LiveEvent::Notification(NotificationEvent { unread_count })));
+    Batch::new(&events, own).map_err(ApiError::internal)
+}
+
+/// Ends the streams of users who have resigned or were deleted, for ever.
+pub async fn end_streams_of_deleted_users(live: &LiveState) {
+    let mut changes = live.auth.user_cache.subscribe();
+    let mut rechecks = interval(RECHECK_AFTER);
+    loop {
+        let users = tokio::select! {
+            _ = rechecks.tick() => live.streams.users(),
+            change = changes.recv() => match change {
+                Ok(StatusChange::Of(user)) => live.streams.users_among([user]),
+                Ok(StatusChange::Unknown) | Err(RecvError::Lagged(_)) => live.streams.users(),
+                Err(RecvError::Closed) => return,
+            },
+        };
+        if users.is_empty() {
+            continue;
+        }
+        match live.watchdog.guard(store::deleted_users(&live.db, &users)).await {
+            Ok(deleted) => deleted.into_iter().for_each(|user| live.streams.end(user)),
+            Err(error) => tracing::warn!(error = %chain(&error), "status of users with streams not read"),
+        }
+    }
+}
