@@ -44,7 +44,7 @@ declare module '@tanstack/vue-query' {
 /** A list of the API, page by page. */
 export function usePages<Row>(
   key: MaybeRefOrGetter<QueryKey>,
-  fetchPage: (cursor: string | undefined, signal?: AbortSignal) => Promise<Page<Row>>,
+  fetchPage: (cursor: string | undefined, signal: AbortSignal) => Promise<Page<Row>>,
   { isLive = false } = {},
 ) {
   const query = useInfiniteQuery({
@@ -75,7 +75,7 @@ export function usePages<Row>(
 
 export type LivePages<Row> = Omit<ReturnType<typeof usePages>, 'rows' | 'fetchPage'> & {
   rows: Row[]
-  fetchPage: (cursor: string | undefined) => Promise<Page<Row>>
+  fetchPage: (cursor: string | undefined, signal: AbortSignal) => Promise<Page<Row>>
 }
 export type Pages<Row> = Omit<LivePages<Row>, 'key' | 'fetchPage'>
 

@@ -1,6 +1,6 @@
 // Keeps the pages up to date: by the stream of events, and by asking every 15 s while there is none.
 import { openEvents } from '../api/client'
-import type { LiveEvent } from './events'
+import type { LiveEvent } from '../api/types'
 import { isDown } from './status'
 import { joinTabs } from './tabs'
 import { publish } from './useLive'
@@ -41,11 +41,8 @@ export function connect(userId: number, signal: AbortSignal): void {
   void poll(AbortSignal.any([signal, closed.signal]))
 
   function onEvent(event: LiveEvent): void {
-    if (event.name === 'resync') void resync(Date.now())
-    else if (event.name === 'order') publish('order', event.data)
-    else if (event.name === 'snack') publish('snack', event.data)
-    else if (event.name === 'budget') publish('budget', event.data)
-    else publish('notification', event.data)
+    if (event.event === 'resync') void resync(Date.now())
+    else publish(event.event, event.data)
   }
 
   function onOpen(since: number): void {

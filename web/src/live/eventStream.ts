@@ -1,5 +1,6 @@
 // One stream of events that is opened again whenever it ends.
-import { eventReader, type LiveEvent } from './events'
+import type { LiveEvent } from '../api/types'
+import { eventReader } from './events'
 
 /** The pauses after the first, second, ... failure in a row, in milliseconds. The last one is that of all further ones. */
 const PAUSES = [1000, 2000, 5000, 15_000]

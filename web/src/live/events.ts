@@ -1,28 +1,12 @@
 // The events of the server, read from a text/event-stream.
 import { createParser } from 'eventsource-parser'
 
-import type { OrderStatus, Snack } from '../api/types'
-
-export interface OrderEvent {
-  uid: string
-  status: OrderStatus
-  /** Grows with each change. It is also the order's entity tag. */
-  version: number
-}
-
-export type SnackEvent = Pick<Snack, 'uid' | 'like_reaction_count' | 'hate_reaction_count' | 'like_ratio' | 'orderable'>
+import type { LiveEvent } from '../api/types'
 
 /** The data of the events by their names. */
-export interface LiveEvents {
-  order: OrderEvent
-  snack: SnackEvent
-  notification: { unread_count: number }
-  budget: { month: string }
-  /** Events may have been missed. */
-  resync: object
-}
-
-export type LiveEvent = { [Name in keyof LiveEvents]: { name: Name; data: LiveEvents[Name] } }[keyof LiveEvents]
+export type LiveEvents = { [Of in LiveEvent as Of['event']]: Of['data'] }
+export type OrderEvent = LiveEvents['order']
+export type SnackEvent = LiveEvents['snack']
 
 const NAMES = new Set<string>(['order', 'snack', 'notification', 'budget', 'resync'] satisfies (keyof LiveEvents)[])
 
@@ -31,10 +15,10 @@ export function eventReader(onEvent: (event: LiveEvent) => void): (chunk: Uint8A
   // A character may be in two chunks.
   const decoder = new TextDecoder()
   const parser = createParser({
-    onEvent: ({ event: name = '', data }) => {
-      if (!NAMES.has(name)) return
+    onEvent: ({ event = '', data }) => {
+      if (!NAMES.has(event)) return
       const value = parse(data)
-      if (typeof value === 'object' && value !== null) onEvent({ name, data: value } as LiveEvent)
+      if (typeof value === 'object' && value !== null) onEvent({ event, data: value } as LiveEvent)
     },
   })
   return (chunk) => parser.feed(decoder.decode(chunk, { stream: true }))

@@ -1,6 +1,6 @@
 // One stream for all tabs of a browser. The tab that has the lock keeps it open and passes the events on to the others.
 import { EventStream, type Environment } from './eventStream'
-import type { LiveEvent } from './events'
+import type { LiveEvent } from '../api/types'
 
 /** The other tabs hear from the tab with the stream every 15 s. After this time that tab is taken for frozen, in milliseconds. */
 const SILENCE = 40_000

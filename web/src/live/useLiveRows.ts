@@ -1,5 +1,5 @@
 // Keeps the rows of a list up to date without moving any of them.
-import { computed, reactive, shallowRef } from 'vue'
+import { computed, onScopeDispose, reactive, shallowRef } from 'vue'
 import { hashKey } from '@tanstack/vue-query'
 
 import { queryClient, setReadAt, wasReadBefore, type CachedPages, type LivePages } from '../api/query'
@@ -41,6 +41,8 @@ export function useLiveRows<Row extends { uid: string }>(
   const found = shallowRef<{ list: string; uids: string[] } | null>(null)
   let isChecking = false
   let isCheckDue = false
+  const end = new AbortController()
+  onScopeDispose(() => end.abort())
 
   const cachedQuery = () => queryClient.getQueryCache().find({ queryKey: pages.key, exact: true })
 
@@ -75,7 +77,7 @@ export function useLiveRows<Row extends { uid: string }>(
     const results: Row[] = []
     let cursor: string | null | undefined
     for (let page = 0; page < cached.pages.length && cursor !== null; page += 1) {
-      const { results: rows, next_cursor } = await pages.fetchPage(cursor)
+      const { results: rows, next_cursor } = await pages.fetchPage(cursor, end.signal)
       results.push(...rows)
       cursor = next_cursor ?? null
     }
