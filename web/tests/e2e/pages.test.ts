@@ -17,6 +17,7 @@ import {
   expectText,
   newAdmin,
   newMember,
+  networkIdle,
   newOrder,
   newSnack,
   request,
@@ -124,7 +125,7 @@ async function watchLayout(page: Page): Promise<void> {
 async function show(page: Page, path: string): Promise<void> {
   await page.goto(appUrl(path))
   await settled(page)
-  await page.waitForLoadState('networkidle')
+  await networkIdle(page)
   await page.waitForFunction(() => [...document.images].every((image) => image.complete || image.loading === 'lazy'))
 }
 
