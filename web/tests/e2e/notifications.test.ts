@@ -31,6 +31,14 @@ const nameOf = (locator: Locator) => locator.locator('.visually-hidden').innerTe
 const unreadCount = async ({ token }: Person) =>
   (await request<{ count: number }>('GET', '/notifications/unread-count', token)).count
 
+/** As when the user comes back from another window. */
+async function focusAgain(page: Page): Promise<void> {
+  await page.evaluate(() => {
+    window.dispatchEvent(new Event('blur'))
+    window.dispatchEvent(new Event('focus'))
+  })
+}
+
 /** Notifies the owner of `order`, which is on its way, of another arrival. */
 async function changeArrival(order: Order, minute: number): Promise<void> {
   const estimated_arrival_time = new Date(Date.UTC(2030, 0, 9, 0, minute)).toISOString()
@@ -114,12 +122,35 @@ describe('the bell', () => {
     await expect.poll(() => rows(page).count()).toBe(3)
     await expectText(rows(page).first(), /배송이 시작되었습니다/)
     await moveOrder(order, 'completed')
-    await page.evaluate(() => {
-      window.dispatchEvent(new Event('blur'))
-      window.dispatchEvent(new Event('focus'))
-    })
+    await focusAgain(page)
     await expect.poll(() => nameOf(bell(page))).toBe('알림 4개 읽지 않음')
     await expectText(rows(page).first(), /간식이 도착했습니다/)
+  })
+
+  it('does not go back to an older number that arrives late', async () => {
+    const member = await newMember()
+    await orderWith(3, member)
+    const page = await open(member, '/notifications')
+    await expect.poll(() => nameOf(bell(page))).toBe('알림 3개 읽지 않음')
+    let release = () => {}
+    const released = new Promise<void>((resolve) => (release = resolve))
+    let isHeld = false
+    await page.route('**/notifications/unread-count', async (route) => {
+      const response = await route.fetch()
+      expect(await response.json()).toEqual({ count: 3 })
+      isHeld = true
+      await released
+      await route.fulfill({ response })
+    })
+    await focusAgain(page)
+    await expect.poll(() => isHeld).toBe(true)
+    await page.getByRole('button', { name: '모두 읽음' }).click()
+    await toast(page, '알림을 모두 읽음으로 표시했습니다.').waitFor()
+    const late = page.waitForResponse('**/notifications/unread-count')
+    release()
+    await (await late).finished()
+    await settled(page)
+    expect(await nameOf(bell(page))).toBe('알림')
   })
 
   it('does not show the number of another user', async () => {

@@ -281,18 +281,31 @@ describe.each(DEVICES)('on a %s', (device, options) => {
 })
 
 describe('on a small laptop', () => {
-  it('the menu bar has room for a long name in both languages', async () => {
-    const person = await newAdmin()
-    await request('PATCH', '/auth/users/profile', person.token, { name: 'Wilhelmina Konstantinopolskaja-Montgomery' })
-    const page = await open(person, '/orders', { viewport: { width: 1024, height: 700 } })
-    expect(await overflows(page)).toBe(false)
-    await page.getByRole('button', { name: 'English' }).click()
-    await page.getByRole('button', { name: 'Sign out' }).waitFor()
-    expect(await overflows(page)).toBe(false)
-    const [bar, resign] = [page.locator('.bar-inner'), page.getByRole('button', { name: 'Resign' })]
-    const [outer, inner] = [(await bar.boundingBox())!, (await resign.boundingBox())!]
-    expect(inner.x + inner.width).toBeLessThanOrEqual(outer.x + outer.width)
-  })
+  it.each([1024, 1360, 1440])(
+    'the menu bar has room for a long name in both languages, %d pixels wide',
+    async (width) => {
+      const person = await newAdmin()
+      await request('PATCH', '/auth/users/profile', person.token, { name: 'Wilhelmina Konstantinopolskaja-Montgomery' })
+      const page = await open(person, '/orders', { viewport: { width, height: 700 } })
+      // The parts of the bar do not cover each other.
+      const gaps = () =>
+        page.locator('.brand > span, .pages, .bell, .account').evaluateAll((parts) =>
+          parts.slice(1).map((part, index) => {
+            const { left } = parts[index]!.getBoundingClientRect()
+            return part.getBoundingClientRect().left - left - parts[index]!.scrollWidth >= 0
+          }),
+        )
+      expect(await overflows(page)).toBe(false)
+      expect(await gaps()).toEqual([true, true, true])
+      await page.getByRole('button', { name: 'English' }).click()
+      await page.getByRole('button', { name: 'Sign out' }).waitFor()
+      expect(await overflows(page)).toBe(false)
+      expect(await gaps()).toEqual([true, true, true])
+      const [bar, resign] = [page.locator('.bar-inner'), page.getByRole('button', { name: 'Resign' })]
+      const [outer, inner] = [(await bar.boundingBox())!, (await resign.boundingBox())!]
+      expect(inner.x + inner.width).toBeLessThanOrEqual(outer.x + outer.width)
+    },
+  )
 })
 
 /** The average number of characters in a line of an element. */
