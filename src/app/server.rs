@@ -7,7 +7,6 @@ use tokio_util::sync::CancellationToken;
 
 use super::{connections::ConnectionLimits, listener, router::router, state::AppState};
 use crate::{
-    changes::relay,
     channel::sender::Channels,
     config::SettingError,
     error::{StartError, chain},
@@ -75,8 +74,8 @@ pub async fn serve_on(state: AppState, listener: TcpListener) -> Result<(), Star
         async move { hub::end_streams_of_deleted_users(&live).await }
     });
     background.spawn({
-        let state = state.clone();
-        async move { relay::run(&state.changes).await }
+        let relay = Arc::clone(&state.relay);
+        async move { relay.run().await }
     });
     // Waited for at the shutdown. Aborted when this is dropped.
     let mut senders = JoinSet::new();

@@ -9,6 +9,7 @@ mod channel;
 mod db;
 mod demo;
 mod http;
+mod live;
 mod notification;
 mod operations;
 mod order;

@@ -5,6 +5,7 @@ pub mod channel;
 pub mod counter_snapshot;
 pub mod database;
 pub mod endpoints;
+pub mod event_stream;
 pub mod fixtures;
 pub mod forged_images;
 pub mod image_bombs;
@@ -16,6 +17,7 @@ pub mod process_client;
 #[path = "../../support/proxy.rs"]
 pub mod proxy;
 pub mod receiver;
+pub mod redis;
 pub mod response;
 pub mod smtp;
 pub mod test_app;
