@@ -36,6 +36,12 @@ pub enum Action {
     OverBudget,
     /// Change of a budget. The subject is the month, the currency, the amount or `none`, and `month` or `onwards`.
     BudgetChange,
+    /// Creation of a channel. The subject of this and the next two is its id and its name.
+    ChannelCreate,
+    /// Change of a channel.
+    ChannelChange,
+    /// Removal of a channel.
+    ChannelDelete,
     /// Import of snacks. The subject is the numbers of created and refused rows.
     SnackImport,
     /// Edit of a snack. The subject is its uid.
@@ -57,6 +63,9 @@ impl Action {
             Self::OrderArrivalChange => "order_arrival_change",
             Self::OverBudget => "over_budget",
             Self::BudgetChange => "budget_change",
+            Self::ChannelCreate => "channel_create",
+            Self::ChannelChange => "channel_change",
+            Self::ChannelDelete => "channel_delete",
             Self::SnackImport => "snack_import",
             Self::SnackEdit => "snack_edit",
             Self::SnackStatusChange => "snack_status_change",
@@ -69,7 +78,7 @@ impl Action {
 pub struct Actor {
     /// Id of the user. None if unknown.
     pub id: Option<i64>,
-    /// IP address of the client, or `local` for the command line.
+    /// IP address of the client, `local` for the command line, or `server` for the server itself.
     pub address: String,
 }
 
@@ -77,6 +86,11 @@ impl Actor {
     /// Somebody who types commands on the machine.
     pub fn local() -> Self {
         Self { id: None, address: "local".to_owned() }
+    }
+
+    /// The server itself.
+    pub fn server() -> Self {
+        Self { id: None, address: "server".to_owned() }
     }
 
     /// Writes an entry of a successful operation.
@@ -145,15 +159,15 @@ fn truncate(subject: &str) -> &str {
 pub struct AuditEntry {
     pub id: i64,
     pub at: DateTime<Utc>,
-    /// Author of the operation. `null` if unknown, and for the command line.
+    /// Author of the operation. `null` if unknown, for the command line and for the server itself.
     #[schema(required)]
     pub actor: Option<UserSummary>,
     #[schema(value_type = Action)]
     pub action: String,
-    /// An email, the id of a user, or the uid of an order or a snack.
+    /// An email, the id of a user, the uid of an order or a snack, or the id and the name of a channel.
     #[schema(example = "kim@example.com")]
     pub subject: String,
-    /// IP address of the client, or `local` for the command line.
+    /// IP address of the client, `local` for the command line, or `server` for the server itself.
     #[schema(example = "203.0.113.9")]
     pub address: String,
     /// `ok`, or the code of the error.

@@ -66,6 +66,7 @@ codes! {
     EmailResigned 409 "email_resigned" "탈퇴한 회원의 이메일입니다." "This email belongs to a member who resigned."
     ArrivalNotExpected 409 "arrival_not_expected" "주문 완료 또는 배송 중인 주문만 도착 예정 시간을 바꿀 수 있습니다." "Only orders with status ordered or shipping have an arrival time to correct."
     BudgetExceeded 409 "budget_exceeded" "승인하면 이번 달 예산을 넘습니다." "The approval would exceed the budget of this month."
+    TooManyChannels 409 "too_many_channels" "채널은 20개까지 만들 수 있습니다." "There are 20 channels already. Delete one that is no longer used."
     OrderClosed 409 "order_closed" "이미 완료되었거나 취소된 주문입니다." "The order is completed or canceled."
     UserResigned 409 "user_resigned" "탈퇴한 회원입니다." "This user has resigned."
     LastAdmin 409 "last_admin" "마지막 관리자입니다." "This is the last active admin."
@@ -191,6 +192,13 @@ fn rule_text(code: &str, bound: &str) -> Text {
             "줄바꿈 등 보이지 않는 제어 문자는 쓸 수 없습니다.",
             "Remove line breaks and other control characters.",
         ),
+        "https_required" => {
+            Text::new("https:// 로 시작하는 주소만 쓸 수 있습니다.", "Enter an address that begins with https://.")
+        }
+        "address_not_allowed" => Text::new(
+            "내부망 주소로는 보낼 수 없습니다. 인터넷에서 접속되는 주소를 입력해 주세요.",
+            "Enter an address on the public internet. Internal addresses are not allowed.",
+        ),
         "invalid_amount" => Text::new("올바른 금액이 아닙니다.", "Enter a valid amount."),
         "unknown_currency" => Text::new("KRW, USD, JPY 중 하나여야 합니다.", "Enter KRW, USD or JPY."),
         "too_many_cells" => Text::new(
@@ -199,6 +207,7 @@ fn rule_text(code: &str, bound: &str) -> Text {
         ),
         "snack_name_taken" => Code::SnackNameTaken.text(),
         "negative" => Text::new("0 이상이어야 합니다.", "Enter 0 or more."),
+        "too_many_ids" => Text::new("한 번에 1,000개까지 지정할 수 있습니다.", "Send at most 1,000 ids."),
         "too_many_digits" => {
             Text::new("이 통화에서 쓸 수 없는 자릿수입니다.", "Enter no more decimal places than the currency has.")
         }

@@ -7,6 +7,10 @@ pub mod operations; // health, metrics, cleanup
 
 pub mod live; // events for open pages
 
+pub mod notification; // inbox, preferences, mails
+
+pub mod channel; // Slack and webhooks that are told of events
+
 pub mod statistics; // sums by period, CSV
 
 pub mod order; // orders and their state machine

@@ -20,11 +20,11 @@ use utoipa_axum::router::OpenApiRouter;
 
 use super::{admission, docs, state::AppState, web};
 use crate::{
-    auth, budget,
+    auth, budget, channel,
     config::Config,
     error::ApiError,
     http::{body, body_budget::BodyBudget, middleware, openapi, problem::write_problems},
-    live, operations, order, reaction, snack, statistics,
+    live, notification, operations, order, reaction, snack, statistics,
 };
 
 /// Maximum size of the bodies of all requests in progress, in bytes.
@@ -40,6 +40,8 @@ fn endpoints() -> OpenApiRouter<AppState> {
         .merge(reaction::router())
         .merge(budget::router())
         .merge(order::router())
+        .merge(notification::router())
+        .merge(channel::router())
         .merge(statistics::router())
         .merge(live::router())
         .merge(operations::router())

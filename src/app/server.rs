@@ -7,10 +7,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::{connections::ConnectionLimits, listener, router::router, state::AppState};
 use crate::{
+    channel::sender::Channels,
     config::SettingError,
     error::{StartError, chain},
     live::hub,
+    notification::mail::Mails,
     operations::cleanup,
+    outbox::sender::Sender,
     reaction::flush::Flusher,
     statistics::daily_rollup,
 };
@@ -23,7 +26,7 @@ const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Serves at `HTTP_ADDR` until `state.stop` is cancelled. The shutdown closes the listener, answers the requests that were
-/// accepted, flushes the reaction counts and closes the pool, in this order.
+/// accepted, ends the deliveries under way, flushes the reaction counts and closes the pool, in this order.
 ///
 /// # Errors
 /// The address is in use, or the flush task panicked.
@@ -74,6 +77,19 @@ pub async fn serve_on(state: AppState, listener: TcpListener) -> Result<(), Star
         let relay = Arc::clone(&state.relay);
         async move { relay.run().await }
     });
+    // Waited for at the shutdown. Aborted when this is dropped.
+    let mut senders = JoinSet::new();
+    senders.spawn({
+        let (state, stop) = (state.clone(), stop.clone());
+        let sender = Arc::new(Sender::new(Channels(state.channels), state.db, state.watchdog));
+        async move { sender.run(state.outbox.wake_ups(), &stop).await }
+    });
+    if let Some(mail) = &state.config.mail {
+        let mails = Mails::new(&state.config, mail, state.db.clone())?;
+        let sender = Arc::new(Sender::new(mails, state.db.clone(), Arc::clone(&state.watchdog)));
+        let (wake_ups, stop) = (state.outbox.wake_ups(), stop.clone());
+        senders.spawn(async move { sender.run(wake_ups, &stop).await });
+    }
     // Cancelled after the last response, because requests in progress may still change counts.
     let stop_flush = CancellationToken::new();
     let flusher = Flusher::new(&state.reactions, state.watchdog.clone());
@@ -100,11 +116,13 @@ pub async fn serve_on(state: AppState, listener: TcpListener) -> Result<(), Star
     let drained = timeout(DRAIN_TIMEOUT, async {
         let _ = serving.await;
         state.tasks.wait().await;
+        while senders.join_next().await.is_some() {}
     });
     if drained.await.is_err() {
-        tracing::warn!("requests still in progress at the end of the drain timeout");
+        tracing::warn!("requests or deliveries still in progress at the end of the drain timeout");
     }
     drop(background);
+    drop(senders);
     if let Some(end) = failure {
         let cause = end.map_or_else(|error| chain(&error).to_string(), |()| "ended early".to_owned());
         return Err(StartError::failed(format_args!("the flush task failed: {cause}")));

@@ -10,6 +10,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     auth::state::AuthState,
     changes::{Changes, relay::Relay},
+    channel::state::ChannelState,
     config::{Config, SettingError},
     db::watchdog::DbWatchdog,
     error::StartError,
@@ -42,6 +43,7 @@ pub struct AppState {
     #[from_ref(skip)]
     pub relay: Arc<Relay>,
     pub outbox: Arc<Outbox>,
+    pub channels: Arc<ChannelState>,
     /// Tasks that the shutdown waits for.
     #[from_ref(skip)]
     pub tasks: TaskTracker,
@@ -61,8 +63,8 @@ impl AppState {
         let watchdog = Arc::new(DbWatchdog::new(config.database.clone()));
         let stop = CancellationToken::new();
         let changes = Arc::new(Changes::default());
+        let outbox = Arc::new(Outbox::new(Arc::clone(&changes), config.timezone, config.mail.is_some()));
         let relay = Relay::new(&config, Arc::clone(&changes)).map_err(|error| SettingError::new("REDIS_URL", error))?;
-        let outbox = Arc::new(Outbox::new(Arc::clone(&changes), config.mail.is_some()));
         let auth = Arc::new(AuthState::new(&config, db.clone())?);
         let reactions =
             ReactionState::new(db.clone(), Arc::clone(&counters), Arc::clone(&changes), Arc::clone(&watchdog));
@@ -89,6 +91,7 @@ impl AppState {
             snacks,
             orders: Arc::new(OrderState::new(db.clone(), Arc::clone(&watchdog))),
             operations: Arc::new(OperationsState::new(db.clone(), counters, stop.clone())?),
+            channels: Arc::new(ChannelState::new(&config, db.clone(), Arc::clone(&outbox))?),
             live: Arc::new(live),
             changes,
             relay: Arc::new(relay),

@@ -27,6 +27,7 @@ use crate::{
         ValidationFailed,
     },
     http::openapi::{admin, open, signed_in},
+    outbox::Outbox,
 };
 
 pub fn router<S>() -> OpenApiRouter<S>
@@ -34,6 +35,7 @@ where
     S: Clone + Send + Sync + 'static,
     PgPool: FromRef<S>,
     Arc<AuthState>: FromRef<S>,
+    Arc<Outbox>: FromRef<S>,
 {
     OpenApiRouter::new()
         .routes(open(routes!(account::sign_up), &[ValidationFailed, EmailTaken, EmailResigned, TooManyRequests]))

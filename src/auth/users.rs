@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use serde_json::Map;
 use sqlx::{PgConnection, PgExecutor, PgPool, Postgres, QueryBuilder};
 use utoipa::ToSchema;
 
@@ -11,6 +12,7 @@ use crate::{
     domain::text::{self, fold, like_pattern, tidy},
     error::{ApiError, Code},
     http::pagination::{List, Ordering, Page, Sorted, push_filter},
+    outbox::{Details, Message, NotificationKind, Outbox, Readers},
 };
 
 /// Role of a user.
@@ -173,21 +175,28 @@ async fn lock_admins(tx: &mut PgConnection) -> Result<Vec<i64>, ApiError> {
     Ok(admins.fetch_all(tx).await?)
 }
 
+/// Changes the role of a user, who is told of it if there is an `outbox`.
+///
 /// # Errors
 /// `not_found`; `user_resigned`; `last_admin` when no active admin would be left.
 pub async fn change_member_type(
     db: &PgPool,
+    outbox: Option<&Outbox>,
     actor: &Actor,
     id: i64,
     member_type: MemberType,
 ) -> Result<User, ApiError> {
     let mut tx = db.begin().await?;
     let admins = lock_admins(&mut tx).await?;
-    let user = sqlx::query!("SELECT is_deleted FROM users WHERE id = $1 FOR NO KEY UPDATE", id)
-        .fetch_optional(&mut *tx)
-        .await?
-        .ok_or(Code::NotFound)?;
-    if user.is_deleted {
+    let old = sqlx::query_as!(
+        UserStatus,
+        r#"SELECT member_type AS "member_type: MemberType", is_deleted FROM users WHERE id = $1 FOR NO KEY UPDATE"#,
+        id
+    )
+    .fetch_optional(&mut *tx)
+    .await?
+    .ok_or(Code::NotFound)?;
+    if old.is_deleted {
         return Err(Code::UserResigned.into());
     }
     if member_type == MemberType::Member && admins == [id] {
@@ -198,7 +207,24 @@ pub async fn change_member_type(
         .await?;
     actor.log_success(&mut *tx, Action::MemberTypeChange, &format!("{id} {}", member_type.as_str())).await?;
     let user = get(&mut *tx, id).await?;
+    let outbox = outbox.filter(|_| old.member_type != member_type);
+    let mut notified = Vec::new();
+    if let Some(outbox) = outbox {
+        let message = Message {
+            readers: Readers::User(id),
+            kind: Some(NotificationKind::MemberTypeChanged),
+            details: Details { is_admin: Some(member_type == MemberType::Admin), ..Details::default() },
+            order: None,
+            actor: actor.id,
+            event: None,
+            data: Map::new(),
+        };
+        notified = outbox.write(&mut tx, message).await?;
+    }
     tx.commit().await?;
+    if let Some(outbox) = outbox {
+        outbox.committed(notified);
+    }
     Ok(user)
 }
 
@@ -226,5 +252,5 @@ pub async fn promote(db: &PgPool, email: &str) -> Result<Option<User>, ApiError>
     let Some(credentials) = sessions::credentials(db, email).await? else {
         return Ok(None);
     };
-    change_member_type(db, &Actor::local(), credentials.id, MemberType::Admin).await.map(Some)
+    change_member_type(db, None, &Actor::local(), credentials.id, MemberType::Admin).await.map(Some)
 }

@@ -3,7 +3,9 @@
 //! An order is committed from its approval on, to the month of its approval, until it is canceled. What is committed is always summed up
 //! from the orders; only the limits are stored.
 
+pub mod alert;
 pub mod commitment;
+pub mod limit;
 pub mod routes;
 pub mod store;
 
@@ -18,6 +20,7 @@ use crate::{
     auth::state::AuthState,
     error::Code::ValidationFailed,
     http::openapi::{admin, signed_in},
+    outbox::Outbox,
 };
 
 pub fn router<S>() -> OpenApiRouter<S>
@@ -26,6 +29,7 @@ where
     PgPool: FromRef<S>,
     Tz: FromRef<S>,
     Arc<AuthState>: FromRef<S>,
+    Arc<Outbox>: FromRef<S>,
 {
     OpenApiRouter::new()
         .routes(signed_in(routes!(routes::list_budgets), &[]))

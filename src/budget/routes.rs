@@ -1,5 +1,7 @@
 //! Endpoints of budgets.
 
+use std::sync::Arc;
+
 use axum::extract::State;
 use chrono::Utc;
 use chrono_tz::Tz;
@@ -9,7 +11,10 @@ use sqlx::PgPool;
 use utoipa::{IntoParams, ToSchema};
 use validator::Validate;
 
-use super::store::{self, Applies, Budget, NewLimit};
+use super::{
+    limit::{self, Applies, NewLimit},
+    store::{self, Budget},
+};
 use crate::{
     auth::extract::{AdminUser, CurrentUser},
     domain::{
@@ -23,6 +28,7 @@ use crate::{
         path::Parameter,
         query::Query,
     },
+    outbox::Outbox,
 };
 
 /// Month of budgets.
@@ -110,13 +116,13 @@ impl BudgetChange {
     params(("month" = String, Path, description = "`YYYY-MM`.", example = "2026-11")), responses((status = 200, body = Budget)))]
 pub async fn set_budget(
     State(db): State<PgPool>,
-    State(timezone): State<Tz>,
+    State(outbox): State<Arc<Outbox>>,
     AdminUser(admin): AdminUser,
     month: Parameter<Month>,
     Json(body): Json<BudgetChange>,
 ) -> Result<Json<Budget>, ApiError> {
     let applies = body.applies;
     let (currency, amount) = body.read()?;
-    let limit = NewLimit { month: month.get()?, currency, amount, applies };
-    store::set(&db, &admin, limit, timezone).await.map(Json)
+    let new = NewLimit { month: month.get()?, currency, amount, applies };
+    limit::set(&db, &outbox, &admin, new).await.map(Json)
 }

@@ -3,13 +3,11 @@
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use rust_decimal::Decimal;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use sqlx::{PgConnection, PgExecutor, PgPool};
 use utoipa::ToSchema;
 
 use crate::{
-    audit::Action,
-    auth::extract::CurrentUser,
     domain::{
         money::{Currency, Money},
         period::Month,
@@ -37,17 +35,6 @@ pub struct Budget {
     pub remaining: Option<String>,
 }
 
-/// Months that a limit is for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Applies {
-    /// This month alone.
-    #[default]
-    Month,
-    /// This month and the later ones, until another such limit. Limits of single later months stay.
-    Onwards,
-}
-
 /// Budgets of `month`, one for each currency that has a limit or amounts. `now` decides which month is the current one.
 pub async fn list(db: &PgPool, month: Month, now: DateTime<Utc>, timezone: Tz) -> Result<Vec<Budget>, ApiError> {
     let mut budgets = load(&mut *db.acquire().await?, month, now, timezone).await?;
@@ -57,16 +44,17 @@ pub async fn list(db: &PgPool, month: Month, now: DateTime<Utc>, timezone: Tz) -
     Ok(budgets.iter().map(|budget| budget.show(month)).collect())
 }
 
+/// Amounts of a budget.
 #[derive(Debug)]
-struct BudgetAmounts {
-    currency: Currency,
-    limit: Option<Decimal>,
-    committed: Decimal,
+pub struct BudgetAmounts {
+    pub currency: Currency,
+    pub limit: Option<Decimal>,
+    pub committed: Decimal,
     pending: Decimal,
 }
 
 impl BudgetAmounts {
-    fn show(&self, month: Month) -> Budget {
+    pub fn show(&self, month: Month) -> Budget {
         let format = |amount| self.currency.format(amount);
         Budget {
             month,
@@ -80,7 +68,7 @@ impl BudgetAmounts {
 }
 
 /// Budgets of `month` in all currencies.
-async fn load(
+pub async fn load(
     connection: &mut PgConnection,
     month: Month,
     now: DateTime<Utc>,
@@ -142,49 +130,4 @@ async fn pending(db: impl PgExecutor<'_>) -> Result<Vec<Money>, ApiError> {
            GROUP BY p.currency"#
     );
     Ok(sums.fetch_all(db).await?)
-}
-
-/// Limit to be set.
-#[derive(Clone, Copy, Debug)]
-pub struct NewLimit {
-    pub month: Month,
-    pub currency: Currency,
-    /// None takes the limit away.
-    pub amount: Option<Decimal>,
-    pub applies: Applies,
-}
-
-/// Sets a limit and returns the budget that results. Nothing is undone if more is committed.
-pub async fn set(db: &PgPool, admin: &CurrentUser, limit: NewLimit, timezone: Tz) -> Result<Budget, ApiError> {
-    let NewLimit { month, currency, amount, applies } = limit;
-    let is_onwards = applies == Applies::Onwards;
-    let mut tx = db.begin().await?;
-    sqlx::query!(
-        "INSERT INTO budget_limits (month, currency, is_onwards, amount) VALUES ($1, $2, $3, $4)
-         ON CONFLICT ON CONSTRAINT budget_limits_pkey DO UPDATE SET amount = excluded.amount",
-        month.first_day(),
-        currency as Currency,
-        is_onwards,
-        amount
-    )
-    .execute(&mut *tx)
-    .await?;
-    if is_onwards {
-        // A limit of this month alone would hide the new one.
-        sqlx::query!(
-            "DELETE FROM budget_limits WHERE month = $1 AND currency = $2 AND NOT is_onwards",
-            month.first_day(),
-            currency as Currency
-        )
-        .execute(&mut *tx)
-        .await?;
-    }
-    let shown = amount.map_or_else(|| "none".to_owned(), |amount| currency.format(amount));
-    let scope = if is_onwards { "onwards" } else { "month" };
-    let subject = format!("{month} {} {shown} {scope}", currency.code());
-    admin.actor().log_success(&mut *tx, Action::BudgetChange, &subject).await?;
-    let budgets = load(&mut tx, month, Utc::now(), timezone).await?;
-    tx.commit().await?;
-    let budget = budgets.iter().find(|budget| budget.currency == currency).map(|budget| budget.show(month));
-    budget.ok_or_else(|| ApiError::internal("a currency has no budget"))
 }

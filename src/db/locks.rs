@@ -10,6 +10,7 @@ pub enum Lock {
     DailyRollup = 0x0064_6179_7300,
     Cleanup = 0x0063_6c65_616e,
     Budget = 0x6275_6467_6574,
+    Channels = 0x6368_616e_6e65_6c73,
     DemoData = 0x6465_6d6f_6461_7461,
 }
 

@@ -1,18 +1,33 @@
 //! Headers of requests for preferences and conditions.
 
 use axum::http::{HeaderMap, HeaderName, header};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::error::Text;
 
 /// Language of messages.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema, sqlx::Type)]
+#[sqlx(type_name = "text")]
 pub enum Language {
     /// Default.
+    #[serde(rename = "ko")]
+    #[sqlx(rename = "ko")]
     Korean,
+    #[serde(rename = "en")]
+    #[sqlx(rename = "en")]
     English,
 }
 
 impl Language {
+    /// Code of ISO 639.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Korean => "ko",
+            Self::English => "en",
+        }
+    }
+
     pub fn choose(self, text: Text) -> String {
         match self {
             Self::Korean => text.ko.into_owned(),

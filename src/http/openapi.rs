@@ -25,6 +25,8 @@ pub const SNACKS: &str = "snacks";
 pub const REACTIONS: &str = "reactions";
 pub const ORDERS: &str = "orders";
 pub const BUDGETS: &str = "budgets";
+pub const NOTIFICATIONS: &str = "notifications";
+pub const CHANNELS: &str = "channels";
 pub const STATISTICS: &str = "statistics";
 pub const LIVE: &str = "live";
 pub const OPERATIONS: &str = "operations";
@@ -46,6 +48,8 @@ pub const OPERATIONS: &str = "operations";
         (name = REACTIONS, description = "Likes and hates"),
         (name = ORDERS, description = "Orders and their status"),
         (name = BUDGETS, description = "Limits of months and what is spent of them"),
+        (name = NOTIFICATIONS, description = "What users are told of"),
+        (name = CHANNELS, description = "Slack channels and webhooks that get events"),
         (name = STATISTICS, description = "Ordered quantities and costs by period"),
         (name = LIVE, description = "Events for open pages"),
         (name = OPERATIONS, description = "Health, metrics, audit log"),

@@ -14,7 +14,9 @@ use crate::{
         locks::{Lock, try_lock},
     },
     error::ApiError,
+    notification::store as notifications,
     order::idempotency,
+    outbox::delivery,
     snack::{state::SnackState, sweep},
 };
 
@@ -33,15 +35,17 @@ pub async fn run(snacks: &SnackState, metrics: &PrometheusHandle, stop: &Cancell
     .await;
 }
 
-/// Removes expired refresh tokens and idempotency keys, unless another server is doing so. Returns whether this server did.
+/// Removes expired refresh tokens, idempotency keys, notifications and deliveries, unless another server is doing so. Returns whether this server did.
 pub async fn remove_expired(db: &PgPool) -> Result<bool, ApiError> {
     let mut tx = db.begin().await?;
     let is_elected = try_lock(&mut tx, Lock::Cleanup).await?;
     if is_elected {
         let sessions = sessions::remove_expired(&mut *tx).await?;
         let idempotency_keys = idempotency::remove_expired(&mut *tx).await?;
+        let notifications = notifications::remove_expired(&mut *tx).await?;
+        let deliveries = delivery::remove_expired(&mut *tx).await?;
         tx.commit().await?;
-        tracing::debug!(sessions, idempotency_keys, "expired rows removed");
+        tracing::debug!(sessions, idempotency_keys, notifications, deliveries, "expired rows removed");
     }
     Ok(is_elected)
 }

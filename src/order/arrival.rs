@@ -5,17 +5,22 @@ use chrono::{DateTime, Utc};
 use sqlx::PgPool;
 use uuid::Uuid;
 
-use super::store::{self, NewHistoryEntry, Order};
+use super::{
+    news::{self, News},
+    store::{self, NewHistoryEntry, Order},
+};
 use crate::{
     audit::Action,
     auth::extract::CurrentUser,
     error::{ApiError, Code},
+    outbox::Outbox,
 };
 
 /// # Errors
 /// `not_found`, `precondition_failed`; `arrival_not_expected` unless the order is `ordered` or `shipping`.
 pub async fn change(
     db: &PgPool,
+    outbox: &Outbox,
     admin: &CurrentUser,
     headers: &HeaderMap,
     uid: Uuid,
@@ -47,6 +52,8 @@ pub async fn change(
     store::insert_history(&mut tx, &entry).await?;
     admin.actor().log_success(&mut *tx, Action::OrderArrivalChange, &uid.to_string()).await?;
     let order = store::get(&mut tx, admin.id, uid).await?;
+    let notified = news::write(&mut tx, outbox, News::ArrivalChanged, &order, admin.id, reason).await?;
     tx.commit().await?;
+    news::committed(outbox, &order, notified);
     Ok(order)
 }

@@ -8,12 +8,14 @@ use uuid::Uuid;
 
 use super::{
     create::{check_available, insert_purchases},
+    news::{self, News},
     request::ResolvedLine,
     store::{self, Order},
 };
 use crate::{
     auth::extract::CurrentUser,
     error::{ApiError, Code},
+    outbox::Outbox,
 };
 
 /// Replaces the lines of the order `uid`, and its note if there is one. A snack that stays keeps its price, and may stay even if it has become unavailable.
@@ -23,6 +25,7 @@ use crate::{
 /// creating an order.
 pub async fn replace(
     db: &PgPool,
+    outbox: &Outbox,
     user: &CurrentUser,
     headers: &HeaderMap,
     uid: Uuid,
@@ -36,13 +39,15 @@ pub async fn replace(
     if !order.status.is_editable() {
         return Err(Code::OrderNotEditable.into());
     }
-    let present: HashMap<i64, i32> =
-        sqlx::query!("SELECT snack_id, quantity FROM purchases WHERE order_id = $1", order.id)
-            .fetch_all(&mut *tx)
-            .await?
-            .into_iter()
-            .map(|row| (row.snack_id, row.quantity))
-            .collect();
+    let present: HashMap<i64, Uuid> = sqlx::query!(
+        "SELECT snacks.id, snacks.uid FROM purchases JOIN snacks ON snacks.id = purchases.snack_id WHERE order_id = $1",
+        order.id
+    )
+    .fetch_all(&mut *tx)
+    .await?
+    .into_iter()
+    .map(|row| (row.id, row.uid))
+    .collect();
     let (kept, added): (Vec<&ResolvedLine>, Vec<&ResolvedLine>) =
         lines.iter().partition(|line| present.contains_key(&line.snack_id));
     check_available(added.iter().copied())?;
@@ -72,7 +77,12 @@ pub async fn replace(
     )
     .execute(&mut *tx)
     .await?;
+    let news = if order.user_id == user.id { News::EditedByOwner } else { News::EditedByAdmin };
     let order = store::get(&mut tx, user.id, uid).await?;
+    let notified = news::write(&mut tx, outbox, news, &order, user.id, None).await?;
     tx.commit().await?;
+    // The snacks that were removed.
+    outbox.changes.snacks(present.into_values());
+    news::committed(outbox, &order, notified);
     Ok(order)
 }

@@ -6,6 +6,7 @@ pub mod create;
 pub mod edit;
 pub mod follow;
 pub mod idempotency;
+pub mod news;
 pub mod request;
 pub mod routes;
 pub mod rules;
@@ -33,6 +34,7 @@ use crate::{
         SnackAlreadyRequested, SnackUnavailable, UnknownSnack, ValidationFailed,
     },
     http::openapi::{admin, signed_in},
+    outbox::Outbox,
 };
 
 const CREATE: &[Code] =
@@ -64,6 +66,7 @@ where
     PgPool: FromRef<S>,
     Tz: FromRef<S>,
     Arc<AuthState>: FromRef<S>,
+    Arc<Outbox>: FromRef<S>,
     Arc<OrderState>: FromRef<S>,
 {
     OpenApiRouter::new()
@@ -89,6 +92,7 @@ where
     PgPool: FromRef<S>,
     Tz: FromRef<S>,
     Arc<AuthState>: FromRef<S>,
+    Arc<Outbox>: FromRef<S>,
 {
     OpenApiRouter::new()
         .routes(signed_in(routes!(orders::create_order_old), CREATE))

@@ -103,6 +103,14 @@ pub struct Order {
 }
 
 impl Order {
+    pub fn id(&self) -> i64 {
+        self.id
+    }
+
+    pub fn version(&self) -> i32 {
+        self.version
+    }
+
     pub fn etag(&self) -> String {
         etag(self.version)
     }

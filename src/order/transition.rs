@@ -2,11 +2,11 @@
 
 use axum::http::HeaderMap;
 use chrono::{DateTime, Utc};
-use chrono_tz::Tz;
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
 use super::{
+    news::{self, News},
     request::line_errors,
     status::{InvalidTransition, OrderStatus},
     store::{self, LockedOrder, NewHistoryEntry, Order},
@@ -14,8 +14,9 @@ use super::{
 use crate::{
     audit::Action,
     auth::extract::CurrentUser,
-    budget::commitment,
+    budget::{alert, commitment},
     error::{ApiError, Code, Text},
+    outbox::Outbox,
 };
 
 impl From<InvalidTransition> for ApiError {
@@ -47,11 +48,11 @@ pub struct Transition {
 /// `budget_exceeded`.
 pub async fn apply(
     db: &PgPool,
+    outbox: &Outbox,
     user: &CurrentUser,
     headers: &HeaderMap,
     uid: Uuid,
     transition: Transition,
-    timezone: Tz,
 ) -> Result<Order, ApiError> {
     let mut tx = db.begin().await?;
     let order = store::lock(&mut tx, uid).await?;
@@ -66,7 +67,7 @@ pub async fn apply(
         check_not_hated(&mut tx, order.id).await?;
     }
     let approval = if to == OrderStatus::Approved {
-        Some(commitment::check(&mut tx, order.id, timezone, transition.may_exceed_budget).await?)
+        Some(commitment::check(&mut tx, order.id, outbox.timezone, transition.may_exceed_budget).await?)
     } else {
         None
     };
@@ -83,7 +84,7 @@ pub async fn apply(
     )
     .execute(&mut *tx)
     .await?;
-    let is_over_budget = approval.is_some_and(|approval| approval.is_over_budget);
+    let is_over_budget = approval.as_ref().is_some_and(|approval| approval.is_over_budget);
     let (order, from, actor) = (order.id, order.status, user.id);
     let entry = NewHistoryEntry { order, from, to, actor, arrival, reason, is_over_budget };
     store::insert_history(&mut tx, &entry).await?;
@@ -92,7 +93,12 @@ pub async fn apply(
         user.actor().log_success(&mut *tx, Action::OverBudget, &format!("{uid} over_budget")).await?;
     }
     let order = store::get(&mut tx, user.id, uid).await?;
+    let mut notified = news::write(&mut tx, outbox, News::Transition, &order, user.id, reason).await?;
+    if let Some(approval) = approval {
+        notified.extend(alert::write(&mut tx, outbox, approval.at, user.id).await?);
+    }
     tx.commit().await?;
+    news::committed(outbox, &order, notified);
     Ok(order)
 }
 

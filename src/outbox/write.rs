@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use chrono::Utc;
+use chrono_tz::Tz;
 use serde_json::{Map, Value};
-use sqlx::{PgConnection, types::Json};
-use tokio::sync::Notify;
+use sqlx::{PgConnection, PgExecutor, types::Json};
+use tokio::sync::watch;
 
 use super::event::{Details, EventType, NotificationKind};
 use crate::{changes::Changes, error::ApiError};
@@ -13,10 +14,12 @@ use crate::{changes::Changes, error::ApiError};
 /// Shared by the nouns that tell of their changes.
 pub struct Outbox {
     pub changes: Arc<Changes>,
+    /// Time zone of the office, whose months budgets are for.
+    pub timezone: Tz,
     /// Whether mail is set up.
-    pub sends_mail: bool,
-    /// Notified after a commit that may have written deliveries.
-    pub wake: Notify,
+    sends_mail: bool,
+    /// Wakes all senders after a commit that may have written deliveries.
+    wake: watch::Sender<()>,
 }
 
 /// Users who are notified.
@@ -46,8 +49,17 @@ pub struct Message {
 }
 
 impl Outbox {
-    pub fn new(changes: Arc<Changes>, sends_mail: bool) -> Self {
-        Self { changes, sends_mail, wake: Notify::new() }
+    pub fn new(changes: Arc<Changes>, timezone: Tz, sends_mail: bool) -> Self {
+        Self { changes, timezone, sends_mail, wake: watch::Sender::new(()) }
+    }
+
+    /// Tells whether a channel is told of `event`.
+    pub async fn has_receivers(&self, db: impl PgExecutor<'_>, event: EventType) -> Result<bool, ApiError> {
+        let exists = sqlx::query_scalar!(
+            r#"SELECT EXISTS (SELECT FROM channels WHERE is_enabled AND $1 = ANY(events)) AS "exists!""#,
+            event.as_str()
+        );
+        Ok(exists.fetch_one(db).await?)
     }
 
     /// Writes `message` in the transaction of the change: notifications, their mails, and deliveries to channels. Returns the users who
@@ -61,7 +73,8 @@ impl Outbox {
             Readers::User(user) => (false, vec![user], None),
         };
         let timestamp = Utc::now();
-        // The name of the actor is added by Postgres.
+        // The name of the actor is added by Postgres. The channels are locked, because one that is deleted at this moment would violate the
+        // foreign key.
         let notified = sqlx::query_scalar!(
             r#"WITH notified AS (
                 INSERT INTO notifications (user_id, kind, order_id, actor_id, details)
@@ -79,7 +92,8 @@ impl Outbox {
                 INSERT INTO deliveries (channel_id, event, payload)
                 SELECT channels.id, $9, json_build_object('type', $9::text, 'timestamp', $10::text, 'data', $11::jsonb || jsonb_build_object(
                     'actor', (SELECT jsonb_build_object('id', id, 'name', name) FROM users WHERE id = $3)))
-                FROM channels WHERE is_enabled AND $9 = ANY(events))
+                FROM channels WHERE is_enabled AND $9 = ANY(events)
+                FOR KEY SHARE)
             SELECT user_id FROM notified"#,
             kind as Option<NotificationKind>,
             order,
@@ -103,6 +117,16 @@ impl Outbox {
         if !notified.is_empty() {
             self.changes.notifications(notified);
         }
-        self.wake.notify_one();
+        self.wake();
+    }
+
+    /// Wakes the senders.
+    pub fn wake(&self) {
+        self.wake.send_replace(());
+    }
+
+    /// For a sender: changes when it is woken.
+    pub fn wake_ups(&self) -> watch::Receiver<()> {
+        self.wake.subscribe()
     }
 }

@@ -13,6 +13,7 @@ use uuid::Uuid;
 use super::{
     fields::{NewSnack, SnackFields},
     form::{open_form, read_error, read_part, repeated_field},
+    news,
     store::{self, Snack},
 };
 use crate::{
@@ -29,6 +30,7 @@ use crate::{
         headers::Language,
         problem::FieldProblem,
     },
+    outbox::Outbox,
 };
 
 /// Maximum size of a file, in bytes.
@@ -81,13 +83,6 @@ pub struct Import {
     refused: usize,
     /// All rows, in the order of the file.
     results: Vec<ImportResult>,
-}
-
-impl Import {
-    /// Snacks that were created.
-    pub fn uids(&self) -> impl Iterator<Item = Uuid> {
-        self.results.iter().filter_map(|result| result.uid)
-    }
 }
 
 /// Extractor of the file.
@@ -268,6 +263,7 @@ fn read_row(record: &StringRecord, columns: &[&str], line: usize) -> Row {
 /// Creates the snacks of the valid rows. With `dry_run` nothing is kept.
 pub async fn import(
     db: &PgPool,
+    outbox: &Outbox,
     admin: &CurrentUser,
     language: Language,
     rows: Vec<Row>,
@@ -309,7 +305,11 @@ pub async fn import(
     } else {
         let subject = format!("{created} created, {refused} refused");
         admin.actor().log_success(&mut *tx, Action::SnackImport, &subject).await?;
+        let uids: Vec<Uuid> = uids.into_values().collect();
+        news::write(&mut tx, outbox, admin.id, &uids).await?;
         tx.commit().await?;
+        outbox.changes.snacks(uids);
+        outbox.committed(Vec::new());
     }
     Ok(Import { created, refused, results })
 }

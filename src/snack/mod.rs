@@ -8,6 +8,8 @@ pub mod form;
 pub mod image;
 pub mod image_worker;
 pub mod import;
+pub mod news;
+pub mod register;
 pub mod routes;
 pub mod rules;
 pub mod state;
@@ -27,6 +29,7 @@ use crate::{
     auth::state::AuthState,
     error::Code::{NotFound, PermissionDenied, SnackNameTaken, TooManyRequests, ValidationFailed},
     http::openapi::{admin, open, signed_in},
+    outbox::Outbox,
 };
 
 pub fn router<S>() -> OpenApiRouter<S>
@@ -34,6 +37,7 @@ where
     S: Clone + Send + Sync + 'static,
     Arc<AuthState>: FromRef<S>,
     Arc<SnackState>: FromRef<S>,
+    Arc<Outbox>: FromRef<S>,
 {
     let uploads = OpenApiRouter::new()
         .routes(signed_in(routes!(routes::register_snack), &[ValidationFailed, SnackNameTaken, TooManyRequests]))

@@ -20,6 +20,7 @@ use super::{
     image,
     image_worker::Upload,
     import::{Import, ImportFile, ImportUpload, import},
+    register::register,
     state::{SnackState, load_page, load_snack},
     store::{self, Filter, LIST, PictureChange, Snack, SnackStatus},
 };
@@ -35,6 +36,7 @@ use crate::{
         path::Uid,
         query::Query,
     },
+    outbox::Outbox,
 };
 
 /// Filter by status.
@@ -125,6 +127,7 @@ pub struct ImportQuery {
     request_body(content((ImportUpload = "multipart/form-data"))), responses((status = 200, body = Import)))]
 pub async fn import_snacks(
     State(snacks): State<Arc<SnackState>>,
+    State(outbox): State<Arc<Outbox>>,
     AdminUser(admin): AdminUser,
     headers: HeaderMap,
     Query(query): Query<ImportQuery>,
@@ -132,9 +135,7 @@ pub async fn import_snacks(
 ) -> Result<Json<Import>, ApiError> {
     // On another thread, because other requests would wait for a large file.
     let rows = spawn_blocking(move || file.rows()).await.map_err(ApiError::internal)??;
-    let import = import(&snacks.db, &admin, language(&headers), rows, query.dry_run).await?;
-    snacks.changes.snacks(import.uids());
-    Ok(Json(import))
+    import(&snacks.db, &outbox, &admin, language(&headers), rows, query.dry_run).await.map(Json)
 }
 
 /// Registers a snack. A form may contain a picture.
@@ -143,21 +144,22 @@ pub async fn import_snacks(
     responses((status = 201, body = Snack, headers(("Location" = String, description = "Path of the snack.")))))]
 pub async fn register_snack(
     State(snacks): State<Arc<SnackState>>,
+    State(outbox): State<Arc<Outbox>>,
     user: CurrentUser,
     form: SnackForm,
 ) -> Result<Response, ApiError> {
     let new = form.fields.into_new()?;
     let picture = save(&snacks, form.picture).await?;
-    let uid = match store::create(&snacks.db, user.id, &new, picture.as_ref()).await {
-        Ok(uid) => uid,
+    match register(&snacks.db, &outbox, user.id, &new, picture.as_ref()).await {
+        Ok(snack) => {
+            let location = format!("/snacks/{}", snack.uid);
+            Ok((StatusCode::CREATED, [(header::LOCATION, location)], Json(snack)).into_response())
+        }
         Err(error) => {
             discard_after(&error, &snacks, picture.as_ref()).await;
-            return Err(error);
+            Err(error)
         }
-    };
-    snacks.changes.snacks([uid]);
-    let snack = store::get(&snacks.db, user.id, uid).await?;
-    Ok((StatusCode::CREATED, [(header::LOCATION, format!("/snacks/{uid}"))], Json(snack)).into_response())
+    }
 }
 
 async fn save(snacks: &SnackState, picture: Option<Upload>) -> Result<Option<image::Stored>, ApiError> {

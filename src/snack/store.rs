@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
-use sqlx::{Executor, FromRow, PgConnection, PgPool, QueryBuilder, Row, postgres::PgRow};
+use sqlx::{Executor, FromRow, PgConnection, PgExecutor, PgPool, QueryBuilder, Row, postgres::PgRow};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -280,7 +280,10 @@ pub struct SnackLookup {
 }
 
 /// Snacks with the counts of the statistics columns, in the order of `lookups`.
-pub async fn look_up(db: &PgPool, lookups: &[SnackLookup]) -> Result<Vec<Result<Snack, ApiError>>, ApiError> {
+pub async fn look_up(
+    db: impl PgExecutor<'_>,
+    lookups: &[SnackLookup],
+) -> Result<Vec<Result<Snack, ApiError>>, ApiError> {
     let uids: Vec<Uuid> = lookups.iter().map(|lookup| lookup.uid).collect();
     let viewers: Vec<i64> = lookups.iter().map(|lookup| lookup.viewer).collect();
     let mut sql = QueryBuilder::new(SNACK);
@@ -306,7 +309,7 @@ pub async fn look_up(db: &PgPool, lookups: &[SnackLookup]) -> Result<Vec<Result<
 ///
 /// # Errors
 /// `not_found`.
-pub async fn get(db: &PgPool, viewer: i64, uid: Uuid) -> Result<Snack, ApiError> {
+pub async fn get(db: impl PgExecutor<'_>, viewer: i64, uid: Uuid) -> Result<Snack, ApiError> {
     look_up(db, &[SnackLookup { viewer, uid }]).await?.pop().unwrap_or_else(|| Err(Code::NotFound.into()))
 }
 
@@ -365,7 +368,12 @@ async fn reactions(
 ///
 /// # Errors
 /// `snack_name_taken`.
-pub async fn create(db: &PgPool, author: i64, snack: &NewSnack, picture: Option<&Stored>) -> Result<Uuid, ApiError> {
+pub async fn create(
+    db: impl PgExecutor<'_>,
+    author: i64,
+    snack: &NewSnack,
+    picture: Option<&Stored>,
+) -> Result<Uuid, ApiError> {
     let name = tidy(&snack.name);
     sqlx::query_scalar!(
         r#"INSERT INTO snacks (name, name_key, url, "desc", image, thumbnail, currency, price, registered_by)

@@ -15,6 +15,11 @@ import { useSettings } from './settings'
 const app = createApp(App).use(createPinia())
 const { language } = useSettings()
 const session = useSession()
+// As early as possible: what the pages read before the stream of changes is open, they read twice.
+import('./live/start').then(
+  ({ startLive }) => startLive(),
+  () => undefined,
+)
 // The cart watches the session, which may end before a page needs the cart.
 useCart()
 // The stored profile is shown until the present one is loaded.

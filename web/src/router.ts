@@ -67,11 +67,27 @@ export const router = createRouter({
       component: () => import('./desk/BuyingListPage.vue'),
       meta: { title: 'buyingList.title', isForAdmins: true },
     },
+    {
+      path: '/channels',
+      component: () => import('./channel/ChannelListPage.vue'),
+      meta: { title: 'channels.title', isForAdmins: true },
+    },
+    {
+      path: '/channels/:id(\\d+)/deliveries',
+      component: () => import('./channel/DeliveryListPage.vue'),
+      props: (route) => ({ id: Number(route.params.id) }),
+      meta: { title: 'deliveries.title', isForAdmins: true },
+    },
     { path: '/budgets', component: () => import('./budget/BudgetPage.vue'), meta: { title: 'budget.title' } },
     {
       path: '/users',
       component: () => import('./auth/UserListPage.vue'),
       meta: { title: 'users.title', isForAdmins: true },
+    },
+    {
+      path: '/notifications',
+      component: () => import('./notification/NotificationListPage.vue'),
+      meta: { title: 'notifications.title' },
     },
     { path: '/profile', component: () => import('./auth/ProfilePage.vue'), meta: { title: 'profile.title' } },
     { path: '/:path(.*)*', component: () => import('./NotFoundPage.vue'), meta: { title: 'notFound.title' } },

@@ -23,6 +23,7 @@ use crate::{
         path::Id,
         query::Query,
     },
+    outbox::Outbox,
 };
 
 /// Returns one's own profile.
@@ -98,13 +99,14 @@ pub struct MemberTypeChange {
     request_body = MemberTypeChange, responses((status = 200, body = User)))]
 pub async fn change_member_type(
     State(auth): State<Arc<AuthState>>,
+    State(outbox): State<Arc<Outbox>>,
     AdminUser(admin): AdminUser,
     id: Id,
     Json(body): Json<MemberTypeChange>,
 ) -> Result<Json<User>, ApiError> {
     let id = id.get()?;
     let member_type = body.member_type.ok_or_else(|| ApiError::invalid("member_type", "required"))?;
-    let user = users::change_member_type(&auth.db, &admin.actor(), id, member_type).await?;
+    let user = users::change_member_type(&auth.db, Some(&outbox), &admin.actor(), id, member_type).await?;
     auth.user_cache.invalidate(id);
     Ok(Json(user))
 }

@@ -18,6 +18,7 @@ use super::super::{
     create::NewOrder,
     edit,
     idempotency::{self, IdempotencyKey, StoredResponse},
+    news::{self, News},
     request::OrderRequest,
     state::OrderState,
     status::OrderStatus,
@@ -35,6 +36,7 @@ use crate::{
         period_query::PeriodQuery,
         query::Query,
     },
+    outbox::Outbox,
 };
 
 fn orderings() -> Object {
@@ -118,6 +120,7 @@ pub async fn list_orders(
     responses((status = 201, body = Order, headers(("Location" = String, description = "Path of the order.")))))]
 pub async fn create_order(
     State(db): State<PgPool>,
+    State(outbox): State<Arc<Outbox>>,
     user: CurrentUser,
     IdempotencyKey(key): IdempotencyKey,
     JsonWithRaw { body, raw }: JsonWithRaw<OrderRequest>,
@@ -125,7 +128,7 @@ pub async fn create_order(
     let mut connection = db.acquire().await?;
     let lines = body.resolve(&mut *connection).await?;
     let new = NewOrder { user: user.id, note: body.note(), lines: &lines };
-    let created = create_once(&mut connection, new, key.as_deref(), &raw).await;
+    let created = create_once(&mut connection, &outbox, new, key.as_deref(), &raw).await;
     drop(connection);
     match created {
         Ok(response) => Ok(created_response(response)),
@@ -136,19 +139,26 @@ pub async fn create_order(
 /// Creates an order unless `key` belongs to an earlier one. `raw` is the text of the body.
 async fn create_once(
     connection: &mut PgConnection,
+    outbox: &Outbox,
     new: NewOrder<'_>,
     key: Option<&str>,
     raw: &[u8],
 ) -> Result<StoredResponse, ApiError> {
-    let Some(key) = key else { return StoredResponse::of(&create::create(connection, new).await?) };
-    let request: JsonDigest = serde_json::from_slice(raw).map_err(|error| ApiError::malformed_json(&error))?;
     let mut tx = connection.begin().await?;
-    if let Some(first) = idempotency::claim(&mut tx, new.user, key, request).await? {
-        return Ok(first);
+    if let Some(key) = key {
+        let request: JsonDigest = serde_json::from_slice(raw).map_err(|error| ApiError::malformed_json(&error))?;
+        if let Some(first) = idempotency::claim(&mut tx, new.user, key, request).await? {
+            return Ok(first);
+        }
     }
-    let response = StoredResponse::of(&create::create(&mut tx, new).await?)?;
-    idempotency::store_response(&mut tx, new.user, key, &response).await?;
+    let order = create::create(&mut tx, new).await?;
+    let response = StoredResponse::of(&order)?;
+    if let Some(key) = key {
+        idempotency::store_response(&mut tx, new.user, key, &response).await?;
+    }
+    let notified = news::write(&mut tx, outbox, News::Created, &order, new.user, None).await?;
     tx.commit().await?;
+    news::committed(outbox, &order, notified);
     Ok(response)
 }
 
@@ -179,6 +189,7 @@ pub async fn get_order(State(db): State<PgPool>, user: CurrentUser, uid: Uid) ->
     responses((status = 200, body = Order, headers(("ETag" = String, description = "For `If-Match`.")))))]
 pub async fn edit_order(
     State(db): State<PgPool>,
+    State(outbox): State<Arc<Outbox>>,
     user: CurrentUser,
     uid: Uid,
     headers: HeaderMap,
@@ -186,7 +197,7 @@ pub async fn edit_order(
 ) -> Result<Response, ApiError> {
     let lines = body.resolve(&db).await?;
     let uid = uid.get()?;
-    match edit::replace(&db, &user, &headers, uid, &lines, body.edited_note()).await {
+    match edit::replace(&db, &outbox, &user, &headers, uid, &lines, body.edited_note()).await {
         Ok(order) => Ok(tagged(order)),
         Err(error) => Err(create::add_conflict_details(&db, error, &lines, Some(uid)).await),
     }
@@ -231,11 +242,12 @@ pub async fn get_order_history(
 #[deprecated]
 pub async fn create_order_old(
     db: State<PgPool>,
+    outbox: State<Arc<Outbox>>,
     user: CurrentUser,
     key: IdempotencyKey,
     body: JsonWithRaw<OrderRequest>,
 ) -> Result<Response, ApiError> {
-    create_order(db, user, key, body).await
+    create_order(db, outbox, user, key, body).await
 }
 
 /// Same as `GET /orders/{uid}`, for scripts of the previous service.

@@ -8,7 +8,6 @@ use axum::{
     response::Response,
 };
 use chrono::{DateTime, Datelike, Utc};
-use chrono_tz::Tz;
 use serde::{Deserialize, Deserializer, de};
 use sqlx::PgPool;
 use utoipa::ToSchema;
@@ -34,6 +33,7 @@ use crate::{
         openapi::ORDERS,
         path::Uid,
     },
+    outbox::Outbox,
 };
 
 /// New status of an order.
@@ -109,7 +109,7 @@ where
     responses((status = 200, body = Order, headers(("ETag" = String, description = "For `If-Match`.")))))]
 pub async fn change_order_status(
     State(db): State<PgPool>,
-    State(timezone): State<Tz>,
+    State(outbox): State<Arc<Outbox>>,
     uid: Uid,
     headers: HeaderMap,
     StatusRequest { user, change }: StatusRequest,
@@ -120,7 +120,7 @@ pub async fn change_order_status(
         reason: rules::filled(change.reason),
         may_exceed_budget: change.over_budget,
     };
-    transition::apply(&db, &user, &headers, uid.get()?, transition, timezone).await.map(tagged)
+    transition::apply(&db, &outbox, &user, &headers, uid.get()?, transition).await.map(tagged)
 }
 
 /// Corrected arrival time of an order.
@@ -143,6 +143,7 @@ pub struct ArrivalChange {
     responses((status = 200, body = Order, headers(("ETag" = String, description = "For `If-Match`.")))))]
 pub async fn change_order_arrival(
     State(db): State<PgPool>,
+    State(outbox): State<Arc<Outbox>>,
     AdminUser(admin): AdminUser,
     uid: Uid,
     headers: HeaderMap,
@@ -150,7 +151,7 @@ pub async fn change_order_arrival(
 ) -> Result<Response, ApiError> {
     let arrival = body.estimated_arrival_time.ok_or(Code::EstimatedArrivalTimeRequired)?;
     let reason = rules::filled(body.reason);
-    arrival::change(&db, &admin, &headers, uid.get()?, arrival, reason.as_deref()).await.map(tagged)
+    arrival::change(&db, &outbox, &admin, &headers, uid.get()?, arrival, reason.as_deref()).await.map(tagged)
 }
 
 /// Same as `PUT /orders/{uid}/status`, for scripts of the previous service.
@@ -160,10 +161,10 @@ pub async fn change_order_arrival(
 #[deprecated]
 pub async fn change_order_status_old(
     db: State<PgPool>,
-    timezone: State<Tz>,
+    outbox: State<Arc<Outbox>>,
     uid: Uid,
     headers: HeaderMap,
     request: StatusRequest,
 ) -> Result<Response, ApiError> {
-    change_order_status(db, timezone, uid, headers, request).await
+    change_order_status(db, outbox, uid, headers, request).await
 }

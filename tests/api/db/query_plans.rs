@@ -10,11 +10,20 @@ use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
 use crate::support::test_app::{TestApp, TestUser};
 
 /// The tables that grow.
-const LARGE: [&str; 8] =
-    ["users", "snacks", "snack_reactions", "orders", "purchases", "order_history", "order_follows", "audit_log"];
+const LARGE: [&str; 9] = [
+    "users",
+    "snacks",
+    "snack_reactions",
+    "orders",
+    "purchases",
+    "order_history",
+    "order_follows",
+    "notifications",
+    "audit_log",
+];
 
 /// Enough rows that a full scan costs more than an index.
-const ROWS: [&str; 10] = [
+const ROWS: [&str; 11] = [
     "INSERT INTO users (email, email_key, name, name_key, password_hash)
      SELECT 'u' || n, 'u' || n, 'u' || n, 'u' || n, '' FROM generate_series(1, 20000) AS n",
     "INSERT INTO snacks (name, name_key, price, status)
@@ -32,6 +41,8 @@ const ROWS: [&str; 10] = [
     "INSERT INTO order_history (order_id, to_status, actor_id) SELECT id, 'created', user_id FROM orders",
     "INSERT INTO order_follows (order_id, user_id)
      SELECT o.id, u.id FROM orders AS o JOIN users AS u ON u.id % 5000 = o.id % 5000",
+    "INSERT INTO notifications (user_id, kind, order_id, details, read_at)
+     SELECT user_id, 'order_approved', id, '{}', CASE WHEN id % 10 > 0 THEN now() END FROM orders",
     "INSERT INTO audit_log (at, actor_id, action, subject, address, outcome)
      SELECT now() - n * interval '1 minute', NULL, 'sign_in', 'nobody', '::1', 'ok' FROM generate_series(1, 20000) AS n",
     "ALTER TABLE orders ENABLE TRIGGER USER; ALTER TABLE purchases ENABLE TRIGGER USER",
@@ -106,6 +117,9 @@ async fn every_endpoint_uses_its_index() {
         get("/statistics/snacks?year=2020&month=1", "orders_by_created_at"),
         get("/auth/users", "users_by_date_joined"),
         get("/auth/users?ordering=name", "users_by_name"),
+        get("/notifications", "notifications_by_user"),
+        get("/notifications?unread=true", "notifications_unread"),
+        get("/notifications/unread-count", "notifications_unread"),
         get("/audit", "audit_log_by_at"),
         get("/audit?actor=1", "audit_log_by_actor"),
         get("/audit?action=resignation", "audit_log_by_action"),

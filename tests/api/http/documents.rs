@@ -87,7 +87,20 @@ fn the_document_has_every_endpoint_of_the_contract() {
         GET /metrics
         GET /audit
         GET /budgets
+        GET /events
         PUT /budgets/{month}
+        GET /notifications
+        GET /notifications/unread-count
+        PUT /notifications/read
+        GET /notifications/preferences
+        PUT /notifications/preferences
+        GET /channels
+        POST /channels
+        PATCH /channels/{id}
+        DELETE /channels/{id}
+        POST /channels/{id}/test
+        GET /channels/{id}/deliveries
+        POST /channels/{id}/deliveries/{delivery}/retry
         GET /orders/buying-list
         PUT /orders/{uid}/arrival
         PUT /orders/{uid}/follow

@@ -96,15 +96,27 @@ impl Endpoint {
             "DELETE /auth/users/resign"
             | "DELETE /snacks/{uid}/reaction"
             | "GET /auth/users/profile"
+            | "GET /notifications"
+            | "GET /notifications/preferences"
+            | "GET /notifications/unread-count"
             | "PATCH /auth/users/profile"
             | "POST /snacks/{uid}/reaction"
-            | "PUT /auth/users/password" => Access::OwnAccount,
+            | "PUT /auth/users/password"
+            | "PUT /notifications/preferences"
+            | "PUT /notifications/read" => Access::OwnAccount,
             "PATCH /snacks/{uid}" | "PUT /orders/{uid}" => Access::OwnersAndAdmins,
             "GET /audit"
             | "GET /auth/users"
+            | "DELETE /channels/{id}"
+            | "GET /channels"
+            | "GET /channels/{id}/deliveries"
             | "GET /checks/is_admin"
             | "GET /orders/buying-list"
             | "PATCH /auth/users/{id}"
+            | "PATCH /channels/{id}"
+            | "POST /channels"
+            | "POST /channels/{id}/deliveries/{delivery}/retry"
+            | "POST /channels/{id}/test"
             | "PATCH /orders/{uid}/status"
             | "PUT /auth/users/{id}"
             | "PUT /budgets/{month}"
@@ -126,12 +138,10 @@ impl Endpoint {
         self.operation["requestBody"]["content"]["application/json"].is_object()
     }
 
-    /// The path with `value` in place of its parameter.
+    /// The path with `value` in place of each parameter.
     pub fn with(&self, value: &str) -> String {
-        match (self.path.find('{'), self.path.find('}')) {
-            (Some(begin), Some(end)) => format!("{}{value}{}", &self.path[..begin], &self.path[end + 1..]),
-            _ => self.path.clone(),
-        }
+        let part = |part: &str| if part.starts_with('{') { value.to_owned() } else { part.to_owned() };
+        self.path.split('/').map(part).collect::<Vec<_>>().join("/")
     }
 
     /// The path of a resource that does not exist.
@@ -172,6 +182,12 @@ pub fn valid_body(name: &str, snack: &str) -> Value {
         }
         "PUT /orders/{uid}/arrival" => json!({"estimated_arrival_time": "2030-01-09T03:00:00Z"}),
         "PUT /budgets/{month}" => json!({"currency": "KRW", "amount": "500000"}),
+        "PUT /notifications/preferences" => json!({"email": "all"}),
+        "PUT /notifications/read" => json!({"all": true}),
+        "POST /channels" => {
+            json!({"kind": "webhook", "name": "회계", "url": "https://office.example/hook", "events": ["order.created"], "enabled": false})
+        }
+        "PATCH /channels/{id}" => json!({"name": "#간식"}),
         other => panic!("no valid body is known for {other}"),
     }
 }

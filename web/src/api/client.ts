@@ -38,7 +38,22 @@ function send(request: Request): Promise<Response> {
 }
 
 async function sendAuthorized(request: Request): Promise<Response> {
+  return authorized(request, await tokens.access(), send)
+}
+
+/** The stream of events, which has no timeout. Null if nobody is signed in. */
+export async function openEvents(signal: AbortSignal): Promise<Response | null> {
   const token = await tokens.access()
+  const request = new Request(`${location.origin}/events`, { headers: { Accept: 'text/event-stream' }, signal })
+  return token ? authorized(request, token, fetch) : null
+}
+
+/** Sends a request with a token. If the server rejects the token, the request is sent once more with a new one. */
+async function authorized(
+  request: Request,
+  token: string | null,
+  send: (request: Request) => Promise<Response>,
+): Promise<Response> {
   if (token) request.headers.set('Authorization', `Bearer ${token}`)
   const retry = request.clone()
   const response = await send(request)

@@ -3,7 +3,9 @@ import { computed, reactive, ref, watch } from 'vue'
 import { api, dataOf } from '../api/client'
 import { usePages } from '../api/query'
 import type { Order, OrderStatus } from '../api/types'
+import { useLive } from '../live/useLive'
 import { ORDERS } from '../order/orders'
+import { useLiveOrderRows, useNewOrders } from '../order/useNewOrders'
 import { useQueryState } from '../ui/useQueryState'
 import { mergeKept } from './kept'
 
@@ -13,41 +15,56 @@ export type Stage = (typeof STAGES)[number]
 /** The most that the API sends at once. */
 const LIMIT = 100
 
-function useStagePages(stage: OrderStatus) {
+function useStagePages(stage: OrderStatus, isShown: () => boolean) {
   const query = { status: [stage], ordering: 'created_at', limit: LIMIT } as const
-  return usePages<Order>(
+  const pages = usePages<Order>(
     () => [...ORDERS, query],
     (cursor, signal) =>
       dataOf(api.GET('/orders', { params: { query: { ...query, status: [stage], cursor } }, signal })),
+    { isLive: true },
   )
+  const live = useLiveOrderRows(pages, isShown)
+  useLive({
+    order: ({ uid, status }) => {
+      const isAffected = status === stage || pages.rows.some((order) => order.uid === uid)
+      if (!isShown() && isAffected) void pages.retry()
+    },
+  })
+  return { pages, live }
 }
 
 /** The open orders by stage. An order that is moved on stays where it is until another stage is chosen. */
 export function useDesk() {
   const stage = useQueryState().choice('stage', STAGES, 'created')
-  const pages = {
-    created: useStagePages('created'),
-    approved: useStagePages('approved'),
-    ordered: useStagePages('ordered'),
-    shipping: useStagePages('shipping'),
+  const stages = {
+    created: useStagePages('created', () => stage.value === 'created'),
+    approved: useStagePages('approved', () => stage.value === 'approved'),
+    ordered: useStagePages('ordered', () => stage.value === 'ordered'),
+    shipping: useStagePages('shipping', () => stage.value === 'shipping'),
   }
   const kept = ref<ReadonlyMap<string, Order>>(new Map())
-  watch(stage, () => (kept.value = new Map()))
+  watch(stage, (_now, before) => {
+    kept.value = new Map()
+    void stages[before].pages.retry()
+  })
 
-  const shown = computed(() => pages[stage.value])
-  const rows = computed(() =>
-    mergeKept(
-      shown.value.rows,
-      kept.value,
-      STAGES.flatMap((name) => pages[name].rows),
-    ),
+  const shown = computed(() => stages[stage.value].pages)
+  const known = computed(() => STAGES.flatMap((name) => stages[name].pages.rows))
+  // Those that somebody else has moved on stay too.
+  watch(
+    () => shown.value.rows.filter(({ status }) => status !== stage.value),
+    (moved) => moved.forEach(keep),
   )
+  const rows = computed(() => mergeKept(shown.value.rows, kept.value, known.value))
+  /** The orders of all stages, each once and in its newest state. */
+  const orders = computed(() => mergeKept([], new Map(known.value.map((order) => [order.uid, order])), known.value))
   /** The number of orders in each stage: `3`, or `100+` if there are more. */
   const counts = computed(() =>
     STAGES.map((name) => {
-      const { isPending, error, rows, hasMore } = pages[name]
+      const { isPending, error, rows, hasMore } = stages[name].pages
       const isKnown = !isPending && !(error && rows.length === 0)
-      return { stage: name, count: isKnown ? `${rows.length}${hasMore ? '+' : ''}` : '' }
+      const count = orders.value.filter(({ status }) => status === name).length + stages[name].live.unseen.length
+      return { stage: name, count: isKnown ? `${count}${hasMore ? '+' : ''}` : '' }
     }),
   )
 
@@ -66,5 +83,6 @@ export function useDesk() {
     loadMore: () => shown.value.loadMore(),
     retry: () => shown.value.retry(),
   })
-  return { stage, list, rows, counts, keep }
+  const news = useNewOrders(() => stages[stage.value].live.unseen.length)
+  return { stage, list, rows, counts, keep, news }
 }

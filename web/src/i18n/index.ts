@@ -31,10 +31,15 @@ export function currentLocale(): string {
 }
 
 export async function setLanguage(language: Language): Promise<void> {
-  if (language === 'en') i18n.global.setLocaleMessage('en', (await import('./en.json')).default)
+  if (language === 'en') i18n.global.mergeLocaleMessage('en', (await import('./en.json')).default)
   i18n.global.locale.value = language
   document.documentElement.lang = language
   await nextTick()
+}
+
+/** Adds messages that are not part of the first load. */
+export function addMessages(messages: Record<Language, object>): void {
+  for (const language of LANGUAGES) i18n.global.mergeLocaleMessage(language, messages[language])
 }
 
 /** Formats amounts, numbers and times for the present language. */

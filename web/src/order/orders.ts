@@ -37,6 +37,26 @@ export function historyQuery(uid: string) {
   })
 }
 
+/** The version of an order, which is also its entity tag. */
+export function versionOf({ etag }: TaggedOrder): number {
+  return Number(/\d+/.exec(etag ?? '')?.[0] ?? 0)
+}
+
+/** The newer one of two copies of an order. */
+export function newerOrder(shown: Order, read: Order): Order {
+  return read.updated_at < shown.updated_at ? shown : read
+}
+
+/** Updates an order where it is shown, without a change of the lists. */
+export function updateOrder(tagged: TaggedOrder): void {
+  const { order } = tagged
+  queryClient.setQueryData<TaggedOrder>(orderKey(order.uid), (shown) =>
+    shown && versionOf(shown) > versionOf(tagged) ? shown : tagged,
+  )
+  patchRow<Order>(ORDERS, order.uid, (shown) => newerOrder(shown, order))
+  void queryClient.invalidateQueries({ queryKey: historyKey(order.uid) })
+}
+
 /** Updates an order in every view that shows it. */
 export function showOrder(tagged: TaggedOrder): void {
   patchOrder(tagged)

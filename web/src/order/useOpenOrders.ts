@@ -4,6 +4,7 @@ import { api, dataOf } from '../api/client'
 import { usePages } from '../api/query'
 import type { Order, OrderStatus } from '../api/types'
 import { ORDERS } from './orders'
+import { useLiveOrderRows } from './useNewOrders'
 
 const OPEN: readonly OrderStatus[] = ['created', 'approved', 'ordered', 'shipping']
 /** Nobody has more at a time. */
@@ -11,9 +12,13 @@ const LIMIT = 50
 
 function useOrders(filter: { user?: 'me'; followed?: 'me' }) {
   const query = { ...filter, status: [...OPEN], limit: LIMIT }
-  return usePages<Order>([...ORDERS, query], (cursor, signal) =>
-    dataOf(api.GET('/orders', { params: { query: { ...query, cursor } }, signal })),
+  const pages = usePages<Order>(
+    [...ORDERS, query],
+    (cursor, signal) => dataOf(api.GET('/orders', { params: { query: { ...query, cursor } }, signal })),
+    { isLive: true },
   )
+  useLiveOrderRows(pages)
+  return pages
 }
 
 /** The orders that the user waits for: their own, then those that they follow. */

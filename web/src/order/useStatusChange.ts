@@ -9,6 +9,9 @@ import { problemText } from '../ui/toasts'
 import { changeStatus, correctArrival, refreshOrder } from './orders'
 import { nextStatus, needsArrivalTime, rejectedSnacks } from './status'
 
+/** A press so soon after another step has taken the place of a button was meant for that one. In milliseconds. */
+const TOO_SOON = 800
+
 /** The message for a failed change of the status. Names the snacks that it was rejected for. */
 export function rejection(order: Order, error: unknown): string | null {
   if (!(error instanceof Problem)) return null
@@ -45,6 +48,10 @@ export function useStatusChange(getOrder: () => Order, { onChange, report }: Opt
   /** The value of the arrival field. */
   const arrivalText = ref('')
   const isArrivalMissing = ref(false)
+  /** The version of the order after the user's own last change. */
+  let ownVersion = ''
+  /** The time at which another step has taken the place of the one that the user may be about to press. */
+  let replacedAt = -Infinity
 
   const next = computed(() => nextStatus(getOrder()))
   const expected = computed(() => {
@@ -53,12 +60,32 @@ export function useStatusChange(getOrder: () => Order, { onChange, report }: Opt
   })
   const isArrivalChanged = computed(() => arrivalText.value !== expected.value)
 
-  watch(expected, (value) => (arrivalText.value = value), { immediate: true })
+  watch(
+    expected,
+    (value, before = '') => {
+      // A time that the user has typed stays.
+      if (arrivalText.value === before) arrivalText.value = value
+    },
+    { immediate: true },
+  )
   watch(arrivalText, () => (isArrivalMissing.value = false))
   watch(
     () => getOrder().updated_at,
     () => (excess.value = []),
   )
+  // Somebody else has changed the order.
+  watch(
+    () => [getOrder().updated_at, next.value] as const,
+    ([version, to], [, before]) => {
+      if (isBusy.value || version === ownVersion) return
+      if (to !== before) replacedAt = performance.now()
+      if (isArrivalChanged.value && before && needsArrivalTime(before)) reportChange()
+    },
+  )
+
+  function reportChange(): void {
+    report({ isDone: false, text: t('order.changed') })
+  }
 
   /** Runs a change. After an error the present order is shown. True if it has succeeded. */
   async function run(change: (order: Order) => Promise<Order>, success: string): Promise<boolean> {
@@ -68,7 +95,9 @@ export function useStatusChange(getOrder: () => Order, { onChange, report }: Opt
     isBusy.value = true
     onChange(order)
     try {
-      onChange(await change(order))
+      const changed = await change(order)
+      ownVersion = changed.updated_at
+      onChange(changed)
       report({ isDone: true, text: success })
       return true
     } catch (error) {
@@ -80,7 +109,10 @@ export function useStatusChange(getOrder: () => Order, { onChange, report }: Opt
       const isSignedOut = error instanceof Problem && error.status === 401
       if (!isSignedOut) report({ isDone: false, text: rejection(order, error) ?? problemText(error) })
       const present = await refreshOrder(order.uid).catch(() => null)
-      if (present) onChange(present.order)
+      if (present) {
+        ownVersion = present.order.updated_at
+        onChange(present.order)
+      }
       return false
     } finally {
       isBusy.value = false
@@ -99,6 +131,10 @@ export function useStatusChange(getOrder: () => Order, { onChange, report }: Opt
   async function advance({ isOverBudget = false } = {}): Promise<boolean> {
     const to = next.value
     if (!to) return false
+    if (performance.now() - replacedAt < TOO_SOON) {
+      reportChange()
+      return false
+    }
     const arrival = arrivalFor(to)
     if (arrival === null) return false
     return run((order) => changeStatus(order, to, { arrival, isOverBudget }), t(`status.moved.${to}`))

@@ -3,7 +3,7 @@ import { patchRow, queryClient } from '../api/query'
 import type { Snack } from '../api/types'
 
 export const SNACKS = ['snacks']
-const SNACK = ['snack']
+export const SNACK = ['snack']
 export const snackKey = (uid: string) => [...SNACK, uid]
 
 /** Snacks that can be ordered now, all, those in an open order, and those that are unavailable. */
@@ -44,6 +44,12 @@ export async function findByName(name: string): Promise<Snack | undefined> {
   const query = { search: name, status: 'all', limit: 100 } as const
   const { results } = await dataOf(api.GET('/snacks', { params: { query } }))
   return results.find((snack) => comparable(snack.name) === comparable(name))
+}
+
+/** Changes a snack where it is shown, also in lists whose filters it matches no longer. */
+export function updateSnack(uid: string, change: (snack: Snack) => Snack): void {
+  queryClient.setQueryData<Snack>(snackKey(uid), (snack) => snack && change(snack))
+  patchRow<Snack>(SNACKS, uid, change)
 }
 
 /** Changes a snack in every view that shows it. */

@@ -1,8 +1,9 @@
 import { computed, reactive, ref, toValue, watch, type MaybeRefOrGetter } from 'vue'
 
-import { api, dataOf } from '../api/client'
+import { api } from '../api/client'
 import { usePages } from '../api/query'
 import type { Snack } from '../api/types'
+import { snackPage, useLiveSnackRows } from './liveSnacks'
 import { SNACKS } from './snacks'
 
 /** The number of new snacks in their row. */
@@ -16,9 +17,13 @@ export function isNew(snack: Snack, now: number): boolean {
 
 /** The snacks above the list: those of the last week if `isShown`, else only the one that the user has just registered. */
 export function useNewSnacks(isShown: MaybeRefOrGetter<boolean>, filters: MaybeRefOrGetter<unknown>) {
-  const pages = usePages<Snack>([...SNACKS, { status: 'all', limit: LIMIT }], (cursor, signal) =>
-    dataOf(api.GET('/snacks', { params: { query: { ordering: '-created_at', limit: LIMIT, cursor }, signal } })),
+  const pages = usePages<Snack>(
+    [...SNACKS, { status: 'all', limit: LIMIT }],
+    (cursor, signal) =>
+      snackPage(api.GET('/snacks', { params: { query: { ordering: '-created_at', limit: LIMIT, cursor } }, signal })),
+    { isLive: true },
   )
+  useLiveSnackRows(pages)
   /** The uid of the snack that the user has just registered. */
   const registered = ref<string | null>(null)
   watch(

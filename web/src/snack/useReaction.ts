@@ -6,19 +6,11 @@ import { api, dataOf } from '../api/client'
 import { Problem } from '../api/problem'
 import type { ReactionResponse, ReactionType, Snack } from '../api/types'
 import { t } from '../i18n'
+import type { SnackEvent } from '../live/events'
 import { useToasts, type ToastAction } from '../ui/toasts'
+import { rereadSnack, showEvent } from './liveSnacks'
+import { addPending, pendingOf, settle, withReaction } from './pendingReactions'
 import { fetchSnack, patchSnack, showSnack } from './snacks'
-
-/** The snack after a change of the user's reaction to `next`. */
-export function withReaction(snack: Snack, next: ReactionType | null): Snack {
-  const change = (type: ReactionType) => Number(next === type) - Number(snack.my_reaction === type)
-  return {
-    ...snack,
-    my_reaction: next,
-    like_reaction_count: snack.like_reaction_count + change('like'),
-    hate_reaction_count: snack.hate_reaction_count + change('hate'),
-  }
-}
 
 function withResponse(snack: Snack, response: ReactionResponse): Snack {
   const { my_reaction, like_reaction_count, hate_reaction_count, like_ratio } = response
@@ -39,9 +31,6 @@ interface Change {
   click: number
 }
 
-/** For each snack with requests in flight: the number of the last click, and the snack before the first one. */
-const pending = new Map<string, { last: number; before: Snack }>()
-
 /** Returns the handler for the reaction buttons of a snack. A second click on the same button offers to remove the reaction. */
 export function useReaction(snack: MaybeRefOrGetter<Snack>) {
   const toasts = useToasts()
@@ -49,7 +38,7 @@ export function useReaction(snack: MaybeRefOrGetter<Snack>) {
   /** The id of the message that offers to remove the reaction. */
   let removalOffer: number | null = null
   // Responses to earlier clicks are not shown, so that the buttons do not flicker.
-  const isLast = (click: number) => pending.get(uid)?.last === click
+  const isLast = (click: number) => pendingOf(uid)?.last === click
 
   const mutation = useMutation({
     // Requests are sent one after the other, in the order of the clicks.
@@ -67,18 +56,23 @@ export function useReaction(snack: MaybeRefOrGetter<Snack>) {
       else if (!isDuplicate) toasts.problem(error)
       if (!isLast(click)) return
       // The reaction may have changed in another browser.
-      const now = await fetchSnack(uid).catch(() => pending.get(uid)?.before)
+      const now = await fetchSnack(uid).catch(() => pendingOf(uid)?.before)
       if (now && isLast(click)) showSnack(now)
     },
     onSettled: (_response, _error, { click }) => {
-      if (isLast(click)) pending.delete(uid)
+      if (isLast(click)) settle(uid, showLast)
     },
   })
 
+  /** Shows what has changed meanwhile. */
+  function showLast(event: SnackEvent | null): void {
+    if (event) showEvent(event)
+    else rereadSnack(uid).catch(() => undefined)
+  }
+
   function change(next: ReactionType | null): void {
     const shown = toValue(snack)
-    const click = (pending.get(uid)?.last ?? 0) + 1
-    pending.set(uid, { last: click, before: pending.get(uid)?.before ?? shown })
+    const click = addPending(shown, next)
     // An old offer would remove the new reaction.
     if (removalOffer !== null) toasts.remove(removalOffer)
     patchSnack(uid, (snack) => withReaction(snack, next))

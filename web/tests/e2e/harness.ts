@@ -1,7 +1,14 @@
 // The browser, the API client and the fixtures of the end-to-end tests.
 import { execFileSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { chromium, type Browser, type BrowserContext, type BrowserContextOptions, type Page } from 'playwright-core'
+import {
+  chromium,
+  type Browser,
+  type BrowserContext,
+  type BrowserContextOptions,
+  type Page,
+  type Request,
+} from 'playwright-core'
 import { afterAll, afterEach, beforeAll, expect } from 'vitest'
 
 import type { components } from '../../src/api/schema'
@@ -36,7 +43,7 @@ export async function request<Body>(
   body?: unknown,
   headers = {},
 ): Promise<Body> {
-  const response = await fetch(BASE_URL + path, {
+  const response = await fetch(new URL(path, BASE_URL), {
     method,
     headers: {
       ...(token ? { Authorization: `Bearer ${token}` } : {}),
@@ -126,7 +133,7 @@ function findChromium(): string {
 
 /** Console errors for error responses and a missing network, which the tests cause on purpose. */
 const EXPECTED =
-  /Failed to load resource: (the server responded with a status of [45]\d\d|net::ERR_(INTERNET_DISCONNECTED|FAILED))/
+  /Failed to load resource: (the server responded with a status of [45]\d\d|net::ERR_(INTERNET_DISCONNECTED|FAILED|CONNECTION_REFUSED))/
 
 /** Launches a browser for the tests of a file. After each test its pages are closed. They may not have logged errors. */
 export function useBrowser() {
@@ -147,6 +154,7 @@ export function useBrowser() {
   afterAll(() => browser.close())
 
   function watch(page: Page): void {
+    trackRequests(page)
     page.on('console', (message) => {
       if (message.type() === 'error' || message.type() === 'warning') consoleErrors.push(message.text())
     })
@@ -182,17 +190,22 @@ export function useBrowser() {
   return { newContext, open, consoleErrors: () => consoleErrors }
 }
 
-export function appUrl(path: string): string {
-  return `${BASE_URL}/app${path}`
+export function appUrl(path: string, server = BASE_URL): string {
+  return `${server}/app${path}`
 }
 
 /** Signs in with the form and waits for `path`. */
-export async function signIn(page: Page, person: { email: string; password: string }, path = '/orders'): Promise<void> {
-  await page.goto(appUrl(`/sign-in?returnTo=${encodeURIComponent(path)}`))
+export async function signIn(
+  page: Page,
+  person: { email: string; password: string },
+  path = '/orders',
+  server = BASE_URL,
+): Promise<void> {
+  await page.goto(appUrl(`/sign-in?returnTo=${encodeURIComponent(path)}`, server))
   await page.locator('input[name=email]').fill(person.email)
   await page.locator('input[name=password]').fill(person.password)
   await page.locator('form button[type=submit]').click()
-  await page.waitForURL(appUrl(path))
+  await page.waitForURL(appUrl(path, server))
   await settled(page)
 }
 
@@ -200,6 +213,30 @@ export async function signIn(page: Page, person: { email: string; password: stri
 export async function settled(page: Page): Promise<void> {
   await page.locator('h1').waitFor()
   await page.waitForFunction(() => !document.querySelector('[aria-busy=true], .skeleton'))
+}
+
+/** The requests of a page that are under way, and the time of the last change. The stream of events is always under way. */
+const traffic = new WeakMap<Page, { requests: Set<Request>; changedAt: number }>()
+
+function trackRequests(page: Page): void {
+  const tracked = { requests: new Set<Request>(), changedAt: Date.now() }
+  traffic.set(page, tracked)
+  const change = (isStart: boolean) => (request: Request) => {
+    if (request.url().endsWith('/events')) return
+    tracked.changedAt = Date.now()
+    if (isStart) tracked.requests.add(request)
+    else tracked.requests.delete(request)
+  }
+  page.on('request', change(true))
+  page.on('requestfinished', change(false))
+  page.on('requestfailed', change(false))
+}
+
+/** Waits until there were no requests for half a second. */
+export async function networkIdle(page: Page): Promise<void> {
+  const { requests } = traffic.get(page)!
+  const isIdle = () => requests.size === 0 && Date.now() - traffic.get(page)!.changedAt > 500
+  await expect.poll(isIdle, { timeout: 15_000 }).toBe(true)
 }
 
 export function toast(page: Page, text: string | RegExp) {

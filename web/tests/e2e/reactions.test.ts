@@ -37,9 +37,6 @@ describe('a reaction', () => {
   it('is shown at once, corrected by the response and removed by a button', async () => {
     const snack = await newSnack()
     const page = await openSnack(await newMember(), snack)
-    // Another user reacts meanwhile.
-    await react(await newMember(), snack, 'like')
-
     let release = () => {}
     const held = new Promise<void>((resolve) => (release = resolve))
     await page.route('**/reaction', async (route) => {
@@ -49,6 +46,8 @@ describe('a reaction', () => {
     await like(page, snack).click()
     await pressed(like(page, snack), true)
     await expectText(like(page, snack), '1')
+    // Another user reacts meanwhile.
+    await react(await newMember(), snack, 'like')
     release()
     await expectText(like(page, snack), '2')
 

@@ -10,6 +10,7 @@ import {
   moveOrder,
   newAdmin,
   newMember,
+  networkIdle,
   newOrder,
   newSnack,
   request,
@@ -353,7 +354,7 @@ describe('the dialog of the cart', () => {
     const { page, dialog } = await openCart(member, mark, snacks)
     await bar(page).getByRole('button', { name: '주문하기' }).click()
     // The check at the opening is over.
-    await page.waitForLoadState('networkidle')
+    await networkIdle(page)
     const order = await newOrder(owner, [taken])
     // The rejection alone names the order.
     await page.route(`**/snacks/${taken.uid}`, (route) => route.abort())

@@ -16,8 +16,12 @@ function flatten(tree: Tree, prefix = ''): Map<string, string> {
   )
 }
 
-const ko = flatten(JSON.parse(read('i18n/ko.json')))
-const en = flatten(JSON.parse(read('i18n/en.json')))
+/** All messages of a language, those of some pages included. */
+const messagesIn = (language: string): Map<string, string> =>
+  flatten(Object.assign({}, ...['', 'channels.'].map((part) => JSON.parse(read(`i18n/${part}${language}.json`)))))
+
+const ko = messagesIn('ko')
+const en = messagesIn('en')
 const placeholders = (text: string) => [...text.matchAll(/\{(\w+)\}/g)].map((match) => match[1]).sort()
 
 describe('messages', () => {

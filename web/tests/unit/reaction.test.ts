@@ -1,13 +1,7 @@
-import { describe, expect, it, vi } from 'vitest'
+import { describe, expect, it } from 'vitest'
 
 import type { ReactionType, Snack } from '../../src/api/types'
-
-// The modules need a browser.
-vi.mock('../../src/api/client', () => ({}))
-vi.mock('../../src/ui/toasts', () => ({}))
-vi.mock('../../src/snack/snacks', () => ({}))
-
-const { withReaction } = await import('../../src/snack/useReaction')
+import { withReaction } from '../../src/snack/pendingReactions'
 
 const snack = (my_reaction: ReactionType | null) =>
   ({ my_reaction, like_reaction_count: 5, hate_reaction_count: 3 }) as Snack

@@ -33,13 +33,13 @@ beforeEach(() => {
 
 describe('a changed snack', () => {
   it.each([
-    ['free', snack({}), ['orderable', 'all']],
-    ['on order', requested, ['all', 'requested']],
-    ['unavailable', unavailable, ['all', 'unavailable']],
-    ['unavailable and on order', { ...unavailable, open_order: order }, ['all', 'unavailable']],
-  ])('stays in the lists whose filter it matches: %s', (_name, changed, expected) => {
+    ['free', requested, snack({}), ['orderable', 'all', 'unavailable']],
+    ['on order', snack({}), requested, ['all', 'requested', 'unavailable']],
+    ['unavailable', snack({}), unavailable, ['all', 'requested', 'unavailable']],
+    ['unavailable and on order', requested, { ...unavailable, open_order: order }, ['orderable', 'all', 'unavailable']],
+  ])('leaves the lists whose filter it matches no longer: %s', (_name, before, changed, expected) => {
     for (const status of SNACK_STATUSES) {
-      queryClient.setQueryData([...SNACKS, { status }], { pages: [{ results: [snack({})] }], pageParams: [] })
+      queryClient.setQueryData([...SNACKS, { status }], { pages: [{ results: [before] }], pageParams: [] })
     }
     showSnack(changed)
     const left = SNACK_STATUSES.filter((status) => {

@@ -1,0 +1,26 @@
+//! Deliveries of the outbox.
+
+use serde::{Deserialize, Serialize};
+use sqlx::PgExecutor;
+use utoipa::ToSchema;
+
+use crate::error::ApiError;
+
+/// Status of a delivery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema, sqlx::Type)]
+#[serde(rename_all = "lowercase")]
+#[sqlx(type_name = "delivery_status", rename_all = "lowercase")]
+pub enum DeliveryStatus {
+    /// Waits for its first or next attempt, or one is under way.
+    Pending,
+    /// The receiver responded with a 2xx.
+    Delivered,
+    /// Given up.
+    Failed,
+}
+
+/// Removes deliveries that ended 30 days ago or earlier, and returns their number.
+pub async fn remove_expired(db: impl PgExecutor<'_>) -> Result<u64, ApiError> {
+    let removed = sqlx::query!("DELETE FROM deliveries WHERE finished_at < now() - interval '30 days'");
+    Ok(removed.execute(db).await?.rows_affected())
+}
