@@ -7,7 +7,7 @@ use tokio::sync::Semaphore;
 
 use crate::support::{
     channel::{
-        create_webhook, deliveries, id, make_due, seconds_to_next_attempt, start, wait_for_all, wait_for_delivery,
+        create_webhook, deliveries, make_due, seconds_to_next_attempt, start, wait_for_all, wait_for_delivery,
         write_events,
     },
     fixtures::count,
@@ -87,10 +87,7 @@ async fn attempts_follow_the_schedule_and_after_the_last_the_delivery_has_failed
     let mut ids = BTreeSet::new();
     for (attempt, expected) in SCHEDULE.into_iter().enumerate() {
         ids.insert(receiver.next().await.header("webhook-id").to_owned());
-        let delivery = wait_for_delivery(&app, &admin, channel, |delivery| {
-            delivery["attempts"] == attempt + 1 && seconds_from_now(delivery) != 15.0
-        })
-        .await;
+        let delivery = wait_for_delivery(&app, &admin, channel, |delivery| delivery["attempts"] == attempt + 1).await;
         assert_eq!(delivery["status"], "pending");
         // The attempt has ended when its lease was replaced by the schedule.
         while (seconds_to_next_attempt(&app).await - expected).abs() > 3.0 {
@@ -123,7 +120,7 @@ async fn a_retry_makes_a_delivery_due_again_with_the_same_id() {
     let first = receiver.next().await;
     let delivery = wait_for_delivery(&app, &admin, channel, |delivery| delivery["response_status"] == 500).await;
     let path = format!("/channels/{channel}/deliveries/{}/retry", delivery["id"]);
-    let set = async |sql: &'static str| drop(sqlx::query(sql).execute(app.db()).await.expect("an update"));
+    let set = async |sql: &'static str| sqlx::query(sql).execute(app.db()).await.expect("an update");
 
     // One that waits for its next attempt for hours.
     set("UPDATE deliveries SET attempts = 7, next_attempt_at = now() + interval '24 hours'").await;
@@ -318,11 +315,10 @@ async fn deliveries_are_counted_by_their_outcome() {
     let app = start().await;
     let admin = app.admin().await;
     let receiver = Receiver::start(Answer::Status(200)).await;
-    let channel = create_webhook(&app, &admin, &receiver.url).await;
+    create_webhook(&app, &admin, &receiver.url).await;
     let before = delivered(&app).await;
     write_events(&app, 3).await;
     wait_for_all(&app).await;
-    assert!(deliveries(&app, &admin, channel).await.iter().all(|delivery| id(delivery) > 0));
     // Other tests of this process count too.
     assert!(delivered(&app).await >= before + 3);
 }

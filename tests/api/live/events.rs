@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use reqwest::{Method, multipart};
 use serde_json::{Value, json};
 use sqlx::PgPool;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use crate::support::{
     event_stream::EventStream,
@@ -120,7 +120,8 @@ async fn a_notification_is_shown_to_its_reader_alone() {
     let (reader, other) = (app.member().await, app.member().await);
     let mut streams = [EventStream::open(&app, &reader).await, EventStream::open(&app, &reader).await];
     let mut others = EventStream::open(&app, &other).await;
-    for unread in 1..=3 {
+    notify(app.db(), &reader).await;
+    for unread in 2..=4 {
         notify(app.db(), &reader).await;
         app.state.changes.notifications([reader.id]);
         for stream in &mut streams {
@@ -159,6 +160,35 @@ async fn a_thousand_reactions_to_a_snack_are_few_events_and_the_last_has_all_of_
         rest.push(event.expect("an event"));
     }
     assert!(rest.len() <= 1 && rest.iter().all(|event| event.data["like_reaction_count"] == 1000), "{rest:?}");
+}
+
+#[tokio::test]
+async fn a_snack_that_changes_all_the_time_has_four_events_a_second() {
+    let app = TestApp::start().await;
+    let member = app.member().await;
+    let uid = app.snack(&member, "새우깡").await;
+    let mut stream = EventStream::open(&app, &member).await;
+    let uid = uid.parse().expect("a uid");
+    let changing = async {
+        loop {
+            app.state.changes.snacks([uid]);
+            sleep(Duration::from_millis(10)).await;
+        }
+    };
+    let reading = async {
+        stream.wait_for("snack", json!({})).await;
+        let started = Instant::now();
+        for _ in 0..10 {
+            stream.wait_for("snack", json!({"uid": uid})).await;
+        }
+        started.elapsed()
+    };
+    let took = tokio::select! {
+        () = changing => unreachable!("it goes on for ever"),
+        took = reading => took,
+    };
+    // The first may have come late.
+    assert!(took > Duration::from_millis(9 * 250), "ten events in {took:?}");
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use serde_json::json;
 use sqlx::{Connection, PgConnection};
 
-use super::servers::subscribed;
+use super::servers::{channel, command, subscribed};
 use crate::support::{
     database::{self, through_proxy},
     event_stream::EventStream,
@@ -55,8 +55,8 @@ async fn what_could_not_be_published_is_published_later() {
     };
     subscribed(&two, 2).await;
     let member = one.member().await;
-    let uid = one.snack(&member, "새우깡").await;
     let mut stream = EventStream::open(&two, &member).await;
+    let uid = one.snack(&member, "새우깡").await;
     stream.wait_for("snack", json!({"uid": uid})).await;
     // One server is cut off, and the other one's subscription goes on.
     proxy.set_mode(Mode::Refuse);
@@ -81,13 +81,24 @@ async fn a_subscription_that_has_gone_silent_is_replaced() {
     subscribed(&two, 2).await;
     let member = two.member().await;
     let mut stream = EventStream::open(&one, &member).await;
-    // The message of the other server is lost, and the connection stays silent from then on.
-    proxy.set_mode(Mode::BlackHole);
     let mut there = EventStream::open(&two, &member).await;
+    let message = json!({"version": 1, "server": uuid::Uuid::new_v4(), "months": ["2026-11"]}).to_string();
+    let publish = redis::cmd("PUBLISH").arg(channel(&two)).arg(message).clone();
+    loop {
+        // The message is lost on its way to one server, whose connection stays silent from then on.
+        proxy.set_mode(Mode::BlackHole);
+        let receivers: i64 = command(&two, &publish).await;
+        assert_eq!(receivers, 2);
+        there.wait_for("budget", json!({})).await;
+        proxy.set_mode(Mode::Pass);
+        match stream.next().await.expect("an event").name.as_str() {
+            "resync" => break,
+            // It had not come to the proxy yet.
+            "budget" => {}
+            other => panic!("{other}"),
+        }
+    }
     let uid = two.snack(&member, "새우깡").await;
-    there.wait_for("snack", json!({"uid": uid})).await;
-    proxy.set_mode(Mode::Pass);
-    stream.wait_for("resync", json!({})).await;
     two.post(&member, &format!("/snacks/{uid}/reaction"), json!({"type": "like"})).await.expect(200);
     stream.wait_for("snack", json!({"uid": uid, "like_reaction_count": 1})).await;
 }
@@ -101,8 +112,6 @@ async fn messages_that_are_not_understood_are_ignored() {
     let mut stream = EventStream::open(&app, &member).await;
     let uid = app.snack(&member, "새우깡").await;
     stream.wait_for("snack", json!({"uid": uid})).await;
-    let config = &app.state.config;
-    let mut redis = config.redis().expect("a client").get_multiplexed_async_connection().await.expect("Redis");
     let server = uuid::Uuid::new_v4();
     let messages = [
         "no JSON".to_owned(),
@@ -114,8 +123,8 @@ async fn messages_that_are_not_understood_are_ignored() {
         json!({"version": 1, "server": server, "months": ["2026-11"], "channels": [1]}).to_string(),
     ];
     for message in messages {
-        let channel = format!("{}changes", config.redis_prefix);
-        redis::cmd("PUBLISH").arg(channel).arg(message).query_async::<()>(&mut redis).await.expect("a message");
+        let receivers: i64 = command(&app, redis::cmd("PUBLISH").arg(channel(&app)).arg(message)).await;
+        assert_eq!(receivers, 2);
     }
     let event = stream.next().await.expect("an event");
     assert_eq!((event.name.as_str(), &event.data), ("budget", &json!({"month": "2026-11"})));
@@ -129,8 +138,8 @@ async fn after_postgres_was_away_changes_are_sent_and_streams_of_deleted_users_e
     let (proxy, proxied) = through_proxy(&database).await;
     let app = TestApp::serve(settings(proxied)).await;
     let users = app.users(2).await;
-    let uid = app.snack(&users[0], "새우깡").await;
     let mut stream = EventStream::open(&app, &users[0]).await;
+    let uid = app.snack(&users[0], "새우깡").await;
     let deleted = EventStream::open(&app, &users[1]).await;
     stream.wait_for("snack", json!({"uid": uid})).await;
     proxy.set_mode(Mode::Refuse);

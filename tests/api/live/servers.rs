@@ -15,15 +15,31 @@ use crate::support::{
     test_app::TestApp,
 };
 
-/// Waits until `servers` servers have subscribed to the changes of each other.
-pub async fn subscribed(app: &TestApp, servers: i64) {
-    let config = &app.state.config;
-    let channel = format!("{}changes", config.redis_prefix);
-    let mut redis = config.redis().expect("a client").get_multiplexed_async_connection().await.expect("Redis");
+/// Sends a command to the Redis of `app`, without its proxy. On a busy machine a connection may take long.
+pub async fn command<T: redis::FromRedisValue>(app: &TestApp, command: &redis::Cmd) -> T {
+    let client = app.state.config.redis().expect("a client");
     let deadline = Instant::now() + TIMEOUT;
     loop {
-        let (_, count): (String, i64) =
-            redis::cmd("PUBSUB").arg("NUMSUB").arg(&channel).query_async(&mut redis).await.expect("a count");
+        let sent = async {
+            let mut connection = client.get_multiplexed_async_connection().await?;
+            command.query_async(&mut connection).await
+        };
+        match sent.await {
+            Ok(value) => return value,
+            Err(error) => assert!(Instant::now() < deadline, "{error}"),
+        }
+    }
+}
+
+pub fn channel(app: &TestApp) -> String {
+    format!("{}changes", app.state.config.redis_prefix)
+}
+
+/// Waits until `servers` servers have subscribed to the changes of each other.
+pub async fn subscribed(app: &TestApp, servers: i64) {
+    let deadline = Instant::now() + TIMEOUT;
+    loop {
+        let (_, count): (String, i64) = command(app, redis::cmd("PUBSUB").arg("NUMSUB").arg(channel(app))).await;
         if count >= servers {
             return;
         }

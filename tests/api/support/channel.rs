@@ -98,7 +98,7 @@ pub async fn wait_for_all(app: &TestApp) {
             tokio::task::yield_now().await;
         }
     };
-    timeout(Duration::from_secs(60), waiting).await.expect("the end of all deliveries");
+    timeout(Duration::from_mins(1), waiting).await.expect("the end of all deliveries");
 }
 
 /// Moves the next attempts to now, as if their time had come.

@@ -9,7 +9,7 @@ use tokio::time::{Instant, timeout_at};
 use super::test_app::{TestApp, TestUser};
 
 /// Time that a test waits for an event. Other tests share the machine.
-pub const TIMEOUT: Duration = Duration::from_secs(30);
+pub const TIMEOUT: Duration = Duration::from_mins(1);
 
 /// An event as it was received.
 #[derive(Clone, Debug, PartialEq)]

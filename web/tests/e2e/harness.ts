@@ -133,7 +133,7 @@ function findChromium(): string {
 
 /** Console errors for error responses and a missing network, which the tests cause on purpose. */
 const EXPECTED =
-  /Failed to load resource: (the server responded with a status of [45]\d\d|net::ERR_(INTERNET_DISCONNECTED|FAILED))/
+  /Failed to load resource: (the server responded with a status of [45]\d\d|net::ERR_(INTERNET_DISCONNECTED|FAILED|CONNECTION_REFUSED))/
 
 /** Launches a browser for the tests of a file. After each test its pages are closed. They may not have logged errors. */
 export function useBrowser() {

@@ -6,7 +6,11 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { expect } from 'vitest'
+import { setTimeout as wait } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+
+/** The debug build finds the web app from here. */
+const ROOT = fileURLToPath(new URL('../../..', import.meta.url))
 
 export const ADMIN = { email: 'root@example.com', password: 'servers-of-this-test', name: '관리자' }
 
@@ -20,6 +24,11 @@ async function freePort(): Promise<number> {
   server.close()
   await once(server, 'close')
   return port
+}
+
+/** Waits until something is so. The hook or the test has a limit. */
+async function until(isSo: () => boolean | Promise<boolean>): Promise<void> {
+  while (!(await isSo())) await wait(50)
 }
 
 async function stopped(child: ChildProcess): Promise<void> {
@@ -51,6 +60,8 @@ export async function startServers(count: number, settings: Record<string, strin
   const urls = ports.map((port) => `http://127.0.0.1:${port}`)
   const children: ChildProcess[] = []
   let redis: ChildProcess
+  // Also when the start fails.
+  process.once('exit', () => [...children, redis].forEach((child) => child?.kill()))
 
   const environment = (index: number) => ({
     ...process.env,
@@ -67,17 +78,17 @@ export async function startServers(count: number, settings: Record<string, strin
       cwd: scratch,
       stdio: 'ignore',
     })
-    await expect.poll(() => redisAnswers(redisPort), { timeout: 20_000 }).toBe(true)
+    await until(() => redisAnswers(redisPort))
   }
 
   async function startServer(index: number): Promise<void> {
-    children[index] = spawn(program, ['serve'], { env: environment(index), stdio: 'ignore' })
-    const isReady = () =>
+    children[index] = spawn(program, ['serve'], { cwd: ROOT, env: environment(index), stdio: 'ignore' })
+    await until(() =>
       fetch(`${urls[index]}/health/ready`).then(
         ({ ok }) => ok,
         () => false,
-      )
-    await expect.poll(isReady, { timeout: 60_000 }).toBe(true)
+      ),
+    )
   }
 
   const stopServer = (index: number) => stopped(children[index]!)
