@@ -4,7 +4,7 @@ Called by scripts/bench, which builds the release binary and starts Redis and a 
 rounds that alternate: the server, then its yardstick, in the same minute.
 """
 
-import argparse, json, os, re, resource, shutil, statistics, sys, tempfile, threading, time, urllib.error, urllib.request
+import argparse, json, os, re, resource, selectors, shutil, socket, statistics, sys, tempfile, threading, time, urllib.error, urllib.request
 from pathlib import Path
 
 import growth
@@ -73,6 +73,41 @@ def cpu():
     return seconds
 
 
+class Streams:
+    """Open streams of events that are read as fast as they come, one for each token."""
+
+    def __init__(self, server, tokens):
+        self.port, self.tokens, self.bytes = server.port, tokens, 0
+        self.stopping = threading.Event()
+
+    def __enter__(self):
+        self.selector = selectors.DefaultSelector()
+        for token in self.tokens:
+            stream = socket.create_connection(("127.0.0.1", self.port))
+            stream.sendall(f"GET /events HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer {token}\r\n\r\n".encode())
+            assert stream.recv(4096).startswith(b"HTTP/1.1 200 "), "no stream"
+            stream.setblocking(False)
+            self.selector.register(stream, selectors.EVENT_READ)
+        self.thread = threading.Thread(target=self.read)
+        self.thread.start()
+        return self
+
+    def read(self):
+        buffer = bytearray(1 << 20)
+        while not self.stopping.is_set():
+            for key, _ in self.selector.select(0.1):
+                count = key.fileobj.recv_into(buffer)
+                assert count, "a stream has ended"
+                self.bytes += count
+
+    def __exit__(self, *_):
+        self.stopping.set()
+        self.thread.join()
+        for key in list(self.selector.get_map().values()):
+            key.fileobj.close()
+        self.selector.close()
+
+
 class Bench:
     def __init__(self, arguments, server, scratch):
         self.arguments, self.server, self.scratch = arguments, server, scratch
@@ -139,6 +174,10 @@ class Bench:
                     other.join()
             theirs = yardstick(connections) if callable(yardstick) else self.pgbench(yardstick, connections, self.arguments.seconds, **more)
             rounds.append((mine, theirs))
+        return self.summary(name, connections, rounds)
+
+    def summary(self, name, connections, rounds):
+        """Medians of rounds, each a result of wrk and the rate of the yardstick."""
         middle = lambda values: statistics.median(list(values))
         result = {
             "name": name, "connections": connections,
@@ -152,6 +191,21 @@ class Bench:
               f"{result['yardstick']:>8.0f}/s  ratio {result['ratio']:.2f}  failed {result['failed']}  cpu "
               + " ".join(f"{kind} {share:.2f}" for kind, share in result["cpu"].items()), flush=True)
         return result
+
+    def beside_streams(self, name, work, connections=64, streams=200):
+        """The rate of `work` with open streams of events, and as yardstick that without them."""
+        rounds = []
+        # More rounds than for other rows, because a twentieth is at stake.
+        for number in range(1 if self.arguments.quick else 3 * self.arguments.rounds):
+            pair = {}
+            for count in ((0, streams), (streams, 0))[number % 2]:
+                with Streams(self.server, (self.scratch / "tokens").read_text().split()[:count]) as readers:
+                    pair[count] = self.wrk(work, connections, self.arguments.seconds)
+                if count:
+                    read = readers.bytes / self.arguments.seconds / 2**20
+            rounds.append((pair[streams], pair[0]))
+            print(f"  {pair[streams]['rate']:.0f}/s with streams that read {read:.1f} MiB/s, {pair[0]['rate']:.0f}/s without", flush=True)
+        return self.summary(name, connections, [(mine, theirs["rate"]) for mine, theirs in rounds])
 
     def react_beside(self, stop):
         """50 reactions a second by other users."""
@@ -225,13 +279,15 @@ def throughput(arguments, scratch):
         if work == "order":
             stock(scratch)
         if work in ("reaction", "hot"):
-            # The users have no reactions yet, so that every request succeeds.
-            psql("DELETE FROM snack_reactions WHERE user_id > 1001", database=DATABASE)
-            psql("VACUUM ANALYZE", database=DATABASE)
+            clear_reactions()
         for connections, goal in zip(CONNECTIONS, goals):
             if arguments.quick and connections == 1:
                 continue
             results.append(bench.row(name, work, yardstick, connections, **more) | {"goal": goal})
+    for name, work in (("POST reaction, 1,000 snacks, 200 streams", "reaction"), ("POST reaction, 10 snacks, 200 streams", "hot")):
+        if arguments.only in name:
+            clear_reactions()
+            results.append(bench.beside_streams(name, work) | {"goal": 0.95})
     costs = [bench.beside_sign_ins()] if arguments.only in "POST /auth/token" else []
     server.stop()
     size = Path(arguments.program).stat().st_size / 2**20
@@ -239,6 +295,12 @@ def throughput(arguments, scratch):
         f"Start to ready: {ready * 1000:.0f} ms on a migrated database (goal 300). The binary has {size:.0f} MiB.",
         idle,
     ]
+
+
+def clear_reactions():
+    """The users have no reactions then, so that every request succeeds."""
+    psql("DELETE FROM snack_reactions WHERE user_id > 1001", database=DATABASE)
+    psql("VACUUM ANALYZE", database=DATABASE)
 
 
 def stock(scratch):
@@ -260,12 +322,12 @@ def report(arguments, results, costs, grown, notes):
         ]
     for row in results:
         shares = " · ".join(f"{row['cpu'][kind]:.2f}" for kind in ("server", "postgres", "redis", "load"))
-        goal = "" if row["goal"] is None else f"{row['goal']:.1f} " + ("✓" if row["ratio"] >= row["goal"] else "✗")
+        goal = "" if row["goal"] is None else f"{row['goal']} " + ("✓" if row["ratio"] >= row["goal"] else "✗")
         failed = f" ({row['failed']} failed)" if row["failed"] else ""
         lines.append(f"| {row['name']} | {row['connections']} | {row['rate']:,.0f}{failed} | {row['p50']:.2f} | {row['p99']:.2f} | "
                      f"{row['yardstick']:,.0f} | **{row['ratio']:.2f}** | {goal} | {shares} | {row['rss']:.0f} |")
     if results:
-        chart = [row for row in results if row["connections"] == 64]
+        chart = [row for row in results if row["connections"] == 64 and "streams" not in row["name"]]
         lines += ["", "```mermaid", "xychart-beta", '    title "times the yardstick, 64 connections"',
                   "    x-axis [" + ", ".join(f'"{row["name"]}"' for row in chart) + "]", '    y-axis "ratio" 0 --> '
                   + str(int(max(row["ratio"] for row in chart)) + 1), "    bar [" + ", ".join(f"{row['ratio']:.2f}" for row in chart) + "]", "```", ""]
@@ -286,7 +348,7 @@ def report(arguments, results, costs, grown, notes):
         return
     by_hand = (HERE / "notes.md").read_text()
     (HERE / "RESULTS.md").write_text("# Benchmarks\n\nWritten by `make bench`. The yardstick is pgbench with the same SQL, prepared, over as many connections, "
-                                "in the same minute on the same machine; for sign-ins it is argon2 on all cores. Rates are medians of three "
+                                "in the same minute on the same machine; for sign-ins it is argon2 on all cores, and for 200 streams of events the server without them. Rates are medians of three "
                                 f"rounds of {arguments.seconds} seconds, with server and yardstick in turns. CPU is in cores.\n\n"
                                 + "\n".join(lines) + "\n\n" + by_hand)
 

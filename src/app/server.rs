@@ -7,11 +7,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::{connections::ConnectionLimits, listener, router::router, state::AppState};
 use crate::{
-    changes::relay,
     channel::sender::Channels,
     config::SettingError,
     error::{StartError, chain},
     live::hub,
+    notification::mail::Mails,
     operations::cleanup,
     outbox::sender::Sender,
     reaction::flush::Flusher,
@@ -74,8 +74,8 @@ pub async fn serve_on(state: AppState, listener: TcpListener) -> Result<(), Star
         async move { hub::end_streams_of_deleted_users(&live).await }
     });
     background.spawn({
-        let state = state.clone();
-        async move { relay::run(&state.changes).await }
+        let relay = Arc::clone(&state.relay);
+        async move { relay.run().await }
     });
     // Waited for at the shutdown. Aborted when this is dropped.
     let mut senders = JoinSet::new();
@@ -84,6 +84,12 @@ pub async fn serve_on(state: AppState, listener: TcpListener) -> Result<(), Star
         let sender = Arc::new(Sender::new(Channels(state.channels), state.db, state.watchdog));
         async move { sender.run(state.outbox.wake_ups(), &stop).await }
     });
+    if let Some(mail) = &state.config.mail {
+        let mails = Mails::new(&state.config, mail, state.db.clone())?;
+        let sender = Arc::new(Sender::new(mails, state.db.clone(), Arc::clone(&state.watchdog)));
+        let (wake_ups, stop) = (state.outbox.wake_ups(), stop.clone());
+        senders.spawn(async move { sender.run(wake_ups, &stop).await });
+    }
     // Cancelled after the last response, because requests in progress may still change counts.
     let stop_flush = CancellationToken::new();
     let flusher = Flusher::new(&state.reactions, state.watchdog.clone());

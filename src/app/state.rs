@@ -9,7 +9,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     auth::state::AuthState,
-    changes::Changes,
+    changes::{Changes, relay::Relay},
     channel::state::ChannelState,
     config::{Config, SettingError},
     db::watchdog::DbWatchdog,
@@ -40,6 +40,8 @@ pub struct AppState {
     pub live: Arc<LiveState>,
     #[from_ref(skip)]
     pub changes: Arc<Changes>,
+    #[from_ref(skip)]
+    pub relay: Arc<Relay>,
     pub outbox: Arc<Outbox>,
     pub channels: Arc<ChannelState>,
     /// Tasks that the shutdown waits for.
@@ -62,6 +64,7 @@ impl AppState {
         let stop = CancellationToken::new();
         let changes = Arc::new(Changes::default());
         let outbox = Arc::new(Outbox::new(Arc::clone(&changes), config.timezone, config.mail.is_some()));
+        let relay = Relay::new(&config, Arc::clone(&changes)).map_err(|error| SettingError::new("REDIS_URL", error))?;
         let auth = Arc::new(AuthState::new(&config, db.clone())?);
         let reactions =
             ReactionState::new(db.clone(), Arc::clone(&counters), Arc::clone(&changes), Arc::clone(&watchdog));
@@ -91,6 +94,7 @@ impl AppState {
             channels: Arc::new(ChannelState::new(&config, db.clone(), Arc::clone(&outbox))?),
             live: Arc::new(live),
             changes,
+            relay: Arc::new(relay),
             outbox,
             tasks: TaskTracker::new(),
             watchdog,

@@ -98,6 +98,12 @@ impl Inbox {
         }
     }
 
+    fn merge(&self, changes: Pending) {
+        if !changes.is_empty() {
+            self.put(|pending| pending.merge(changes));
+        }
+    }
+
     async fn wait(&self) {
         while self.pending().is_empty() {
             self.filled.notified().await;
@@ -134,23 +140,6 @@ impl Changes {
         self.published.put(|pending| pending.add(|it| &mut it.months, [month]));
     }
 
-    /// Waits until something has been published.
-    pub async fn wait_published(&self) {
-        self.published.wait().await;
-    }
-
-    /// Takes what was published since the last call.
-    pub fn take_published(&self) -> Pending {
-        self.published.take()
-    }
-
-    /// Passes changes to the streams of this server.
-    pub fn receive(&self, changes: Pending) {
-        if !changes.is_empty() {
-            self.received.put(|pending| pending.merge(changes));
-        }
-    }
-
     /// Waits until there are changes for the streams of this server.
     pub async fn wait_received(&self) {
         self.received.wait().await;
@@ -159,5 +148,75 @@ impl Changes {
     /// Takes the changes for the streams of this server.
     pub fn take_received(&self) -> Pending {
         self.received.take()
+    }
+
+    /// Puts back changes that could not be sent to the streams.
+    pub fn put_back(&self, changes: Pending) {
+        self.received.merge(changes);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn uids(count: usize) -> impl Iterator<Item = Uuid> {
+        (0..count).map(|_| Uuid::new_v4())
+    }
+
+    #[test]
+    fn pending_changes_are_bounded_and_a_resync_stays_one() {
+        let mut pending = Pending::default();
+        pending.add(|it| &mut it.snacks, uids(MAX_ITEMS));
+        assert_eq!((pending.resync, pending.snacks.len()), (false, MAX_ITEMS));
+        let repeated: Vec<_> = pending.snacks.iter().copied().collect();
+        pending.add(|it| &mut it.snacks, repeated);
+        assert!(!pending.resync, "the same snacks again");
+        pending.add(|it| &mut it.snacks, uids(1));
+        assert_eq!(pending, Pending::resync());
+        pending.add(|it| &mut it.notified, [7]);
+        pending.merge(Pending { orders: uids(1).collect(), ..Pending::default() });
+        assert_eq!(pending, Pending::resync());
+    }
+
+    #[test]
+    fn merged_changes_are_those_of_both() {
+        let (orders, snacks): (Vec<_>, Vec<_>) = (uids(2).collect(), uids(2).collect());
+        let pending = |at: usize| Pending {
+            orders: [orders[at]].into(),
+            snacks: [snacks[at]].into(),
+            notified: [7, 8 + i64::from(at == 1)].into(),
+            ..Pending::default()
+        };
+        let mut merged = pending(0);
+        merged.merge(pending(1));
+        let expected = Pending {
+            orders: orders.into_iter().collect(),
+            snacks: snacks.into_iter().collect(),
+            notified: [7, 8, 9].into(),
+            ..Pending::default()
+        };
+        assert_eq!(merged, expected);
+        merged.merge(Pending::resync());
+        assert_eq!(merged, Pending::resync());
+    }
+
+    #[tokio::test]
+    async fn a_waiter_gets_what_came_before_and_after_it_began_to_wait() {
+        let inbox = std::sync::Arc::new(Inbox::default());
+        for round in 0..100 {
+            let waiting = tokio::spawn({
+                let inbox = std::sync::Arc::clone(&inbox);
+                async move {
+                    inbox.wait().await;
+                    inbox.take()
+                }
+            });
+            if round % 2 == 0 {
+                tokio::task::yield_now().await;
+            }
+            inbox.put(|pending| pending.add(|it| &mut it.notified, [round]));
+            assert_eq!(waiting.await.expect("a task").notified, [round].into());
+        }
     }
 }

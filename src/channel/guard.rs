@@ -79,6 +79,12 @@ fn embedded_v4(address: Ipv6Addr) -> Option<Ipv4Addr> {
     }
 }
 
+/// Tells whether a name is reserved for the loopback address (RFC 6761), whatever it resolves to.
+fn is_loopback_name(name: &str) -> bool {
+    let name = name.trim_end_matches('.');
+    name == "localhost" || name.ends_with(".localhost")
+}
+
 /// Why a URL is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
@@ -124,7 +130,7 @@ impl Guard {
         }
     }
 
-    /// Checks the scheme, and a host that is an address.
+    /// Checks the scheme, and a host that is an address or `localhost`.
     ///
     /// # Errors
     /// The URL is refused.
@@ -137,8 +143,8 @@ impl Guard {
         match url.host() {
             Some(Host::Ipv4(address)) => self.check_addresses(&[address.into()]),
             Some(Host::Ipv6(address)) => self.check_addresses(&[address.into()]),
-            Some(Host::Domain(_)) => Ok(()),
-            None => Err(Refusal::AddressNotAllowed),
+            Some(Host::Domain(name)) if self.allow_private || !is_loopback_name(name) => Ok(()),
+            Some(Host::Domain(_)) | None => Err(Refusal::AddressNotAllowed),
         }
     }
 

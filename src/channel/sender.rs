@@ -91,12 +91,13 @@ impl Receivers for Channels {
         let mut result = send(&self.0, &target, attempt.uid, payload).await;
         if result.response_status == Some(GONE) {
             match store::disable(&self.0.db, channel, &target.url).await {
-                Ok(()) => {
+                Ok(true) => {
                     tracing::info!(channel, "channel disabled, its receiver is gone");
                     result.outcome = Outcome::Rejected;
                     result.error = Some("The receiver responded with 410 Gone. The channel was disabled.".to_owned());
                 }
-                // The next attempt disables it.
+                // The next attempt finds the channel disabled, or another URL.
+                Ok(false) => {}
                 Err(error) => tracing::warn!(channel, error = %chain(&error), "channel not disabled"),
             }
         }

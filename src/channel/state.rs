@@ -24,21 +24,8 @@ impl ChannelState {
     /// # Errors
     /// The HTTP client cannot be set up.
     pub fn new(config: &Config, db: PgPool, outbox: Arc<Outbox>) -> Result<Self, ApiError> {
-        let resolver = Arc::new(Resolver::of_system());
-        Self::with_resolver(config, db, outbox, resolver)
-    }
-
-    /// [`Self::new`] with another source of addresses.
-    ///
-    /// # Errors
-    /// Those of [`Self::new`].
-    pub fn with_resolver(
-        config: &Config,
-        db: PgPool,
-        outbox: Arc<Outbox>,
-        resolver: Arc<Resolver>,
-    ) -> Result<Self, ApiError> {
-        let guard = Guard::new(config.outbound_allow_http, config.outbound_allow_private, resolver);
+        let guard =
+            Guard::new(config.outbound_allow_http, config.outbound_allow_private, Arc::new(Resolver::of_system()));
         let client = Client::new(guard.clone())?;
         let (public_url, timezone) = (config.public_url.clone(), config.timezone);
         Ok(Self { db, outbox, guard, client, public_url, timezone })

@@ -195,8 +195,8 @@ pub async fn delete(db: &PgPool, actor: &Actor, id: i64) -> Result<(), ApiError>
     Ok(())
 }
 
-/// Disables a channel whose receiver is gone, unless it got another URL meanwhile.
-pub async fn disable(db: &PgPool, id: i64, url: &str) -> Result<(), ApiError> {
+/// Disables a channel whose receiver is gone, unless it is disabled or got another URL meanwhile. Returns whether this call did.
+pub async fn disable(db: &PgPool, id: i64, url: &str) -> Result<bool, ApiError> {
     let mut tx = db.begin().await?;
     let name = sqlx::query_scalar!(
         "UPDATE channels SET is_enabled = false WHERE id = $1 AND url = $2 AND is_enabled RETURNING name",
@@ -205,11 +205,11 @@ pub async fn disable(db: &PgPool, id: i64, url: &str) -> Result<(), ApiError> {
     )
     .fetch_optional(&mut *tx)
     .await?;
-    if let Some(name) = name {
-        Actor::server().log_success(&mut *tx, Action::ChannelChange, &subject(id, &name)).await?;
+    if let Some(name) = &name {
+        Actor::server().log_success(&mut *tx, Action::ChannelChange, &subject(id, name)).await?;
     }
     tx.commit().await?;
-    Ok(())
+    Ok(name.is_some())
 }
 
 fn names(events: &[EventType]) -> Vec<String> {

@@ -103,6 +103,7 @@ async fn write(
     apply_transitions(&mut tx, &plan, &orders).await?;
     insert_purchases(&mut tx, &plan, &snacks, &orders).await?;
     insert_follows(&mut tx, &plan, &users, &orders).await?;
+    insert_notifications(&mut tx, now, &orders).await?;
     insert_budgets(&mut tx, now, zone).await?;
     tx.commit().await?;
     Ok(Outcome::Loaded)
@@ -395,6 +396,33 @@ async fn insert_follows(db: &mut PgConnection, plan: &Plan, users: &[i64], order
         &order_ids,
         &user_ids,
         &at,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Notifies users of the history of the orders. The last three of each user are unread.
+async fn insert_notifications(db: &mut PgConnection, now: DateTime<Utc>, orders: &[i64]) -> Result<(), DemoError> {
+    sqlx::query!(
+        "INSERT INTO notifications (user_id, kind, order_id, actor_id, details, created_at, read_at)
+         SELECT reader.id, ('order_' || entry.to_status)::notification_kind, entry.order_id, entry.actor_id,
+             jsonb_strip_nulls(jsonb_build_object('snack', lines.names[1], 'other_snacks', cardinality(lines.names) - 1,
+                 'reason', entry.reason, 'estimated_arrival_time', entry.estimated_arrival_time)),
+             entry.at, CASE WHEN row_number() OVER (PARTITION BY reader.id ORDER BY entry.at DESC) > 3 THEN entry.at END
+         FROM order_history AS entry
+         JOIN orders ON orders.id = entry.order_id
+         CROSS JOIN LATERAL (
+             SELECT array_agg(snacks.name ORDER BY purchases.position) AS names
+             FROM purchases JOIN snacks ON snacks.id = purchases.snack_id WHERE purchases.order_id = orders.id) AS lines
+         JOIN users AS reader ON NOT reader.is_deleted AND reader.id <> entry.actor_id AND CASE
+             WHEN entry.from_status IS NULL THEN reader.member_type = 'admin'
+             ELSE reader.id = orders.user_id
+                 OR reader.id IN (SELECT user_id FROM order_follows WHERE order_id = orders.id) END
+         WHERE orders.id = ANY($1) AND entry.at > $2::timestamptz - interval '180 days'
+         ORDER BY entry.at, reader.id",
+        orders,
+        now
     )
     .execute(db)
     .await?;

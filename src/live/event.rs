@@ -121,6 +121,12 @@ impl Batch {
         });
         Ok(Self { shared: frames.into(), own: own.collect::<serde_json::Result<_>>()? })
     }
+
+    /// Frames for a stream of `user`.
+    pub fn frames_for(&self, user: i64) -> impl Iterator<Item = Bytes> {
+        let shared = Some(&self.shared).filter(|frames| !frames.is_empty());
+        shared.into_iter().chain(self.own.get(&user)).cloned()
+    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The body of a stream.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use axum::body::{Body, Bytes};
 use chrono::{DateTime, Utc};
@@ -21,8 +21,8 @@ const COMMENT_AFTER: Duration = Duration::from_secs(15);
 struct EventStream {
     open: OpenStream,
     batches: Receiver<Arc<Batch>>,
-    /// Frame for this user alone that follows the one that was sent last.
-    next: Option<Bytes>,
+    /// Frames of the last batch that have not been sent.
+    frames: VecDeque<Bytes>,
     comment_at: Instant,
     expires_at: DateTime<Utc>,
 }
@@ -30,7 +30,7 @@ struct EventStream {
 /// Body of a stream that ends when the token expires, and when `open` is ended.
 pub fn body(open: OpenStream, batches: Receiver<Arc<Batch>>, expires_at: DateTime<Utc>) -> Body {
     // The first comment is due at once: the client gets the headers with it.
-    let stream = EventStream { open, batches, next: None, comment_at: Instant::now(), expires_at };
+    let stream = EventStream { open, batches, frames: VecDeque::new(), comment_at: Instant::now(), expires_at };
     Body::from_stream(stream::unfold(stream, |mut stream| async move {
         let frame = stream.frame().await?;
         Some((Ok::<_, std::convert::Infallible>(frame), stream))
@@ -40,10 +40,10 @@ pub fn body(open: OpenStream, batches: Receiver<Arc<Batch>>, expires_at: DateTim
 impl EventStream {
     /// Waits for the next frame. None at the end.
     async fn frame(&mut self) -> Option<Bytes> {
-        if let Some(frame) = self.next.take() {
-            return Some(frame);
-        }
         loop {
+            if let Some(frame) = self.frames.pop_front() {
+                return Some(frame);
+            }
             let left = (self.expires_at - Utc::now()).to_std().ok()?;
             let wake_at = self.comment_at.min(Instant::now() + left.min(COMMENT_AFTER));
             tokio::select! {
@@ -55,30 +55,16 @@ impl EventStream {
                         return Some(COMMENT);
                     }
                 }
-                batch = self.batches.recv() => {
-                    if let Some(frame) = self.read(batch)? {
-                        return Some(frame);
+                batch = self.batches.recv() => match batch {
+                    Ok(batch) => self.frames.extend(batch.frames_for(self.open.user)),
+                    Err(RecvError::Lagged(_)) => {
+                        // What waits is older than the state that the client will read.
+                        self.batches = self.batches.resubscribe();
+                        return Some(RESYNC);
                     }
-                }
+                    Err(RecvError::Closed) => return None,
+                },
             }
-        }
-    }
-    /// Frame of a batch, if there is one for this stream. None at the end.
-    fn read(&mut self, batch: Result<Arc<Batch>, RecvError>) -> Option<Option<Bytes>> {
-        match batch {
-            Ok(batch) => {
-                let own = batch.own.get(&self.open.user).cloned();
-                if batch.shared.is_empty() {
-                    return Some(own);
-                }
-                self.next = own;
-                Some(Some(batch.shared.clone()))
-            }
-            Err(RecvError::Lagged(_)) => {
-                self.batches = self.batches.resubscribe();
-                Some(Some(RESYNC))
-            }
-            Err(RecvError::Closed) => None,
         }
     }
 }

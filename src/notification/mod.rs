@@ -1,5 +1,7 @@
 //! Notifications of users: the inbox, preferences, and mails.
 
+pub mod letter;
+pub mod mail;
 pub mod routes;
 pub mod store;
 pub mod text;

@@ -4,6 +4,7 @@ use chrono::{DateTime, Datelike, Utc};
 use chrono_tz::Tz;
 
 use crate::{
+    domain::money::Currency,
     error::Text,
     outbox::{Details, NotificationKind},
 };
@@ -71,7 +72,7 @@ fn day(at: DateTime<Utc>, timezone: Tz) -> Text {
 
 fn budget(details: &Details) -> Text {
     let month = details.month.map(|month| month.to_string()).unwrap_or_default();
-    let currency = details.currency.map(|currency| currency.code()).unwrap_or_default();
+    let currency = details.currency.map(Currency::code).unwrap_or_default();
     let percent = details.percent.unwrap_or_default();
     if percent >= 100 {
         return Text::new(

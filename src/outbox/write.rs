@@ -73,7 +73,8 @@ impl Outbox {
             Readers::User(user) => (false, vec![user], None),
         };
         let timestamp = Utc::now();
-        // The name of the actor is added by Postgres.
+        // The name of the actor is added by Postgres. The channels are locked, because one that is deleted at this moment would violate the
+        // foreign key.
         let notified = sqlx::query_scalar!(
             r#"WITH notified AS (
                 INSERT INTO notifications (user_id, kind, order_id, actor_id, details)
@@ -91,7 +92,8 @@ impl Outbox {
                 INSERT INTO deliveries (channel_id, event, payload)
                 SELECT channels.id, $9, json_build_object('type', $9::text, 'timestamp', $10::text, 'data', $11::jsonb || jsonb_build_object(
                     'actor', (SELECT jsonb_build_object('id', id, 'name', name) FROM users WHERE id = $3)))
-                FROM channels WHERE is_enabled AND $9 = ANY(events))
+                FROM channels WHERE is_enabled AND $9 = ANY(events)
+                FOR KEY SHARE)
             SELECT user_id FROM notified"#,
             kind as Option<NotificationKind>,
             order,

@@ -5,9 +5,11 @@
 mod audit;
 mod auth;
 mod budget;
+mod channel;
 mod db;
 mod demo;
 mod http;
+mod live;
 mod notification;
 mod operations;
 mod order;

@@ -17,10 +17,12 @@ mod fixtures;
 mod kind;
 mod member;
 mod misbehaving_clients;
+mod outbox;
 mod process;
 #[expect(dead_code, reason = "some modes are for the API tests")]
 #[path = "../support/proxy.rs"]
 mod proxy;
+mod receiver;
 mod record;
 mod rng;
 mod rounds;
@@ -105,9 +107,11 @@ async fn run(arguments: &Arguments) -> (usize, usize) {
     // The first server creates the schema.
     stack.serve(1).await;
     let fixtures = Arc::new(fixtures::Fixtures::prepare(&stack).await);
+    let receiver = receiver::Receiver::start().await;
+    fixtures::add_channel(&mut stack.connect().await, &receiver.url).await;
     println!("\nseed {}, logs in {}\n", arguments.seed, stack.folder.display());
     println!(
-        "{:<20} {:>6} {:>7} {:>9} {:>12} {:>8} {:>8} {:>12} {:>12} {:>10}",
+        "{:<20} {:>6} {:>7} {:>9} {:>12} {:>8} {:>8} {:>12} {:>12} {:>8} {:>8} {:>10}",
         "kind",
         "rounds",
         "took",
@@ -117,6 +121,8 @@ async fn run(arguments: &Arguments) -> (usize, usize) {
         "unknown",
         "healed (max)",
         "reaction p99",
+        "messages",
+        "repeated",
         "violations"
     );
     let (mut passed, mut failed) = (0, 0);
@@ -125,6 +131,7 @@ async fn run(arguments: &Arguments) -> (usize, usize) {
         let (mut all, mut convergence_time, mut violations) = (Record::default(), Duration::ZERO, 0);
         let began = Instant::now();
         let mut lines = Vec::new();
+        let last_entry = outbox::last_entry(&stack).await;
         for index in 0..count {
             let report = rounds::run_round(*kind, index, arguments.seed, arguments.full, &mut stack, &fixtures).await;
             convergence_time = convergence_time.max(report.convergence_time);
@@ -150,6 +157,10 @@ async fn run(arguments: &Arguments) -> (usize, usize) {
             record.sessions.clear();
             all.merge(record);
         }
+        let told = outbox::check(&mut stack, &receiver, last_entry).await;
+        failed += usize::from(!told.violations.is_empty());
+        violations += told.violations.len();
+        lines.extend(told.violations.iter().map(|description| format!("  {kind}: {description}")));
         let p99 = percentile(&all.reaction_times, 99);
         // Timings of a debug build are not meaningful.
         let is_measured = !cfg!(debug_assertions) && matches!(kind, Kind::Redis(_) | Kind::RedisKill);
@@ -160,13 +171,15 @@ async fn run(arguments: &Arguments) -> (usize, usize) {
         }
         let shown = if all.reaction_times.is_empty() { "-".to_owned() } else { format!("{} ms", p99.as_millis()) };
         println!(
-            "{kind:<20} {count:>6} {:>5} s {:>9} {:>12} {:>8} {:>8} {:>9} ms {shown:>12} {:>10}",
+            "{kind:<20} {count:>6} {:>5} s {:>9} {:>12} {:>8} {:>8} {:>9} ms {shown:>12} {:>8} {:>8} {:>10}",
             began.elapsed().as_secs(),
             all.requests,
             all.acknowledged,
             all.refused,
             all.unknown,
             convergence_time.as_millis(),
+            told.messages,
+            told.duplicates,
             violations
         );
         for line in &lines {

@@ -235,6 +235,9 @@ impl Stack {
             ("LIMIT_SIGN_IN_ADDRESS", "1000000/1s"),
             ("LIMIT_CONNECTIONS_ADDRESS", "4096"),
             ("LIMIT_WRITES_USER", "1000000/1s"),
+            // The receiver of the webhook.
+            ("OUTBOUND_ALLOW_HTTP", "true"),
+            ("OUTBOUND_ALLOW_PRIVATE", "true"),
             ("RUST_LOG", "warn"),
             ("LOG_FORMAT", "json"),
         ]

@@ -15,9 +15,17 @@ use crate::support::{
 async fn dump(database: &PgConnectOptions) -> Vec<(String, String)> {
     let mut connection = PgConnection::connect_with(database).await.expect("Postgres");
     let mut rows = Vec::new();
-    for table in
-        ["users", "snacks", "snack_reactions", "orders", "purchases", "order_history", "order_follows", "budget_limits"]
-    {
+    for table in [
+        "users",
+        "snacks",
+        "snack_reactions",
+        "orders",
+        "purchases",
+        "order_history",
+        "order_follows",
+        "notifications",
+        "budget_limits",
+    ] {
         let sql =
             sqlx::AssertSqlSafe(format!("SELECT md5(string_agg(t::text, E'\\n' ORDER BY t::text)) FROM {table} AS t"));
         let sum: Option<String> = sqlx::query_scalar(sql).fetch_one(&mut connection).await.expect("a sum");
@@ -75,6 +83,10 @@ async fn demo_data_fills_an_empty_database_once() {
         let budgets = app.get(&user, "/budgets").await.expect(200);
         let has_room = |budget: &&Value| budget["remaining"].as_str().is_some_and(|amount| !amount.starts_with('-'));
         assert_eq!(budgets.rows().iter().filter(has_room).count(), 2);
+        let notifications = app.get(&user, "/notifications?limit=100").await.expect(200);
+        let is_unread = |notification: &&Value| notification["read_at"].is_null();
+        let unread = notifications.rows().iter().filter(is_unread).count();
+        assert!(0 < unread && unread < notifications.rows().len(), "{unread}");
         for picture in snacks.column("image").iter().chain(&snacks.column("thumbnail")) {
             app.get(&user, picture.as_str().expect("a picture")).await.expect(200);
         }

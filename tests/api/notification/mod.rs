@@ -1,4 +1,5 @@
 mod budget_reached;
 mod inbox;
+mod mails;
 mod outbox;
 mod readers;

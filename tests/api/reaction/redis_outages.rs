@@ -1,85 +1,18 @@
-//! Redis out of reach: a process of the test's own that is killed, stopped, or restarted empty.
+//! Redis out of reach: killed, stopped, or restarted empty.
 
-use std::{
-    net::TcpListener,
-    process::{Child, Command, Stdio},
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 use snack_server::reaction::{
     counters::CounterDelta,
     flush::{Flusher, Reconciled},
 };
-use tokio::net::TcpStream;
 
 use crate::support::{
     counter_snapshot::CounterProbe,
+    redis::Redis,
     test_app::{TestApp, TestUser},
 };
-
-/// A redis-server on a port of its own, killed on drop.
-struct Redis {
-    port: u16,
-    process: Option<Child>,
-}
-
-impl Redis {
-    /// A port without a process.
-    fn absent() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let port = listener.local_addr().expect("an address").port();
-        Self { port, process: None }
-    }
-
-    async fn start() -> Self {
-        let mut redis = Self::absent();
-        redis.launch().await;
-        redis
-    }
-
-    /// Starts the process without data, and waits until it listens.
-    async fn launch(&mut self) {
-        let port = self.port.to_string();
-        let process = Command::new("redis-server")
-            .args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--port", &port])
-            .stdout(Stdio::null())
-            .spawn()
-            .expect("redis-server, which `make test` installs");
-        self.process = Some(process);
-        let deadline = Instant::now() + Duration::from_secs(15);
-        while TcpStream::connect(("127.0.0.1", self.port)).await.is_err() {
-            assert!(Instant::now() < deadline, "redis-server does not listen");
-            tokio::task::yield_now().await;
-        }
-    }
-
-    fn kill(&mut self) {
-        if let Some(mut process) = self.process.take() {
-            process.kill().expect("a kill");
-            process.wait().expect("its end");
-        }
-    }
-
-    /// Sends STOP, after which connections stay open without responses, or CONT, after which pending commands are
-    /// executed.
-    fn signal(&self, signal: &str) {
-        let process = self.process.as_ref().expect("a process").id().to_string();
-        let status = Command::new("kill").args([format!("-{signal}"), process]).status();
-        assert!(status.expect("kill").success());
-    }
-
-    async fn app(&self) -> TestApp {
-        let url = format!("redis://127.0.0.1:{}", self.port);
-        TestApp::with(|config| config.redis_url = url.into()).await
-    }
-}
-
-impl Drop for Redis {
-    fn drop(&mut self) {
-        self.kill();
-    }
-}
 
 /// Each user likes the snack, hates it and reads it. Fails unless every count is correct, and returns the duration.
 async fn react_in_turn(app: &TestApp, users: &[TestUser], snack: &str) -> Duration {

@@ -185,9 +185,9 @@ pub fn valid_body(name: &str, snack: &str) -> Value {
         "PUT /notifications/preferences" => json!({"email": "all"}),
         "PUT /notifications/read" => json!({"all": true}),
         "POST /channels" => {
-            json!({"kind": "webhook", "name": "회계", "url": "https://office.example/hook", "events": ["order.created"]})
+            json!({"kind": "webhook", "name": "회계", "url": "https://office.example/hook", "events": ["order.created"], "enabled": false})
         }
-        "PATCH /channels/{id}" => json!({"enabled": false}),
+        "PATCH /channels/{id}" => json!({"name": "#간식"}),
         other => panic!("no valid body is known for {other}"),
     }
 }

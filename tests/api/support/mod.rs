@@ -1,9 +1,11 @@
 //! Helpers of all tests.
 
 pub mod budget;
+pub mod channel;
 pub mod counter_snapshot;
 pub mod database;
 pub mod endpoints;
+pub mod event_stream;
 pub mod fixtures;
 pub mod forged_images;
 pub mod image_bombs;
@@ -14,6 +16,9 @@ pub mod process_client;
 #[expect(dead_code, reason = "some modes are for the fault harness")]
 #[path = "../../support/proxy.rs"]
 pub mod proxy;
+pub mod receiver;
+pub mod redis;
 pub mod response;
+pub mod smtp;
 pub mod test_app;
 pub mod tokens;

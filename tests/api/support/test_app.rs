@@ -121,6 +121,12 @@ impl TestApp {
         self.server.await.expect("the server's end");
     }
 
+    /// Ends the server without an orderly stop: its tasks end wherever they are.
+    pub async fn kill(self) {
+        self.server.abort();
+        assert!(self.server.await.is_err_and(|error| error.is_cancelled()));
+    }
+
     pub fn db(&self) -> &PgPool {
         &self.state.db
     }

@@ -3,8 +3,9 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import type { BrowserContextOptions, Locator, Page } from 'playwright-core'
-import { beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 
+import { deleteChannels, newChannel, startReceiver, type Receiver } from './channels'
 import { audit, overflows } from './checks'
 import {
   ADMIN,
@@ -60,6 +61,50 @@ beforeAll(async () => {
   }
 })
 
+/** The pages that the demo data leaves empty. */
+let filledPages: Record<string, string> | undefined
+let receiver: Receiver | undefined
+afterAll(async () => {
+  await deleteChannels()
+  receiver?.close()
+})
+
+/**
+ * Orders of members of the demo data, of which the admin is notified, and channels with deliveries. Written after the screenshots
+ * of the other pages, which show the demo data only.
+ */
+async function fillPages(): Promise<Record<string, string>> {
+  if (filledPages) return filledPages
+  receiver = await startReceiver()
+  const token = await admin()
+  const events = ['order.created', 'order.approved', 'order.completed', 'order.canceled']
+  await newChannel({ kind: 'slack', name: '#간식', url: `${receiver.url}/services`, events })
+  const webhook = await newChannel({ kind: 'webhook', name: '재고 시스템', url: `${receiver.url}/stock`, events })
+
+  const { results } = await request<{ results: Snack[] }>('GET', '/snacks?limit=100&orderable=true', token)
+  for (const [index, email] of ['member', 'subin.jung', 'emma.wilson'].entries()) {
+    const credentials = { email: `${email}@snack.example`, password: ADMIN.password }
+    const { access } = await request<{ access: string }>('POST', '/auth/token', undefined, credentials)
+    const snacks = results.slice(-3 * index - 3, results.length - 3 * index).map(({ uid }) => ({ uid, quantity: 2 }))
+    await request('POST', '/orders', access, { snacks })
+  }
+  const list = await request<{ results: { id: number }[] }>('GET', '/notifications?limit=100', token)
+  expect(list.results.length).toBeGreaterThanOrEqual(3)
+  await request('PUT', '/notifications/read', token, { ids: list.results.slice(2).map(({ id }) => id) })
+
+  const delivered = `/channels/${webhook.id}/deliveries?status=delivered`
+  await expect.poll(async () => (await request<{ results: unknown[] }>('GET', delivered, token)).results.length).toBe(3)
+  receiver.status = 503
+  await request('POST', `/channels/${webhook.id}/test`, token)
+  receiver.status = 200
+  filledPages = {
+    notifications: '/notifications',
+    channels: '/channels',
+    deliveries: `/channels/${webhook.id}/deliveries`,
+  }
+  return filledPages
+}
+
 interface Measured {
   layoutShift: number
 }
@@ -93,6 +138,19 @@ async function screenshot(page: Page, name: string): Promise<void> {
   writeFileSync(kept, data, 'base64')
 }
 
+/** Shows pages to an admin and takes their screenshots. `watchLayout` has to be called before. */
+async function checkPages(page: Page, paths: Record<string, string>, suffix: string): Promise<void> {
+  for (const [name, path] of Object.entries(paths)) {
+    await show(page, path)
+    expect([name, await page.locator('h1').count()]).toEqual([name, 1])
+    expect([name, await overflows(page)]).toEqual([name, false])
+    const shift = await page.evaluate(() => (window as unknown as Measured).layoutShift)
+    expect([name, shift < 0.1, shift]).toEqual([name, true, shift])
+    await screenshot(page, `${name}-${suffix}`)
+    expect([name, await audit(page)]).toEqual([name, []])
+  }
+}
+
 /** Not even errors for error responses. */
 function expectNoConsoleErrors(): void {
   expect(consoleErrors()).toEqual([])
@@ -116,18 +174,24 @@ describe.each(DEVICES)('on a %s', (device, options) => {
 
       const page = await open(ADMIN, '/orders', { ...options, colorScheme })
       await watchLayout(page)
-      for (const [name, path] of Object.entries(pages)) {
-        await show(page, path)
-        expect([name, await page.locator('h1').count()]).toEqual([name, 1])
-        expect([name, await overflows(page)]).toEqual([name, false])
-        const shift = await page.evaluate(() => (window as unknown as Measured).layoutShift)
-        expect([name, shift < 0.1, shift]).toEqual([name, true, shift])
-        await screenshot(page, `${name}-${device}-${colorScheme}`)
-        expect([name, await audit(page)]).toEqual([name, []])
-      }
+      await checkPages(page, pages, `${device}-${colorScheme}`)
       expectNoConsoleErrors()
     },
     240_000,
+  )
+})
+
+describe.each(DEVICES)('on a %s', (device, options) => {
+  it.each(['light', 'dark'] as const)(
+    'the notifications and the channels pass the checks, %s',
+    async (colorScheme) => {
+      const paths = await fillPages()
+      const page = await open(ADMIN, '/orders', { ...options, colorScheme })
+      await watchLayout(page)
+      await checkPages(page, paths, `${device}-${colorScheme}`)
+      expectNoConsoleErrors()
+    },
+    120_000,
   )
 })
 
@@ -195,6 +259,14 @@ describe.each(DEVICES)('on a %s', (device, options) => {
     await page.keyboard.press('Escape')
     await page.getByRole('dialog').waitFor({ state: 'detached' })
 
+    await page.goto(appUrl('/channels'))
+    await settled(page)
+    await page.getByRole('button', { name: '채널 추가' }).click()
+    await page.getByRole('dialog').getByText('Slack 주소 만드는 방법').click()
+    await check('channel')
+    await page.keyboard.press('Escape')
+    await page.getByRole('dialog').waitFor({ state: 'detached' })
+
     if (device === 'phone') {
       await page.getByRole('button', { name: '내 메뉴' }).click()
       await page.getByRole('button', { name: '로그아웃' }).waitFor()
@@ -209,18 +281,31 @@ describe.each(DEVICES)('on a %s', (device, options) => {
 })
 
 describe('on a small laptop', () => {
-  it('the menu bar has room for a long name in both languages', async () => {
-    const person = await newAdmin()
-    await request('PATCH', '/auth/users/profile', person.token, { name: 'Wilhelmina Konstantinopolskaja-Montgomery' })
-    const page = await open(person, '/orders', { viewport: { width: 1024, height: 700 } })
-    expect(await overflows(page)).toBe(false)
-    await page.getByRole('button', { name: 'English' }).click()
-    await page.getByRole('button', { name: 'Sign out' }).waitFor()
-    expect(await overflows(page)).toBe(false)
-    const [bar, resign] = [page.locator('.bar-inner'), page.getByRole('button', { name: 'Resign' })]
-    const [outer, inner] = [(await bar.boundingBox())!, (await resign.boundingBox())!]
-    expect(inner.x + inner.width).toBeLessThanOrEqual(outer.x + outer.width)
-  })
+  it.each([1024, 1360, 1440])(
+    'the menu bar has room for a long name in both languages, %d pixels wide',
+    async (width) => {
+      const person = await newAdmin()
+      await request('PATCH', '/auth/users/profile', person.token, { name: 'Wilhelmina Konstantinopolskaja-Montgomery' })
+      const page = await open(person, '/orders', { viewport: { width, height: 700 } })
+      // The parts of the bar do not cover each other.
+      const gaps = () =>
+        page.locator('.brand > span, .pages, .bell, .account').evaluateAll((parts) =>
+          parts.slice(1).map((part, index) => {
+            const { left } = parts[index]!.getBoundingClientRect()
+            return part.getBoundingClientRect().left - left - parts[index]!.scrollWidth >= 0
+          }),
+        )
+      expect(await overflows(page)).toBe(false)
+      expect(await gaps()).toEqual([true, true, true])
+      await page.getByRole('button', { name: 'English' }).click()
+      await page.getByRole('button', { name: 'Sign out' }).waitFor()
+      expect(await overflows(page)).toBe(false)
+      expect(await gaps()).toEqual([true, true, true])
+      const [bar, resign] = [page.locator('.bar-inner'), page.getByRole('button', { name: 'Resign' })]
+      const [outer, inner] = [(await bar.boundingBox())!, (await resign.boundingBox())!]
+      expect(inner.x + inner.width).toBeLessThanOrEqual(outer.x + outer.width)
+    },
+  )
 })
 
 /** The average number of characters in a line of an element. */
@@ -280,6 +365,7 @@ describe('on the smallest phone and with large text', () => {
       const periods = ['from=2026-01-01&to=2026-02-02', 'year=2026&month=1&week=2', 'year=2026&month=1&day=2']
       const paths = [
         ...Object.values(pages),
+        ...Object.values(await fillPages()),
         ...periods.flatMap((query) => [`/orders?${query}`, `/statistics?${query}`]),
       ]
       let amounts = 0
@@ -385,8 +471,10 @@ describe('the language', () => {
     await page.addInitScript(() => localStorage.setItem('snack.language', 'en'))
     await signIn(page, ADMIN)
     const mine = /[가-힣]/
-    const keys = keysOf(JSON.parse(readFileSync(new URL('../../src/i18n/en.json', import.meta.url), 'utf8')))
-    for (const [name, path] of Object.entries(pages)) {
+    const keys = ['en', 'channels.en'].flatMap((file) =>
+      keysOf(JSON.parse(readFileSync(new URL(`../../src/i18n/${file}.json`, import.meta.url), 'utf8'))),
+    )
+    for (const [name, path] of Object.entries({ ...pages, ...(await fillPages()) })) {
       await show(page, path)
       // Names of snacks and users are not translated.
       const texts = await page.evaluate(() => {
@@ -405,6 +493,8 @@ describe('the language', () => {
         'desk',
         'desk-approved',
         'buying-list',
+        'channels',
+        'deliveries',
       ])
       const left = texts.filter((text) => mine.test(text) && !/한국어|관리자/.test(text) && !names.has(name))
       expect([name, left]).toEqual([name, []])

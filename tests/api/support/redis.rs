@@ -1,0 +1,74 @@
+//! A Redis of a test's own that can be killed, stopped, or restarted empty.
+
+use std::{
+    net::TcpListener,
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use tokio::net::TcpStream;
+
+use super::test_app::TestApp;
+
+/// A redis-server on a port of its own, killed on drop.
+pub struct Redis {
+    pub port: u16,
+    process: Option<Child>,
+}
+
+impl Redis {
+    /// A port without a process.
+    pub fn absent() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let port = listener.local_addr().expect("an address").port();
+        Self { port, process: None }
+    }
+
+    pub async fn start() -> Self {
+        let mut redis = Self::absent();
+        redis.launch().await;
+        redis
+    }
+
+    /// Starts the process without data, and waits until it listens.
+    pub async fn launch(&mut self) {
+        let port = self.port.to_string();
+        let process = Command::new("redis-server")
+            .args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--port", &port])
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("redis-server, which `make test` installs");
+        self.process = Some(process);
+        let deadline = Instant::now() + Duration::from_secs(15);
+        while TcpStream::connect(("127.0.0.1", self.port)).await.is_err() {
+            assert!(Instant::now() < deadline, "redis-server does not listen");
+            tokio::task::yield_now().await;
+        }
+    }
+
+    pub fn kill(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            process.kill().expect("a kill");
+            process.wait().expect("its end");
+        }
+    }
+
+    /// Sends STOP, after which connections stay open without responses, or CONT, after which pending commands are
+    /// executed.
+    pub fn signal(&self, signal: &str) {
+        let process = self.process.as_ref().expect("a process").id().to_string();
+        let status = Command::new("kill").args([format!("-{signal}"), process]).status();
+        assert!(status.expect("kill").success());
+    }
+
+    pub async fn app(&self) -> TestApp {
+        let url = format!("redis://127.0.0.1:{}", self.port);
+        TestApp::with(|config| config.redis_url = url.into()).await
+    }
+}
+
+impl Drop for Redis {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
