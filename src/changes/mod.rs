@@ -59,7 +59,8 @@ impl Pending {
     }
 
     pub fn is_empty(&self) -> bool {
-        *self == Self::default()
+        let Self { resync, orders, snacks, notified, months } = self;
+        !resync && orders.is_empty() && snacks.is_empty() && notified.is_empty() && months.is_empty()
     }
 
     /// Adds to one of the sets, or turns all into a resync if that is too many.

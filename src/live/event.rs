@@ -58,7 +58,7 @@ pub struct BudgetEvent {
     pub month: Month,
 }
 
-/// Events may have been missed. Read again what is shown.
+/// Events may have been missed. Read again what is shown, after a random part of a second: all pages get this at once.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct ResyncEvent {}
 

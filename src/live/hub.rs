@@ -108,3 +108,18 @@ pub async fn end_streams_of_deleted_users(live: &LiveState) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pause_grows_with_what_is_sent_and_leaves_time_within_a_second() {
+        assert_eq!(pause_after(0, 0), MIN_PAUSE);
+        assert_eq!(pause_after(10 * 170, 200), MIN_PAUSE);
+        let many = pause_after(400 * 170, 200);
+        assert!(many > MIN_PAUSE && many < MAX_PAUSE, "{many:?}");
+        assert_eq!(pause_after(1000 * 170, 4000), MAX_PAUSE);
+        assert_eq!(pause_after(usize::MAX, usize::MAX), MAX_PAUSE);
+    }
+}

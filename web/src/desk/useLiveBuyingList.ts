@@ -1,6 +1,6 @@
 import { computed, shallowRef, watch, type Ref } from 'vue'
 
-import { queryClient } from '../api/query'
+import { queryClient, wasReadBefore } from '../api/query'
 import type { BuyingList } from '../api/types'
 import { t, useFormat } from '../i18n'
 import { useLive } from '../live/useLive'
@@ -46,7 +46,10 @@ export function useLiveBuyingList(list: Readonly<Ref<BuyingList | undefined>>) {
     order: ({ uid, status }) => {
       if (list.value && (status === 'approved' || orderUids(list.value).has(uid))) void check()
     },
-    resync: () => void check(),
+    resync: (before) => {
+      const query = queryClient.getQueryCache().find({ queryKey: BUYING_LIST, exact: true })
+      if (query && wasReadBefore(query, before)) void check()
+    },
   })
 
   const text = computed(() => {

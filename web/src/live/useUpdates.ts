@@ -1,9 +1,18 @@
 import { queryClient, wasReadBefore } from '../api/query'
 import { BUDGETS } from '../budget/keys'
 import { useUnread } from '../notification/unread'
+import { followedQuery } from '../order/follows'
+import { ORDER } from '../order/orders'
 import { useLiveOrders } from '../order/useLiveOrders'
 import { useLiveSnacks } from '../snack/liveSnacks'
+import { SNACK } from '../snack/snacks'
+import { STATISTICS } from '../statistics/keys'
 import { useLive } from './useLive'
+
+/** The data that events tell of, besides the lists. */
+const FOLLOWED = new Set<unknown>(
+  [ORDER, SNACK, BUDGETS, STATISTICS, followedQuery.queryKey].map((queryKey) => queryKey[0]),
+)
 
 /** Shows changes on the server in every page. */
 export function useUpdates(): void {
@@ -20,10 +29,10 @@ export function useUpdates(): void {
     resync: (before) => {
       void unread.refreshUnread()
       void queryClient.invalidateQueries({
-        // Lists are read again where they are shown.
-        predicate: (query) => !query.meta?.isLive && wasReadBefore(query, before),
+        predicate: (query) => FOLLOWED.has(query.queryKey[0]) && wasReadBefore(query, before),
       })
-      void queryClient.invalidateQueries({ predicate: (query) => query.meta?.isLive === true, refetchType: 'none' })
+      // Lists that are shown are read again in their places (useLiveRows.ts), and others when they are shown.
+      void queryClient.invalidateQueries({ predicate: ({ meta }) => meta?.isLive === true, refetchType: 'none' })
     },
   })
 }

@@ -11,8 +11,9 @@ import { STATISTICS } from '../statistics/keys'
 
 export const ORDERS = ['orders']
 export const BUYING_LIST = ['buying-list']
-export const orderKey = (uid: string) => ['order', uid]
-const historyKey = (uid: string) => ['order', uid, 'history']
+export const ORDER = ['order']
+export const orderKey = (uid: string) => [...ORDER, uid]
+const historyKey = (uid: string) => [...orderKey(uid), 'history']
 
 /** The filters of a list that an order can be checked against. */
 export interface OrderFilters {

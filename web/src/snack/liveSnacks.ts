@@ -1,11 +1,11 @@
 // Changes of snacks, shown where the snacks are shown.
-import { dataOf } from '../api/client'
+import { dataOf, tokens } from '../api/client'
 import { queryClient, type CachedPages, type LivePages } from '../api/query'
 import type { Page, Snack } from '../api/types'
 import type { SnackEvent } from '../live/events'
 import { useLive } from '../live/useLive'
 import { useLiveRows } from '../live/useLiveRows'
-import { hold, withPending } from './pendingReactions'
+import { hold, isHeld, withPending } from './pendingReactions'
 import { SNACKS, fetchSnack, snackKey, updateSnack } from './snacks'
 
 /** The snack as it is shown. */
@@ -47,7 +47,24 @@ export function showEvent(event: SnackEvent): void {
   void queryClient.invalidateQueries({ queryKey: SNACKS, refetchType: 'none' })
 }
 
+interface SharedReaction {
+  userId: number | null
+  uid: string
+  reaction: Snack['my_reaction']
+}
+
+/** The user's reactions in the other tabs, which events do not tell. */
+const reactions = new BroadcastChannel('snack.reactions')
+
+/** Shows a reaction of the user in the other tabs of the browser. */
+export function shareReaction(uid: string, reaction: Snack['my_reaction']): void {
+  reactions.postMessage({ userId: tokens.userId, uid, reaction } satisfies SharedReaction)
+}
+
 export function useLiveSnacks(): void {
+  reactions.onmessage = ({ data: { userId, uid, reaction } }: MessageEvent<SharedReaction>) => {
+    if (userId === tokens.userId && !isHeld(uid)) updateSnack(uid, (shown) => ({ ...shown, my_reaction: reaction }))
+  }
   useLive({
     snack: (event) => {
       if (!hold(event)) showEvent(event)

@@ -62,9 +62,14 @@ export function settle(uid: string, release: (event: SnackEvent | null) => void)
   }, SETTLING)
 }
 
+/** True while a reaction of this page is under way or has just been responded to. */
+export function isHeld(uid: string): boolean {
+  return pending.has(uid) || settledAt.has(uid)
+}
+
 /** Keeps an event until its snack has no reaction under way. False if it has none. */
 export function hold(event: SnackEvent): boolean {
-  if (!pending.has(event.uid) && !settledAt.has(event.uid)) return false
+  if (!isHeld(event.uid)) return false
   held.set(event.uid, { event, at: Date.now() })
   return true
 }

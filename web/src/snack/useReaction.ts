@@ -8,7 +8,7 @@ import type { ReactionResponse, ReactionType, Snack } from '../api/types'
 import { t } from '../i18n'
 import type { SnackEvent } from '../live/events'
 import { useToasts, type ToastAction } from '../ui/toasts'
-import { rereadSnack, showEvent } from './liveSnacks'
+import { rereadSnack, shareReaction, showEvent } from './liveSnacks'
 import { addPending, pendingOf, settle, withReaction } from './pendingReactions'
 import { fetchSnack, patchSnack, showSnack } from './snacks'
 
@@ -47,6 +47,7 @@ export function useReaction(snack: MaybeRefOrGetter<Snack>) {
     onSuccess: (response, { next, before, click }) => {
       if (!isLast(click)) return
       patchSnack(uid, (shown) => withResponse(shown, response))
+      shareReaction(uid, response.my_reaction)
       if (!next && before) toasts.success(t(`reaction.removed.${before}`))
     },
     onError: async (error, { next, click }) => {

@@ -119,6 +119,9 @@ describe('the bell', () => {
     const member = await newMember()
     const order = await orderWith(3, member)
     const page = await open(member, '/notifications')
+    // Without the live stream, which would tell the number at once.
+    await page.context().route('**/events', (route) => route.abort())
+    await page.reload()
     await expect.poll(() => rows(page).count()).toBe(3)
     await expectText(rows(page).first(), /배송이 시작되었습니다/)
     await moveOrder(order, 'completed')
