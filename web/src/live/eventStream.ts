@@ -4,7 +4,7 @@ import { eventReader } from './events'
 
 /** The pauses after the first, second, ... failure in a row, in milliseconds. The last one is that of all further ones. */
 const PAUSES = [1000, 2000, 5000, 15_000]
-/** The server is not asked again earlier by itself if it refuses the stream for another reason than a fault. */
+/** The shortest pause after a refusal that is no fault, such as 403. */
 const REFUSED = PAUSES.at(-1)!
 /** The longest pause that the server can ask for. */
 const MAX_PAUSE = 60_000
