@@ -10,7 +10,7 @@ use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
 use crate::support::test_app::{TestApp, TestUser};
 
 /// The tables that grow.
-const LARGE: [&str; 9] = [
+const LARGE: [&str; 10] = [
     "users",
     "snacks",
     "snack_reactions",
@@ -19,11 +19,12 @@ const LARGE: [&str; 9] = [
     "order_history",
     "order_follows",
     "notifications",
+    "deliveries",
     "audit_log",
 ];
 
 /// Enough rows that a full scan costs more than an index.
-const ROWS: [&str; 11] = [
+const ROWS: [&str; 13] = [
     "INSERT INTO users (email, email_key, name, name_key, password_hash)
      SELECT 'u' || n, 'u' || n, 'u' || n, 'u' || n, '' FROM generate_series(1, 20000) AS n",
     "INSERT INTO snacks (name, name_key, price, status)
@@ -43,6 +44,10 @@ const ROWS: [&str; 11] = [
      SELECT o.id, u.id FROM orders AS o JOIN users AS u ON u.id % 5000 = o.id % 5000",
     "INSERT INTO notifications (user_id, kind, order_id, details, read_at)
      SELECT user_id, 'order_approved', id, '{}', CASE WHEN id % 10 > 0 THEN now() END FROM orders",
+    "INSERT INTO channels (kind, name, url, events, language)
+     SELECT 'slack', 'n' || n, 'https://192.0.2.1/', '{order.created}', 'ko' FROM generate_series(1, 20) AS n",
+    "INSERT INTO deliveries (channel_id, event, payload, status, next_attempt_at, finished_at)
+     SELECT c.id, 'order.created', '{}', 'delivered', NULL, now() FROM channels AS c, generate_series(1, 1000)",
     "INSERT INTO audit_log (at, actor_id, action, subject, address, outcome)
      SELECT now() - n * interval '1 minute', NULL, 'sign_in', 'nobody', '::1', 'ok' FROM generate_series(1, 20000) AS n",
     "ALTER TABLE orders ENABLE TRIGGER USER; ALTER TABLE purchases ENABLE TRIGGER USER",
@@ -117,6 +122,7 @@ async fn every_endpoint_uses_its_index() {
         get("/statistics/snacks?year=2020&month=1", "orders_by_created_at"),
         get("/auth/users", "users_by_date_joined"),
         get("/auth/users?ordering=name", "users_by_name"),
+        get("/channels/1/deliveries", "deliveries_by_channel"),
         get("/notifications", "notifications_by_user"),
         get("/notifications?unread=true", "notifications_unread"),
         get("/notifications/unread-count", "notifications_unread"),
