@@ -85,6 +85,9 @@ describe('a snack on order', () => {
     const snack = await newSnack()
     const order = await newOrder(owner, [snack])
     const page = await openList(member, at(snack, '&status=all'))
+    // The page does not see the change at once.
+    await page.route('**/events', (route) => route.abort())
+    await page.reload()
     await follow(card(page, snack), snack).waitFor()
     await moveOrder(order, 'canceled')
     await follow(card(page, snack), snack).click()
