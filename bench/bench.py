@@ -204,7 +204,10 @@ class Bench:
                 if count:
                     read = readers.bytes / self.arguments.seconds / 2**20
             rounds.append((pair[streams], pair[0]))
-            print(f"  {pair[streams]['rate']:.0f}/s with streams that read {read:.1f} MiB/s, {pair[0]['rate']:.0f}/s without", flush=True)
+            cost = {count: sum(result["cpu"][kind] for kind in ("server", "postgres", "redis")) / result["rate"] * 1e6
+                    for count, result in pair.items()}
+            print(f"  {pair[streams]['rate']:.0f}/s with streams that read {read:.1f} MiB/s, {pair[0]['rate']:.0f}/s without; "
+                  f"{cost[streams]:.0f} and {cost[0]:.0f} µs of CPU for each", flush=True)
         return self.summary(name, connections, [(mine, theirs["rate"]) for mine, theirs in rounds])
 
     def react_beside(self, stop):
@@ -326,8 +329,8 @@ def report(arguments, results, costs, grown, notes):
         failed = f" ({row['failed']} failed)" if row["failed"] else ""
         lines.append(f"| {row['name']} | {row['connections']} | {row['rate']:,.0f}{failed} | {row['p50']:.2f} | {row['p99']:.2f} | "
                      f"{row['yardstick']:,.0f} | **{row['ratio']:.2f}** | {goal} | {shares} | {row['rss']:.0f} |")
-    if results:
-        chart = [row for row in results if row["connections"] == 64 and "streams" not in row["name"]]
+    chart = [row for row in results if row["connections"] == 64 and "streams" not in row["name"]]
+    if chart:
         lines += ["", "```mermaid", "xychart-beta", '    title "times the yardstick, 64 connections"',
                   "    x-axis [" + ", ".join(f'"{row["name"]}"' for row in chart) + "]", '    y-axis "ratio" 0 --> '
                   + str(int(max(row["ratio"] for row in chart)) + 1), "    bar [" + ", ".join(f"{row['ratio']:.2f}" for row in chart) + "]", "```", ""]
