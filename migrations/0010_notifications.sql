@@ -28,9 +28,7 @@ CREATE TABLE notifications (
 CREATE INDEX notifications_by_user ON notifications (user_id, created_at, id);
 CREATE INDEX notifications_unread ON notifications (user_id, created_at, id) WHERE read_at IS NULL;
 CREATE INDEX notifications_by_created_at ON notifications (created_at);
--- For the foreign keys.
-CREATE INDEX notifications_by_order ON notifications (order_id);
-CREATE INDEX notifications_by_actor ON notifications (actor_id);
+-- The foreign keys to orders and actors have no index, because neither are deleted, and every order writes a row for each admin.
 
 ALTER TABLE users
     -- A mail for each notification.

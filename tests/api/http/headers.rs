@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::transport::get_open;
 use crate::support::{
+    channel::insert_channel,
     endpoints::{NO_UID, endpoints, send_bytes},
     response::Response,
     test_app::{PASSWORD, TestApp},
@@ -115,10 +116,11 @@ async fn no_response_is_cached_but_public_files() {
     signed_up.expect(201);
     let snack = app.snack(&admin, "새우깡").await;
     let order = app.order(&admin, &[&snack]).await;
+    let channel = insert_channel(&app).await;
     for endpoint in
         endpoints(&app).await.iter().filter(|endpoint| endpoint.method == Method::GET && endpoint.needs_token())
     {
-        let path = endpoint.with(if endpoint.path.starts_with("/snacks") { &snack } else { &order });
+        let path = endpoint.existing_path(&snack, &order, channel);
         let response = app.get(&admin, &path).await;
         is_private(&response);
         response.expect(200);

@@ -4,6 +4,7 @@ use reqwest::{Method, header};
 use serde_json::{Value, json};
 
 use crate::support::{
+    channel::insert_channel,
     endpoints::{Endpoint, endpoints, valid_body},
     fixtures::fill_lists,
     response::Response,
@@ -18,12 +19,14 @@ fn is_filtered(endpoint: &Endpoint) -> bool {
 async fn an_empty_query_value_counts_as_absent() {
     let app = TestApp::start().await;
     let admin = fill_lists(&app).await;
+    let channel = insert_channel(&app).await;
     for endpoint in endpoints(&app).await.iter().filter(|endpoint| is_filtered(endpoint)) {
-        let plain = app.get(&admin, &endpoint.path).await.expect(200);
+        let path = endpoint.existing_path("", "", channel);
+        let plain = app.get(&admin, &path).await.expect(200);
         let without_value: Vec<_> = endpoint.query().iter().map(|name| format!("{name}=")).collect();
         let without_query = endpoint.query().join("&");
         for query in [without_value.join("&"), without_query, "&&".to_owned()] {
-            let response = app.get(&admin, &format!("{}?{query}", endpoint.path)).await;
+            let response = app.get(&admin, &format!("{path}?{query}")).await;
             assert_eq!(response.expect(200), plain, "{} {query}", endpoint.name());
         }
     }
@@ -33,6 +36,7 @@ async fn an_empty_query_value_counts_as_absent() {
 async fn an_absurd_query_is_read_or_refused() {
     let app = TestApp::start().await;
     let admin = fill_lists(&app).await;
+    let channel = insert_channel(&app).await;
     let long = "9".repeat(3_000);
     let values = [
         "0",
@@ -61,10 +65,11 @@ async fn an_absurd_query_is_read_or_refused() {
         &long,
     ];
     for endpoint in endpoints(&app).await.iter().filter(|endpoint| is_filtered(endpoint)) {
+        let path = endpoint.existing_path("", "", channel);
         for name in endpoint.query() {
             for value in values {
                 for query in [format!("{name}={value}"), format!("year=2024&month=1&{name}={value}")] {
-                    let response = app.get(&admin, &format!("{}?{query}", endpoint.path)).await;
+                    let response = app.get(&admin, &format!("{path}?{query}")).await;
                     response.assert_status_in(&[200, 400], &format!("{} {query}", endpoint.name()));
                 }
             }
@@ -211,8 +216,9 @@ async fn a_body_nested_without_end_harms_nobody() {
         }
         let unknown = body.to_string().replacen('{', &format!("{{\"deep\": {deep}, "), 1);
         let response = send_text(&app, &admin, endpoint, unknown).await;
-        response.assert_status_in(&[400, 404], &endpoint.name());
-        let known = body.to_string().replacen("\"\"", &deep, 1);
+        response.assert_status_in(&[204, 400, 404], &endpoint.name());
+        // A body without texts has another value that is replaced.
+        let known = body.to_string().replacen("\"\"", &deep, 1).replace("true", &deep);
         let response = send_text(&app, &admin, endpoint, known).await;
         assert_eq!(response.status, 400, "{}", endpoint.name());
     }

@@ -113,3 +113,10 @@ pub async fn seconds_to_next_attempt(app: &TestApp) -> f64 {
     let sql = "SELECT extract(epoch FROM next_attempt_at - now())::float8 AS seconds FROM deliveries WHERE status = 'pending'";
     sqlx::query(sql).fetch_one(app.db()).await.expect("a delivery").get("seconds")
 }
+
+/// Adds a disabled channel past the API and returns its id.
+pub async fn insert_channel(app: &TestApp) -> i64 {
+    let sql = "INSERT INTO channels (kind, name, url, events, language, is_enabled)
+        VALUES ('slack', '간식', 'https://192.0.2.1/hook', '{order.created}', 'ko', false) RETURNING id";
+    sqlx::query_scalar(sql).fetch_one(app.db()).await.expect("a channel")
+}

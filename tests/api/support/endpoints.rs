@@ -144,6 +144,16 @@ impl Endpoint {
         self.path.split('/').map(part).collect::<Vec<_>>().join("/")
     }
 
+    /// The path of one of these resources, or of a user that does not exist.
+    pub fn existing_path(&self, snack: &str, order: &str, channel: i64) -> String {
+        match self.path.split('/').nth(1) {
+            Some("snacks") => self.with(snack),
+            Some("order" | "orders") => self.with(order),
+            Some("channels") => self.with(&channel.to_string()),
+            _ => self.missing_path(),
+        }
+    }
+
     /// The path of a resource that does not exist.
     pub fn missing_path(&self) -> String {
         self.with(if self.path.contains("{id}") { NO_ID } else { NO_UID })
