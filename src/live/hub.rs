@@ -24,6 +24,8 @@ use crate::{
 const MIN_PAUSE: Duration = Duration::from_millis(250);
 /// Maximum time between two batches. A change must reach all pages within a second.
 const MAX_PAUSE: Duration = Duration::from_millis(700);
+/// Each stream makes the pause longer, because waking it takes about as long as writing a small batch.
+const PAUSE_PER_STREAM: Duration = Duration::from_millis(1);
 /// Rate that decides about the pause, in bytes a second for all streams together: 1,000 snacks are 170 kB for each stream.
 const BYTES_PER_SECOND: usize = 32 * 1024 * 1024;
 /// Time before a batch is loaded again after a failure.
@@ -57,8 +59,9 @@ pub async fn run(live: &LiveState) {
 
 /// Pause after a batch of `size` bytes for each of `streams`.
 fn pause_after(size: usize, streams: usize) -> Duration {
-    let milliseconds = size.saturating_mul(streams) / (BYTES_PER_SECOND / 1000);
-    Duration::from_millis(milliseconds as u64).clamp(MIN_PAUSE, MAX_PAUSE)
+    let writing = Duration::from_millis((size.saturating_mul(streams) / (BYTES_PER_SECOND / 1000)) as u64);
+    let waking = MIN_PAUSE + PAUSE_PER_STREAM.saturating_mul(u32::try_from(streams).unwrap_or(u32::MAX));
+    writing.max(waking).min(MAX_PAUSE)
 }
 
 /// Loads the state of what has changed.
@@ -115,9 +118,9 @@ mod tests {
     #[test]
     fn the_pause_grows_with_what_is_sent_and_leaves_time_within_a_second() {
         assert_eq!(pause_after(0, 0), MIN_PAUSE);
-        assert_eq!(pause_after(10 * 170, 200), MIN_PAUSE);
-        let many = pause_after(400 * 170, 200);
-        assert!(many > MIN_PAUSE && many < MAX_PAUSE, "{many:?}");
+        assert_eq!(pause_after(10 * 170, 200), MIN_PAUSE + 200 * PAUSE_PER_STREAM);
+        let many = pause_after(500 * 170, 200);
+        assert!(many > pause_after(10 * 170, 200) && many < MAX_PAUSE, "{many:?}");
         assert_eq!(pause_after(1000 * 170, 4000), MAX_PAUSE);
         assert_eq!(pause_after(usize::MAX, usize::MAX), MAX_PAUSE);
     }

@@ -21,7 +21,7 @@ const COMMENT_AFTER: Duration = Duration::from_secs(15);
 struct EventStream {
     open: OpenStream,
     batches: Receiver<Arc<Batch>>,
-    /// Frames of the last batch that have not been sent.
+    /// Frames that have not been sent: the first comment, or those of the last batch.
     frames: VecDeque<Bytes>,
     comment_at: Instant,
     expires_at: DateTime<Utc>,
@@ -29,8 +29,9 @@ struct EventStream {
 
 /// Body of a stream that ends when the token expires, and when `open` is ended.
 pub fn body(open: OpenStream, batches: Receiver<Arc<Batch>>, expires_at: DateTime<Utc>) -> Body {
-    // The first comment is due at once: the client gets the headers with it.
-    let stream = EventStream { open, batches, frames: VecDeque::new(), comment_at: Instant::now(), expires_at };
+    // The client gets the headers with the first comment.
+    let (frames, comment_at) = (VecDeque::from([COMMENT]), Instant::now() + COMMENT_AFTER);
+    let stream = EventStream { open, batches, frames, comment_at, expires_at };
     Body::from_stream(stream::unfold(stream, |mut stream| async move {
         let frame = stream.frame().await?;
         Some((Ok::<_, std::convert::Infallible>(frame), stream))
