@@ -66,7 +66,7 @@ codes! {
     EmailResigned 409 "email_resigned" "탈퇴한 회원의 이메일입니다." "This email belongs to a member who resigned."
     ArrivalNotExpected 409 "arrival_not_expected" "주문 완료 또는 배송 중인 주문만 도착 예정 시간을 바꿀 수 있습니다." "Only orders with status ordered or shipping have an arrival time to correct."
     BudgetExceeded 409 "budget_exceeded" "승인하면 이번 달 예산을 넘습니다." "The approval would exceed the budget of this month."
-    TooManyChannels 409 "too_many_channels" "채널은 20개까지 만들 수 있습니다." "There are 20 channels already. Delete one that is no longer used."
+    TooManyChannels 409 "too_many_channels" "채널은 100개까지 만들 수 있습니다." "There are 100 channels already. Delete one that is no longer used."
     OrderClosed 409 "order_closed" "이미 완료되었거나 취소된 주문입니다." "The order is completed or canceled."
     UserResigned 409 "user_resigned" "탈퇴한 회원입니다." "This user has resigned."
     LastAdmin 409 "last_admin" "마지막 관리자입니다." "This is the last active admin."

@@ -30,7 +30,7 @@ use crate::{
     outbox::{DeliveryStatus, EventType},
 };
 
-/// Lists the channels, oldest first. There are at most 20.
+/// Lists the channels, oldest first. There are at most 100.
 #[utoipa::path(get, path = "/channels", tag = CHANNELS, params(PageQuery), responses((status = 200, body = Page<Channel>)))]
 pub async fn list_channels(
     State(db): State<PgPool>,

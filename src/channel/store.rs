@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// Maximum number of channels. Every server looks for due deliveries of each.
-pub const MAX_CHANNELS: i64 = 20;
+pub const MAX_CHANNELS: i64 = 100;
 /// Event of a delivery that an admin sends to try a channel out.
 pub const TEST: &str = "test";
 
