@@ -1,4 +1,4 @@
-//! What admins and channels are told when much of a budget is committed.
+//! Notifications and events about budgets of which 80% or 100% is committed.
 
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;

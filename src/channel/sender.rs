@@ -32,7 +32,7 @@ const GONE: i32 = 410;
 /// The channels as receivers of deliveries.
 pub struct Channels(pub Arc<ChannelState>);
 
-/// What is sent to a channel.
+/// Message to a channel.
 #[derive(Debug)]
 pub struct ChannelMessage {
     channel: i64,

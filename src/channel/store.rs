@@ -221,7 +221,7 @@ fn subject(id: i64, name: &str) -> String {
     format!("{id} {name}")
 }
 
-/// Where and how a channel is reached.
+/// URL, secret and language of a channel.
 #[derive(Clone, Debug)]
 pub struct Target {
     pub kind: ChannelKind,

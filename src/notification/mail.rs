@@ -51,7 +51,7 @@ pub struct Mails {
 #[derive(Debug)]
 pub struct Mail {
     email: String,
-    /// Whether its user still wants mails.
+    /// `true` if its user still wants mails.
     is_wanted: bool,
     language: Language,
     kind: NotificationKind,

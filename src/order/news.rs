@@ -1,4 +1,4 @@
-//! What users, channels and open pages are told of orders.
+//! Notifications, events and live changes of orders.
 
 use serde_json::{Map, Value, json};
 use sqlx::PgConnection;

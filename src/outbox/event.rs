@@ -1,4 +1,4 @@
-//! What users and channels are told of.
+//! Types of events for channels, and kinds of notifications for users.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -57,7 +57,7 @@ impl EventType {
     }
 }
 
-/// What a user is notified of.
+/// Kind of a notification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema, sqlx::Type)]
 #[serde(rename_all = "snake_case")]
 #[sqlx(type_name = "notification_kind", rename_all = "snake_case")]
@@ -78,7 +78,7 @@ pub enum NotificationKind {
     BudgetReached,
 }
 
-/// What the text of a notification says besides its kind and its actor, as it was at that time.
+/// Content of the text of a notification besides its kind and its actor, as it was at that time.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Details {

@@ -45,7 +45,7 @@ const TICK: Duration = Duration::from_secs(1);
 
 /// Receivers of one kind.
 pub trait Receivers: Send + Sync + 'static {
-    /// What is needed to send a delivery.
+    /// Content of a delivery and its address.
     type Message: Send + 'static;
 
     /// Takes due deliveries for an attempt each: counts it, and sets `next_attempt_at` to [`LEASE`] from now, all in one statement.

@@ -32,7 +32,7 @@ pub enum Readers {
     User(i64),
 }
 
-/// What is told of a change.
+/// Notifications and events of a change.
 #[derive(Debug)]
 pub struct Message {
     pub readers: Readers,

@@ -1,4 +1,4 @@
-//! What channels are told of snacks.
+//! Events of snacks for channels.
 
 use serde_json::{Map, json};
 use sqlx::PgConnection;
