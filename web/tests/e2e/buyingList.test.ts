@@ -21,6 +21,7 @@ import {
   type Order,
   type Person,
   type Snack,
+  withoutStream,
 } from './harness'
 
 const { open } = useBrowser()
@@ -68,6 +69,7 @@ describe('the buying list', () => {
       await approvedOrder(member, snacks.slice(3, 4)),
     ]
     const page = await open(await newAdmin(), '/buying-list')
+    await withoutStream(page)
     const bought = page.getByRole('region', { name: '다 산 주문' })
     const tick = (snack: Snack) => page.getByLabel(`${snack.name} 구매함`)
     await expectText(bought, '산 간식을 체크하면')

@@ -24,6 +24,7 @@ import {
   type OrderStatus,
   type Person,
   type Snack,
+  withoutStream,
 } from './harness'
 
 const { open } = useBrowser()
@@ -215,6 +216,7 @@ describe('the desk', () => {
   it('shows the present state of an order that somebody else has changed', async () => {
     const order = await newOrder(await newMember())
     const { page } = await openDesk()
+    await withoutStream(page)
     const card = await deskCard(page, order)
     await moveOrder(order, 'approved')
     await card.getByRole('button', { name: '승인', exact: true }).click()
@@ -388,6 +390,7 @@ describe('several orders at once', () => {
     const member = await newMember()
     const orders = [await newOrder(member), await newOrder(member)]
     const { page } = await openDesk()
+    await withoutStream(page)
     for (const order of orders) await (await deskCard(page, order)).getByRole('checkbox').check()
     await moveOrder(orders[0]!, 'canceled')
     const bulk = page.getByRole('region', { name: '여러 주문 처리' })

@@ -215,6 +215,13 @@ export async function settled(page: Page): Promise<void> {
   await page.waitForFunction(() => !document.querySelector('[aria-busy=true], .skeleton'))
 }
 
+/** Reloads the page without the stream of events, which would show changes of others before the test can press a button. */
+export async function withoutStream(page: Page): Promise<void> {
+  await page.context().route('**/events', (route) => route.abort())
+  await page.reload()
+  await settled(page)
+}
+
 /** The requests of a page that are under way, and the time of the last change. The stream of events is always under way. */
 const traffic = new WeakMap<Page, { requests: Set<Request>; changedAt: number }>()
 

@@ -21,6 +21,7 @@ import {
   type Order,
   type OrderStatus,
   type Person,
+  withoutStream,
 } from './harness'
 
 type Summary = components['schemas']['Summary']
@@ -336,6 +337,7 @@ describe('following an order', () => {
   it('of an order that was closed meanwhile fails and shows its status', async () => {
     const order = await newOrder(await newMember())
     const page = await open(await newMember(), `/orders/${order.uid}`)
+    await withoutStream(page)
     await page.getByRole('button', { name: '나도 원해요' }).waitFor()
     await moveOrder(order, 'canceled')
     await page.getByRole('button', { name: '나도 원해요' }).click()

@@ -19,6 +19,7 @@ import {
   useBrowser,
   type Order,
   type Person,
+  withoutStream,
 } from './harness'
 
 const { open } = useBrowser()
@@ -119,9 +120,7 @@ describe('the bell', () => {
     const member = await newMember()
     const order = await orderWith(3, member)
     const page = await open(member, '/notifications')
-    // Without the live stream, which would tell the number at once.
-    await page.context().route('**/events', (route) => route.abort())
-    await page.reload()
+    await withoutStream(page)
     await expect.poll(() => rows(page).count()).toBe(3)
     await expectText(rows(page).first(), /배송이 시작되었습니다/)
     await moveOrder(order, 'completed')

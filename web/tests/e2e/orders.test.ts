@@ -21,6 +21,7 @@ import {
   type Order,
   type Person,
   type Snack,
+  withoutStream,
 } from './harness'
 
 const { open } = useBrowser()
@@ -425,6 +426,7 @@ describe('changing the status of an order', () => {
     const member = await newMember()
     const order = await newOrder(member)
     const page = await openOrders(await newAdmin(), member)
+    await withoutStream(page)
     await moveOrder(order, 'approved')
     await move(page, order, '승인')
     await toast(page, '그사이에 주문이 바뀌었습니다').waitFor()
@@ -435,6 +437,7 @@ describe('changing the status of an order', () => {
     const member = await newMember()
     const order = await newOrder(member)
     const page = await openOrders(await newAdmin(), member)
+    await withoutStream(page)
     let tag: string | undefined
     await page.route('**/orders/*/status', async (route) => {
       tag = route.request().headers()['if-match']
@@ -451,6 +454,7 @@ describe('changing the status of an order', () => {
     const member = await newMember()
     const order = await newOrder(member)
     const page = await openOrders(await newAdmin(), member)
+    await withoutStream(page)
     const other = await newSnack({ name: `몰래 바꾼 과자 ${unique()}` })
     await request('PUT', `/orders/${order.uid}`, member.token, { snacks: [{ uid: other.uid, quantity: 100 }] })
     await move(page, order, '승인')

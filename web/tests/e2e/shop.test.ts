@@ -21,6 +21,7 @@ import {
   type Order,
   type Person,
   type Snack,
+  withoutStream,
 } from './harness'
 
 const { newContext, open } = useBrowser()
@@ -85,9 +86,7 @@ describe('a snack on order', () => {
     const snack = await newSnack()
     const order = await newOrder(owner, [snack])
     const page = await openList(member, at(snack, '&status=all'))
-    // The page does not see the change at once.
-    await page.route('**/events', (route) => route.abort())
-    await page.reload()
+    await withoutStream(page)
     await follow(card(page, snack), snack).waitFor()
     await moveOrder(order, 'canceled')
     await follow(card(page, snack), snack).click()
