@@ -28,6 +28,25 @@ pub enum Action {
     MemberTypeChange,
     /// Resignation. The subject is the id of the user.
     Resignation,
+    /// Sign-in through the identity provider, successful or not. The subject is the email, or `(no email)`.
+    OidcSignIn,
+    /// Creation of an invitation. The subject is the email and the role.
+    InvitationCreate,
+    /// Withdrawal of an invitation. The subject is the email.
+    InvitationDelete,
+    /// Creation of a link for a new password, by an admin, on the command line or by mail. The subject of this and the next five is the id of
+    /// the user.
+    PasswordResetLink,
+    /// New password through a link.
+    PasswordReset,
+    /// End of one of the user's own sessions.
+    SessionEnd,
+    /// Removal of a member by an admin.
+    UserRemoval,
+    /// Restoration of a member who had left.
+    UserRestoration,
+    /// Erasure of a former member's personal data.
+    UserErasure,
     /// Change of an order's status. The subject is its uid and the new status.
     OrderStatusChange,
     /// Correction of an order's estimated arrival time. The subject is its uid.
@@ -59,6 +78,15 @@ impl Action {
             Self::PasswordChange => "password_change",
             Self::MemberTypeChange => "member_type_change",
             Self::Resignation => "resignation",
+            Self::OidcSignIn => "oidc_sign_in",
+            Self::InvitationCreate => "invitation_create",
+            Self::InvitationDelete => "invitation_delete",
+            Self::PasswordResetLink => "password_reset_link",
+            Self::PasswordReset => "password_reset",
+            Self::SessionEnd => "session_end",
+            Self::UserRemoval => "user_removal",
+            Self::UserRestoration => "user_restoration",
+            Self::UserErasure => "user_erasure",
             Self::OrderStatusChange => "order_status_change",
             Self::OrderArrivalChange => "order_arrival_change",
             Self::OverBudget => "over_budget",

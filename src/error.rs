@@ -52,6 +52,8 @@ macro_rules! codes {
 codes! {
     InvalidRequest 400 "invalid_request" "요청을 읽을 수 없습니다." "The request cannot be read."
     ValidationFailed 400 "validation_failed" "입력한 값을 확인해 주세요." "Check the fields listed in errors."
+    InvalidInvitation 400 "invalid_invitation" "초대 링크가 만료되었거나 이미 사용되었습니다. 관리자에게 다시 요청해 주세요." "The invitation has expired or was used already. Ask an admin for a new one."
+    InvalidResetToken 400 "invalid_reset_token" "비밀번호 재설정 링크가 만료되었거나 이미 사용되었습니다. 다시 요청해 주세요." "The link has expired or was used already. Request a new one."
     UnknownSnack 400 "unknown_snack" "존재하지 않는 간식이 있습니다." "There is no such snack."
     DuplicateSnack 400 "duplicate_snack" "같은 간식이 두 번 들어 있습니다." "The same snack is listed twice."
     EstimatedArrivalTimeRequired 400 "estimated_arrival_time_required" "도착 예정 시간이 필요합니다." "Enter an estimated arrival time."
@@ -59,11 +61,12 @@ codes! {
     InvalidToken 401 "invalid_token" "토큰이 유효하지 않거나 만료되었습니다." "The token is invalid, expired or revoked. Sign in again."
     InvalidCredentials 401 "invalid_credentials" "이메일 또는 비밀번호가 올바르지 않습니다." "The email or the password is wrong."
     PermissionDenied 403 "permission_denied" "권한이 없습니다." "You do not have permission to do this."
+    SignUpClosed 403 "sign_up_closed" "초대받은 사람만 가입할 수 있습니다. 관리자에게 초대를 요청해 주세요." "You need an invitation to sign up. Ask an admin for one."
     NotFound 404 "not_found" "찾을 수 없습니다." "Not found."
     ReactionNotFound 404 "reaction_not_found" "취소할 reaction 이 없습니다." "There is no reaction to cancel."
     MethodNotAllowed 405 "method_not_allowed" "허용되지 않는 메서드입니다." "This method is not allowed here."
     EmailTaken 409 "email_taken" "이미 가입된 이메일입니다." "This email is already registered."
-    EmailResigned 409 "email_resigned" "탈퇴한 회원의 이메일입니다." "This email belongs to a member who resigned."
+    EmailResigned 409 "email_resigned" "탈퇴한 회원은 다시 가입할 수 없습니다. 계속 사용하려면 관리자에게 문의해 주세요." "Members who have left cannot sign up again. Ask an admin to restore the account."
     ArrivalNotExpected 409 "arrival_not_expected" "주문 완료 또는 배송 중인 주문만 도착 예정 시간을 바꿀 수 있습니다." "Only orders with status ordered or shipping have an arrival time to correct."
     BudgetExceeded 409 "budget_exceeded" "승인하면 이번 달 예산을 넘습니다." "The approval would exceed the budget of this month."
     TooManyChannels 409 "too_many_channels" "채널은 100개까지 만들 수 있습니다." "There are 100 channels already. Delete one that is no longer used."
@@ -191,6 +194,10 @@ fn rule_text(code: &str, bound: &str) -> Text {
         "invalid_character" => Text::new(
             "줄바꿈 등 보이지 않는 제어 문자는 쓸 수 없습니다.",
             "Remove line breaks and other control characters.",
+        ),
+        "domain_not_allowed" => Text::new(
+            "이 도메인의 이메일로는 가입할 수 없습니다. 회사 이메일을 입력해 주세요.",
+            "Emails of this domain cannot sign up. Enter your work email.",
         ),
         "https_required" => {
             Text::new("https:// 로 시작하는 주소만 쓸 수 있습니다.", "Enter an address that begins with https://.")

@@ -65,7 +65,7 @@ impl AppState {
         let changes = Arc::new(Changes::default());
         let outbox = Arc::new(Outbox::new(Arc::clone(&changes), config.timezone, config.mail.is_some()));
         let relay = Relay::new(&config, Arc::clone(&changes)).map_err(|error| SettingError::new("REDIS_URL", error))?;
-        let auth = Arc::new(AuthState::new(&config, db.clone())?);
+        let auth = Arc::new(AuthState::new(&config, db.clone(), Arc::clone(&outbox))?);
         let reactions =
             ReactionState::new(db.clone(), Arc::clone(&counters), Arc::clone(&changes), Arc::clone(&watchdog));
         let snacks = Arc::new(SnackState::new(

@@ -7,6 +7,7 @@ use axum::{
     http::{header, request::Parts},
 };
 use chrono::{DateTime, Utc};
+use uuid::Uuid;
 
 use super::{state::AuthState, token::TokenType, users::MemberType};
 use crate::{
@@ -22,6 +23,8 @@ pub struct CurrentUser {
     /// Role at this moment, which may differ from that when the token was issued.
     pub member_type: MemberType,
     pub ip: ClientIp,
+    /// Session of the access token. None for tokens of former versions.
+    pub session_id: Option<Uuid>,
     /// Time at which the access token expires.
     pub expires_at: DateTime<Utc>,
 }
@@ -68,7 +71,8 @@ where
         }
         let claims = auth.keys.verify(token.trim(), TokenType::Access)?;
         let id = claims.user_id;
-        let status = auth.user_cache.get(&auth.db, id).await?.filter(|status| !status.is_deleted);
+        let status = auth.user_cache.get(&auth.db, id).await?;
+        let status = status.filter(|status| !status.is_deleted && status.token_generation == claims.generation);
         let status = status.ok_or(Code::InvalidToken)?;
         if let Some(user) = parts.extensions.get::<RequestUser>() {
             user.set(id);
@@ -77,7 +81,13 @@ where
             auth.limits.writes_user.acquire(id)?.spend();
         }
         let expires_at = DateTime::from_timestamp(claims.exp, 0).ok_or(Code::InvalidToken)?;
-        let user = Self { id, member_type: status.member_type, ip: ClientIp::of(parts), expires_at };
+        let user = Self {
+            id,
+            member_type: status.member_type,
+            ip: ClientIp::of(parts),
+            session_id: claims.session_id,
+            expires_at,
+        };
         parts.extensions.insert(user.clone());
         Ok(user)
     }

@@ -2,6 +2,7 @@
 
 pub mod extract;
 pub mod limits;
+pub mod links;
 pub mod password;
 pub mod routes;
 pub mod rules;

@@ -4,18 +4,19 @@ use chrono::{DateTime, Duration, Utc};
 use sqlx::{PgConnection, PgExecutor, PgPool};
 use uuid::Uuid;
 
+use super::token::Session;
 use crate::{
     audit::{Action, Actor},
     domain::text::email_key,
     error::{ApiError, Code},
-    http::client_ip::ClientIp,
+    http::{client_ip::ClientIp, headers::UserAgent},
 };
 
 /// Credentials of an account.
 pub struct Credentials {
     pub id: i64,
-    /// PHC string.
-    pub password_hash: String,
+    /// PHC string. None without a password.
+    pub password_hash: Option<String>,
     pub is_deleted: bool,
 }
 
@@ -36,8 +37,8 @@ pub struct OwnCredentials {
     /// Comparison form of the email.
     pub email_key: String,
     pub name: String,
-    /// PHC string.
-    pub password_hash: String,
+    /// PHC string. None without a password.
+    pub password_hash: Option<String>,
 }
 
 pub async fn own_credentials(db: &PgPool, id: i64) -> Result<OwnCredentials, ApiError> {
@@ -46,9 +47,15 @@ pub async fn own_credentials(db: &PgPool, id: i64) -> Result<OwnCredentials, Api
     Ok(own.fetch_one(db).await?)
 }
 
-/// Replaces the password with the hash `old` and ends all sessions of the user. Returns `false`, and does nothing, when the password
+/// Replaces the password whose hash is `old` and ends all sessions of the user. Returns `false`, and does nothing, when the password
 /// has changed in the meantime.
-pub async fn change_password(db: &PgPool, actor: &Actor, id: i64, old: &str, new: &str) -> Result<bool, ApiError> {
+pub async fn change_password(
+    db: &PgPool,
+    actor: &Actor,
+    id: i64,
+    old: Option<&str>,
+    new: &str,
+) -> Result<bool, ApiError> {
     let mut tx = db.begin().await?;
     let changed =
         sqlx::query!("UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2", id, old, new)
@@ -67,46 +74,56 @@ pub async fn change_password(db: &PgPool, actor: &Actor, id: i64, old: &str, new
 /// Refresh token that is stored and still has to be signed.
 #[derive(Clone, Copy, Debug)]
 pub struct Refresh {
-    pub user_id: i64,
+    pub session: Session,
     pub jti: Uuid,
     pub expires_at: DateTime<Utc>,
 }
 
-/// Starts a session with its first refresh token, and replaces the hash of the password by `new_hash` if there is one. None when
-/// the user has resigned or the hash has changed since `credentials` were read; the lock of the row decides.
+/// Verified password of a sign-in.
+pub struct Verified<'a> {
+    /// Hash that it was compared with.
+    pub hash: &'a str,
+    /// Hash that replaces it, if there is one.
+    pub new_hash: Option<&'a str>,
+}
+
+/// Starts a session with its first refresh token. `password` is none for a sign-in through the identity provider. Returns none when the
+/// user has left or the hash of the password has changed since it was read; the lock of the row decides.
 pub async fn start(
-    db: &PgPool,
-    actor: &Actor,
-    email: &str,
-    credentials: &Credentials,
-    new_hash: Option<&str>,
+    tx: &mut PgConnection,
+    address: &str,
+    user_agent: &UserAgent,
+    user_id: i64,
+    password: Option<Verified<'_>>,
     expires_at: DateTime<Utc>,
 ) -> Result<Option<Refresh>, ApiError> {
-    let refresh = Refresh { user_id: credentials.id, jti: Uuid::new_v4(), expires_at };
-    let mut tx = db.begin().await?;
-    let started = sqlx::query!(
+    let (id, jti) = (Uuid::new_v4(), Uuid::new_v4());
+    let token_generation = sqlx::query_scalar!(
         "WITH person AS (
-             UPDATE users SET last_login = now(), password_hash = coalesce($6, password_hash)
-             WHERE id = $1 AND password_hash = $2 AND NOT is_deleted RETURNING id
+             UPDATE users SET last_login = now(), password_hash = coalesce($3, password_hash)
+             WHERE id = $1 AND ($2::text IS NULL OR password_hash = $2) AND NOT is_deleted RETURNING id, token_generation
          ), session AS (
-             INSERT INTO sessions (id, user_id) SELECT $3, id FROM person RETURNING id
+             INSERT INTO sessions (id, user_id, address, user_agent) SELECT $4, id, $7, $8 FROM person RETURNING id
+         ), token AS (
+             INSERT INTO refresh_tokens (jti, session_id, expires_at) SELECT $5, id, $6 FROM session
          )
-         INSERT INTO refresh_tokens (jti, session_id, expires_at) SELECT $4, id, $5 FROM session",
-        credentials.id,
-        credentials.password_hash,
-        Uuid::new_v4(),
-        refresh.jti,
+         SELECT token_generation FROM person",
+        user_id,
+        password.as_ref().map(|password| password.hash),
+        password.as_ref().and_then(|password| password.new_hash),
+        id,
+        jti,
         expires_at,
-        new_hash
+        address,
+        user_agent.0
     )
-    .execute(&mut *tx)
+    .fetch_optional(tx)
     .await?;
-    if started.rows_affected() == 0 {
-        return Ok(None);
-    }
-    actor.log_success(&mut *tx, Action::SignIn, email).await?;
-    tx.commit().await?;
-    Ok(Some(refresh))
+    Ok(token_generation.map(|token_generation| Refresh {
+        session: Session { id, user_id, token_generation },
+        jti,
+        expires_at,
+    }))
 }
 
 /// Exchanges the refresh token `jti` for its successor, which is valid until `expires_at`.
@@ -119,6 +136,7 @@ pub async fn start(
 pub async fn refresh(
     db: &PgPool,
     ip: ClientIp,
+    user_agent: &UserAgent,
     jti: Uuid,
     grace: Duration,
     expires_at: DateTime<Utc>,
@@ -139,17 +157,24 @@ pub async fn refresh(
         tx.commit().await?;
         return Err(Code::InvalidToken.into());
     };
-    let successor = Refresh { user_id, jti: Uuid::new_v4(), expires_at };
-    sqlx::query!(
-        "INSERT INTO refresh_tokens (jti, session_id, expires_at) VALUES ($1, $2, $3)",
-        successor.jti,
+    let successor = Uuid::new_v4();
+    let token_generation = sqlx::query_scalar!(
+        r#"WITH used AS (
+               UPDATE sessions SET last_used_at = now(), address = $4, user_agent = $5 WHERE id = $2 RETURNING user_id
+           ), token AS (
+               INSERT INTO refresh_tokens (jti, session_id, expires_at) VALUES ($1, $2, $3)
+           )
+           SELECT token_generation FROM users JOIN used ON used.user_id = users.id"#,
+        successor,
         session_id,
-        expires_at
+        expires_at,
+        ip.to_string(),
+        user_agent.0
     )
-    .execute(&mut *tx)
+    .fetch_one(&mut *tx)
     .await?;
     tx.commit().await?;
-    Ok(successor)
+    Ok(Refresh { session: Session { id: session_id, user_id, token_generation }, jti: successor, expires_at })
 }
 
 /// Number of further pairs that a used refresh token gets within the grace period.
@@ -195,16 +220,20 @@ async fn session_of_used(
     }
 }
 
-/// Tells whether the refresh token `jti` is valid.
-pub async fn is_valid(db: &PgPool, jti: Uuid) -> Result<bool, ApiError> {
-    let is_valid = sqlx::query_scalar!(
-        r#"SELECT EXISTS (
-               SELECT FROM refresh_tokens AS token JOIN sessions AS session ON session.id = token.session_id
-               WHERE token.jti = $1 AND token.used_at IS NULL AND token.expires_at > now() AND session.ended_at IS NULL
-           ) AS "is_valid!""#,
-        jti
+/// Notes a use of the refresh token `jti`, which stays valid. Returns its session, or none if the token is not valid.
+pub async fn touch(db: &PgPool, ip: ClientIp, user_agent: &UserAgent, jti: Uuid) -> Result<Option<Session>, ApiError> {
+    let session = sqlx::query_as!(
+        Session,
+        "UPDATE sessions AS session SET last_used_at = now(), address = $2, user_agent = $3
+         FROM refresh_tokens AS token, users
+         WHERE token.jti = $1 AND token.used_at IS NULL AND token.expires_at > now()
+           AND session.id = token.session_id AND session.ended_at IS NULL AND users.id = session.user_id
+         RETURNING session.id, session.user_id, users.token_generation",
+        jti,
+        ip.to_string(),
+        user_agent.0
     );
-    Ok(is_valid.fetch_one(db).await?)
+    Ok(session.fetch_optional(db).await?)
 }
 
 /// Ends the session of the refresh token `jti`, if there is one.

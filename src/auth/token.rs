@@ -27,12 +27,26 @@ pub enum TokenType {
 pub struct Claims {
     pub token_type: TokenType,
     pub user_id: i64,
+    /// Session of an access token. None in tokens of former versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session_id: Option<Uuid>,
+    /// `token_generation` of the user when an access token was issued.
+    #[serde(default)]
+    pub generation: i32,
     /// Id of the token. The row of a refresh token has the same.
     pub jti: Uuid,
     /// Time of issue, in seconds since the epoch.
     pub iat: i64,
     /// Time of expiry, in seconds since the epoch.
     pub exp: i64,
+}
+
+/// Session that an access token is for.
+#[derive(Clone, Copy, Debug)]
+pub struct Session {
+    pub id: Uuid,
+    pub user_id: i64,
+    pub token_generation: i32,
 }
 
 /// Pair of tokens.
@@ -71,27 +85,35 @@ impl TokenKeys {
 
     /// # Errors
     /// Signing failed.
-    pub fn access(&self, user_id: i64) -> Result<String, ApiError> {
+    pub fn access(&self, session: &Session) -> Result<String, ApiError> {
         let now = Utc::now();
-        self.issue(TokenType::Access, user_id, Uuid::new_v4(), now, now + self.access_ttl)
+        self.sign(&Claims {
+            token_type: TokenType::Access,
+            user_id: session.user_id,
+            session_id: Some(session.id),
+            generation: session.token_generation,
+            jti: Uuid::new_v4(),
+            iat: now.timestamp(),
+            exp: (now + self.access_ttl).timestamp(),
+        })
     }
 
     /// # Errors
     /// Signing failed.
     pub fn refresh(&self, user_id: i64, jti: Uuid, expires_at: DateTime<Utc>) -> Result<String, ApiError> {
-        self.issue(TokenType::Refresh, user_id, jti, Utc::now(), expires_at)
+        self.sign(&Claims {
+            token_type: TokenType::Refresh,
+            user_id,
+            session_id: None,
+            generation: 0,
+            jti,
+            iat: Utc::now().timestamp(),
+            exp: expires_at.timestamp(),
+        })
     }
 
-    fn issue(
-        &self,
-        token_type: TokenType,
-        user_id: i64,
-        jti: Uuid,
-        issued: DateTime<Utc>,
-        expires: DateTime<Utc>,
-    ) -> Result<String, ApiError> {
-        let claims = Claims { token_type, user_id, jti, iat: issued.timestamp(), exp: expires.timestamp() };
-        encode(&Header::new(Algorithm::HS256), &claims, &self.sign).map_err(ApiError::internal)
+    fn sign(&self, claims: &Claims) -> Result<String, ApiError> {
+        encode(&Header::new(Algorithm::HS256), claims, &self.sign).map_err(ApiError::internal)
     }
 
     /// Claims of `token`.
@@ -128,6 +150,10 @@ mod tests {
         keys("the key of these tests, 32 bytes or more")
     }
 
+    fn session(user_id: i64) -> Session {
+        Session { id: Uuid::new_v4(), user_id, token_generation: 0 }
+    }
+
     fn is_good(keys: &TokenKeys, token: &str) -> bool {
         [TokenType::Access, TokenType::Refresh].into_iter().any(|kind| keys.verify(token, kind).is_ok())
     }
@@ -136,7 +162,7 @@ mod tests {
         #[test]
         fn a_token_is_good_for_its_user_and_its_kind_under_its_key_alone(user: i64) {
             let (keys, other) = (ours(), keys("another key of these tests, 32 bytes or more"));
-            let access = keys.access(user)?;
+            let access = keys.access(&session(user))?;
             prop_assert_eq!(keys.verify(&access, TokenType::Access).map(|claims| claims.user_id).ok(), Some(user));
             prop_assert!(keys.verify(&access, TokenType::Refresh).is_err());
             let refresh = keys.refresh(user, Uuid::new_v4(), Utc::now() + Duration::from_mins(1))?;
@@ -154,7 +180,7 @@ mod tests {
         #[test]
         fn a_token_with_another_character_is_none(at: prop::sample::Index, c in "[A-Za-z0-9_.=-]|.") {
             let keys = ours();
-            let whole = keys.access(7)?;
+            let whole = keys.access(&session(7))?;
             let at = at.index(whole.len());
             let changed = format!("{}{c}{}", &whole[..at], &whole[at + 1..]);
             prop_assert_eq!(is_good(&keys, &changed), changed == whole, "{}", changed);
@@ -166,7 +192,7 @@ mod tests {
         #[test]
         fn parts_of_two_tokens_make_none(users: [i64; 2], expired_for in 0_i64..100_000) {
             let keys = ours();
-            let [one, two] = [keys.access(users[0])?, keys.access(users[1])?];
+            let [one, two] = [keys.access(&session(users[0]))?, keys.access(&session(users[1]))?];
             let (signed, _) = one.rsplit_once('.').ok_or_else(|| TestCaseError::fail("no signature"))?;
             let (_, signature) = two.rsplit_once('.').ok_or_else(|| TestCaseError::fail("no signature"))?;
             // Their names differ even where the users are the same.

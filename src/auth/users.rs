@@ -154,13 +154,15 @@ pub async fn rename(db: &PgPool, id: i64, name: &str) -> Result<User, ApiError> 
 pub struct UserStatus {
     pub member_type: MemberType,
     pub is_deleted: bool,
+    /// Access tokens of another generation are invalid.
+    pub token_generation: i32,
 }
 
 /// Current status of a user. None when there is no such user.
 pub async fn status(db: &PgPool, id: i64) -> Result<Option<UserStatus>, ApiError> {
     let status = sqlx::query_as!(
         UserStatus,
-        r#"SELECT member_type AS "member_type: MemberType", is_deleted FROM users WHERE id = $1"#,
+        r#"SELECT member_type AS "member_type: MemberType", is_deleted, token_generation FROM users WHERE id = $1"#,
         id
     );
     Ok(status.fetch_optional(db).await?)
@@ -190,7 +192,8 @@ pub async fn change_member_type(
     let admins = lock_admins(&mut tx).await?;
     let old = sqlx::query_as!(
         UserStatus,
-        r#"SELECT member_type AS "member_type: MemberType", is_deleted FROM users WHERE id = $1 FOR NO KEY UPDATE"#,
+        r#"SELECT member_type AS "member_type: MemberType", is_deleted, token_generation FROM users
+           WHERE id = $1 FOR NO KEY UPDATE"#,
         id
     )
     .fetch_optional(&mut *tx)

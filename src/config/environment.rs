@@ -14,9 +14,11 @@ use chrono_tz::Tz;
 use ipnet::IpNet;
 use lettre::{AsyncSmtpTransport, Tokio1Executor, message::Mailbox};
 use secrecy::SecretString;
+use serde::Serialize;
 use sqlx::postgres::PgConnectOptions;
 use tracing_subscriber::EnvFilter;
-use url::Url;
+use url::{Host, Url};
+use utoipa::ToSchema;
 
 /// Default of `PUBLIC_URL`.
 pub const DEFAULT_PUBLIC_URL: &str = "http://localhost:8000";
@@ -28,6 +30,29 @@ pub struct MailConfig {
     pub smtp_url: SecretString,
     /// `MAIL_FROM`.
     pub from: Mailbox,
+}
+
+/// Who may sign up without an invitation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum SignUpMode {
+    /// Everybody whose email has an allowed domain.
+    Open,
+    /// Nobody.
+    Invited,
+}
+
+/// Settings of the identity provider.
+#[derive(Clone, Debug)]
+pub struct OidcConfig {
+    /// `OIDC_ISSUER`.
+    pub issuer: Url,
+    /// `OIDC_CLIENT_ID`.
+    pub client_id: String,
+    /// `OIDC_CLIENT_SECRET`.
+    pub client_secret: SecretString,
+    /// `OIDC_NAME`: its name on the sign-in page.
+    pub name: String,
 }
 
 /// Missing or invalid setting. Printed on one line that starts with the name of the variable.
@@ -166,19 +191,10 @@ impl Environment {
 
     pub(super) fn public_url(&self) -> Result<Url, SettingError> {
         let text = self.get("PUBLIC_URL").unwrap_or(DEFAULT_PUBLIC_URL);
-        let url = Url::parse(text).ok().filter(|url| {
-            matches!(url.scheme(), "http" | "https")
-                // The parser also accepts `http:host`.
-                && text.contains("://")
-                && url.username().is_empty()
-                && url.password().is_none()
-                && url.query().is_none()
-                && url.fragment().is_none()
-        });
         // Without the value, which may have a password.
         let problem = "must be an absolute http:// or https:// URL without user, query and fragment, \
                        such as https://office.example/snack";
-        url.ok_or_else(|| SettingError::new("PUBLIC_URL", problem))
+        absolute_url(text).ok_or_else(|| SettingError::new("PUBLIC_URL", problem))
     }
 
     /// `SMTP_URL` and `MAIL_FROM`. None without both.
@@ -201,7 +217,58 @@ impl Environment {
         Ok(Some(MailConfig { smtp_url: SecretString::from(url), from }))
     }
 
-    /// `SNACK_ADMIN_PASSWORD`, for `create-admin`.
+    /// `SIGN_UP`.
+    pub(super) fn sign_up(&self) -> Result<SignUpMode, SettingError> {
+        match self.get("SIGN_UP") {
+            None | Some("open") => Ok(SignUpMode::Open),
+            Some("invited") => Ok(SignUpMode::Invited),
+            Some(other) => Err(SettingError::new("SIGN_UP", format_args!("{other:?} is neither open nor invited"))),
+        }
+    }
+
+    /// `SIGN_UP_EMAIL_DOMAINS` in the form in which emails are stored.
+    pub(super) fn sign_up_email_domains(&self) -> Result<Vec<String>, SettingError> {
+        let list = self.get("SIGN_UP_EMAIL_DOMAINS").unwrap_or_default();
+        list.split(',')
+            .map(str::trim)
+            .filter(|domain| !domain.is_empty())
+            .map(|domain| {
+                if let Ok(Host::Domain(stored)) = Host::parse(domain) {
+                    Ok(stored)
+                } else {
+                    let problem = format!("{domain:?} is not a domain such as office.example");
+                    Err(SettingError::new("SIGN_UP_EMAIL_DOMAINS", problem))
+                }
+            })
+            .collect()
+    }
+
+    /// `OIDC_ISSUER`, `OIDC_CLIENT_ID`, `OIDC_CLIENT_SECRET` and `OIDC_NAME`. None without any.
+    pub(super) fn oidc(&self) -> Result<Option<OidcConfig>, SettingError> {
+        const VARIABLES: [&str; 4] = ["OIDC_ISSUER", "OIDC_CLIENT_ID", "OIDC_CLIENT_SECRET", "OIDC_NAME"];
+        if VARIABLES.iter().all(|variable| self.get(variable).is_none()) {
+            return Ok(None);
+        }
+        let required = |variable: &'static str| {
+            let problem = "is required with the other OIDC settings";
+            self.get(variable).ok_or_else(|| SettingError::new(variable, problem))
+        };
+        let [issuer, client_id, client_secret, name] = VARIABLES.map(required);
+        let problem = "must be an absolute http:// or https:// URL without user, query and fragment";
+        Ok(Some(OidcConfig {
+            issuer: absolute_url(issuer?).ok_or_else(|| SettingError::new("OIDC_ISSUER", problem))?,
+            client_id: client_id?.to_owned(),
+            client_secret: SecretString::from(client_secret?),
+            name: name?.to_owned(),
+        }))
+    }
+
+    /// `ADMIN_EMAIL`.
+    pub(super) fn admin_email(&self) -> Option<String> {
+        self.get("ADMIN_EMAIL").map(str::to_owned)
+    }
+
+    /// `SNACK_ADMIN_PASSWORD`, for `create-admin` and for the first admin.
     pub fn admin_password(&self) -> Option<SecretString> {
         self.get("SNACK_ADMIN_PASSWORD").map(SecretString::from)
     }
@@ -258,4 +325,17 @@ impl Environment {
             })
             .collect()
     }
+}
+
+/// URL with a host and a path and nothing else.
+fn absolute_url(text: &str) -> Option<Url> {
+    Url::parse(text).ok().filter(|url| {
+        matches!(url.scheme(), "http" | "https")
+            // The parser also accepts `http:host`.
+            && text.contains("://")
+            && url.username().is_empty()
+            && url.password().is_none()
+            && url.query().is_none()
+            && url.fragment().is_none()
+    })
 }

@@ -11,7 +11,7 @@ use secrecy::{ExposeSecret, SecretString};
 use sqlx::postgres::PgConnectOptions;
 use url::Url;
 
-pub use self::environment::{Environment, Log, LogFormat, MailConfig, SettingError};
+pub use self::environment::{Environment, Log, LogFormat, MailConfig, OidcConfig, SettingError, SignUpMode};
 
 /// Minimum length of a signing key, in bytes.
 const MIN_SECRET: usize = 32;
@@ -94,6 +94,14 @@ pub struct Config {
     pub cors_allowed_origins: Vec<HeaderValue>,
     /// `SMTP_URL` and `MAIL_FROM`. None without mail.
     pub mail: Option<MailConfig>,
+    /// `SIGN_UP`.
+    pub sign_up: SignUpMode,
+    /// `SIGN_UP_EMAIL_DOMAINS`: domains of emails that may sign up without an invitation. Empty for any.
+    pub sign_up_email_domains: Vec<String>,
+    /// `OIDC_ISSUER` and the others. None without an identity provider.
+    pub oidc: Option<OidcConfig>,
+    /// `ADMIN_EMAIL`: email of the first admin.
+    pub admin_email: Option<String>,
     /// `OUTBOUND_ALLOW_HTTP`: channels may have http:// URLs.
     pub outbound_allow_http: bool,
     /// `OUTBOUND_ALLOW_PRIVATE`: channels may have addresses that are not public.
@@ -139,6 +147,10 @@ impl Config {
             trusted_proxies: environment.networks()?,
             cors_allowed_origins: environment.origins()?,
             mail: environment.mail()?,
+            sign_up: environment.sign_up()?,
+            sign_up_email_domains: environment.sign_up_email_domains()?,
+            oidc: environment.oidc()?,
+            admin_email: environment.admin_email(),
             outbound_allow_http: environment.parsed("OUTBOUND_ALLOW_HTTP", "false", "true or false")?,
             outbound_allow_private: environment.parsed("OUTBOUND_ALLOW_PRIVATE", "false", "true or false")?,
         })

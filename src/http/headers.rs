@@ -1,6 +1,11 @@
 //! Headers of requests for preferences and conditions.
 
-use axum::http::{HeaderMap, HeaderName, header};
+use std::convert::Infallible;
+
+use axum::{
+    extract::FromRequestParts,
+    http::{HeaderMap, HeaderName, header, request::Parts},
+};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -33,6 +38,22 @@ impl Language {
             Self::Korean => text.ko.into_owned(),
             Self::English => text.en.into_owned(),
         }
+    }
+}
+
+/// Longest `User-Agent` that is kept, in characters.
+const MAX_USER_AGENT: usize = 300;
+
+/// `User-Agent` of the client, cut after [`MAX_USER_AGENT`] characters. Empty without one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UserAgent(pub String);
+
+impl<S: Sync> FromRequestParts<S> for UserAgent {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        let text = parts.headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        Ok(Self(text.chars().take(MAX_USER_AGENT).collect()))
     }
 }
 

@@ -8,7 +8,7 @@ use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    auth::sessions,
+    auth::{links, sessions},
     db::{
         interval::{Next, every},
         locks::{Lock, try_lock},
@@ -43,9 +43,10 @@ pub async fn remove_expired(db: &PgPool) -> Result<bool, ApiError> {
         let sessions = sessions::remove_expired(&mut *tx).await?;
         let idempotency_keys = idempotency::remove_expired(&mut *tx).await?;
         let notifications = notifications::remove_expired(&mut *tx).await?;
+        let link_tokens = links::remove_expired(&mut *tx).await?;
         let deliveries = delivery::remove_expired(&mut *tx).await?;
         tx.commit().await?;
-        tracing::debug!(sessions, idempotency_keys, notifications, deliveries, "expired rows removed");
+        tracing::debug!(sessions, idempotency_keys, notifications, link_tokens, deliveries, "expired rows removed");
     }
     Ok(is_elected)
 }

@@ -9,5 +9,5 @@ pub mod write;
 pub use self::{
     delivery::DeliveryStatus,
     event::{Details, EventType, NotificationKind},
-    write::{Message, Outbox, Readers},
+    write::{AccountMail, Message, Outbox, Readers},
 };

@@ -9,7 +9,7 @@ use sqlx::{PgConnection, PgExecutor, types::Json};
 use tokio::sync::watch;
 
 use super::event::{Details, EventType, NotificationKind};
-use crate::{changes::Changes, error::ApiError};
+use crate::{changes::Changes, error::ApiError, http::headers::Language};
 
 /// Shared by the nouns that tell of their changes.
 pub struct Outbox {
@@ -46,6 +46,17 @@ pub struct Message {
     pub event: Option<EventType>,
     /// `data` of the event without the actor.
     pub data: Map<String, Value>,
+}
+
+/// Mail with a link.
+#[derive(Debug)]
+pub struct AccountMail<'a> {
+    /// None for a new password.
+    pub invitation: Option<i64>,
+    pub email: &'a str,
+    pub language: Language,
+    /// IP address of the client that asked for it.
+    pub address: &'a str,
 }
 
 impl Outbox {
@@ -113,6 +124,27 @@ impl Outbox {
         .fetch_all(tx)
         .await?;
         Ok(notified)
+    }
+
+    /// Writes a mail with a link, whose token is made when it is sent. Does nothing without mail. Call [`Self::wake`] after the commit.
+    pub async fn write_account_mail(&self, db: impl PgExecutor<'_>, mail: &AccountMail<'_>) -> Result<(), ApiError> {
+        if !self.sends_mail {
+            return Ok(());
+        }
+        sqlx::query!(
+            "WITH mail AS (
+                 INSERT INTO account_mails (invitation_id, email, language, address) VALUES ($1, $2, $3, $4) RETURNING id
+             )
+             INSERT INTO deliveries (account_mail_id, event) SELECT id, $5 FROM mail",
+            mail.invitation,
+            mail.email,
+            mail.language.code(),
+            mail.address,
+            if mail.invitation.is_some() { "invitation" } else { "password_reset" }
+        )
+        .execute(db)
+        .await?;
+        Ok(())
     }
 
     /// Tells pages and the senders of what was committed.

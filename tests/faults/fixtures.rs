@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Duration, Utc};
 use snack_server::{
-    auth::token::{TokenKeys, TokenType},
+    auth::token::{Session, TokenKeys, TokenType},
     config::{Config, Environment},
 };
 use sqlx::PgConnection;
@@ -101,7 +101,7 @@ impl Fixtures {
         .fetch_all(&mut db)
         .await
         .expect("snacks");
-        let user = |id| TestUser { id, access: keys.access(id).expect("a token") };
+        let user = |id| TestUser { id, access: access_token(&keys, id) };
         let (admins, members): (Vec<_>, Vec<_>) = people.into_iter().partition(|(_, is_admin)| *is_admin);
         let mut snacks = snacks.into_iter().map(|(id, uid)| Snack { id, uid });
         let mut take = |count: i64| snacks.by_ref().take(usize::try_from(count).unwrap_or_default()).collect();
@@ -167,7 +167,7 @@ impl Fixtures {
                 .fetch_one(db)
                 .await
                 .expect("a snack");
-        let user = |id| TestUser { id, access: self.keys.access(id).expect("a token") };
+        let user = |id| TestUser { id, access: access_token(&self.keys, id) };
         (people.into_iter().map(user).collect(), Snack { id, uid })
     }
 
@@ -213,4 +213,8 @@ pub async fn add_channel(db: &mut PgConnection, url: &str) {
     .execute(db)
     .await
     .expect("a channel");
+}
+
+fn access_token(keys: &TokenKeys, user_id: i64) -> String {
+    keys.access(&Session { id: Uuid::new_v4(), user_id, token_generation: 0 }).expect("a token")
 }

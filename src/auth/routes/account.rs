@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::{extract::State, http::StatusCode};
-use chrono::{DateTime, Duration, Utc};
+use chrono::Duration;
 use serde::Deserialize;
 use utoipa::ToSchema;
 use validator::Validate;
@@ -14,14 +14,14 @@ use crate::{
         extract::CurrentUser,
         password::{Match, Password, is_personal},
         rules::{self, MAX_EMAIL},
-        sessions::{self, Refresh},
+        sessions::{self, Refresh, Verified},
         state::AuthState,
         token::{TokenType, Tokens},
         users::{self, User},
     },
     domain::text,
     error::{ApiError, Code},
-    http::{body::Json, client_ip::ClientIp, openapi::AUTH, rules::filled},
+    http::{body::Json, client_ip::ClientIp, headers::UserAgent, openapi::AUTH, rules::filled},
 };
 
 /// Sign-up request.
@@ -90,6 +90,7 @@ const NOT_AN_EMAIL: &str = "(not an email)";
 pub async fn sign_in(
     State(auth): State<Arc<AuthState>>,
     ip: ClientIp,
+    user_agent: UserAgent,
     Json(body): Json<SignIn>,
 ) -> Result<Json<Tokens>, ApiError> {
     let email = text::tidy(&body.username);
@@ -101,7 +102,7 @@ pub async fn sign_in(
         actor.log_rate_limited(Action::SignIn, unknown_subject(&email), error.code);
     })?;
     let refresh = match Password::new(body.password) {
-        Some(password) if could_be_known => authenticate(&auth, &mut actor, &email, password).await?,
+        Some(password) if could_be_known => authenticate(&auth, &mut actor, &user_agent, &email, password).await?,
         _ => None,
     };
     let Some(refresh) = refresh else {
@@ -110,7 +111,7 @@ pub async fn sign_in(
         actor.log_denied(&auth.db, Action::SignIn, subject, Code::InvalidCredentials.name()).await?;
         return Err(Code::InvalidCredentials.into());
     };
-    pair(&auth, refresh).map(Json)
+    auth.tokens(&refresh).map(Json)
 }
 
 /// Subject in the audit log for a username without an account. People type their password into the wrong field, so the text is kept
@@ -127,13 +128,14 @@ fn unknown_subject(email: &str) -> &str {
 async fn authenticate(
     auth: &AuthState,
     actor: &mut Actor,
+    user_agent: &UserAgent,
     email: &str,
     password: Password,
 ) -> Result<Option<Refresh>, ApiError> {
     // Repeated once if another sign-in has replaced the hash meanwhile.
     for _ in 0..2 {
         let credentials = sessions::credentials(&auth.db, email).await?;
-        let hash = credentials.as_ref().map(|credentials| credentials.password_hash.clone());
+        let hash = credentials.as_ref().and_then(|credentials| credentials.password_hash.clone());
         let outcome = auth.passwords.verify(password.clone(), hash).await?;
         actor.id = credentials.as_ref().map(|credentials| credentials.id);
         // Resignation is checked only now, so that the response takes as long in both cases.
@@ -144,24 +146,18 @@ async fn authenticate(
             Match::Outdated => Some(auth.passwords.hash(password.clone()).await?),
             _ => None,
         };
-        let expires_at = refresh_expiry(auth);
-        let session = sessions::start(&auth.db, actor, email, &credentials, new_hash.as_deref(), expires_at).await?;
-        if session.is_some() {
-            return Ok(session);
+        let password =
+            credentials.password_hash.as_deref().map(|hash| Verified { hash, new_hash: new_hash.as_deref() });
+        let mut tx = auth.db.begin().await?;
+        let (address, expires_at) = (&actor.address, auth.refresh_expiry());
+        let refresh = sessions::start(&mut tx, address, user_agent, credentials.id, password, expires_at).await?;
+        if refresh.is_some() {
+            actor.log_success(&mut *tx, Action::SignIn, email).await?;
+            tx.commit().await?;
+            return Ok(refresh);
         }
     }
     Ok(None)
-}
-
-fn refresh_expiry(auth: &AuthState) -> DateTime<Utc> {
-    Utc::now() + auth.refresh_token_ttl
-}
-
-fn pair(auth: &AuthState, refresh: Refresh) -> Result<Tokens, ApiError> {
-    Ok(Tokens {
-        access: auth.keys.access(refresh.user_id)?,
-        refresh: Some(auth.keys.refresh(refresh.user_id, refresh.jti, refresh.expires_at)?),
-    })
 }
 
 /// Refresh token.
@@ -183,18 +179,17 @@ pub struct RefreshToken {
 pub async fn refresh_tokens(
     State(auth): State<Arc<AuthState>>,
     ip: ClientIp,
+    user_agent: UserAgent,
     Json(body): Json<RefreshToken>,
 ) -> Result<Json<Tokens>, ApiError> {
     let claims = auth.keys.verify(&body.refresh, TokenType::Refresh)?;
     if auth.refresh_token_rotation {
         let grace = Duration::from_std(auth.refresh_token_grace).map_err(ApiError::internal)?;
-        let refresh = sessions::refresh(&auth.db, ip, claims.jti, grace, refresh_expiry(&auth)).await?;
-        return pair(&auth, refresh).map(Json);
+        let refresh = sessions::refresh(&auth.db, ip, &user_agent, claims.jti, grace, auth.refresh_expiry()).await?;
+        return auth.tokens(&refresh).map(Json);
     }
-    if !sessions::is_valid(&auth.db, claims.jti).await? {
-        return Err(Code::InvalidToken.into());
-    }
-    Ok(Json(Tokens { access: auth.keys.access(claims.user_id)?, refresh: None }))
+    let session = sessions::touch(&auth.db, ip, &user_agent, claims.jti).await?.ok_or(Code::InvalidToken)?;
+    Ok(Json(Tokens { access: auth.keys.access(&session)?, refresh: None }))
 }
 
 /// Signs out. The refresh tokens of this session become invalid.
@@ -241,7 +236,7 @@ pub async fn change_password(
     // Repeated once if a sign-in or another change has replaced the hash meanwhile.
     for _ in 0..2 {
         let outcome = match &current {
-            Some(current) => auth.passwords.verify(current.clone(), Some(own.password_hash.clone())).await?,
+            Some(current) => auth.passwords.verify(current.clone(), own.password_hash.clone()).await?,
             None => Match::Wrong,
         };
         if outcome == Match::Wrong {
@@ -252,7 +247,7 @@ pub async fn change_password(
         }
         let new = Password::new(body.new_password.clone()).ok_or(Code::ValidationFailed)?;
         let new = auth.passwords.hash(new).await?;
-        if sessions::change_password(&auth.db, &actor, user.id, &own.password_hash, &new).await? {
+        if sessions::change_password(&auth.db, &actor, user.id, own.password_hash.as_deref(), &new).await? {
             return Ok(StatusCode::NO_CONTENT);
         }
         own = sessions::own_credentials(&auth.db, user.id).await?;

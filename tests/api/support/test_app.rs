@@ -10,6 +10,7 @@ use reqwest::{Method, RequestBuilder, multipart::Form};
 use serde_json::{Value, json};
 use snack_server::{
     app::{self, state::AppState},
+    auth::token::Session,
     config::{Config, Environment},
     reaction::{
         counters::StoredCounts,
@@ -243,11 +244,14 @@ impl TestApp {
         .await
         .expect("a crowd");
         rows.into_iter()
-            .map(|(id, email)| TestUser {
-                id,
-                email,
-                access: self.state.auth.keys.access(id).expect("a token"),
-                refresh: String::new(),
+            .map(|(id, email)| {
+                let session = Session { id: Uuid::new_v4(), user_id: id, token_generation: 0 };
+                TestUser {
+                    id,
+                    email,
+                    access: self.state.auth.keys.access(&session).expect("a token"),
+                    refresh: String::new(),
+                }
             })
             .collect()
     }
