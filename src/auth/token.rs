@@ -28,10 +28,10 @@ pub struct Claims {
     pub token_type: TokenType,
     pub user_id: i64,
     /// Session of an access token. None in tokens of former versions.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, rename = "sid", skip_serializing_if = "Option::is_none")]
     pub session_id: Option<Uuid>,
-    /// `token_generation` of the user when an access token was issued.
-    #[serde(default)]
+    /// `token_generation` of the user when an access token was issued. Absent for users who have never left.
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub generation: i32,
     /// Id of the token. The row of a refresh token has the same.
     pub jti: Uuid,
@@ -39,6 +39,11 @@ pub struct Claims {
     pub iat: i64,
     /// Time of expiry, in seconds since the epoch.
     pub exp: i64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(generation: &i32) -> bool {
+    *generation == 0
 }
 
 /// Session that an access token is for.

@@ -61,10 +61,13 @@ async fn a_token_says_what_the_contract_says_and_no_more() {
         assert_eq!(header, json!({"alg": "HS256", "typ": "JWT"}));
         let (issued, expires) = (claims["iat"].as_i64().expect("iat"), claims["exp"].as_i64().expect("exp"));
         let jti = claims["jti"].as_str().expect("jti");
-        assert_eq!(
-            claims,
-            json!({"token_type": kind, "user_id": member.id, "jti": jti, "iat": issued, "exp": expires})
-        );
+        let mut expected = json!({"token_type": kind, "user_id": member.id, "jti": jti, "iat": issued, "exp": expires});
+        if kind == "access" {
+            let session = sqlx::query_scalar::<_, Uuid>("SELECT id FROM sessions WHERE user_id = $1").bind(member.id);
+            let session = session.fetch_one(app.db()).await.expect("a session");
+            expected["sid"] = json!(session);
+        }
+        assert_eq!(claims, expected);
         assert!((Utc::now().timestamp() - issued).abs() < 30, "{issued}");
         assert!((expires - issued - seconds).abs() <= 1, "{claims}");
         // The key is the bytes of the secret, so that other programs can verify tokens.
