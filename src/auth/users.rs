@@ -6,7 +6,7 @@ use serde_json::Map;
 use sqlx::{PgConnection, PgExecutor, PgPool, Postgres, QueryBuilder};
 use utoipa::ToSchema;
 
-use super::sessions;
+use super::{links, sessions};
 use crate::{
     audit::{Action, Actor},
     domain::text::{self, fold, like_pattern, tidy},
@@ -231,7 +231,7 @@ pub async fn change_member_type(
     Ok(user)
 }
 
-/// Marks the user as resigned and ends all their sessions.
+/// Marks the user as resigned, ends all their sessions and removes their links for a new password.
 ///
 /// # Errors
 /// `last_admin` for the only active admin.
@@ -242,6 +242,7 @@ pub async fn resign(db: &PgPool, actor: &Actor, id: i64) -> Result<(), ApiError>
     }
     sqlx::query!("UPDATE users SET is_deleted = true WHERE id = $1", id).execute(&mut *tx).await?;
     sessions::end_all(&mut *tx, id).await?;
+    links::remove_password_resets(&mut tx, id).await?;
     actor.log_success(&mut *tx, Action::Resignation, &id.to_string()).await?;
     tx.commit().await?;
     Ok(())

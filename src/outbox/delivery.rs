@@ -19,6 +19,17 @@ pub enum DeliveryStatus {
     Failed,
 }
 
+/// Removes mails with links whose delivery has ended, so that typed emails are not kept, and requests for a new password that nobody
+/// sends any more. Returns their number.
+pub async fn remove_account_mails(db: impl PgExecutor<'_>) -> Result<u64, ApiError> {
+    let removed = sqlx::query!(
+        "DELETE FROM account_mails AS mail
+         WHERE NOT EXISTS (SELECT FROM deliveries WHERE account_mail_id = mail.id AND status = 'pending')
+             OR (invitation_id IS NULL AND created_at < now() - interval '1 hour')"
+    );
+    Ok(removed.execute(db).await?.rows_affected())
+}
+
 /// Removes deliveries that ended 30 days ago or earlier, and returns their number.
 pub async fn remove_expired(db: impl PgExecutor<'_>) -> Result<u64, ApiError> {
     let removed = sqlx::query!("DELETE FROM deliveries WHERE finished_at < now() - interval '30 days'");

@@ -3,6 +3,7 @@
 mod accounts;
 mod forged_tokens;
 mod ownership;
+mod password_reset;
 mod passwords;
 mod roles;
 mod sign_up;
