@@ -19,13 +19,13 @@ pub enum DeliveryStatus {
     Failed,
 }
 
-/// Removes mails with links whose delivery has ended, so that typed emails are not kept, and requests for a new password that nobody
-/// sends any more. Returns their number.
+/// Removes mails with links after an hour, so that typed emails are not kept. A link for a new password would come too late then; an
+/// invitation that is still to be sent stays. Returns their number.
 pub async fn remove_account_mails(db: impl PgExecutor<'_>) -> Result<u64, ApiError> {
     let removed = sqlx::query!(
         "DELETE FROM account_mails AS mail
-         WHERE NOT EXISTS (SELECT FROM deliveries WHERE account_mail_id = mail.id AND status = 'pending')
-             OR (invitation_id IS NULL AND created_at < now() - interval '1 hour')"
+         WHERE created_at < now() - interval '1 hour' AND (invitation_id IS NULL
+             OR NOT EXISTS (SELECT FROM deliveries WHERE account_mail_id = mail.id AND status = 'pending'))"
     );
     Ok(removed.execute(db).await?.rows_affected())
 }
