@@ -48,7 +48,7 @@ pub struct Mails {
     from: Mailbox,
     public_url: Url,
     timezone: Tz,
-    account_mails: AccountMails,
+    accounts: AccountMails,
 }
 
 /// Id of what is to be mailed. It is read when it is sent.
@@ -70,8 +70,8 @@ impl Mails {
             .pool_config(PoolConfig::new().max_size(2).idle_timeout(IDLE_TIMEOUT))
             .build();
         let (public_url, timezone) = (config.public_url.clone(), config.timezone);
-        let account_mails = AccountMails::new(db.clone(), &public_url, timezone);
-        Ok(Self { db, transport, from: mail.from.clone(), public_url, timezone, account_mails })
+        let accounts = AccountMails::new(db.clone(), &public_url, timezone);
+        Ok(Self { db, transport, from: mail.from.clone(), public_url, timezone, accounts })
     }
 
     async fn notification(&self, uid: Uuid, id: i64) -> Result<Letter, NoLetter> {
@@ -115,7 +115,7 @@ impl Mails {
     async fn deliver(&self, uid: Uuid, mail: Mail) -> AttemptResult {
         let letter = match mail {
             Mail::Notification(id) => self.notification(uid, id).await,
-            Mail::Account(id) => self.account_mails.letter(uid, id).await,
+            Mail::Account(id) => self.accounts.letter(uid, id).await,
         };
         let letter = match letter {
             Ok(letter) => letter,

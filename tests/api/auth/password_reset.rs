@@ -1,6 +1,9 @@
 //! Forgotten passwords: the request for a mail, links of admins, and the new password.
 
-use std::time::{Duration, Instant};
+use std::{
+    fmt::Write,
+    time::{Duration, Instant},
+};
 
 use chrono::{DateTime, Utc};
 use futures_util::future::{join, join_all};
@@ -50,7 +53,10 @@ async fn refresh(app: &TestApp, user: &TestUser) -> Response {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02x}").expect("a text");
+        text
+    })
 }
 
 /// Subject, actor, address and outcome of the entries with this action, newest first.
@@ -343,7 +349,9 @@ async fn a_refused_password_does_not_use_the_token_up() {
 /// Number of 204s. All others are refused tokens.
 fn successes(responses: Vec<Response>) -> usize {
     let (done, refused): (Vec<_>, Vec<_>) = responses.into_iter().partition(|response| response.status == 204);
-    refused.into_iter().for_each(|response| drop(response.expect_error(400, "invalid_reset_token")));
+    for response in refused {
+        response.expect_error(400, "invalid_reset_token");
+    }
     done.len()
 }
 
