@@ -237,7 +237,7 @@ pub async fn change_member_type(
     Ok(user)
 }
 
-/// Marks the user as resigned, and ends all their sessions.
+/// Marks the user as resigned, ends all their sessions and removes their links for a new password.
 ///
 /// # Errors
 /// `last_admin` for the only active admin.
