@@ -14,13 +14,14 @@ use snack_server::{
     auth::{
         links::Links,
         password::{hash_blocking, is_personal},
-        password_reset, rules, sessions, users,
+        password_reset, rules, sessions,
+        users::{self, MemberType, NewUser},
     },
     config::{Config, Environment, Log, LogFormat},
     db::connect,
     demo,
     domain::text::tidy,
-    error::{Code, StartError, chain},
+    error::{ApiError, Code, StartError, chain},
     operations::erasure,
     snack::{image_worker, storage::Storage},
 };
@@ -195,8 +196,10 @@ async fn create_admin(environment: &Environment, email: &str, name: &str) -> Res
         return Err(failed("SNACK_ADMIN_PASSWORD: must not be made of the email or the name"));
     }
     let hash = hash_blocking(password.expose_secret())?;
-    users::create(&db, &Actor::local(), email, name, &hash).await?;
-    let user = users::promote(&db, email).await?.ok_or_else(|| failed("the admin was not created"))?;
+    let new = NewUser { email, name, password_hash: Some(&hash), member_type: MemberType::Admin };
+    let mut tx = db.begin().await.map_err(ApiError::from)?;
+    let user = users::create(&mut tx, &Actor::local(), &new).await?;
+    tx.commit().await.map_err(ApiError::from)?;
     print(&format!("{} is an admin", user.email));
     Ok(())
 }

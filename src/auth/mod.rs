@@ -1,6 +1,7 @@
 //! Accounts: sign-up, tokens, profiles, roles, resignation.
 
 pub mod extract;
+pub mod invitations;
 pub mod limits;
 pub mod links;
 pub mod password;
