@@ -15,7 +15,7 @@ use crate::{
     },
     error::ApiError,
     notification::store as notifications,
-    order::idempotency,
+    oidc, order::idempotency,
     outbox::delivery,
     snack::{state::SnackState, sweep},
 };
@@ -44,9 +44,10 @@ pub async fn remove_expired(db: &PgPool) -> Result<bool, ApiError> {
         let idempotency_keys = idempotency::remove_expired(&mut *tx).await?;
         let notifications = notifications::remove_expired(&mut *tx).await?;
         let link_tokens = links::remove_expired(&mut *tx).await?;
+        let sign_in_codes = oidc::remove_expired(&mut *tx).await?;
         let deliveries = delivery::remove_expired(&mut *tx).await?;
         tx.commit().await?;
-        tracing::debug!(sessions, idempotency_keys, notifications, link_tokens, deliveries, "expired rows removed");
+        tracing::debug!(sessions, idempotency_keys, notifications, link_tokens, sign_in_codes, deliveries, "expired rows removed");
     }
     Ok(is_elected)
 }
