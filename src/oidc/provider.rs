@@ -11,8 +11,8 @@ use openidconnect::{
     Nonce, OAuth2TokenResponse, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, RequestTokenError, Scope,
     SignatureVerificationError, SubjectIdentifier, TokenResponse, UserInfoError,
     core::{
-        CoreAuthenticationFlow, CoreClient, CoreClientAuthMethod, CoreErrorResponseType, CoreIdToken, CoreIdTokenClaims,
-        CoreIdTokenVerifier, CoreJwsSigningAlgorithm, CoreProviderMetadata, CoreUserInfoClaims,
+        CoreAuthenticationFlow, CoreClient, CoreClientAuthMethod, CoreErrorResponseType, CoreIdToken,
+        CoreIdTokenClaims, CoreIdTokenVerifier, CoreJwsSigningAlgorithm, CoreProviderMetadata, CoreUserInfoClaims,
     },
 };
 use secrecy::ExposeSecret;
@@ -270,9 +270,8 @@ impl Provider {
                 return Ok(Arc::clone(discovery));
             }
             let fetched_at = Instant::now();
-            let metadata = CoreProviderMetadata::discover_async(self.issuer.clone(), &self.http)
-                .await
-                .map_err(discovery_error)?;
+            let metadata =
+                CoreProviderMetadata::discover_async(self.issuer.clone(), &self.http).await.map_err(discovery_error)?;
             let discovery = Arc::new(Discovery { metadata, fetched_at });
             *cached = Some(Arc::clone(&discovery));
             Ok(discovery)

@@ -128,7 +128,8 @@ async fn sign_in(
     let provider = oidc.provider()?;
     let flow = cookie::read(&oidc.auth.keys, headers);
     // The comparison takes the same time for any text.
-    let flow = flow.filter(|flow| callback.state.is_some_and(|state| flow.state == openidconnect::CsrfToken::new(state)));
+    let flow =
+        flow.filter(|flow| callback.state.is_some_and(|state| flow.state == openidconnect::CsrfToken::new(state)));
     let Some(flow) = flow else {
         tracing::warn!("callback without the cookie of its sign-in");
         return Ok(Err((Denial::OidcFailed, None)));

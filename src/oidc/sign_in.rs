@@ -3,11 +3,7 @@
 use super::provider::Identity;
 use crate::{
     audit::Actor,
-    auth::{
-        rules,
-        state::AuthState,
-        users,
-    },
+    auth::{rules, state::AuthState, users},
     config::SignUpMode,
     domain::text,
     error::{ApiError, Code},
@@ -53,7 +49,11 @@ impl Denial {
 }
 
 /// User of the identity, who is signed up if there is none. Sets `actor` to the user with the email, if there is one.
-pub async fn user_of(auth: &AuthState, actor: &mut Actor, identity: &Identity) -> Result<Result<i64, Denial>, ApiError> {
+pub async fn user_of(
+    auth: &AuthState,
+    actor: &mut Actor,
+    identity: &Identity,
+) -> Result<Result<i64, Denial>, ApiError> {
     let Some(email) = identity.email.as_deref().filter(|_| identity.is_email_verified) else {
         return Ok(Err(Denial::EmailNotVerified));
     };
@@ -80,11 +80,8 @@ struct KnownUser {
 }
 
 async fn known_user(auth: &AuthState, email: &str) -> Result<Option<KnownUser>, ApiError> {
-    let user = sqlx::query_as!(
-        KnownUser,
-        "SELECT id, is_deleted FROM users WHERE email_key = $1",
-        text::email_key(email)
-    );
+    let user =
+        sqlx::query_as!(KnownUser, "SELECT id, is_deleted FROM users WHERE email_key = $1", text::email_key(email));
     Ok(user.fetch_optional(&auth.db).await?)
 }
 

@@ -15,7 +15,8 @@ use crate::{
     },
     error::ApiError,
     notification::store as notifications,
-    oidc, order::idempotency,
+    oidc,
+    order::idempotency,
     outbox::delivery,
     snack::{state::SnackState, sweep},
 };
@@ -47,7 +48,15 @@ pub async fn remove_expired(db: &PgPool) -> Result<bool, ApiError> {
         let sign_in_codes = oidc::remove_expired(&mut *tx).await?;
         let deliveries = delivery::remove_expired(&mut *tx).await?;
         tx.commit().await?;
-        tracing::debug!(sessions, idempotency_keys, notifications, link_tokens, sign_in_codes, deliveries, "expired rows removed");
+        tracing::debug!(
+            sessions,
+            idempotency_keys,
+            notifications,
+            link_tokens,
+            sign_in_codes,
+            deliveries,
+            "expired rows removed"
+        );
     }
     Ok(is_elected)
 }

@@ -67,11 +67,14 @@ impl Endpoint {
     /// them.
     pub fn access(&self) -> Access {
         match self.name().as_str() {
-            "GET /health/live"
+            "GET /auth/oidc/callback"
+            | "GET /auth/oidc/login"
+            | "GET /health/live"
             | "GET /health/ready"
             | "GET /media/{path}"
             | "GET /metrics"
             | "POST /auth/logout"
+            | "POST /auth/oidc/token"
             | "POST /auth/sign-up"
             | "POST /auth/token"
             | "POST /auth/token/refresh" => Access::Public,
@@ -175,6 +178,7 @@ pub fn valid_body(name: &str, snack: &str) -> Value {
         "POST /auth/sign-up" => json!({"email": "new@snack.example", "password": "korea-snack-9", "name": "김간식"}),
         "POST /auth/token" => json!({"username": "sound@snack.example", "password": "korea-snack-9"}),
         "POST /auth/token/refresh" | "POST /auth/logout" => json!({"refresh": "a token"}),
+        "POST /auth/oidc/token" => json!({"code": "a code"}),
         "PATCH /auth/users/profile" => json!({"name": "이과자"}),
         "PUT /auth/users/password" => json!({"current_password": "korea-snack-9", "new_password": "korea-snack-10"}),
         "PUT /auth/users/{id}" | "PATCH /auth/users/{id}" => json!({"member_type": "member"}),
