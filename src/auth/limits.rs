@@ -1,4 +1,6 @@
-//! Rate limits for sign-in, sign-up and changes.
+//! Rate limits for sign-in, sign-up, forgotten passwords and changes.
+
+use std::time::Duration;
 
 use crate::{
     config::{Config, Rate},
@@ -14,6 +16,10 @@ const ALL_ADDRESSES: u32 = 10;
 /// Sign-ins through the identity provider that one address may start, as a multiple of the failed sign-ins that it may have. Most
 /// succeed, and an office shares an address.
 const OIDC_STARTS: u32 = 10;
+/// Mails for a new password of an account.
+const FORGOTTEN_ACCOUNT: Rate = Rate { count: 3, period: Duration::from_hours(1) };
+/// Requests for a new password from an address.
+const FORGOTTEN_ADDRESS: Rate = Rate { count: 20, period: Duration::from_hours(1) };
 
 pub struct Limits {
     /// Failed sign-ins of one account from one address.
@@ -28,6 +34,10 @@ pub struct Limits {
     pub oidc_start_address: RateLimiter<ClientIp>,
     /// Failed callbacks of the identity provider from one address.
     pub oidc_callback_address: RateLimiter<ClientIp>,
+    /// Mails for a new password of one account. The key is the email, whether the account exists or not.
+    pub forgotten_account: RateLimiter<KeyDigest>,
+    /// Requests for a new password from one address.
+    pub forgotten_address: RateLimiter<ClientIp>,
     /// Requests of one user that may change something.
     pub writes_user: RateLimiter<i64>,
 }
@@ -61,6 +71,8 @@ impl Limits {
             sign_up_address: RateLimiter::new(config.limit_sign_up_address),
             oidc_start_address: RateLimiter::new(oidc_starts),
             oidc_callback_address: RateLimiter::new(of_address),
+            forgotten_account: RateLimiter::new(FORGOTTEN_ACCOUNT),
+            forgotten_address: RateLimiter::new(FORGOTTEN_ADDRESS),
             writes_user: RateLimiter::new(config.limit_writes_user),
         }
     }

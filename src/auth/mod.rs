@@ -1,9 +1,11 @@
 //! Accounts: sign-up, tokens, profiles, roles, resignation.
 
 pub mod extract;
+pub mod invitations;
 pub mod limits;
 pub mod links;
 pub mod password;
+pub mod password_reset;
 pub mod routes;
 pub mod rules;
 pub mod sessions;
@@ -19,13 +21,13 @@ use sqlx::PgPool;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use self::{
-    routes::{account, users as user_routes},
+    routes::{account, passwords, sessions as session_routes, users as user_routes},
     state::AuthState,
 };
 use crate::{
     error::Code::{
-        EmailResigned, EmailTaken, InvalidCredentials, InvalidToken, LastAdmin, TooManyRequests, UserResigned,
-        ValidationFailed,
+        EmailResigned, EmailTaken, InvalidCredentials, InvalidResetToken, InvalidToken, LastAdmin, TooManyRequests,
+        UserErased, UserResigned, ValidationFailed,
     },
     http::openapi::{admin, open, signed_in},
     outbox::Outbox,
@@ -43,12 +45,19 @@ where
         .routes(open(routes!(account::sign_in), &[ValidationFailed, InvalidCredentials, TooManyRequests]))
         .routes(open(routes!(account::refresh_tokens), &[ValidationFailed, InvalidToken]))
         .routes(open(routes!(account::sign_out), &[ValidationFailed]))
+        .routes(open(routes!(passwords::forgot_password), &[ValidationFailed, TooManyRequests]))
+        .routes(open(routes!(passwords::reset_password), &[ValidationFailed, InvalidResetToken]))
+        .routes(admin(routes!(passwords::create_password_reset_link), &[UserResigned]))
         .routes(signed_in(routes!(account::change_password), &[ValidationFailed]))
         .routes(signed_in(routes!(account::resign), &[LastAdmin]))
+        .routes(signed_in(routes!(session_routes::list_sessions), &[]))
+        .routes(signed_in(routes!(session_routes::end_session), &[]))
         .routes(signed_in(routes!(user_routes::get_profile), &[]))
         .routes(signed_in(routes!(user_routes::change_profile), &[ValidationFailed]))
         .routes(admin(routes!(user_routes::list_users), &[]))
         .routes(admin(routes!(user_routes::change_member_type), &[ValidationFailed, UserResigned, LastAdmin]))
+        .routes(admin(routes!(user_routes::remove_user), &[LastAdmin]))
+        .routes(admin(routes!(user_routes::restore_user), &[UserErased]))
         .routes(signed_in(routes!(user_routes::check_authenticated), &[]))
         .routes(admin(routes!(user_routes::check_admin), &[]))
 }

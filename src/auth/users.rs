@@ -6,7 +6,7 @@ use serde_json::Map;
 use sqlx::{PgConnection, PgExecutor, PgPool, Postgres, QueryBuilder};
 use utoipa::ToSchema;
 
-use super::sessions;
+use super::{invitations, links, sessions};
 use crate::{
     audit::{Action, Actor},
     domain::text::{self, fold, like_pattern, tidy},
@@ -67,41 +67,53 @@ pub const LIST: &List = &List {
     default: "date_joined",
 };
 
-/// Signs up a user from the address of `actor`.
+/// User to be created.
+#[derive(Debug)]
+pub struct NewUser<'a> {
+    pub email: &'a str,
+    pub name: &'a str,
+    /// None for users who sign in through the identity provider.
+    pub password_hash: Option<&'a str>,
+    pub member_type: MemberType,
+}
+
+/// Signs up a user from the address of `actor`. Removes the invitation of the email, which is accepted or of no use any more.
 ///
 /// # Errors
 /// `email_taken`; `email_resigned` when its owner has resigned; `validation_failed` for an invalid email.
-pub async fn create(
-    db: &PgPool,
-    actor: &Actor,
-    email: &str,
-    name: &str,
-    password_hash: &str,
-) -> Result<User, ApiError> {
-    let email = text::email(email).ok_or_else(|| ApiError::invalid("email", "invalid_email"))?;
-    let (email_key, name) = (text::email_key(&email), tidy(name));
-    let mut tx = db.begin().await?;
+pub async fn create(tx: &mut PgConnection, actor: &Actor, user: &NewUser<'_>) -> Result<User, ApiError> {
+    let email = text::email(user.email).ok_or_else(|| ApiError::invalid("email", "invalid_email"))?;
+    let (email_key, name) = (text::email_key(&email), tidy(user.name));
+    // Before the insert, so that all transactions lock the invitation first and the user second.
+    invitations::remove_of_email(&mut *tx, &email_key).await?;
     let id = sqlx::query_scalar!(
-        "INSERT INTO users (email, email_key, name, name_key, password_hash) VALUES ($1, $2, $3, $4, $5)
+        "INSERT INTO users (email, email_key, name, name_key, password_hash, member_type) VALUES ($1, $2, $3, $4, $5, $6)
          ON CONFLICT (email_key) DO NOTHING RETURNING id",
         email,
         email_key,
         name,
         fold(&name),
-        password_hash
+        user.password_hash,
+        user.member_type as MemberType
     )
     .fetch_optional(&mut *tx)
     .await?;
     let Some(id) = id else {
-        let resigned = sqlx::query_scalar!("SELECT is_deleted FROM users WHERE email_key = $1", email_key);
-        let code = if resigned.fetch_one(&mut *tx).await? { Code::EmailResigned } else { Code::EmailTaken };
-        return Err(code.into());
+        return Err(owner_error(&mut *tx, &email_key).await?.unwrap_or(Code::EmailTaken).into());
     };
-    let actor = Actor { id: Some(id), address: actor.address.clone() };
-    actor.log_success(&mut *tx, Action::SignUp, &email).await?;
-    let user = get(&mut *tx, id).await?;
-    tx.commit().await?;
-    Ok(user)
+    let new_user = Actor { id: Some(id), address: actor.address.clone() };
+    new_user.log_success(&mut *tx, Action::SignUp, &email).await?;
+    if user.member_type == MemberType::Admin {
+        actor.log_success(&mut *tx, Action::MemberTypeChange, &format!("{id} admin")).await?;
+    }
+    get(tx, id).await
+}
+
+/// Code of the error for somebody who wants to join with an email that has an owner. None if it has none.
+pub async fn owner_error(tx: &mut PgConnection, email_key: &str) -> Result<Option<Code>, ApiError> {
+    let is_deleted = sqlx::query_scalar!("SELECT is_deleted FROM users WHERE email_key = $1", email_key);
+    let code = |is_deleted| if is_deleted { Code::EmailResigned } else { Code::EmailTaken };
+    Ok(is_deleted.fetch_optional(tx).await?.map(code))
 }
 
 /// # Errors
@@ -177,6 +189,20 @@ async fn lock_admins(tx: &mut PgConnection) -> Result<Vec<i64>, ApiError> {
     Ok(admins.fetch_all(tx).await?)
 }
 
+/// Locks the user and returns their status.
+///
+/// # Errors
+/// `not_found`.
+async fn lock_status(tx: &mut PgConnection, id: i64) -> Result<UserStatus, ApiError> {
+    let status = sqlx::query_as!(
+        UserStatus,
+        r#"SELECT member_type AS "member_type: MemberType", is_deleted, token_generation FROM users
+           WHERE id = $1 FOR NO KEY UPDATE"#,
+        id
+    );
+    status.fetch_optional(tx).await?.ok_or_else(|| Code::NotFound.into())
+}
+
 /// Changes the role of a user, who is told of it if there is an `outbox`.
 ///
 /// # Errors
@@ -190,15 +216,7 @@ pub async fn change_member_type(
 ) -> Result<User, ApiError> {
     let mut tx = db.begin().await?;
     let admins = lock_admins(&mut tx).await?;
-    let old = sqlx::query_as!(
-        UserStatus,
-        r#"SELECT member_type AS "member_type: MemberType", is_deleted, token_generation FROM users
-           WHERE id = $1 FOR NO KEY UPDATE"#,
-        id
-    )
-    .fetch_optional(&mut *tx)
-    .await?
-    .ok_or(Code::NotFound)?;
+    let old = lock_status(&mut tx, id).await?;
     if old.is_deleted {
         return Err(Code::UserResigned.into());
     }
@@ -231,20 +249,66 @@ pub async fn change_member_type(
     Ok(user)
 }
 
-/// Marks the user as resigned and ends all their sessions.
+/// Marks the user as resigned, ends all their sessions and removes their links for a new password.
 ///
 /// # Errors
 /// `last_admin` for the only active admin.
 pub async fn resign(db: &PgPool, actor: &Actor, id: i64) -> Result<(), ApiError> {
     let mut tx = db.begin().await?;
-    if lock_admins(&mut tx).await? == [id] {
-        return Err(Code::LastAdmin.into());
-    }
-    sqlx::query!("UPDATE users SET is_deleted = true WHERE id = $1", id).execute(&mut *tx).await?;
-    sessions::end_all(&mut *tx, id).await?;
+    let admins = lock_admins(&mut tx).await?;
+    leave(&mut tx, &admins, id).await?;
     actor.log_success(&mut *tx, Action::Resignation, &id.to_string()).await?;
     tx.commit().await?;
     Ok(())
+}
+
+/// Removes a member who has left the company, as if they had resigned. Does nothing if they have.
+///
+/// # Errors
+/// `not_found`; `last_admin` for the only active admin.
+pub async fn remove(db: &PgPool, actor: &Actor, id: i64) -> Result<(), ApiError> {
+    let mut tx = db.begin().await?;
+    let admins = lock_admins(&mut tx).await?;
+    if lock_status(&mut tx, id).await?.is_deleted {
+        return Ok(());
+    }
+    leave(&mut tx, &admins, id).await?;
+    actor.log_success(&mut *tx, Action::UserRemoval, &id.to_string()).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// Marks the user as resigned. `admins` are the active ones, which are locked.
+async fn leave(tx: &mut PgConnection, admins: &[i64], id: i64) -> Result<(), ApiError> {
+    if admins == [id] {
+        return Err(Code::LastAdmin.into());
+    }
+    sqlx::query!("UPDATE users SET is_deleted = true, token_generation = token_generation + 1 WHERE id = $1", id)
+        .execute(&mut *tx)
+        .await?;
+    sessions::end_all(&mut *tx, id).await?;
+    links::remove_password_resets(tx, id).await
+}
+
+/// Makes a former member a member again, also if they were an admin. Does nothing if they have not left.
+///
+/// # Errors
+/// `not_found`; `user_erased` when their personal data was erased.
+pub async fn restore(db: &PgPool, actor: &Actor, id: i64) -> Result<User, ApiError> {
+    let mut tx = db.begin().await?;
+    if lock_status(&mut tx, id).await?.is_deleted {
+        let restored = sqlx::query!(
+            "UPDATE users SET is_deleted = false, member_type = 'member' WHERE id = $1 AND erased_at IS NULL",
+            id
+        );
+        if restored.execute(&mut *tx).await?.rows_affected() == 0 {
+            return Err(Code::UserErased.into());
+        }
+        actor.log_success(&mut *tx, Action::UserRestoration, &id.to_string()).await?;
+    }
+    let user = get(&mut *tx, id).await?;
+    tx.commit().await?;
+    Ok(user)
 }
 
 /// Makes the user with `email` an admin. None when there is no such user.

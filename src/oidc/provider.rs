@@ -6,16 +6,21 @@ use std::{
 };
 
 use openidconnect::{
-    AccessToken, AccessTokenHash, AuthType, AuthorizationCode, ClaimsVerificationError, ClientId, ClientSecret,
-    CsrfToken, DiscoveryError, EndUserName, EndpointMaybeSet, EndpointNotSet, EndpointSet, IssuerUrl, LocalizedClaim,
-    Nonce, OAuth2TokenResponse, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, RequestTokenError, Scope,
-    SignatureVerificationError, SubjectIdentifier, TokenResponse, UserInfoError,
+    AccessToken, AccessTokenHash, AdditionalClaims, AuthType, AuthorizationCode, ClaimsVerificationError, ClientId,
+    ClientSecret, CsrfToken, DiscoveryError, EmptyExtraTokenFields, EndUserName, EndpointMaybeSet, EndpointNotSet,
+    EndpointSet, IdTokenFields, IssuerUrl, LocalizedClaim, Nonce, OAuth2TokenResponse, PkceCodeChallenge,
+    PkceCodeVerifier, RedirectUrl, RequestTokenError, Scope, SignatureVerificationError, StandardErrorResponse,
+    StandardTokenResponse, SubjectIdentifier, TokenResponse, UserInfoError,
     core::{
-        CoreAuthenticationFlow, CoreClient, CoreClientAuthMethod, CoreErrorResponseType, CoreIdToken,
-        CoreIdTokenClaims, CoreIdTokenVerifier, CoreJwsSigningAlgorithm, CoreProviderMetadata, CoreUserInfoClaims,
+        CoreAuthDisplay, CoreAuthPrompt, CoreAuthenticationFlow, CoreClientAuthMethod, CoreErrorResponseType,
+        CoreGenderClaim, CoreIdTokenVerifier, CoreJsonWebKey, CoreJweContentEncryptionAlgorithm,
+        CoreJwsSigningAlgorithm, CoreProviderMetadata, CoreRevocableToken, CoreRevocationErrorResponse,
+        CoreTokenIntrospectionResponse, CoreTokenType, CoreUserInfoClaims,
     },
 };
 use secrecy::ExposeSecret;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use tokio::{sync::Mutex, time::timeout};
 use url::Url;
 
@@ -50,8 +55,62 @@ const ALGORITHMS: [CoreJwsSigningAlgorithm; 9] = [
     CoreJwsSigningAlgorithm::EdDsa,
 ];
 
-type Client =
-    CoreClient<EndpointSet, EndpointNotSet, EndpointNotSet, EndpointNotSet, EndpointMaybeSet, EndpointMaybeSet>;
+/// Claims that the standard does not have.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+struct EntraClaims {
+    /// Entra says with this claim that the directory owns the domain of the email. It has no `email_verified`.
+    #[serde(default)]
+    xms_edov: Value,
+}
+
+impl AdditionalClaims for EntraClaims {}
+
+impl EntraClaims {
+    /// Entra writes it as a boolean, a number or text.
+    fn is_domain_owned(&self) -> bool {
+        match &self.xms_edov {
+            Value::Bool(is_owned) => *is_owned,
+            Value::Number(number) => number.as_i64() == Some(1),
+            Value::String(text) => text == "1" || text.eq_ignore_ascii_case("true"),
+            _ => false,
+        }
+    }
+}
+
+type IdToken =
+    openidconnect::IdToken<EntraClaims, CoreGenderClaim, CoreJweContentEncryptionAlgorithm, CoreJwsSigningAlgorithm>;
+type IdTokenClaims = openidconnect::IdTokenClaims<EntraClaims, CoreGenderClaim>;
+type Tokens = StandardTokenResponse<
+    IdTokenFields<
+        EntraClaims,
+        EmptyExtraTokenFields,
+        CoreGenderClaim,
+        CoreJweContentEncryptionAlgorithm,
+        CoreJwsSigningAlgorithm,
+    >,
+    CoreTokenType,
+>;
+type TokenError = StandardErrorResponse<CoreErrorResponseType>;
+/// The library's `CoreClient` with the claims of Entra.
+type Client = openidconnect::Client<
+    EntraClaims,
+    CoreAuthDisplay,
+    CoreGenderClaim,
+    CoreJweContentEncryptionAlgorithm,
+    CoreJsonWebKey,
+    CoreAuthPrompt,
+    TokenError,
+    Tokens,
+    CoreTokenIntrospectionResponse,
+    CoreRevocableToken,
+    CoreRevocationErrorResponse,
+    EndpointSet,
+    EndpointNotSet,
+    EndpointNotSet,
+    EndpointNotSet,
+    EndpointMaybeSet,
+    EndpointMaybeSet,
+>;
 
 /// Error of the identity provider. Its text is for the log, and has no secrets, codes or tokens.
 #[derive(Debug, thiserror::Error)]
@@ -185,13 +244,14 @@ impl Provider {
         }
         let access_token = tokens.access_token();
         let claims = self.verified_claims(&client, id_token, nonce, access_token)?;
+        let is_domain_owned = claims.additional_claims().is_domain_owned();
         let mut identity = Identity {
             email: claims.email().map(|email| email.to_string()),
-            is_email_verified: claims.email_verified() == Some(true),
+            is_email_verified: claims.email_verified().unwrap_or(is_domain_owned),
             names: names(claims.name(), claims.preferred_username().map(|name| name.as_str())),
         };
         // Providers may keep the claims of the scopes for the userinfo endpoint.
-        if claims.email().is_none() || claims.email_verified().is_none() {
+        if claims.email().is_none() || (claims.email_verified().is_none() && !is_domain_owned) {
             self.add_user_info(&client, access_token, claims.subject().clone(), &mut identity).await?;
         }
         Ok(identity)
@@ -201,10 +261,10 @@ impl Provider {
     fn verified_claims<'t>(
         &self,
         client: &Client,
-        id_token: &'t CoreIdToken,
+        id_token: &'t IdToken,
         nonce: &Nonce,
         access_token: &AccessToken,
-    ) -> Result<&'t CoreIdTokenClaims, OidcError> {
+    ) -> Result<&'t IdTokenClaims, OidcError> {
         let verifier = verifier(client);
         let claims = id_token.claims(&verifier, nonce)?;
         // The library leaves this claim to its callers.
@@ -254,7 +314,7 @@ impl Provider {
                 && !methods.contains(&CoreClientAuthMethod::ClientSecretBasic)
         });
         let auth_type = if in_body { AuthType::RequestBody } else { AuthType::BasicAuth };
-        CoreClient::from_provider_metadata(metadata, self.client_id.clone(), Some(self.client_secret.clone()))
+        Client::from_provider_metadata(metadata, self.client_id.clone(), Some(self.client_secret.clone()))
             .set_auth_type(auth_type)
             .set_redirect_uri(self.redirect_url.clone())
     }
@@ -302,9 +362,7 @@ fn discovery_error(error: DiscoveryError<HttpError>) -> OidcError {
     })
 }
 
-fn token_error(
-    error: RequestTokenError<HttpError, openidconnect::StandardErrorResponse<CoreErrorResponseType>>,
-) -> OidcError {
+fn token_error(error: RequestTokenError<HttpError, TokenError>) -> OidcError {
     match error {
         RequestTokenError::Request(error) => error.into(),
         RequestTokenError::ServerResponse(response) => {

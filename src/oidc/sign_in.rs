@@ -3,7 +3,11 @@
 use super::provider::Identity;
 use crate::{
     audit::Actor,
-    auth::{rules, state::AuthState, users},
+    auth::{
+        invitations, rules,
+        state::AuthState,
+        users::{self, MemberType, NewUser},
+    },
     config::SignUpMode,
     domain::text,
     error::{ApiError, Code},
@@ -85,9 +89,20 @@ async fn known_user(auth: &AuthState, email: &str) -> Result<Option<KnownUser>, 
     Ok(user.fetch_optional(&auth.db).await?)
 }
 
+/// Signs up a user with a verified email: with the role of its invitation, or as a member if sign-up is open to its domain.
 async fn sign_up(auth: &AuthState, actor: &Actor, email: &str, name: &str) -> Result<Result<i64, Denial>, ApiError> {
-    let _ = SignUpMode::Open;
-    Ok(Ok(users::create(&auth.db, actor, email, name, "").await?.id))
+    let mut tx = auth.db.begin().await?;
+    let member_type = match invitations::open_invitation(&mut tx, &text::email_key(email)).await? {
+        Some(invitation) => invitation.member_type,
+        None if auth.sign_up == SignUpMode::Invited => return Ok(Err(Denial::SignUpClosed)),
+        None if !text::email(email).is_some_and(|email| auth.allows_domain(&email)) => {
+            return Ok(Err(Denial::DomainNotAllowed));
+        }
+        None => MemberType::Member,
+    };
+    let user = users::create(&mut tx, actor, &NewUser { email, name, password_hash: None, member_type }).await?;
+    tx.commit().await?;
+    Ok(Ok(user.id))
 }
 
 /// First of `names` that the rules of names allow, cut to their length, or the part of the email before the `@`.

@@ -2,9 +2,12 @@
 
 mod accounts;
 mod forged_tokens;
+mod leavers;
 mod ownership;
+mod password_reset;
 mod passwords;
 mod roles;
+mod sessions;
 mod sign_up;
 mod token_table;
 mod tokens;

@@ -8,6 +8,8 @@ use reqwest::{
     multipart::{Form, Part},
 };
 use serde_json::{Value, json};
+use snack_server::{audit::Actor, auth::users};
+use uuid::Uuid;
 
 use crate::support::{
     endpoints::{Access, Endpoint, endpoints, valid_body},
@@ -21,6 +23,8 @@ const TABLES: &[(&str, &str)] = &[
     ("users", "t.id"),
     ("sessions", "t.user_id"),
     ("refresh_tokens", "(SELECT user_id FROM sessions WHERE sessions.id = t.session_id)"),
+    ("link_tokens", "t.user_id"),
+    ("account_mails", "NULL::bigint"),
     ("snacks", "t.registered_by"),
     ("snack_reactions", "t.user_id"),
     ("orders", "t.user_id"),
@@ -32,6 +36,10 @@ const TABLES: &[(&str, &str)] = &[
     ("channels", "NULL::bigint"),
     ("deliveries", "NULL::bigint"),
     ("idempotency_keys", "t.user_id"),
+    ("invitations", "t.invited_by"),
+    ("link_tokens", "t.user_id"),
+    ("sign_in_codes", "t.user_id"),
+    ("account_mails", "NULL::bigint"),
 ];
 
 /// A digest of every row, or of the rows of `whose`, one line for each table.
@@ -49,13 +57,14 @@ async fn digest(app: &TestApp, whose: Option<&[i64]>) -> String {
     lines
 }
 
-/// A snack of `owner` that they like and have ordered, a second snack that can be ordered, a user to promote, and a channel with a
+/// A snack of `owner` that they like and have ordered, a second snack that can be ordered, a user to promote with a session, and a channel with a
 /// delivery.
 struct Resources {
     snack: String,
     order: String,
     free: String,
     user: i64,
+    session: Uuid,
     channel: i64,
     delivery: i64,
 }
@@ -73,6 +82,13 @@ impl Resources {
             }
         }
         let user = app.users(1).await.remove(0).id;
+        if name.ends_with("/restore") {
+            users::resign(app.db(), &Actor::local(), user).await.expect("a resignation");
+        }
+        let session = Uuid::new_v4();
+        let sql = "WITH session AS (INSERT INTO sessions (id, user_id) VALUES ($1, $2))
+            INSERT INTO refresh_tokens (jti, session_id, expires_at) VALUES ($1, $1, now() + interval '1 hour')";
+        sqlx::query(sql).bind(session).bind(user).execute(app.db()).await.expect("a session");
         // An address that nothing is sent to.
         let sql = "WITH channel AS (
                 INSERT INTO channels (kind, name, url, events, language, is_enabled)
@@ -80,12 +96,13 @@ impl Resources {
             INSERT INTO deliveries (channel_id, event, payload, status, next_attempt_at, finished_at)
             SELECT id, 'order.created', '{}', 'delivered', NULL, now() FROM channel RETURNING channel_id, id";
         let (channel, delivery) = sqlx::query_as(sql).bind(name).fetch_one(app.db()).await.expect("a delivery");
-        Self { snack, order, free, user, channel, delivery }
+        Self { snack, order, free, user, session, channel, delivery }
     }
 
     /// The path of the endpoint for these resources.
     fn path(&self, endpoint: &Endpoint) -> String {
         endpoint.with(match endpoint.path.split('/').nth(1) {
+            Some("auth") if endpoint.path.contains("/sessions/") => return endpoint.with(&self.session.to_string()),
             Some("auth") => return endpoint.with(&self.user.to_string()),
             Some("channels") => {
                 let path = endpoint.path.replace("{delivery}", &self.delivery.to_string());
@@ -182,7 +199,7 @@ async fn endpoints_for_owners_and_admins_are_refused_to_a_stranger_and_change_no
         }
         assert_eq!(digest(app, None).await == before, endpoint.method == Method::GET, "{name}");
     }
-    assert_eq!(rejected, 42);
+    assert_eq!(rejected, 48);
 }
 
 /// `body` with every field that could name another user or ask for more rights. A sign-in with two user names is
@@ -223,16 +240,22 @@ async fn endpoints_for_everybody_change_nothing_of_others_and_give_no_rights() {
             Endpoint { path: format!("{}?user_id={}&id={}", endpoint.path, owner.id, owner.id), ..endpoint.clone() };
         let response = resources.send(app, &with_foreign_query, user, body.as_ref()).await;
         match name.as_str() {
-            // There is no picture of that name, no such account or token, and no reaction of the stranger's own.
-            "GET /media/{path}" => assert_eq!(response.status, 404, "{name}"),
-            "POST /auth/token" | "POST /auth/token/refresh" => assert_eq!(response.status, 401, "{name}"),
+            // There is no identity provider, no picture of that name, no such account or token, and no reaction of the stranger's own.
+            "GET /media/{path}" | "GET /auth/oidc/login" | "GET /auth/oidc/callback" => {
+                assert_eq!(response.status, 404, "{name}");
+            }
+            "POST /auth/oidc/token" | "POST /auth/token" | "POST /auth/token/refresh" => {
+                assert_eq!(response.status, 401, "{name}")
+            }
+            "DELETE /auth/sessions/{id}" => drop(response.expect_error(404, "not_found")),
+            "POST /auth/password/reset" => drop(response.expect_error(400, "invalid_reset_token")),
             "DELETE /snacks/{uid}/reaction" => drop(response.expect_error(404, "reaction_not_found")),
             _ => assert!(response.status.is_success(), "{name}: {} {}", response.status, response.text),
         }
         assert_eq!(digest(app, Some(&others)).await, before, "{name}");
         checked += 1;
     }
-    assert_eq!(checked, 37);
+    assert_eq!(checked, 44);
     let admins: Vec<i64> = sqlx::query_scalar("SELECT id FROM users WHERE member_type = 'admin'")
         .fetch_all(app.db())
         .await

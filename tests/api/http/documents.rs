@@ -54,6 +54,9 @@ fn the_document_has_every_endpoint_of_the_contract() {
         POST /auth/oidc/token
         GET /auth/users/profile
         PATCH /auth/users/profile
+        POST /auth/password/forgot
+        POST /auth/password/reset
+        POST /auth/users/{id}/password-reset
         PUT /auth/users/password
         GET /auth/users
         PUT /auth/users/{id}
@@ -61,6 +64,10 @@ fn the_document_has_every_endpoint_of_the_contract() {
         DELETE /auth/users/resign
         GET /checks/is_authenticated
         GET /checks/is_admin
+        DELETE /auth/users/{id}
+        GET /auth/sessions
+        DELETE /auth/sessions/{id}
+        POST /auth/users/{id}/restore
         GET /events
         GET /snacks
         POST /snacks
@@ -179,6 +186,8 @@ fn a_public_endpoint_says_that_it_needs_no_token() {
         "GET /metrics",
         "POST /auth/logout",
         "POST /auth/oidc/token",
+        "POST /auth/password/forgot",
+        "POST /auth/password/reset",
         "POST /auth/sign-up",
         "POST /auth/token",
         "POST /auth/token/refresh",

@@ -168,6 +168,33 @@ async fn an_email_is_verified_by_the_source_that_names_it() {
     let callback = provider.prepare(&app, &mut browser, |claims| claims["email_verified"] = json!(false)).await;
     expect_denied(&browser.follow(&app, &callback).await, "email_not_verified");
     assert_eq!(audit(&app, "oidc_sign_in").await, [(EMAIL.to_owned(), "email_not_verified".to_owned())]);
+    provider.set_user_info(json!({"sub": "7"}));
+    // Entra has another claim.
+    for (owned, is_verified) in [
+        (json!(true), true),
+        (json!("1"), true),
+        (json!(1), true),
+        (json!(false), false),
+        (json!("0"), false),
+        (json!({}), false),
+    ] {
+        let mut browser = Browser::default();
+        let callback = provider
+            .prepare(&app, &mut browser, |claims| {
+                claims.as_object_mut().expect("claims").remove("email_verified");
+                claims["xms_edov"] = owned.clone();
+            })
+            .await;
+        let page = browser.follow(&app, &callback).await;
+        assert_eq!(page.as_str().contains("code="), is_verified, "{owned}: {page}");
+    }
+    let mut browser = Browser::default();
+    let both = |claims: &mut Value| {
+        claims["email_verified"] = json!(false);
+        claims["xms_edov"] = json!(true);
+    };
+    let callback = provider.prepare(&app, &mut browser, both).await;
+    expect_denied(&browser.follow(&app, &callback).await, "email_not_verified");
     // Some providers write the claim as text.
     for (verified, is_verified) in [("true", true), ("false", false)] {
         let mut browser = Browser::default();

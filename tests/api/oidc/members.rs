@@ -2,6 +2,7 @@
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
+use snack_server::config::SignUpMode;
 
 use super::{audit, users, with_forging_provider, with_provider};
 use crate::support::{
@@ -103,5 +104,70 @@ async fn a_name_follows_the_rules_of_names() {
             .expect("a name");
         assert_eq!(name, expected, "{email}");
     }
-    let _ = EMAIL;
+}
+
+/// Invites an email. The same as an admin does, except for the link, which nobody needs here.
+async fn invite(app: &TestApp, email: &str, member_type: &str, days: i32) {
+    sqlx::query(
+        "INSERT INTO invitations (email, email_key, member_type, expires_at)
+         VALUES ($1, lower($1), $2::member_type, now() + make_interval(days => $3))",
+    )
+    .bind(email)
+    .bind(member_type)
+    .bind(days)
+    .execute(app.db())
+    .await
+    .expect("an invitation");
+}
+
+async fn invitations(app: &TestApp) -> i64 {
+    sqlx::query_scalar("SELECT count(*) FROM invitations").fetch_one(app.db()).await.expect("a count")
+}
+
+/// Email and role of all users.
+async fn roles(app: &TestApp) -> Vec<(String, String)> {
+    sqlx::query_as("SELECT email, member_type::text FROM users ORDER BY id").fetch_all(app.db()).await.expect("users")
+}
+
+#[tokio::test]
+async fn where_sign_up_is_for_invited_people_an_invitation_decides() {
+    let (app, provider) = with_forging_provider(|config| config.sign_up = SignUpMode::Invited).await;
+    expect_denied(&sign_in(&app, &provider, |_| {}).await, "sign_up_closed");
+    invite(&app, "other@snack.example", "admin", 7).await;
+    invite(&app, EMAIL, "member", 0).await;
+    expect_denied(&sign_in(&app, &provider, |_| {}).await, "sign_up_closed");
+    sqlx::query("DELETE FROM invitations WHERE email = $1").bind(EMAIL).execute(app.db()).await.expect("no invitation");
+    invite(&app, EMAIL, "admin", 7).await;
+    // An invitation does not help if somebody else may have the email.
+    let page = sign_in(&app, &provider, |claims| claims["email_verified"] = json!(false)).await;
+    expect_denied(&page, "email_not_verified");
+    assert_eq!((users(&app).await, invitations(&app).await), (0, 2));
+    let denied = [("sign_up_closed"), ("sign_up_closed"), ("email_not_verified")];
+    let denied = denied.map(|outcome| (EMAIL.to_owned(), outcome.to_owned()));
+    assert_eq!(audit(&app, "oidc_sign_in").await, denied);
+
+    let capitals = |claims: &mut Value| claims["email"] = json!(EMAIL.to_uppercase());
+    exchange(&app, &code(&sign_in(&app, &provider, capitals).await)).await.expect(200);
+    assert_eq!(invitations(&app).await, 1);
+    // A member signs in without an invitation.
+    exchange(&app, &code(&sign_in(&app, &provider, |_| {}).await)).await.expect(200);
+    let roles = roles(&app).await;
+    assert_eq!(roles.len(), 1);
+    assert_eq!((roles[0].0.to_lowercase().as_str(), roles[0].1.as_str()), (EMAIL, "admin"));
+}
+
+#[tokio::test]
+async fn an_email_of_another_domain_needs_an_invitation() {
+    let (app, provider) =
+        with_forging_provider(|config| config.sign_up_email_domains = vec!["office.example".to_owned()]).await;
+    let sign_in_as = async |email: &str| sign_in(&app, &provider, |claims| claims["email"] = json!(email)).await;
+    for email in ["a@snack.example", "a@sub.office.example", "a@office.example.evil.example"] {
+        expect_denied(&sign_in_as(email).await, "domain_not_allowed");
+    }
+    code(&sign_in_as("a@Office.example").await);
+    invite(&app, "b@snack.example", "member", 7).await;
+    code(&sign_in_as("b@snack.example").await);
+    let member = |email: &str| (email.to_owned(), "member".to_owned());
+    let roles: Vec<_> = roles(&app).await.into_iter().map(|(email, role)| (email.to_lowercase(), role)).collect();
+    assert_eq!(roles, [member("a@office.example"), member("b@snack.example")]);
 }

@@ -75,6 +75,8 @@ impl Endpoint {
             | "GET /metrics"
             | "POST /auth/logout"
             | "POST /auth/oidc/token"
+            | "POST /auth/password/forgot"
+            | "POST /auth/password/reset"
             | "POST /auth/sign-up"
             | "POST /auth/token"
             | "POST /auth/token/refresh" => Access::Public,
@@ -98,6 +100,8 @@ impl Endpoint {
             | "PUT /orders/{uid}/follow" => Access::SignedIn,
             "DELETE /auth/users/resign"
             | "DELETE /snacks/{uid}/reaction"
+            | "DELETE /auth/sessions/{id}"
+            | "GET /auth/sessions"
             | "GET /auth/users/profile"
             | "GET /notifications"
             | "GET /notifications/preferences"
@@ -110,6 +114,7 @@ impl Endpoint {
             "PATCH /snacks/{uid}" | "PUT /orders/{uid}" => Access::OwnersAndAdmins,
             "GET /audit"
             | "GET /auth/users"
+            | "DELETE /auth/users/{id}"
             | "DELETE /channels/{id}"
             | "GET /channels"
             | "GET /channels/{id}/deliveries"
@@ -117,6 +122,8 @@ impl Endpoint {
             | "GET /orders/buying-list"
             | "PATCH /auth/users/{id}"
             | "PATCH /channels/{id}"
+            | "POST /auth/users/{id}/password-reset"
+            | "POST /auth/users/{id}/restore"
             | "POST /channels"
             | "POST /channels/{id}/deliveries/{delivery}/retry"
             | "POST /channels/{id}/test"
@@ -179,6 +186,8 @@ pub fn valid_body(name: &str, snack: &str) -> Value {
         "POST /auth/token" => json!({"username": "sound@snack.example", "password": "korea-snack-9"}),
         "POST /auth/token/refresh" | "POST /auth/logout" => json!({"refresh": "a token"}),
         "POST /auth/oidc/token" => json!({"code": "a code"}),
+        "POST /auth/password/forgot" => json!({"email": "sound@snack.example"}),
+        "POST /auth/password/reset" => json!({"token": "a token", "new_password": "korea-snack-10"}),
         "PATCH /auth/users/profile" => json!({"name": "이과자"}),
         "PUT /auth/users/password" => json!({"current_password": "korea-snack-9", "new_password": "korea-snack-10"}),
         "PUT /auth/users/{id}" | "PATCH /auth/users/{id}" => json!({"member_type": "member"}),
