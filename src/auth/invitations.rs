@@ -111,9 +111,6 @@ pub async fn create(
     let email = text::email(new.email).ok_or_else(|| ApiError::invalid("email", "invalid_email"))?;
     let email_key = text::email_key(&email);
     let mut tx = db.begin().await?;
-    if let Some(code) = users::owner_error(&mut tx, &email_key).await? {
-        return Err(code.into());
-    }
     let expires_at = Utc::now() + TTL;
     // The new row has an id of its own, so that a mail of the former invitation gets no token. Repeated if another admin has created one
     // in between.
@@ -132,6 +129,10 @@ pub async fn create(
             break id;
         }
     };
+    // After the wait for a sign-up that accepts the former invitation.
+    if let Some(code) = users::owner_error(&mut tx, &email_key).await? {
+        return Err(code.into());
+    }
     let token = links::create(&mut *tx, Purpose::Invitation(id), expires_at).await?;
     let mail = AccountMail { invitation: Some(id), email: &email, language: new.language, address: &actor.address };
     outbox.write_account_mail(&mut *tx, &mail).await?;

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod forged_tokens;
+mod invitations;
 mod leavers;
 mod ownership;
 mod password_reset;

@@ -2,11 +2,14 @@
 
 use chrono::{DateTime, Utc};
 use futures_util::future::join_all;
+use reqwest::{Method, header::ACCEPT_LANGUAGE};
 use serde_json::{Value, json};
+use snack_server::config::{Config, OidcConfig, SignUpMode};
 use unicode_normalization::UnicodeNormalization;
 
 use super::accounts::sign_in;
 use crate::support::{
+    fixtures::count,
     response::Response,
     test_app::{PASSWORD, TestApp},
 };
@@ -246,4 +249,157 @@ async fn of_many_sign_ups_with_one_email_at_once_one_wins() {
     for response in failures {
         response.expect_error(409, "email_taken");
     }
+}
+
+async fn options(app: &TestApp) -> Value {
+    app.send(app.request(Method::GET, "/auth/sign-up")).await.expect(200).0
+}
+
+/// Texts of an error in Korean and in English.
+async fn details(app: &TestApp, body: &Value, status: u16, code: &str) -> (String, String) {
+    let mut texts = Vec::new();
+    for language in ["ko", "en"] {
+        let request = app.request(Method::POST, "/auth/sign-up").header(ACCEPT_LANGUAGE, language).json(body);
+        let problem = app.send(request).await.expect_error(status, code);
+        let text = if code == "validation_failed" { &problem["errors"][0]["message"] } else { &problem["detail"] };
+        texts.push(text.as_str().expect("a text").to_owned());
+    }
+    (texts.remove(0), texts.remove(0))
+}
+
+#[tokio::test]
+async fn everybody_may_read_who_may_sign_up_and_how() {
+    let app = TestApp::start().await;
+    assert_eq!(options(&app).await, json!({"mode": "open", "email_domains": [], "oidc": null}));
+    let app = TestApp::with(|config| {
+        config.sign_up = SignUpMode::Invited;
+        config.sign_up_email_domains = vec!["datamaker.io".to_owned(), "xn--3e0b707e.kr".to_owned()];
+        config.oidc = Some(OidcConfig {
+            issuer: "https://id.office.example".parse().expect("a URL"),
+            client_id: "snack".to_owned(),
+            client_secret: "a secret of the provider".into(),
+            name: "Google".to_owned(),
+        });
+    })
+    .await;
+    let expected =
+        json!({"mode": "invited", "email_domains": ["datamaker.io", "xn--3e0b707e.kr"], "oidc": {"name": "Google"}});
+    assert_eq!(options(&app).await, expected);
+}
+
+#[tokio::test]
+async fn a_closed_sign_up_says_so_before_it_looks_at_the_fields() {
+    let app = TestApp::with(|config| config.sign_up = SignUpMode::Invited).await;
+    let valid = json!({"email": "kim@snack.example", "password": PASSWORD, "name": "김간식"});
+    let invalid = json!({"email": "nobody", "password": "short", "name": " "});
+    for fields in [valid.clone(), invalid, json!({})] {
+        for invitation in [None, Some(json!(null)), Some(json!(""))] {
+            let mut body = fields.clone();
+            if let Some(invitation) = invitation {
+                body["invitation"] = invitation;
+            }
+            app.post_open("/auth/sign-up", body).await.expect_error(403, "sign_up_closed");
+        }
+    }
+    let (ko, en) = details(&app, &valid, 403, "sign_up_closed").await;
+    assert_eq!(ko, "초대받은 사람만 가입할 수 있습니다. 관리자에게 초대를 요청해 주세요.");
+    assert_eq!(en, "You need an invitation to sign up. Ask an admin for one.");
+    // A body that cannot be read is a 400 as ever.
+    for (field, value) in
+        [("email", json!(7)), ("name", json!(null)), ("invitation", json!(7)), ("invitation", json!([]))]
+    {
+        let mut body = valid.clone();
+        body[field] = value;
+        app.post_open("/auth/sign-up", body).await.expect_error(400, "invalid_request");
+    }
+    for body in [json!([]), json!("kim@snack.example"), json!(null)] {
+        app.post_open("/auth/sign-up", body).await.expect_error(400, "invalid_request");
+    }
+    let form = app.request(Method::POST, "/auth/sign-up").header("content-type", "text/plain").body(valid.to_string());
+    app.send(form).await.expect_error(415, "unsupported_media_type");
+    assert_eq!(count(app.db(), "SELECT count(*) FROM users").await, 0);
+}
+
+#[tokio::test]
+async fn only_emails_of_the_listed_domains_may_sign_up() {
+    let domains = ["DataMaker.io", "xn--3e0b707e.kr"].map(str::to_owned);
+    let app = TestApp::with(|config| config.sign_up_email_domains = domains.to_vec()).await;
+    for email in [
+        "kim1@datamaker.io",
+        " KIM2@DATAMAKER.IO ",
+        "kim3@ｄａｔａｍａｋｅｒ。io",
+        "kim4@한국.kr",
+        "kim5@XN--3E0B707E.kr",
+    ] {
+        sign_up(&app, email).await.expect(201);
+    }
+    for email in [
+        "kim@sub.datamaker.io",
+        "kim@datamaker.io.evil.example",
+        "kim@evil-datamaker.io",
+        "kim@atamaker.io",
+        "kim@io",
+        "datamaker.io@evil.example",
+        "kim@datamaker.com",
+        "kim@dаtamaker.io",
+        "kim@한국2.kr",
+    ] {
+        let problem = sign_up(&app, email).await.expect_error(400, "validation_failed");
+        let errors = problem["errors"].as_array().expect("errors");
+        assert_eq!(errors.len(), 1, "{email}");
+        assert_eq!(
+            (&errors[0]["field"], &errors[0]["code"]),
+            (&json!("email"), &json!("domain_not_allowed")),
+            "{email}"
+        );
+    }
+    for email in ["kim@evil.example@datamaker.io", "kim@datamaker.io@evil.example", "kim@", "@datamaker.io"] {
+        let problem = sign_up(&app, email).await.expect_error(400, "validation_failed");
+        assert_eq!(problem["errors"].as_array().map(Vec::len), Some(1), "{email}");
+        assert_eq!(problem["errors"][0]["code"], "invalid_email", "{email}");
+    }
+    assert_eq!(count(app.db(), "SELECT count(*) FROM users").await, 5);
+
+    let body = json!({"email": "kim@evil.example", "password": PASSWORD, "name": "김간식"});
+    let (ko, en) = details(&app, &body, 400, "validation_failed").await;
+    assert_eq!(ko, "이 도메인의 이메일로는 가입할 수 없습니다. 회사 이메일을 입력해 주세요.");
+    assert_eq!(en, "Emails of this domain cannot sign up. Enter your work email.");
+}
+
+#[tokio::test]
+async fn a_domain_that_is_not_listed_is_reported_with_all_other_fields() {
+    let app = TestApp::with(|config| config.sign_up_email_domains = vec!["datamaker.io".to_owned()]).await;
+    for (password, name, expected) in [
+        ("short", " ", vec![("email", "domain_not_allowed"), ("name", "blank"), ("password", "too_short")]),
+        ("kim@evil.example", "김간식", vec![("email", "domain_not_allowed"), ("password", "too_personal")]),
+        (PASSWORD, "김간식", vec![("email", "domain_not_allowed")]),
+    ] {
+        let body = json!({"email": "kim@evil.example", "password": password, "name": name});
+        let problem = app.post_open("/auth/sign-up", body).await.expect_error(400, "validation_failed");
+        let errors = problem["errors"].as_array().expect("errors").iter();
+        let found: Vec<_> = errors.map(|error| (error["field"].as_str(), error["code"].as_str())).collect();
+        let expected: Vec<_> = expected.into_iter().map(|(field, code)| (Some(field), Some(code))).collect();
+        assert_eq!(found, expected);
+    }
+    // A known email of another domain is not told apart from an unknown one.
+    sqlx::query("INSERT INTO users (email, email_key, name, name_key) VALUES ('kim@evil.example', 'kim@evil.example', 'x', 'x')")
+        .execute(app.db())
+        .await
+        .expect("a user");
+    let problem = sign_up(&app, "kim@evil.example").await.expect_error(400, "validation_failed");
+    assert_eq!(problem["errors"][0]["code"], "domain_not_allowed");
+}
+
+#[tokio::test]
+async fn a_member_who_has_left_is_told_that_they_cannot_join_again() {
+    let app = TestApp::start().await;
+    let resigned = app.member().await;
+    app.delete(&resigned, "/auth/users/resign").await.expect(204);
+    let body = json!({"email": resigned.email, "password": PASSWORD, "name": "김간식"});
+    let (ko, en) = details(&app, &body, 409, "email_resigned").await;
+    assert_eq!(ko, "탈퇴한 회원은 다시 가입할 수 없습니다. 계속 사용하려면 관리자에게 문의해 주세요.");
+    assert_eq!(en, "Members who have left cannot sign up again. Ask an admin to restore the account.");
+    // A closed sign-up tells nothing of accounts.
+    let closed = Config { sign_up: SignUpMode::Invited, ..app.state.config.as_ref().clone() };
+    TestApp::serve(closed).await.post_open("/auth/sign-up", body).await.expect_error(403, "sign_up_closed");
 }

@@ -155,5 +155,5 @@ async fn no_public_endpoint_is_affected_by_an_invalid_token() {
             assert_eq!(summary(&response), plain, "{path} {case}");
         }
     }
-    assert_eq!(open.len(), 13);
+    assert_eq!(open.len(), 14);
 }
