@@ -8,7 +8,7 @@ use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    auth::{links, sessions},
+    auth::{invitations, links, sessions},
     db::{
         interval::{Next, every},
         locks::{Lock, try_lock},
@@ -44,6 +44,7 @@ pub async fn remove_expired(db: &PgPool) -> Result<bool, ApiError> {
         let sessions = sessions::remove_expired(&mut *tx).await?;
         let idempotency_keys = idempotency::remove_expired(&mut *tx).await?;
         let notifications = notifications::remove_expired(&mut *tx).await?;
+        let invitations = invitations::remove_expired(&mut *tx).await?;
         let link_tokens = links::remove_expired(&mut *tx).await?;
         let sign_in_codes = oidc::remove_expired(&mut *tx).await?;
         let account_mails = delivery::remove_account_mails(&mut *tx).await?;
@@ -53,6 +54,7 @@ pub async fn remove_expired(db: &PgPool) -> Result<bool, ApiError> {
             sessions,
             idempotency_keys,
             notifications,
+            invitations,
             link_tokens,
             sign_in_codes,
             account_mails,

@@ -549,7 +549,7 @@ async fn neither_a_log_line_nor_a_metric_tells_of_a_token_or_an_account() {
 }
 
 #[tokio::test]
-async fn a_broken_request_tells_no_language_apart() {
+async fn a_refused_token_is_told_in_both_languages() {
     let app = TestApp::start().await;
     let request = app.request(Method::POST, "/auth/password/reset").header(ACCEPT_LANGUAGE, "en");
     let problem = app.send(request.json(&json!({"token": "nonsense", "new_password": NEW}))).await;
