@@ -71,6 +71,8 @@ codes! {
     BudgetExceeded 409 "budget_exceeded" "승인하면 이번 달 예산을 넘습니다." "The approval would exceed the budget of this month."
     TooManyChannels 409 "too_many_channels" "채널은 100개까지 만들 수 있습니다." "There are 100 channels already. Delete one that is no longer used."
     OrderClosed 409 "order_closed" "이미 완료되었거나 취소된 주문입니다." "The order is completed or canceled."
+    UserActive 409 "user_active" "아직 탈퇴하지 않은 회원입니다. 먼저 내보내 주세요." "This member has not left yet. Remove the member first."
+    UserErased 409 "user_erased" "개인정보가 삭제된 회원은 복구할 수 없습니다." "The personal data of this user was erased, so the account cannot be restored."
     UserResigned 409 "user_resigned" "탈퇴한 회원입니다." "This user has resigned."
     LastAdmin 409 "last_admin" "마지막 관리자입니다." "This is the last active admin."
     SnackNameTaken 409 "snack_name_taken" "이미 등록된 간식 이름입니다." "A snack with this name is already registered."

@@ -18,7 +18,8 @@ use snack_server::{
     config::{Config, Environment, Log, LogFormat},
     db::connect,
     demo,
-    error::{StartError, chain},
+    error::{Code, StartError, chain},
+    operations::erasure,
     snack::{image_worker, storage::Storage},
 };
 use sqlx::PgPool;
@@ -61,6 +62,12 @@ enum OfficeCommand {
         #[arg(long)]
         name: String,
     },
+    /// Erase the email, the name and the addresses of a member who has left, for good. Orders and reactions stay.
+    EraseUser {
+        /// Login id.
+        #[arg(long)]
+        email: String,
+    },
     /// Fill the database with demo data, for development only.
     DemoData {
         /// Even when the database holds other users.
@@ -100,6 +107,7 @@ async fn run(command: OfficeCommand, environment: &Environment) -> Result<(), St
             Ok(())
         }
         OfficeCommand::CreateAdmin { email, name } => create_admin(environment, &email, &name).await,
+        OfficeCommand::EraseUser { email } => erase_user(environment, &email).await,
         OfficeCommand::DemoData { force } => load_demo_data(environment, force).await,
         OfficeCommand::Openapi => {
             print(&router::document().to_pretty_json().map_err(StartError::failed)?);
@@ -181,6 +189,20 @@ async fn create_admin(environment: &Environment, email: &str, name: &str) -> Res
     users::create(&db, &Actor::local(), email, name, &hash).await?;
     let user = users::promote(&db, email).await?.ok_or_else(|| failed("the admin was not created"))?;
     print(&format!("{} is an admin", user.email));
+    Ok(())
+}
+
+async fn erase_user(environment: &Environment, email: &str) -> Result<(), StartError> {
+    let db = connect(environment).await?;
+    let erased = erasure::erase(&db, &Actor::local(), email).await;
+    let id = erased.map_err(|error| match error.code {
+        Code::NotFound => StartError::failed("--email: there is no user with this email"),
+        Code::UserActive => {
+            StartError::failed("--email: this member has not left; an admin removes members in the list of users")
+        }
+        _ => StartError::failed(chain(&error)),
+    })?;
+    print(&format!("user {id} has no email, name or addresses any more"));
     Ok(())
 }
 

@@ -24,8 +24,8 @@ use self::{
 };
 use crate::{
     error::Code::{
-        EmailResigned, EmailTaken, InvalidCredentials, InvalidToken, LastAdmin, TooManyRequests, UserResigned,
-        ValidationFailed,
+        EmailResigned, EmailTaken, InvalidCredentials, InvalidToken, LastAdmin, TooManyRequests, UserErased,
+        UserResigned, ValidationFailed,
     },
     http::openapi::{admin, open, signed_in},
     outbox::Outbox,
@@ -49,6 +49,8 @@ where
         .routes(signed_in(routes!(user_routes::change_profile), &[ValidationFailed]))
         .routes(admin(routes!(user_routes::list_users), &[]))
         .routes(admin(routes!(user_routes::change_member_type), &[ValidationFailed, UserResigned, LastAdmin]))
+        .routes(admin(routes!(user_routes::remove_user), &[LastAdmin]))
+        .routes(admin(routes!(user_routes::restore_user), &[UserErased]))
         .routes(signed_in(routes!(user_routes::check_authenticated), &[]))
         .routes(admin(routes!(user_routes::check_admin), &[]))
 }

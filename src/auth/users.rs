@@ -6,7 +6,7 @@ use serde_json::Map;
 use sqlx::{PgConnection, PgExecutor, PgPool, Postgres, QueryBuilder};
 use utoipa::ToSchema;
 
-use super::sessions;
+use super::{links, sessions};
 use crate::{
     audit::{Action, Actor},
     domain::text::{self, fold, like_pattern, tidy},
@@ -177,6 +177,20 @@ async fn lock_admins(tx: &mut PgConnection) -> Result<Vec<i64>, ApiError> {
     Ok(admins.fetch_all(tx).await?)
 }
 
+/// Locks the user and returns their status.
+///
+/// # Errors
+/// `not_found`.
+async fn lock_status(tx: &mut PgConnection, id: i64) -> Result<UserStatus, ApiError> {
+    let status = sqlx::query_as!(
+        UserStatus,
+        r#"SELECT member_type AS "member_type: MemberType", is_deleted, token_generation FROM users
+           WHERE id = $1 FOR NO KEY UPDATE"#,
+        id
+    );
+    status.fetch_optional(tx).await?.ok_or_else(|| Code::NotFound.into())
+}
+
 /// Changes the role of a user, who is told of it if there is an `outbox`.
 ///
 /// # Errors
@@ -190,15 +204,7 @@ pub async fn change_member_type(
 ) -> Result<User, ApiError> {
     let mut tx = db.begin().await?;
     let admins = lock_admins(&mut tx).await?;
-    let old = sqlx::query_as!(
-        UserStatus,
-        r#"SELECT member_type AS "member_type: MemberType", is_deleted, token_generation FROM users
-           WHERE id = $1 FOR NO KEY UPDATE"#,
-        id
-    )
-    .fetch_optional(&mut *tx)
-    .await?
-    .ok_or(Code::NotFound)?;
+    let old = lock_status(&mut tx, id).await?;
     if old.is_deleted {
         return Err(Code::UserResigned.into());
     }
@@ -231,20 +237,66 @@ pub async fn change_member_type(
     Ok(user)
 }
 
-/// Marks the user as resigned and ends all their sessions.
+/// Marks the user as resigned, and ends all their sessions.
 ///
 /// # Errors
 /// `last_admin` for the only active admin.
 pub async fn resign(db: &PgPool, actor: &Actor, id: i64) -> Result<(), ApiError> {
     let mut tx = db.begin().await?;
-    if lock_admins(&mut tx).await? == [id] {
-        return Err(Code::LastAdmin.into());
-    }
-    sqlx::query!("UPDATE users SET is_deleted = true WHERE id = $1", id).execute(&mut *tx).await?;
-    sessions::end_all(&mut *tx, id).await?;
+    let admins = lock_admins(&mut tx).await?;
+    leave(&mut tx, &admins, id).await?;
     actor.log_success(&mut *tx, Action::Resignation, &id.to_string()).await?;
     tx.commit().await?;
     Ok(())
+}
+
+/// Removes a member who has left the company, as if they had resigned. Does nothing if they have.
+///
+/// # Errors
+/// `not_found`; `last_admin` for the only active admin.
+pub async fn remove(db: &PgPool, actor: &Actor, id: i64) -> Result<(), ApiError> {
+    let mut tx = db.begin().await?;
+    let admins = lock_admins(&mut tx).await?;
+    if lock_status(&mut tx, id).await?.is_deleted {
+        return Ok(());
+    }
+    leave(&mut tx, &admins, id).await?;
+    actor.log_success(&mut *tx, Action::UserRemoval, &id.to_string()).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// Marks the user as resigned. `admins` are the active ones, which are locked.
+async fn leave(tx: &mut PgConnection, admins: &[i64], id: i64) -> Result<(), ApiError> {
+    if admins == [id] {
+        return Err(Code::LastAdmin.into());
+    }
+    sqlx::query!("UPDATE users SET is_deleted = true, token_generation = token_generation + 1 WHERE id = $1", id)
+        .execute(&mut *tx)
+        .await?;
+    sessions::end_all(&mut *tx, id).await?;
+    links::remove_password_resets(tx, id).await
+}
+
+/// Makes a former member a member again, also if they were an admin. Does nothing if they have not left.
+///
+/// # Errors
+/// `not_found`; `user_erased` when their personal data was erased.
+pub async fn restore(db: &PgPool, actor: &Actor, id: i64) -> Result<User, ApiError> {
+    let mut tx = db.begin().await?;
+    if lock_status(&mut tx, id).await?.is_deleted {
+        let restored = sqlx::query!(
+            "UPDATE users SET is_deleted = false, member_type = 'member' WHERE id = $1 AND erased_at IS NULL",
+            id
+        );
+        if restored.execute(&mut *tx).await?.rows_affected() == 0 {
+            return Err(Code::UserErased.into());
+        }
+        actor.log_success(&mut *tx, Action::UserRestoration, &id.to_string()).await?;
+    }
+    let user = get(&mut *tx, id).await?;
+    tx.commit().await?;
+    Ok(user)
 }
 
 /// Makes the user with `email` an admin. None when there is no such user.

@@ -2,6 +2,7 @@
 
 pub mod audit_log;
 pub mod cleanup;
+pub mod erasure;
 pub mod health;
 pub mod metrics;
 pub mod recorder;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::State;
+use axum::{extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
 use sqlx::PgPool;
 use utoipa::{IntoParams, ToSchema};
@@ -107,6 +107,39 @@ pub async fn change_member_type(
     let id = id.get()?;
     let member_type = body.member_type.ok_or_else(|| ApiError::invalid("member_type", "required"))?;
     let user = users::change_member_type(&auth.db, Some(&outbox), &admin.actor(), id, member_type).await?;
+    auth.user_cache.invalidate(id);
+    Ok(Json(user))
+}
+
+/// Removes a member who has left the company.
+///
+/// The account is marked as deleted, and all its tokens become invalid. Orders and reactions stay. A member who has left already stays
+/// as they are.
+#[utoipa::path(delete, path = "/auth/users/{id}", tag = AUTH, params(("id" = i64, Path, description = "Id of the user.")),
+    responses((status = 204)))]
+pub async fn remove_user(
+    State(auth): State<Arc<AuthState>>,
+    AdminUser(admin): AdminUser,
+    id: Id,
+) -> Result<StatusCode, ApiError> {
+    let id = id.get()?;
+    users::remove(&auth.db, &admin.actor(), id).await?;
+    auth.user_cache.invalidate(id);
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Restores a member who has left.
+///
+/// They sign in with their former password. Their role is `member`, also if they were an admin.
+#[utoipa::path(post, path = "/auth/users/{id}/restore", tag = AUTH, params(("id" = i64, Path, description = "Id of the user.")),
+    responses((status = 200, body = User)))]
+pub async fn restore_user(
+    State(auth): State<Arc<AuthState>>,
+    AdminUser(admin): AdminUser,
+    id: Id,
+) -> Result<Json<User>, ApiError> {
+    let id = id.get()?;
+    let user = users::restore(&auth.db, &admin.actor(), id).await?;
     auth.user_cache.invalidate(id);
     Ok(Json(user))
 }

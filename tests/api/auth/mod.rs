@@ -2,6 +2,7 @@
 
 mod accounts;
 mod forged_tokens;
+mod leavers;
 mod ownership;
 mod passwords;
 mod roles;

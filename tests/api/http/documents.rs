@@ -58,6 +58,8 @@ fn the_document_has_every_endpoint_of_the_contract() {
         DELETE /auth/users/resign
         GET /checks/is_authenticated
         GET /checks/is_admin
+        DELETE /auth/users/{id}
+        POST /auth/users/{id}/restore
         GET /events
         GET /snacks
         POST /snacks

@@ -107,6 +107,7 @@ impl Endpoint {
             "PATCH /snacks/{uid}" | "PUT /orders/{uid}" => Access::OwnersAndAdmins,
             "GET /audit"
             | "GET /auth/users"
+            | "DELETE /auth/users/{id}"
             | "DELETE /channels/{id}"
             | "GET /channels"
             | "GET /channels/{id}/deliveries"
@@ -114,6 +115,7 @@ impl Endpoint {
             | "GET /orders/buying-list"
             | "PATCH /auth/users/{id}"
             | "PATCH /channels/{id}"
+            | "POST /auth/users/{id}/restore"
             | "POST /channels"
             | "POST /channels/{id}/deliveries/{delivery}/retry"
             | "POST /channels/{id}/test"
