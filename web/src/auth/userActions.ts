@@ -9,7 +9,7 @@ export type UserAction = 'admin' | 'member' | 'remove' | 'restore'
 
 /** True if the personal data of the user was erased. Nothing can be done with such a user. */
 export function isErased(user: User): boolean {
-  return user.is_deleted && user.email.endsWith('.invalid')
+  return user.is_deleted && user.email.endsWith('@erased.invalid')
 }
 
 export async function actOn(user: User, action: UserAction): Promise<void> {
