@@ -6,20 +6,23 @@ import ko from '../i18n/oidc.ko.json'
 
 addMessages({ ko, en })
 
-/** Set while this tab is at the identity provider. A code is redeemed only then, because anybody can write the address with it. */
-const STARTED = 'snack.oidc'
+/**
+ * The page after the sign-in, while this tab is at the identity provider. A code is redeemed only then: by a link with a code,
+ * anybody could sign somebody else in as themselves.
+ */
+const NEXT = 'snack.oidc'
 
-/** Leads the browser to the identity provider, and afterwards to a page of this app. */
+/** Leads the browser to the identity provider. */
 export function startOidc(next: string): void {
-  sessionStorage.setItem(STARTED, 'true')
-  location.assign(`${location.origin}/auth/oidc/login?next=${encodeURIComponent(next)}`)
+  sessionStorage.setItem(NEXT, next)
+  location.assign(`${location.origin}/auth/oidc/login`)
 }
 
-/** True once after `startOidc`. */
-export function hasStartedOidc(): boolean {
-  const hasStarted = sessionStorage.getItem(STARTED) !== null
-  sessionStorage.removeItem(STARTED)
-  return hasStarted
+/** The page after the sign-in, once after `startOidc`. */
+export function takeNext(): string | null {
+  const next = sessionStorage.getItem(NEXT)
+  sessionStorage.removeItem(NEXT)
+  return next
 }
 
 /** Who may sign up, and the name of the identity provider. */

@@ -6,9 +6,8 @@ let code: string | null = null
 /** Takes the code out of the address before anything else reads it, and leads to the sign-in page, which redeems it. */
 export function keepCode(history: RouterHistory): void {
   if (!history.location.startsWith('/?code=')) return
-  const query = new URLSearchParams(history.location.slice(2))
-  code = query.get('code')
-  history.replace(`/sign-in?returnTo=${encodeURIComponent(query.get('next') ?? '')}`)
+  code = new URLSearchParams(history.location.slice(2)).get('code')
+  history.replace('/sign-in')
 }
 
 export function takeCode(): string | null {

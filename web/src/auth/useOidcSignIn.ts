@@ -6,7 +6,7 @@ import { Problem } from '../api/problem'
 import { t } from '../i18n'
 import { useSession } from '../session/session'
 import { problemText } from '../ui/toasts'
-import { hasStartedOidc } from './oidc'
+import { takeNext } from './oidc'
 import { takeCode } from './oidcCode'
 
 /** The errors of the server's callback. */
@@ -20,7 +20,7 @@ const ERRORS = [
   'oidc_denied',
 ] as const
 
-/** Ends a sign-in at the identity provider: redeems its code, or shows its error. */
+/** Finishes a sign-in at the identity provider: redeems its code, or shows its error. */
 export function useOidcSignIn() {
   const route = useRoute()
   const router = useRouter()
@@ -28,8 +28,8 @@ export function useOidcSignIn() {
 
   const code = takeCode()
   // Also without a code, so that an abandoned sign-in leaves nothing behind.
-  const hasStarted = hasStartedOidc()
-  const isRedeeming = ref(code !== null && hasStarted)
+  const next = takeNext()
+  const isRedeeming = ref(code !== null && next !== null)
   /** Returns the message, in the present language. */
   const message = ref<(() => string) | null>(null)
   const failure = computed(() => message.value?.() ?? '')
@@ -53,12 +53,12 @@ export function useOidcSignIn() {
 
   // Screen readers read what is added to the page.
   onMounted(async () => {
-    if (code && hasStarted) return redeem(code)
-    if (code) return fail('oidc_failed')
     const { error, ...query } = route.query
-    if (error === undefined) return
-    fail(error)
-    await router.replace({ query })
+    if (code === null && error === undefined) return
+    // A sign-in with the password leads to the same page.
+    await router.replace({ query: next === null ? query : { ...query, returnTo: next } })
+    if (code === null || next === null) fail(error)
+    else await redeem(code)
   })
 
   return { isRedeeming, failure, clearFailure: () => (message.value = null) }
