@@ -55,10 +55,10 @@ export function useOidcSignIn() {
   onMounted(async () => {
     const { error, ...query } = route.query
     if (code === null && error === undefined) return
+    if (!isRedeeming.value) fail(error)
     // A sign-in with the password leads to the same page.
     await router.replace({ query: next === null ? query : { ...query, returnTo: next } })
-    if (code === null || next === null) fail(error)
-    else await redeem(code)
+    if (code !== null && isRedeeming.value) await redeem(code)
   })
 
   return { isRedeeming, failure, clearFailure: () => (message.value = null) }
