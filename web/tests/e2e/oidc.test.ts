@@ -21,7 +21,10 @@ interface Provider {
 
 async function startProvider(redirectUri: string): Promise<Provider> {
   const child = spawn('node', [SUPPORT, redirectUri], { stdio: ['ignore', 'pipe', 'inherit'] })
-  const [port] = await once(createInterface(child.stdout!), 'line')
+  const end = once(child, 'exit').then(() => Promise.reject(new Error('the provider has ended')))
+  const [port] = await Promise.race([once(createInterface(child.stdout!), 'line'), end])
+  // It ends with the tests.
+  end.catch(() => undefined)
   return { issuer: `http://127.0.0.1:${port}`, process: child }
 }
 
