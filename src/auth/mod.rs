@@ -19,7 +19,7 @@ use sqlx::PgPool;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use self::{
-    routes::{account, users as user_routes},
+    routes::{account, sessions as session_routes, users as user_routes},
     state::AuthState,
 };
 use crate::{
@@ -45,6 +45,8 @@ where
         .routes(open(routes!(account::sign_out), &[ValidationFailed]))
         .routes(signed_in(routes!(account::change_password), &[ValidationFailed]))
         .routes(signed_in(routes!(account::resign), &[LastAdmin]))
+        .routes(signed_in(routes!(session_routes::list_sessions), &[]))
+        .routes(signed_in(routes!(session_routes::end_session), &[]))
         .routes(signed_in(routes!(user_routes::get_profile), &[]))
         .routes(signed_in(routes!(user_routes::change_profile), &[ValidationFailed]))
         .routes(admin(routes!(user_routes::list_users), &[]))

@@ -1,7 +1,9 @@
 //! Sessions in Postgres: credentials, and the refresh tokens of a session. Each sign-in starts a session.
 
 use chrono::{DateTime, Duration, Utc};
-use sqlx::{PgConnection, PgExecutor, PgPool};
+use serde::Serialize;
+use sqlx::{PgConnection, PgExecutor, PgPool, Postgres, QueryBuilder};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::token::Session;
@@ -9,7 +11,11 @@ use crate::{
     audit::{Action, Actor},
     domain::text::email_key,
     error::{ApiError, Code},
-    http::{client_ip::ClientIp, headers::UserAgent},
+    http::{
+        client_ip::ClientIp,
+        headers::UserAgent,
+        pagination::{List, Ordering, Page, Sorted},
+    },
 };
 
 /// Credentials of an account.
@@ -253,6 +259,71 @@ pub async fn end_all(db: impl PgExecutor<'_>, user_id: i64) -> Result<(), ApiErr
     sqlx::query!("UPDATE sessions SET ended_at = now() WHERE user_id = $1 AND ended_at IS NULL", user_id)
         .execute(db)
         .await?;
+    Ok(())
+}
+
+/// Sign-in of a user that has not ended.
+#[derive(Debug, Serialize, ToSchema, sqlx::FromRow)]
+#[schema(as = Session, example = json!({"id": "7c9e6679-7425-40de-944b-e07fc1f90ae7", "created_at": "2024-01-04T03:00:00Z",
+    "last_used_at": "2024-01-05T01:30:00Z", "address": "203.0.113.9", "user_agent": "Mozilla/5.0", "current": true}))]
+pub struct LiveSession {
+    pub id: Uuid,
+    /// Time of the sign-in.
+    pub created_at: DateTime<Utc>,
+    /// Time at which tokens were last issued.
+    pub last_used_at: DateTime<Utc>,
+    /// IP address of the client at that time. Empty if unknown.
+    pub address: String,
+    /// `User-Agent` of the client at that time. Empty if unknown.
+    pub user_agent: String,
+    /// `true` for the session of this request.
+    #[sqlx(default)]
+    pub current: bool,
+}
+
+pub const LIST: &List = &List {
+    name: "sessions",
+    orderings: &[Ordering { name: "created_at", keys: &[("created_at", "timestamptz"), ("id", "uuid")] }],
+    default: "-created_at",
+};
+
+/// Condition of a session that can still be used.
+const IS_LIVE: &str = "ended_at IS NULL AND EXISTS (
+    SELECT FROM refresh_tokens WHERE refresh_tokens.session_id = sessions.id AND refresh_tokens.expires_at > now())";
+
+/// Live sessions of the user. `current` is the one of the request.
+pub async fn list(
+    db: &PgPool,
+    user_id: i64,
+    current: Option<Uuid>,
+    sorted: &Sorted,
+) -> Result<Page<LiveSession>, ApiError> {
+    let mut sql = QueryBuilder::<Postgres>::new("SELECT id, created_at, last_used_at, address, user_agent");
+    sorted.push_key(&mut sql);
+    sql.push(" FROM sessions WHERE user_id = ").push_bind(user_id);
+    sql.push(" AND ").push(IS_LIVE);
+    sorted.push_after(&mut sql, "AND");
+    sorted.push_order(&mut sql);
+    let mut page: Page<LiveSession> = sorted.page(sql.build_query_as().fetch_all(db).await?);
+    for session in &mut page.results {
+        session.current = Some(session.id) == current;
+    }
+    Ok(page)
+}
+
+/// Ends one of the live sessions of the user.
+///
+/// # Errors
+/// `not_found`, also for sessions of others.
+pub async fn end_own(db: &PgPool, actor: &Actor, user_id: i64, id: Uuid) -> Result<(), ApiError> {
+    let mut tx = db.begin().await?;
+    let mut sql = QueryBuilder::<Postgres>::new("UPDATE sessions SET ended_at = now() WHERE id = ");
+    sql.push_bind(id).push(" AND user_id = ").push_bind(user_id).push(" AND ").push(IS_LIVE);
+    if sql.build().execute(&mut *tx).await?.rows_affected() == 0 {
+        return Err(Code::NotFound.into());
+    }
+    actor.log_success(&mut *tx, Action::SessionEnd, &user_id.to_string()).await?;
+    tx.commit().await?;
     Ok(())
 }
 

@@ -264,8 +264,13 @@ impl Environment {
     }
 
     /// `ADMIN_EMAIL`.
-    pub(super) fn admin_email(&self) -> Option<String> {
-        self.get("ADMIN_EMAIL").map(str::to_owned)
+    pub(super) fn admin_email(&self) -> Result<Option<String>, SettingError> {
+        match self.get("ADMIN_EMAIL") {
+            Some(email) if !email.contains('@') => {
+                Err(SettingError::new("ADMIN_EMAIL", format_args!("{email:?} is not an email")))
+            }
+            email => Ok(email.map(str::to_owned)),
+        }
     }
 
     /// `SNACK_ADMIN_PASSWORD`, for `create-admin` and for the first admin.

@@ -150,7 +150,7 @@ impl Config {
             sign_up: environment.sign_up()?,
             sign_up_email_domains: environment.sign_up_email_domains()?,
             oidc: environment.oidc()?,
-            admin_email: environment.admin_email(),
+            admin_email: environment.admin_email()?,
             outbound_allow_http: environment.parsed("OUTBOUND_ALLOW_HTTP", "false", "true or false")?,
             outbound_allow_private: environment.parsed("OUTBOUND_ALLOW_PRIVATE", "false", "true or false")?,
         })
@@ -275,11 +275,48 @@ mod tests {
             ("TRUSTED_PROXIES", "10.0.0.0/8, everybody"),
             ("OUTBOUND_ALLOW_HTTP", "yes"),
             ("OUTBOUND_ALLOW_PRIVATE", "1"),
+            ("SIGN_UP", "closed"),
+            ("SIGN_UP", "Open"),
+            ("SIGN_UP_EMAIL_DOMAINS", "office.example, @other.example"),
+            ("SIGN_UP_EMAIL_DOMAINS", "kim@office.example"),
+            ("SIGN_UP_EMAIL_DOMAINS", "office example"),
+            ("SIGN_UP_EMAIL_DOMAINS", "10.0.0.1"),
+            ("ADMIN_EMAIL", "boss"),
         ];
         for (variable, value) in table {
             let error = read(&[(variable, value)]).expect_err(value);
             assert!(error.starts_with(&format!("{variable}: ")), "{error}");
             assert!(!error.contains('\n'), "{error}");
+        }
+    }
+
+    #[test]
+    fn domains_are_read_in_the_form_in_which_emails_are_stored() {
+        let domains = |text| read(&[("SIGN_UP_EMAIL_DOMAINS", text)]).map(|config| config.sign_up_email_domains);
+        assert_eq!(domains(""), Ok(Vec::new()));
+        let expected = ["office.example", "xn--3e0b707e.kr", "b.example"].map(str::to_owned).to_vec();
+        assert_eq!(domains(" Office.EXAMPLE,한국.kr , ,b.example"), Ok(expected));
+    }
+
+    #[test]
+    fn an_identity_provider_has_all_its_settings_or_none() {
+        let all = [
+            ("OIDC_ISSUER", "https://id.example/realms/office"),
+            ("OIDC_CLIENT_ID", "snack"),
+            ("OIDC_CLIENT_SECRET", "a-secret-of-the-client"),
+            ("OIDC_NAME", "Keycloak"),
+        ];
+        assert!(read(&[]).expect("sound settings").oidc.is_none());
+        let oidc = read(&all).expect("sound settings").oidc.expect("a provider");
+        assert_eq!((oidc.issuer.as_str(), oidc.name.as_str()), ("https://id.example/realms/office", "Keycloak"));
+        for (missing, _) in all {
+            let others: Vec<_> = all.into_iter().filter(|(variable, _)| *variable != missing).collect();
+            let error = read(&others).expect_err(missing);
+            assert!(error.starts_with(&format!("{missing}: ")), "{error}");
+        }
+        for issuer in ["id.example", "ftp://id.example", "https://user:pw@id.example", "https://id.example/?a=1"] {
+            let error = read(&[all[1], all[2], all[3], ("OIDC_ISSUER", issuer)]).expect_err(issuer);
+            assert!(error.starts_with("OIDC_ISSUER: ") && !error.contains("pw"), "{error}");
         }
     }
 

@@ -1,4 +1,5 @@
 //! Endpoints of accounts and users.
 
 pub mod account;
+pub mod sessions;
 pub mod users;

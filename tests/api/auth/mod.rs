@@ -6,6 +6,7 @@ mod leavers;
 mod ownership;
 mod passwords;
 mod roles;
+mod sessions;
 mod sign_up;
 mod token_table;
 mod tokens;

@@ -9,6 +9,7 @@ use reqwest::{
 };
 use serde_json::{Value, json};
 use snack_server::{audit::Actor, auth::users};
+use uuid::Uuid;
 
 use crate::support::{
     endpoints::{Access, Endpoint, endpoints, valid_body},
@@ -54,13 +55,14 @@ async fn digest(app: &TestApp, whose: Option<&[i64]>) -> String {
     lines
 }
 
-/// A snack of `owner` that they like and have ordered, a second snack that can be ordered, a user to promote, and a channel with a
+/// A snack of `owner` that they like and have ordered, a second snack that can be ordered, a user to promote with a session, and a channel with a
 /// delivery.
 struct Resources {
     snack: String,
     order: String,
     free: String,
     user: i64,
+    session: Uuid,
     channel: i64,
     delivery: i64,
 }
@@ -81,6 +83,10 @@ impl Resources {
         if name.ends_with("/restore") {
             users::resign(app.db(), &Actor::local(), user).await.expect("a resignation");
         }
+        let session = Uuid::new_v4();
+        let sql = "WITH session AS (INSERT INTO sessions (id, user_id) VALUES ($1, $2))
+            INSERT INTO refresh_tokens (jti, session_id, expires_at) VALUES ($1, $1, now() + interval '1 hour')";
+        sqlx::query(sql).bind(session).bind(user).execute(app.db()).await.expect("a session");
         // An address that nothing is sent to.
         let sql = "WITH channel AS (
                 INSERT INTO channels (kind, name, url, events, language, is_enabled)
@@ -88,12 +94,13 @@ impl Resources {
             INSERT INTO deliveries (channel_id, event, payload, status, next_attempt_at, finished_at)
             SELECT id, 'order.created', '{}', 'delivered', NULL, now() FROM channel RETURNING channel_id, id";
         let (channel, delivery) = sqlx::query_as(sql).bind(name).fetch_one(app.db()).await.expect("a delivery");
-        Self { snack, order, free, user, channel, delivery }
+        Self { snack, order, free, user, session, channel, delivery }
     }
 
     /// The path of the endpoint for these resources.
     fn path(&self, endpoint: &Endpoint) -> String {
         endpoint.with(match endpoint.path.split('/').nth(1) {
+            Some("auth") if endpoint.path.contains("/sessions/") => return endpoint.with(&self.session.to_string()),
             Some("auth") => return endpoint.with(&self.user.to_string()),
             Some("channels") => {
                 let path = endpoint.path.replace("{delivery}", &self.delivery.to_string());
@@ -234,13 +241,14 @@ async fn endpoints_for_everybody_change_nothing_of_others_and_give_no_rights() {
             // There is no picture of that name, no such account or token, and no reaction of the stranger's own.
             "GET /media/{path}" => assert_eq!(response.status, 404, "{name}"),
             "POST /auth/token" | "POST /auth/token/refresh" => assert_eq!(response.status, 401, "{name}"),
+            "DELETE /auth/sessions/{id}" => drop(response.expect_error(404, "not_found")),
             "DELETE /snacks/{uid}/reaction" => drop(response.expect_error(404, "reaction_not_found")),
             _ => assert!(response.status.is_success(), "{name}: {} {}", response.status, response.text),
         }
         assert_eq!(digest(app, Some(&others)).await, before, "{name}");
         checked += 1;
     }
-    assert_eq!(checked, 37);
+    assert_eq!(checked, 39);
     let admins: Vec<i64> = sqlx::query_scalar("SELECT id FROM users WHERE member_type = 'admin'")
         .fetch_all(app.db())
         .await

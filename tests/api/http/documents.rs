@@ -59,6 +59,8 @@ fn the_document_has_every_endpoint_of_the_contract() {
         GET /checks/is_authenticated
         GET /checks/is_admin
         DELETE /auth/users/{id}
+        GET /auth/sessions
+        DELETE /auth/sessions/{id}
         POST /auth/users/{id}/restore
         GET /events
         GET /snacks

@@ -95,6 +95,8 @@ impl Endpoint {
             | "PUT /orders/{uid}/follow" => Access::SignedIn,
             "DELETE /auth/users/resign"
             | "DELETE /snacks/{uid}/reaction"
+            | "DELETE /auth/sessions/{id}"
+            | "GET /auth/sessions"
             | "GET /auth/users/profile"
             | "GET /notifications"
             | "GET /notifications/preferences"
