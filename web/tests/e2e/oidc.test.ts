@@ -243,7 +243,7 @@ describe.runIf(hasPrograms)('the sign-in at the identity provider', () => {
     const isAnswered = new Promise<void>((resolve) => (answer = resolve))
     await page.route('**/auth/sign-up', async (route) => {
       await isAnswered
-      await route.continue()
+      await route.fallback()
     })
     await page.goto(appUrl('/sign-in', url))
     await page.getByLabel('이메일').fill(ADMIN.email)
@@ -260,6 +260,9 @@ describe.runIf(hasPrograms)('the sign-in at the identity provider', () => {
     const page = await (await newContext()).newPage()
     await page.route('**/auth/sign-up', (route) => route.abort())
     await page.goto(appUrl('/sign-in', url))
+    await settled(page)
+    await networkIdle(page)
+    expect(await page.getByRole('button', { name: BUTTON }).count()).toBe(0)
     await signInWithPassword(page)
     await page.waitForURL(appUrl('/orders', url))
   })
