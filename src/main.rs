@@ -12,13 +12,16 @@ use snack_server::{
     app::{healthcheck::healthcheck, listener::allow_connections, router, server, state::AppState},
     audit::Actor,
     auth::{
+        links::Links,
         password::{hash_blocking, is_personal},
-        rules, users,
+        password_reset, rules, sessions,
+        users::{self, MemberType, NewUser},
     },
     config::{Config, Environment, Log, LogFormat},
     db::connect,
     demo,
-    error::{Code, StartError, chain},
+    domain::text::tidy,
+    error::{ApiError, Code, StartError, chain},
     operations::erasure,
     snack::{image_worker, storage::Storage},
 };
@@ -61,6 +64,12 @@ enum OfficeCommand {
         /// Name that other users see.
         #[arg(long)]
         name: String,
+    },
+    /// Print a link for a new password of a user. It is good for 24 hours, once.
+    ResetPassword {
+        /// Login id.
+        #[arg(long)]
+        email: String,
     },
     /// Erase the email, the name and the addresses of a member who has left, for good. Orders and reactions stay.
     EraseUser {
@@ -107,6 +116,7 @@ async fn run(command: OfficeCommand, environment: &Environment) -> Result<(), St
             Ok(())
         }
         OfficeCommand::CreateAdmin { email, name } => create_admin(environment, &email, &name).await,
+        OfficeCommand::ResetPassword { email } => print_password_reset_link(environment, &email).await,
         OfficeCommand::EraseUser { email } => erase_user(environment, &email).await,
         OfficeCommand::DemoData { force } => load_demo_data(environment, force).await,
         OfficeCommand::Openapi => {
@@ -186,9 +196,21 @@ async fn create_admin(environment: &Environment, email: &str, name: &str) -> Res
         return Err(failed("SNACK_ADMIN_PASSWORD: must not be made of the email or the name"));
     }
     let hash = hash_blocking(password.expose_secret())?;
-    users::create(&db, &Actor::local(), email, name, &hash).await?;
-    let user = users::promote(&db, email).await?.ok_or_else(|| failed("the admin was not created"))?;
+    let new = NewUser { email, name, password_hash: Some(&hash), member_type: MemberType::Admin };
+    let mut tx = db.begin().await.map_err(ApiError::from)?;
+    let user = users::create(&mut tx, &Actor::local(), &new).await?;
+    tx.commit().await.map_err(ApiError::from)?;
     print(&format!("{} is an admin", user.email));
+    Ok(())
+}
+
+async fn print_password_reset_link(environment: &Environment, email: &str) -> Result<(), StartError> {
+    let links = Links::new(&environment.public_url()?);
+    let db = connect(environment).await?;
+    let user = sessions::credentials(&db, &tidy(email)).await?;
+    let user = user.ok_or_else(|| StartError::failed("--email: no user has this email"))?;
+    let link = password_reset::create_link(&db, &links, &Actor::local(), user.id).await?;
+    print(&link.url);
     Ok(())
 }
 

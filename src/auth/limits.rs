@@ -1,4 +1,6 @@
-//! Rate limits for sign-in, sign-up and changes.
+//! Rate limits for sign-in, sign-up, forgotten passwords and changes.
+
+use std::time::Duration;
 
 use crate::{
     config::{Config, Rate},
@@ -11,6 +13,10 @@ use crate::{
 
 /// Failed sign-ins that an account may have from all addresses together, as a multiple of those from one address.
 const ALL_ADDRESSES: u32 = 10;
+/// Mails for a new password of an account.
+const FORGOTTEN_ACCOUNT: Rate = Rate { count: 3, period: Duration::from_hours(1) };
+/// Requests for a new password from an address.
+const FORGOTTEN_ADDRESS: Rate = Rate { count: 20, period: Duration::from_hours(1) };
 
 pub struct Limits {
     /// Failed sign-ins of one account from one address.
@@ -21,6 +27,10 @@ pub struct Limits {
     sign_in_address: RateLimiter<ClientIp>,
     /// Sign-ups from one address.
     pub sign_up_address: RateLimiter<ClientIp>,
+    /// Mails for a new password of one account. The key is the email, whether the account exists or not.
+    pub forgotten_account: RateLimiter<KeyDigest>,
+    /// Requests for a new password from one address.
+    pub forgotten_address: RateLimiter<ClientIp>,
     /// Requests of one user that may change something.
     pub writes_user: RateLimiter<i64>,
 }
@@ -50,6 +60,8 @@ impl Limits {
             sign_in_account: RateLimiter::new(of_all),
             sign_in_address: RateLimiter::new(config.limit_sign_in_address),
             sign_up_address: RateLimiter::new(config.limit_sign_up_address),
+            forgotten_account: RateLimiter::new(FORGOTTEN_ACCOUNT),
+            forgotten_address: RateLimiter::new(FORGOTTEN_ADDRESS),
             writes_user: RateLimiter::new(config.limit_writes_user),
         }
     }

@@ -1,9 +1,11 @@
 //! Accounts: sign-up, tokens, profiles, roles, resignation.
 
 pub mod extract;
+pub mod invitations;
 pub mod limits;
 pub mod links;
 pub mod password;
+pub mod password_reset;
 pub mod routes;
 pub mod rules;
 pub mod sessions;
@@ -19,13 +21,13 @@ use sqlx::PgPool;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use self::{
-    routes::{account, sessions as session_routes, users as user_routes},
+    routes::{account, passwords, sessions as session_routes, users as user_routes},
     state::AuthState,
 };
 use crate::{
     error::Code::{
-        EmailResigned, EmailTaken, InvalidCredentials, InvalidToken, LastAdmin, TooManyRequests, UserErased,
-        UserResigned, ValidationFailed,
+        EmailResigned, EmailTaken, InvalidCredentials, InvalidResetToken, InvalidToken, LastAdmin, TooManyRequests,
+        UserErased, UserResigned, ValidationFailed,
     },
     http::openapi::{admin, open, signed_in},
     outbox::Outbox,
@@ -43,6 +45,9 @@ where
         .routes(open(routes!(account::sign_in), &[ValidationFailed, InvalidCredentials, TooManyRequests]))
         .routes(open(routes!(account::refresh_tokens), &[ValidationFailed, InvalidToken]))
         .routes(open(routes!(account::sign_out), &[ValidationFailed]))
+        .routes(open(routes!(passwords::forgot_password), &[ValidationFailed, TooManyRequests]))
+        .routes(open(routes!(passwords::reset_password), &[ValidationFailed, InvalidResetToken]))
+        .routes(admin(routes!(passwords::create_password_reset_link), &[UserResigned]))
         .routes(signed_in(routes!(account::change_password), &[ValidationFailed]))
         .routes(signed_in(routes!(account::resign), &[LastAdmin]))
         .routes(signed_in(routes!(session_routes::list_sessions), &[]))

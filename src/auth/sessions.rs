@@ -6,7 +6,7 @@ use sqlx::{PgConnection, PgExecutor, PgPool, Postgres, QueryBuilder};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::token::Session;
+use super::{links, token::Session};
 use crate::{
     audit::{Action, Actor},
     domain::text::email_key,
@@ -53,7 +53,7 @@ pub async fn own_credentials(db: &PgPool, id: i64) -> Result<OwnCredentials, Api
     Ok(own.fetch_one(db).await?)
 }
 
-/// Replaces the password whose hash is `old` and ends all sessions of the user. Returns `false`, and does nothing, when the password
+/// Replaces the password whose hash is `old`, ends all sessions of the user and removes their links for a new password. Returns `false`, and does nothing, when the password
 /// has changed in the meantime.
 pub async fn change_password(
     db: &PgPool,
@@ -71,6 +71,7 @@ pub async fn change_password(
             == 1;
     if changed {
         end_all(&mut *tx, id).await?;
+        links::remove_password_resets(&mut tx, id).await?;
         actor.log_success(&mut *tx, Action::PasswordChange, &id.to_string()).await?;
         tx.commit().await?;
     }

@@ -58,6 +58,13 @@ impl AuthState {
         })
     }
 
+    /// Tells whether the owner of `email`, in the form in which emails are stored, may sign up without an invitation while sign-up is open.
+    pub fn allows_domain(&self, email: &str) -> bool {
+        let domain = email.rsplit_once('@').map_or("", |(_, domain)| domain);
+        self.sign_up_email_domains.is_empty()
+            || self.sign_up_email_domains.iter().any(|allowed| allowed.eq_ignore_ascii_case(domain))
+    }
+
     /// Time at which a refresh token of this moment expires.
     pub fn refresh_expiry(&self) -> DateTime<Utc> {
         Utc::now() + self.refresh_token_ttl

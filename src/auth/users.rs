@@ -6,7 +6,7 @@ use serde_json::Map;
 use sqlx::{PgConnection, PgExecutor, PgPool, Postgres, QueryBuilder};
 use utoipa::ToSchema;
 
-use super::{links, sessions};
+use super::{invitations, links, sessions};
 use crate::{
     audit::{Action, Actor},
     domain::text::{self, fold, like_pattern, tidy},
@@ -67,41 +67,53 @@ pub const LIST: &List = &List {
     default: "date_joined",
 };
 
-/// Signs up a user from the address of `actor`.
+/// User to be created.
+#[derive(Debug)]
+pub struct NewUser<'a> {
+    pub email: &'a str,
+    pub name: &'a str,
+    /// None for users who sign in through the identity provider.
+    pub password_hash: Option<&'a str>,
+    pub member_type: MemberType,
+}
+
+/// Signs up a user from the address of `actor`. Removes the invitation of the email, which is accepted or of no use any more.
 ///
 /// # Errors
 /// `email_taken`; `email_resigned` when its owner has resigned; `validation_failed` for an invalid email.
-pub async fn create(
-    db: &PgPool,
-    actor: &Actor,
-    email: &str,
-    name: &str,
-    password_hash: &str,
-) -> Result<User, ApiError> {
-    let email = text::email(email).ok_or_else(|| ApiError::invalid("email", "invalid_email"))?;
-    let (email_key, name) = (text::email_key(&email), tidy(name));
-    let mut tx = db.begin().await?;
+pub async fn create(tx: &mut PgConnection, actor: &Actor, user: &NewUser<'_>) -> Result<User, ApiError> {
+    let email = text::email(user.email).ok_or_else(|| ApiError::invalid("email", "invalid_email"))?;
+    let (email_key, name) = (text::email_key(&email), tidy(user.name));
+    // Before the insert, so that all transactions lock the invitation first and the user second.
+    invitations::remove_of_email(&mut *tx, &email_key).await?;
     let id = sqlx::query_scalar!(
-        "INSERT INTO users (email, email_key, name, name_key, password_hash) VALUES ($1, $2, $3, $4, $5)
+        "INSERT INTO users (email, email_key, name, name_key, password_hash, member_type) VALUES ($1, $2, $3, $4, $5, $6)
          ON CONFLICT (email_key) DO NOTHING RETURNING id",
         email,
         email_key,
         name,
         fold(&name),
-        password_hash
+        user.password_hash,
+        user.member_type as MemberType
     )
     .fetch_optional(&mut *tx)
     .await?;
     let Some(id) = id else {
-        let resigned = sqlx::query_scalar!("SELECT is_deleted FROM users WHERE email_key = $1", email_key);
-        let code = if resigned.fetch_one(&mut *tx).await? { Code::EmailResigned } else { Code::EmailTaken };
-        return Err(code.into());
+        return Err(owner_error(&mut *tx, &email_key).await?.unwrap_or(Code::EmailTaken).into());
     };
-    let actor = Actor { id: Some(id), address: actor.address.clone() };
-    actor.log_success(&mut *tx, Action::SignUp, &email).await?;
-    let user = get(&mut *tx, id).await?;
-    tx.commit().await?;
-    Ok(user)
+    let new_user = Actor { id: Some(id), address: actor.address.clone() };
+    new_user.log_success(&mut *tx, Action::SignUp, &email).await?;
+    if user.member_type == MemberType::Admin {
+        actor.log_success(&mut *tx, Action::MemberTypeChange, &format!("{id} admin")).await?;
+    }
+    get(tx, id).await
+}
+
+/// Code of the error for somebody who wants to join with an email that has an owner. None if it has none.
+pub async fn owner_error(tx: &mut PgConnection, email_key: &str) -> Result<Option<Code>, ApiError> {
+    let is_deleted = sqlx::query_scalar!("SELECT is_deleted FROM users WHERE email_key = $1", email_key);
+    let code = |is_deleted| if is_deleted { Code::EmailResigned } else { Code::EmailTaken };
+    Ok(is_deleted.fetch_optional(tx).await?.map(code))
 }
 
 /// # Errors
@@ -237,7 +249,7 @@ pub async fn change_member_type(
     Ok(user)
 }
 
-/// Marks the user as resigned, and ends all their sessions.
+/// Marks the user as resigned, ends all their sessions and removes their links for a new password.
 ///
 /// # Errors
 /// `last_admin` for the only active admin.

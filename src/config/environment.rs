@@ -189,7 +189,11 @@ impl Environment {
         self.parsed("HTTP_ADDR", "0.0.0.0:8000", "an address and a port such as 0.0.0.0:8000")
     }
 
-    pub(super) fn public_url(&self) -> Result<Url, SettingError> {
+    /// `PUBLIC_URL`.
+    ///
+    /// # Errors
+    /// The setting is invalid.
+    pub fn public_url(&self) -> Result<Url, SettingError> {
         let text = self.get("PUBLIC_URL").unwrap_or(DEFAULT_PUBLIC_URL);
         // Without the value, which may have a password.
         let problem = "must be an absolute http:// or https:// URL without user, query and fragment, \

@@ -1,4 +1,4 @@
-//! Mails about notifications: subject, plain text and HTML.
+//! Mails: subject, plain text and HTML.
 
 use std::error::Error;
 
@@ -13,33 +13,62 @@ use lettre::{
 use url::Url;
 use uuid::Uuid;
 
-use crate::{error::Text, http::headers::Language};
+use crate::{
+    error::{ApiError, Text},
+    http::headers::Language,
+};
 
 /// Maximum length of a subject, in characters.
 const MAX_SUBJECT: usize = 150;
 
-/// Mail about a notification.
+/// Mail with one link.
 #[derive(Debug)]
 pub struct Letter {
     /// Same for all attempts, so that a mail server can tell a repetition.
     pub uid: Uuid,
     pub created_at: DateTime<Utc>,
-    /// Text of the notification. May contain text of users.
-    pub text: String,
+    pub to: String,
     pub language: Language,
-    pub order: Option<Uuid>,
+    /// May contain text of users, like the next field.
+    pub subject: String,
+    pub text: String,
+    pub link: Link,
+    pub footer: Footer,
+}
+
+#[derive(Debug)]
+pub struct Link {
+    pub text: String,
+    pub url: String,
+    /// Part of the URL that must not be stored or logged.
+    pub token: Option<String>,
+}
+
+#[derive(Debug)]
+pub struct Footer {
+    pub text: String,
+    pub url: Option<String>,
+}
+
+/// Why there is no letter for a delivery.
+#[derive(Debug)]
+pub enum NoLetter {
+    /// Nobody wants it any more.
+    Unwanted(&'static str),
+    Failed(ApiError),
+}
+
+impl<E: Into<ApiError>> From<E> for NoLetter {
+    fn from(error: E) -> Self {
+        Self::Failed(error.into())
+    }
 }
 
 impl Letter {
     /// # Errors
     /// The address cannot be written in a mail.
-    pub fn message(
-        &self,
-        from: &Mailbox,
-        email: &str,
-        public_url: &Url,
-    ) -> Result<Message, Box<dyn Error + Send + Sync>> {
-        let to = Mailbox::new(None, email.parse()?);
+    pub fn message(&self, from: &Mailbox) -> Result<Message, Box<dyn Error + Send + Sync>> {
+        let to = Mailbox::new(None, self.to.parse()?);
         let id = format!("<{}@{}>", self.uid, from.email.domain());
         let message = Message::builder()
             .from(from.clone())
@@ -50,70 +79,47 @@ impl Letter {
             // Answering machines do not answer it.
             .raw_header(HeaderValue::new(HeaderName::new_from_ascii_str("Auto-Submitted"), "auto-generated".to_owned()))
             .header(header::MIME_VERSION_1_0)
-            .multipart(MultiPart::alternative_plain_html(self.plain(public_url), self.html(public_url)))?;
+            .multipart(MultiPart::alternative_plain_html(self.plain(), self.html()))?;
         Ok(message)
     }
 
-    /// Text on one line.
+    /// Subject on one line.
     fn subject(&self) -> String {
-        let line: String = self.text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        let line: String = self.subject.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
         let mut subject: String = line.chars().take(MAX_SUBJECT).collect();
         if subject.len() < line.len() {
             subject.push('…');
         }
-        format!("[{}] {subject}", self.choose("간식", "Snack"))
+        format!("[{}] {subject}", self.language.choose(Text::new("간식", "Snack")))
     }
 
-    fn plain(&self, public_url: &Url) -> String {
-        let (link, settings) = (self.link(public_url), settings(public_url));
-        format!("{}\n\n{}: {link}\n\n--\n{}: {settings}\n", self.text, self.link_text(), self.settings_text())
+    fn plain(&self) -> String {
+        let Self { text, link, footer, .. } = self;
+        let footer_url = footer.url.as_ref().map(|url| format!(": {url}")).unwrap_or_default();
+        format!("{text}\n\n{}: {}\n\n--\n{}{footer_url}\n", link.text, link.url, footer.text)
     }
 
-    fn html(&self, public_url: &Url) -> String {
+    fn html(&self) -> String {
         let text = escape(&self.text).replace('\n', "<br>");
-        let (link, settings) = (escape(&self.link(public_url)), escape(&settings(public_url)));
+        let (link, footer) = (&self.link, escape(&self.footer.text));
+        let footer = match &self.footer.url {
+            Some(url) => format!("<a href=\"{}\" style=\"color:#666\">{footer}</a>", escape(url)),
+            None => footer,
+        };
         format!(
             "<!doctype html><html lang=\"{}\"><body style=\"font-family:sans-serif;line-height:1.6\">\
-             <p>{text}</p><p><a href=\"{link}\">{}</a></p>\
-             <p style=\"color:#666;font-size:0.85em\"><a href=\"{settings}\" style=\"color:#666\">{}</a></p></body></html>",
+             <p>{text}</p><p><a href=\"{}\">{}</a></p>\
+             <p style=\"color:#666;font-size:0.85em\">{footer}</p></body></html>",
             self.language.code(),
-            self.link_text(),
-            self.settings_text()
+            escape(&link.url),
+            escape(&link.text),
         )
-    }
-
-    fn link(&self, public_url: &Url) -> String {
-        match self.order {
-            Some(order) => page(public_url, &format!("orders/{order}")),
-            None => page(public_url, ""),
-        }
-    }
-
-    fn link_text(&self) -> String {
-        if self.order.is_some() {
-            self.choose("주문 보기", "Show the order")
-        } else {
-            self.choose("간식 주문 열기", "Open Snack Server")
-        }
-    }
-
-    fn settings_text(&self) -> String {
-        self.choose("메일 알림 설정", "Mail preferences")
-    }
-
-    fn choose(&self, ko: &'static str, en: &'static str) -> String {
-        self.language.choose(Text::new(ko, en))
     }
 }
 
 /// Page of the web app.
-fn page(public_url: &Url, path: &str) -> String {
+pub fn page(public_url: &Url, path: &str) -> String {
     format!("{}/app/{path}", public_url.as_str().trim_end_matches('/'))
-}
-
-/// Page with the preferences.
-fn settings(public_url: &Url) -> String {
-    page(public_url, "profile")
 }
 
 /// Text as HTML, also within quotes.
@@ -140,23 +146,25 @@ mod tests {
         Letter {
             uid: Uuid::nil(),
             created_at: DateTime::UNIX_EPOCH,
-            text: text.to_owned(),
+            to: "kim@office.example".to_owned(),
             language: Language::English,
-            order: Some(Uuid::nil()),
+            subject: text.to_owned(),
+            text: text.to_owned(),
+            link: Link { text: "Show".to_owned(), url: "https://office.example/?a=1&b=2".to_owned(), token: None },
+            footer: Footer { text: "Ignore <it>".to_owned(), url: None },
         }
     }
 
-    fn url() -> Url {
-        "https://office.example/snack".parse().expect("a URL")
+    fn from() -> Mailbox {
+        "Snack <snack@office.example>".parse().expect("a mailbox")
     }
 
     #[test]
     fn text_of_users_is_neither_markup_nor_a_header() {
         let letter = letter("Order canceled: <script>alert(1)</script> (reason: \"no\"\r\nBcc: all@office.example)");
-        let html = letter.html(&url());
+        let html = letter.html();
         assert!(html.contains("&lt;script&gt;alert(1)&lt;/script&gt;") && !html.contains("<script"), "{html}");
-        let from: Mailbox = "Snack <snack@office.example>".parse().expect("a mailbox");
-        let message = letter.message(&from, "kim@office.example", &url()).expect("a message").formatted();
+        let message = letter.message(&from()).expect("a message").formatted();
         let message = String::from_utf8(message).expect("text");
         let head = message.split("\r\n\r\n").next().expect("a head");
         assert!(!head.lines().any(|line| line.starts_with("Bcc")), "{head}");
@@ -166,11 +174,24 @@ mod tests {
 
     #[test]
     fn links_lead_to_the_web_app_below_the_path_of_the_server() {
-        let letter = letter("x");
-        let uid = Uuid::nil();
-        assert!(letter.plain(&url()).contains(&format!("https://office.example/snack/app/orders/{uid}")));
-        assert!(letter.plain(&url()).contains("https://office.example/snack/app/profile"));
+        let url = "https://office.example/snack".parse().expect("a URL");
+        assert_eq!(page(&url, "profile"), "https://office.example/snack/app/profile");
         assert_eq!(page(&"http://localhost:8000".parse().expect("a URL"), ""), "http://localhost:8000/app/");
+    }
+
+    #[test]
+    fn a_footer_is_a_text_or_a_link() {
+        let mut letter = letter("x");
+        assert!(letter.plain().ends_with("\nShow: https://office.example/?a=1&b=2\n\n--\nIgnore <it>\n"));
+        assert!(letter.html().contains("<a href=\"https://office.example/?a=1&amp;b=2\">Show</a>"));
+        assert!(letter.html().contains(">Ignore &lt;it&gt;</p>"));
+        letter.footer.url = Some("https://office.example/\"".to_owned());
+        assert!(letter.plain().ends_with("\nIgnore <it>: https://office.example/\"\n"));
+        assert!(
+            letter
+                .html()
+                .contains("<a href=\"https://office.example/&quot;\" style=\"color:#666\">Ignore &lt;it&gt;</a></p>")
+        );
     }
 
     #[test]
@@ -183,7 +204,7 @@ mod tests {
 
     #[test]
     fn a_mailbox_that_is_none_is_an_error() {
-        let from: Mailbox = "snack@office.example".parse().expect("a mailbox");
-        assert!(letter("x").message(&from, "kim@@office.example", &url()).is_err());
+        let letter = Letter { to: "kim@@office.example".to_owned(), ..letter("x") };
+        assert!(letter.message(&from()).is_err());
     }
 }

@@ -1,5 +1,6 @@
-//! Notifications of users: the inbox, preferences, and mails.
+//! Notifications of users: the inbox, preferences, and mails, also those with links.
 
+pub mod account_mail;
 pub mod letter;
 pub mod mail;
 pub mod routes;

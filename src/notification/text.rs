@@ -65,7 +65,7 @@ fn with_arrival(text: Text, details: &Details, timezone: Tz) -> Text {
 }
 
 /// `11월 27일`, `27 November`.
-fn day(at: DateTime<Utc>, timezone: Tz) -> Text {
+pub(super) fn day(at: DateTime<Utc>, timezone: Tz) -> Text {
     let day = at.with_timezone(&timezone);
     Text::new(format!("{}월 {}일", day.month(), day.day()), day.format("%-d %B").to_string())
 }

@@ -35,7 +35,7 @@ pub async fn run(snacks: &SnackState, metrics: &PrometheusHandle, stop: &Cancell
     .await;
 }
 
-/// Removes expired refresh tokens, idempotency keys, notifications and deliveries, unless another server is doing so. Returns whether this server did.
+/// Removes expired refresh tokens, idempotency keys, notifications, tokens of links, mails and deliveries, unless another server is doing so. Returns whether this server did.
 pub async fn remove_expired(db: &PgPool) -> Result<bool, ApiError> {
     let mut tx = db.begin().await?;
     let is_elected = try_lock(&mut tx, Lock::Cleanup).await?;
@@ -44,9 +44,18 @@ pub async fn remove_expired(db: &PgPool) -> Result<bool, ApiError> {
         let idempotency_keys = idempotency::remove_expired(&mut *tx).await?;
         let notifications = notifications::remove_expired(&mut *tx).await?;
         let link_tokens = links::remove_expired(&mut *tx).await?;
+        let account_mails = delivery::remove_account_mails(&mut *tx).await?;
         let deliveries = delivery::remove_expired(&mut *tx).await?;
         tx.commit().await?;
-        tracing::debug!(sessions, idempotency_keys, notifications, link_tokens, deliveries, "expired rows removed");
+        tracing::debug!(
+            sessions,
+            idempotency_keys,
+            notifications,
+            link_tokens,
+            account_mails,
+            deliveries,
+            "expired rows removed"
+        );
     }
     Ok(is_elected)
 }

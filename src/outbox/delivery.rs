@@ -19,6 +19,17 @@ pub enum DeliveryStatus {
     Failed,
 }
 
+/// Removes mails with links after an hour, so that typed emails are not kept. A link for a new password would come too late then; an
+/// invitation that is still to be sent stays. Returns their number.
+pub async fn remove_account_mails(db: impl PgExecutor<'_>) -> Result<u64, ApiError> {
+    let removed = sqlx::query!(
+        "DELETE FROM account_mails AS mail
+         WHERE created_at < now() - interval '1 hour' AND (invitation_id IS NULL
+             OR NOT EXISTS (SELECT FROM deliveries WHERE account_mail_id = mail.id AND status = 'pending'))"
+    );
+    Ok(removed.execute(db).await?.rows_affected())
+}
+
 /// Removes deliveries that ended 30 days ago or earlier, and returns their number.
 pub async fn remove_expired(db: impl PgExecutor<'_>) -> Result<u64, ApiError> {
     let removed = sqlx::query!("DELETE FROM deliveries WHERE finished_at < now() - interval '30 days'");

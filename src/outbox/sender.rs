@@ -172,10 +172,12 @@ pub async fn finish(db: &PgPool, delivery: i64, attempt: i32, result: &AttemptRe
         (Outcome::Failed, Some(wait)) => (DeliveryStatus::Pending, Some(wait.as_secs_f64())),
         (Outcome::Failed, None) | (Outcome::Rejected, _) => (DeliveryStatus::Failed, None),
     };
-    let stored = sqlx::query!(
-        "UPDATE deliveries SET status = $3::delivery_status, response_status = $4, error = $5, next_attempt_at = now() + make_interval(secs => $6),
+    // Mails with links are not counted: anybody may read the metrics, and would see whether an email has an account.
+    let is_counted = sqlx::query_scalar!(
+        r#"UPDATE deliveries SET status = $3::delivery_status, response_status = $4, error = $5, next_attempt_at = now() + make_interval(secs => $6),
              finished_at = CASE WHEN $3 <> 'pending' THEN now() END
-         WHERE id = $1 AND status = 'pending' AND (attempts = $2 OR $3 = 'delivered')",
+         WHERE id = $1 AND status = 'pending' AND (attempts = $2 OR $3 = 'delivered')
+         RETURNING account_mail_id IS NULL AS "is_counted!""#,
         delivery,
         attempt,
         status as DeliveryStatus,
@@ -183,9 +185,9 @@ pub async fn finish(db: &PgPool, delivery: i64, attempt: i32, result: &AttemptRe
         result.error,
         wait
     )
-    .execute(db)
+    .fetch_optional(db)
     .await?;
-    if stored.rows_affected() > 0 {
+    if is_counted == Some(true) {
         let outcome = match status {
             DeliveryStatus::Delivered => "delivered",
             DeliveryStatus::Pending => "repeated",

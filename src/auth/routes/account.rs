@@ -17,7 +17,7 @@ use crate::{
         sessions::{self, Refresh, Verified},
         state::AuthState,
         token::{TokenType, Tokens},
-        users::{self, User},
+        users::{self, MemberType, NewUser, User},
     },
     domain::text,
     error::{ApiError, Code},
@@ -61,7 +61,11 @@ pub async fn sign_up(
     let password = Password::new(body.password).ok_or(Code::ValidationFailed)?;
     let hash = auth.passwords.hash(password).await?;
     let actor = Actor { id: None, address: ip.to_string() };
-    let user = users::create(&auth.db, &actor, &body.email, &body.name, &hash).await?;
+    let new =
+        NewUser { email: &body.email, name: &body.name, password_hash: Some(&hash), member_type: MemberType::Member };
+    let mut tx = auth.db.begin().await?;
+    let user = users::create(&mut tx, &actor, &new).await?;
+    tx.commit().await?;
     Ok((StatusCode::CREATED, Json(user)))
 }
 

@@ -4,6 +4,7 @@ mod accounts;
 mod forged_tokens;
 mod leavers;
 mod ownership;
+mod password_reset;
 mod passwords;
 mod roles;
 mod sessions;

@@ -1,7 +1,10 @@
 //! Users as admins see them: search, filters, orderings and pages.
 
 use serde_json::{Value, json};
-use snack_server::{audit::Actor, auth::users};
+use snack_server::{
+    audit::Actor,
+    auth::users::{self, MemberType, NewUser},
+};
 use unicode_normalization::UnicodeNormalization;
 
 use crate::support::test_app::{TestApp, TestUser};
@@ -17,10 +20,16 @@ const PEOPLE: &[(&str, &str)] = &[
     ("han@한국.kr", "한"),
 ];
 
+async fn create(app: &TestApp, email: &str, name: &str) {
+    let user = NewUser { email, name, password_hash: None, member_type: MemberType::Member };
+    let mut db = app.db().acquire().await.expect("a connection");
+    users::create(&mut db, &Actor::local(), &user).await.expect("a user");
+}
+
 async fn users(app: &TestApp) -> TestUser {
     let admin = app.admin().await;
     for (email, name) in PEOPLE {
-        users::create(app.db(), &Actor::local(), email, name, "no hash").await.expect("a user");
+        create(app, email, name).await;
     }
     // Half of them joined at the same instant, so that the orderings have ties.
     sqlx::query("UPDATE users SET date_joined = '2024-01-04T03:00:00Z' WHERE id % 2 = 0")
@@ -124,7 +133,7 @@ async fn every_ordering_is_total_and_its_reverse_is_the_reverse() {
     let app = TestApp::start().await;
     let admin = users(&app).await;
     // Two users with the same name.
-    users::create(app.db(), &Actor::local(), "aaa@two.example", "CHOCO  Choi", "no hash").await.expect("a user");
+    create(&app, "aaa@two.example", "CHOCO  Choi").await;
     let rows = app.get(&admin, "/auth/users?limit=100").await.expect(200).rows().clone();
     for (ordering, key) in [("date_joined", "date_joined"), ("name", "name"), ("email", "email")] {
         let mut expected = rows.clone();
@@ -166,7 +175,7 @@ async fn a_walk_skips_none_and_repeats_none_while_others_sign_up() {
             // One at each end of the order, and one in the middle.
             for (at, name) in ["!", "m", "힣"].into_iter().enumerate() {
                 let email = format!("{}{page}{ordering}@new.example", ["0", "m", "zz"][at]);
-                users::create(app.db(), &Actor::local(), &email, name, "no hash").await.expect("a user");
+                create(&app, &email, name).await;
             }
             match response["next_cursor"].as_str() {
                 // Users are added at the end faster than pages are read.

@@ -51,6 +51,9 @@ fn the_document_has_every_endpoint_of_the_contract() {
         POST /auth/logout
         GET /auth/users/profile
         PATCH /auth/users/profile
+        POST /auth/password/forgot
+        POST /auth/password/reset
+        POST /auth/users/{id}/password-reset
         PUT /auth/users/password
         GET /auth/users
         PUT /auth/users/{id}
@@ -177,6 +180,8 @@ fn a_public_endpoint_says_that_it_needs_no_token() {
         "GET /media/{path}",
         "GET /metrics",
         "POST /auth/logout",
+        "POST /auth/password/forgot",
+        "POST /auth/password/reset",
         "POST /auth/sign-up",
         "POST /auth/token",
         "POST /auth/token/refresh",

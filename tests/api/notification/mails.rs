@@ -2,21 +2,14 @@
 
 use reqwest::{Method, header::ACCEPT_LANGUAGE};
 use serde_json::json;
-use snack_server::config::MailConfig;
 use sqlx::FromRow;
 
 use crate::support::{
     fixtures::order_with_status,
+    notification::mailing,
     smtp::SmtpServer,
     test_app::{TestApp, TestUser},
 };
-
-/// A server that sends its mails to `url`.
-async fn mailing(url: String) -> TestApp {
-    let from = "간식 서버 <snack@office.example>".parse().expect("a mailbox");
-    let mail = MailConfig { smtp_url: url.into(), from };
-    TestApp::with(|config| config.mail = Some(mail)).await
-}
 
 async fn want_mails(app: &TestApp, user: &TestUser, language: &str) {
     let request = app.request(Method::PUT, "/notifications/preferences").bearer_auth(&user.access);

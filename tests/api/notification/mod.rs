@@ -1,3 +1,4 @@
+mod account_mails;
 mod budget_reached;
 mod inbox;
 mod mails;

@@ -90,10 +90,14 @@ async fn a_wrong_setting_stops_the_start_with_one_line_that_names_it() {
 async fn a_wrong_setting_stops_the_other_commands_too() {
     let database = database::create().await;
     let admin = ["create-admin", "--email", "admin@snack.example", "--name", "관리자"];
-    let table: [(&[&str], &str, &str); 7] = [
+    let reset = ["reset-password", "--email", "admin@snack.example"];
+    let table: [(&[&str], &str, &str); 10] = [
         (&["migrate"], "DATABASE_URL", "postgres://snack@127.0.0.1:1/snack"),
         (&["migrate"], "DATABASE_URL", ""),
         (&admin, "DATABASE_URL", "nonsense"),
+        (&reset, "DATABASE_URL", ""),
+        (&reset, "PUBLIC_URL", "office.example"),
+        (&reset, "PUBLIC_URL", "https://office.example/?token=x"),
         (&["demo-data"], "DATABASE_URL", ""),
         (&["demo-data"], "APP_TIMEZONE", "KST"),
         (&["demo-data"], "MEDIA_URL", "file:///dev/null/media"),
@@ -245,6 +249,65 @@ async fn create_admin_refuses_whom_it_cannot_make_one() {
             .expect_failure();
     }
     assert_eq!(count_rows(&database, "users").await, 1);
+}
+
+fn reset_password(database: &PgConnectOptions, email: &str) -> Run {
+    Run::on(database, &["reset-password", "--email", email]).set("PUBLIC_URL", "https://office.example/snack")
+}
+
+#[tokio::test]
+async fn reset_password_prints_a_link_for_a_new_password() {
+    let app = TestApp::start().await;
+    let database = app.state.config.database.clone();
+    let (admin, member) = (app.admin().await, app.member().await);
+    let mut tokens = Vec::new();
+    for email in [member.email.clone(), format!(" {}", member.email.to_uppercase())] {
+        let printed = reset_password(&database, &email).end().await.expect_success();
+        let link = printed.strip_suffix('\n').expect("a line");
+        let token = link.strip_prefix("https://office.example/snack/app/reset-password?token=").expect("a link");
+        tokens.push(token.to_owned());
+    }
+    let hours = "SELECT extract(epoch FROM expires_at - now())::float8 / 3600 FROM link_tokens";
+    let hours: f64 = sqlx::query_scalar(hours).fetch_one(app.db()).await.expect("one token");
+    assert!(hours > 23.9 && hours <= 24.0, "{hours}");
+
+    let reset = async |token: &str| {
+        let body = json!({"token": token, "new_password": "korea-snack-10"});
+        app.post_open("/auth/password/reset", body).await
+    };
+    // The second link has taken the place of the first.
+    reset(&tokens[0]).await.expect_error(400, "invalid_reset_token");
+    reset(&tokens[1]).await.expect(204);
+    reset(&tokens[1]).await.expect_error(400, "invalid_reset_token");
+    let body = json!({"username": member.email, "password": "korea-snack-10"});
+    app.post_open("/auth/token", body).await.expect(200);
+
+    let entries = app.get(&admin, "/audit?action=password_reset_link").await.expect(200);
+    assert_eq!(entries.column("address"), ["local", "local"]);
+    assert_eq!(entries.column("actor"), [Value::Null, Value::Null]);
+    assert_eq!(entries.column("subject"), [member.id.to_string(), member.id.to_string()]);
+
+    let default = reset_password(&database, &member.email).unset("PUBLIC_URL").end().await.expect_success();
+    assert!(default.starts_with("http://localhost:8000/app/reset-password?token="), "{default}");
+}
+
+#[tokio::test]
+async fn reset_password_refuses_whom_it_cannot_make_a_link_for() {
+    let app = TestApp::start().await;
+    let database = app.state.config.database.clone();
+    let resigned = app.member().await;
+    app.delete(&resigned, "/auth/users/resign").await.expect(204);
+    for (email, problem) in [
+        (resigned.email.as_str(), "resigned"),
+        ("nobody@snack.example", "no user"),
+        ("no email", "no user"),
+        ("", "no user"),
+    ] {
+        let line = reset_password(&database, email).end().await.expect_failure();
+        assert!(line.contains(problem), "{line}");
+    }
+    assert_eq!(count_rows(&database, "link_tokens").await, 0);
+    assert_eq!(count_rows(&database, "audit_log WHERE action = 'password_reset_link'").await, 0);
 }
 
 #[tokio::test]

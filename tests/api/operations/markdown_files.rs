@@ -2,7 +2,14 @@
 
 use std::{path::Path, process::Command};
 
-use snack_server::{audit::Actor, demo};
+use snack_server::{
+    audit::Actor,
+    auth::{
+        password::hash_blocking,
+        users::{self, MemberType, NewUser},
+    },
+    demo,
+};
 
 use crate::support::test_app::TestApp;
 
@@ -74,11 +81,16 @@ fn links_and_paths_in_markdown_files_exist() {
 async fn the_walkthrough_runs_as_printed() {
     let app = TestApp::start().await;
     // The admin of the demo data, who exists after `make run`.
-    let hash = snack_server::auth::password::hash_blocking(demo::PASSWORD).expect("a hash");
-    snack_server::auth::users::create(app.db(), &Actor::local(), demo::ADMIN_EMAIL, "관리자", &hash)
-        .await
-        .expect("the admin");
-    snack_server::auth::users::promote(app.db(), demo::ADMIN_EMAIL).await.expect("the admin");
+    let hash = hash_blocking(demo::PASSWORD).expect("a hash");
+    let admin = NewUser {
+        email: demo::ADMIN_EMAIL,
+        name: "관리자",
+        password_hash: Some(&hash),
+        member_type: MemberType::Admin,
+    };
+    let mut db = app.db().acquire().await.expect("a connection");
+    users::create(&mut db, &Actor::local(), &admin).await.expect("the admin");
+    drop(db);
 
     let folder = std::env::temp_dir().join(format!("walkthrough-{}", uuid::Uuid::new_v4()));
     std::fs::create_dir(&folder).expect("a folder");

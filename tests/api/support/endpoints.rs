@@ -72,6 +72,8 @@ impl Endpoint {
             | "GET /media/{path}"
             | "GET /metrics"
             | "POST /auth/logout"
+            | "POST /auth/password/forgot"
+            | "POST /auth/password/reset"
             | "POST /auth/sign-up"
             | "POST /auth/token"
             | "POST /auth/token/refresh" => Access::Public,
@@ -117,6 +119,7 @@ impl Endpoint {
             | "GET /orders/buying-list"
             | "PATCH /auth/users/{id}"
             | "PATCH /channels/{id}"
+            | "POST /auth/users/{id}/password-reset"
             | "POST /auth/users/{id}/restore"
             | "POST /channels"
             | "POST /channels/{id}/deliveries/{delivery}/retry"
@@ -179,6 +182,8 @@ pub fn valid_body(name: &str, snack: &str) -> Value {
         "POST /auth/sign-up" => json!({"email": "new@snack.example", "password": "korea-snack-9", "name": "김간식"}),
         "POST /auth/token" => json!({"username": "sound@snack.example", "password": "korea-snack-9"}),
         "POST /auth/token/refresh" | "POST /auth/logout" => json!({"refresh": "a token"}),
+        "POST /auth/password/forgot" => json!({"email": "sound@snack.example"}),
+        "POST /auth/password/reset" => json!({"token": "a token", "new_password": "korea-snack-10"}),
         "PATCH /auth/users/profile" => json!({"name": "이과자"}),
         "PUT /auth/users/password" => json!({"current_password": "korea-snack-9", "new_password": "korea-snack-10"}),
         "PUT /auth/users/{id}" | "PATCH /auth/users/{id}" => json!({"member_type": "member"}),

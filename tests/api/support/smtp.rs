@@ -33,6 +33,10 @@ impl SmtpServer {
         Self { port, lines, _process: process }
     }
 
+    pub fn url(&self) -> String {
+        format!("smtp://127.0.0.1:{}", self.port)
+    }
+
     /// Waits for the next mail.
     pub async fn mail(&mut self) -> Value {
         serde_json::from_str(&next_line(&mut self.lines).await).expect("JSON")

@@ -5,6 +5,7 @@ Prints its port, and then each mail that it accepts as a line of JSON. The local
 - unknown: refused for good
 - busy: refused for now
 - silent: no answer
+- quoting: refused for good with an error that repeats the last line with a link
 - any other: accepted
 
 With the argument `login` it wants the user "snack" with the password "p@ss/word". It offers no TLS.
@@ -34,6 +35,8 @@ class Handler:
     async def handle_DATA(self, server, session, envelope):
         mail = message_from_bytes(envelope.content, policy=policy.default)
         part = lambda kind: mail.get_body((kind,)).get_content()
+        if envelope.rcpt_tos[0].startswith("quoting@"):
+            return "554 5.7.1 Refused " + [line for line in part("plain").splitlines() if "http" in line][-1].split()[-1]
         print(json.dumps({
             "sender": envelope.mail_from,
             "recipients": envelope.rcpt_tos,
