@@ -17,8 +17,11 @@ use snack_server::{
         password_reset, rules, sessions,
         users::{self, MemberType, NewUser},
     },
-    config::{Config, Environment, Log, LogFormat},
-    db::connect,
+    config::{Config, Environment, Log, LogFormat, SettingError},
+    db::{
+        connect,
+        locks::{Lock, wait_for_lock},
+    },
     demo,
     domain::text::tidy,
     error::{ApiError, Code, StartError, chain},
@@ -146,6 +149,7 @@ async fn serve(environment: &Environment) -> Result<(), StartError> {
     let state = AppState::new(config, pool)?;
     // Flushes the log when it is dropped.
     let _log = begin_log(log);
+    create_first_admin(environment, &state.config, &state.db).await?;
     allow_connections();
 
     let stop = state.stop.clone();
@@ -190,17 +194,44 @@ async fn create_admin(environment: &Environment, email: &str, name: &str) -> Res
         Some(password) => password,
         None => read_password()?,
     };
-    rules::new_password(password.expose_secret())
-        .map_err(|_| failed("SNACK_ADMIN_PASSWORD: must have 8 to 128 characters and not be a common one"))?;
-    if is_personal(password.expose_secret(), email, name) {
-        return Err(failed("SNACK_ADMIN_PASSWORD: must not be made of the email or the name"));
-    }
-    let hash = hash_blocking(password.expose_secret())?;
+    let hash = admin_password_hash(&password, email, name)?;
     let new = NewUser { email, name, password_hash: Some(&hash), member_type: MemberType::Admin };
     let mut tx = db.begin().await.map_err(ApiError::from)?;
     let user = users::create(&mut tx, &Actor::local(), &new).await?;
     tx.commit().await.map_err(ApiError::from)?;
     print(&format!("{} is an admin", user.email));
+    Ok(())
+}
+
+/// Hash of a new admin's password.
+fn admin_password_hash(password: &SecretString, email: &str, name: &str) -> Result<String, StartError> {
+    let wrong = |problem| StartError::from(SettingError::new("SNACK_ADMIN_PASSWORD", problem));
+    rules::new_password(password.expose_secret())
+        .map_err(|_| wrong("must have 8 to 128 characters and not be a common one"))?;
+    if is_personal(password.expose_secret(), email, name) {
+        return Err(wrong("must not be made of the email or the name"));
+    }
+    Ok(hash_blocking(password.expose_secret())?)
+}
+
+/// Creates the admin of `ADMIN_EMAIL` if there is no user.
+async fn create_first_admin(environment: &Environment, config: &Config, db: &PgPool) -> Result<(), StartError> {
+    const NAME: &str = "관리자";
+    let Some(email) = &config.admin_email else { return Ok(()) };
+    let mut tx = db.begin().await.map_err(ApiError::from)?;
+    // Of several servers that start at once, one creates the admin.
+    wait_for_lock(&mut tx, Lock::FirstAdmin).await.map_err(ApiError::from)?;
+    if users::exist(&mut *tx).await? {
+        return Ok(());
+    }
+    rules::email(email).map_err(|_| SettingError::new("ADMIN_EMAIL", "is not a valid email"))?;
+    let password = environment.admin_password();
+    let password = password.ok_or_else(|| SettingError::new("SNACK_ADMIN_PASSWORD", "is required with ADMIN_EMAIL"))?;
+    let hash = admin_password_hash(&password, email, NAME)?;
+    let new = NewUser { email, name: NAME, password_hash: Some(&hash), member_type: MemberType::Admin };
+    let user = users::create(&mut tx, &Actor::local(), &new).await?;
+    tx.commit().await.map_err(ApiError::from)?;
+    tracing::info!(email = user.email, "first admin created");
     Ok(())
 }
 

@@ -21,13 +21,15 @@ use sqlx::PgPool;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use self::{
-    routes::{account, passwords, sessions as session_routes, users as user_routes},
+    routes::{
+        account, invitations as invitation_routes, passwords, sessions as session_routes, sign_up, users as user_routes,
+    },
     state::AuthState,
 };
 use crate::{
     error::Code::{
-        EmailResigned, EmailTaken, InvalidCredentials, InvalidResetToken, InvalidToken, LastAdmin, TooManyRequests,
-        UserErased, UserResigned, ValidationFailed,
+        EmailResigned, EmailTaken, InvalidCredentials, InvalidInvitation, InvalidResetToken, InvalidToken, LastAdmin,
+        SignUpClosed, TooManyRequests, UserErased, UserResigned, ValidationFailed,
     },
     http::openapi::{admin, open, signed_in},
     outbox::Outbox,
@@ -41,7 +43,14 @@ where
     Arc<Outbox>: FromRef<S>,
 {
     OpenApiRouter::new()
-        .routes(open(routes!(account::sign_up), &[ValidationFailed, EmailTaken, EmailResigned, TooManyRequests]))
+        .routes(open(routes!(sign_up::get_sign_up_options), &[]))
+        .routes(open(
+            routes!(sign_up::sign_up),
+            &[ValidationFailed, InvalidInvitation, SignUpClosed, EmailTaken, EmailResigned, TooManyRequests],
+        ))
+        .routes(admin(routes!(invitation_routes::create_invitation), &[ValidationFailed, EmailTaken, EmailResigned]))
+        .routes(admin(routes!(invitation_routes::list_invitations), &[]))
+        .routes(admin(routes!(invitation_routes::delete_invitation), &[]))
         .routes(open(routes!(account::sign_in), &[ValidationFailed, InvalidCredentials, TooManyRequests]))
         .routes(open(routes!(account::refresh_tokens), &[ValidationFailed, InvalidToken]))
         .routes(open(routes!(account::sign_out), &[ValidationFailed]))

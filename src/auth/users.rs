@@ -124,6 +124,11 @@ pub async fn get(db: impl PgExecutor<'_>, id: i64) -> Result<User, ApiError> {
     sql.build_query_as().fetch_optional(db).await?.ok_or_else(|| Code::NotFound.into())
 }
 
+/// Tells whether there are users, those who have left included.
+pub async fn exist(db: impl PgExecutor<'_>) -> Result<bool, ApiError> {
+    Ok(sqlx::query_scalar!(r#"SELECT EXISTS (SELECT FROM users) AS "exist!""#).fetch_one(db).await?)
+}
+
 /// Filter of users.
 #[derive(Debug, Default)]
 pub struct Filter<'a> {

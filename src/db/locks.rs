@@ -12,6 +12,7 @@ pub enum Lock {
     Budget = 0x6275_6467_6574,
     Channels = 0x6368_616e_6e65_6c73,
     DemoData = 0x6465_6d6f_6461_7461,
+    FirstAdmin = 0x0061_646d_696e,
 }
 
 /// Takes `lock` until the transaction ends. Returns whether it was free.

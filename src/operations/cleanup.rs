@@ -8,7 +8,7 @@ use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    auth::{links, sessions},
+    auth::{invitations, links, sessions},
     db::{
         interval::{Next, every},
         locks::{Lock, try_lock},
@@ -43,6 +43,7 @@ pub async fn remove_expired(db: &PgPool) -> Result<bool, ApiError> {
         let sessions = sessions::remove_expired(&mut *tx).await?;
         let idempotency_keys = idempotency::remove_expired(&mut *tx).await?;
         let notifications = notifications::remove_expired(&mut *tx).await?;
+        let invitations = invitations::remove_expired(&mut *tx).await?;
         let link_tokens = links::remove_expired(&mut *tx).await?;
         let account_mails = delivery::remove_account_mails(&mut *tx).await?;
         let deliveries = delivery::remove_expired(&mut *tx).await?;
@@ -51,6 +52,7 @@ pub async fn remove_expired(db: &PgPool) -> Result<bool, ApiError> {
             sessions,
             idempotency_keys,
             notifications,
+            invitations,
             link_tokens,
             account_mails,
             deliveries,

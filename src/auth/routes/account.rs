@@ -1,4 +1,4 @@
-//! Endpoints for one's own account: sign-up, sign-in, sign-out, password, resignation.
+//! Endpoints for one's own account: sign-in, sign-out, password, resignation.
 
 use std::sync::Arc;
 
@@ -17,57 +17,12 @@ use crate::{
         sessions::{self, Refresh, Verified},
         state::AuthState,
         token::{TokenType, Tokens},
-        users::{self, MemberType, NewUser, User},
+        users,
     },
     domain::text,
     error::{ApiError, Code},
     http::{body::Json, client_ip::ClientIp, headers::UserAgent, openapi::AUTH, rules::filled},
 };
-
-/// Sign-up request.
-#[derive(Deserialize, Validate, ToSchema)]
-#[schema(example = json!({"email": "kim@example.com", "password": "korea-snack-9", "name": "김간식"}))]
-pub struct SignUp {
-    /// Login id. Must be ASCII before the `@`. The domain is stored in its IDNA ASCII form (UTS 46). Must not contain invisible
-    /// characters.
-    #[schema(required, format = Email, max_length = 254)]
-    #[validate(custom(function = rules::email))]
-    #[serde(default)]
-    email: String,
-    #[schema(required, format = Password, min_length = 8, max_length = 128)]
-    #[validate(custom(function = rules::new_password))]
-    #[serde(default)]
-    password: String,
-    /// Name that other users see.
-    #[schema(required, min_length = 1, max_length = 50)]
-    #[validate(custom(function = rules::user_name))]
-    #[serde(default)]
-    name: String,
-}
-
-/// Signs up as a member.
-///
-/// The password must not be a common one, or made of the email or the name.
-#[utoipa::path(post, path = "/auth/sign-up", tag = AUTH, request_body = SignUp, responses((status = 201, body = User)))]
-pub async fn sign_up(
-    State(auth): State<Arc<AuthState>>,
-    ip: ClientIp,
-    Json(body): Json<SignUp>,
-) -> Result<(StatusCode, Json<User>), ApiError> {
-    if is_personal(&body.password, &body.email, &body.name) {
-        return Err(ApiError::invalid("password", "too_personal"));
-    }
-    auth.limits.sign_up_address.acquire(ip.rate_limit_key())?.spend();
-    let password = Password::new(body.password).ok_or(Code::ValidationFailed)?;
-    let hash = auth.passwords.hash(password).await?;
-    let actor = Actor { id: None, address: ip.to_string() };
-    let new =
-        NewUser { email: &body.email, name: &body.name, password_hash: Some(&hash), member_type: MemberType::Member };
-    let mut tx = auth.db.begin().await?;
-    let user = users::create(&mut tx, &actor, &new).await?;
-    tx.commit().await?;
-    Ok((StatusCode::CREATED, Json(user)))
-}
 
 /// Sign-in request.
 #[derive(Deserialize, Validate, ToSchema)]

@@ -23,8 +23,6 @@ const TABLES: &[(&str, &str)] = &[
     ("users", "t.id"),
     ("sessions", "t.user_id"),
     ("refresh_tokens", "(SELECT user_id FROM sessions WHERE sessions.id = t.session_id)"),
-    ("link_tokens", "t.user_id"),
-    ("account_mails", "NULL::bigint"),
     ("snacks", "t.registered_by"),
     ("snack_reactions", "t.user_id"),
     ("orders", "t.user_id"),
@@ -57,14 +55,15 @@ async fn digest(app: &TestApp, whose: Option<&[i64]>) -> String {
     lines
 }
 
-/// A snack of `owner` that they like and have ordered, a second snack that can be ordered, a user to promote with a session, and a channel with a
-/// delivery.
+/// A snack of `owner` that they like and have ordered, a second snack that can be ordered, a user to promote with a session, an invitation, and a
+/// channel with a delivery.
 struct Resources {
     snack: String,
     order: String,
     free: String,
     user: i64,
     session: Uuid,
+    invitation: i64,
     channel: i64,
     delivery: i64,
 }
@@ -89,6 +88,13 @@ impl Resources {
         let sql = "WITH session AS (INSERT INTO sessions (id, user_id) VALUES ($1, $2))
             INSERT INTO refresh_tokens (jti, session_id, expires_at) VALUES ($1, $1, now() + interval '1 hour')";
         sqlx::query(sql).bind(session).bind(user).execute(app.db()).await.expect("a session");
+        let sql = "INSERT INTO invitations (email, email_key, member_type, expires_at)
+            VALUES ($1, $1, 'admin', now() + interval '7 days') RETURNING id";
+        let invitation = sqlx::query_scalar(sql)
+            .bind(format!("{session}@snack.example"))
+            .fetch_one(app.db())
+            .await
+            .expect("an invitation");
         // An address that nothing is sent to.
         let sql = "WITH channel AS (
                 INSERT INTO channels (kind, name, url, events, language, is_enabled)
@@ -96,13 +102,16 @@ impl Resources {
             INSERT INTO deliveries (channel_id, event, payload, status, next_attempt_at, finished_at)
             SELECT id, 'order.created', '{}', 'delivered', NULL, now() FROM channel RETURNING channel_id, id";
         let (channel, delivery) = sqlx::query_as(sql).bind(name).fetch_one(app.db()).await.expect("a delivery");
-        Self { snack, order, free, user, session, channel, delivery }
+        Self { snack, order, free, user, session, invitation, channel, delivery }
     }
 
     /// The path of the endpoint for these resources.
     fn path(&self, endpoint: &Endpoint) -> String {
         endpoint.with(match endpoint.path.split('/').nth(1) {
             Some("auth") if endpoint.path.contains("/sessions/") => return endpoint.with(&self.session.to_string()),
+            Some("auth") if endpoint.path.contains("/invitations/") => {
+                return endpoint.with(&self.invitation.to_string());
+            }
             Some("auth") => return endpoint.with(&self.user.to_string()),
             Some("channels") => {
                 let path = endpoint.path.replace("{delivery}", &self.delivery.to_string());
@@ -199,7 +208,7 @@ async fn endpoints_for_owners_and_admins_are_refused_to_a_stranger_and_change_no
         }
         assert_eq!(digest(app, None).await == before, endpoint.method == Method::GET, "{name}");
     }
-    assert_eq!(rejected, 48);
+    assert_eq!(rejected, 54);
 }
 
 /// `body` with every field that could name another user or ask for more rights. A sign-in with two user names is
@@ -251,7 +260,7 @@ async fn endpoints_for_everybody_change_nothing_of_others_and_give_no_rights() {
         assert_eq!(digest(app, Some(&others)).await, before, "{name}");
         checked += 1;
     }
-    assert_eq!(checked, 41);
+    assert_eq!(checked, 42);
     let admins: Vec<i64> = sqlx::query_scalar("SELECT id FROM users WHERE member_type = 'admin'")
         .fetch_all(app.db())
         .await

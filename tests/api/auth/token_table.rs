@@ -16,7 +16,7 @@ use crate::support::{
 };
 
 /// Number of endpoints that need a token.
-const PROTECTED: usize = 56;
+const PROTECTED: usize = 59;
 /// Number of invalid tokens. A protected endpoint has that many cases, one without a token and one with the token of a
 /// former admin.
 const INVALID_TOKENS: usize = 12;

@@ -45,7 +45,11 @@ fn the_document_equals_its_snapshot() {
 #[test]
 fn the_document_has_every_endpoint_of_the_contract() {
     let expected = "
+        GET /auth/sign-up
         POST /auth/sign-up
+        GET /auth/invitations
+        POST /auth/invitations
+        DELETE /auth/invitations/{id}
         POST /auth/token
         POST /auth/token/refresh
         POST /auth/logout
@@ -175,6 +179,7 @@ fn a_public_endpoint_says_that_it_needs_no_token() {
         .collect();
     open.sort();
     let expected = [
+        "GET /auth/sign-up",
         "GET /health/live",
         "GET /health/ready",
         "GET /media/{path}",

@@ -152,6 +152,51 @@ async fn migrate_brings_an_empty_database_up_to_date_however_many_do_so_at_once(
     assert_eq!(count_rows(&database, "orders").await, 0);
 }
 
+/// A server with `ADMIN_EMAIL` and its password.
+fn first_start(database: &PgConnectOptions) -> Run {
+    Run::on(database, &["serve"]).set("ADMIN_EMAIL", "boss@한국.kr").set("SNACK_ADMIN_PASSWORD", PASSWORD)
+}
+
+#[tokio::test]
+async fn the_first_start_creates_the_admin_of_the_setting_once() {
+    let database = database::create_empty().await;
+    // Several servers at once.
+    let servers = join_all((0..3).map(async |_| first_start(&database).serve().await)).await;
+    assert_eq!(count_rows(&database, "users").await, 1);
+    let app = setup(&database).await;
+    let admin = app.sign_in(0, "boss@한국.kr").await;
+    let profile = app.get(&admin, "/auth/users/profile").await.expect(200);
+    assert_eq!((&profile["member_type"], &profile["email"]), (&json!("admin"), &json!("boss@xn--3e0b707e.kr")));
+    drop(servers);
+
+    // Later starts change nothing, also with another email, without a password, and after the admin has left.
+    sqlx::query("UPDATE users SET is_deleted = true").execute(app.db()).await.expect("an update");
+    for run in [
+        first_start(&database),
+        first_start(&database).set("ADMIN_EMAIL", "other@snack.example"),
+        first_start(&database).unset("SNACK_ADMIN_PASSWORD"),
+    ] {
+        drop(run.serve().await);
+    }
+    assert_eq!(count_rows(&database, "users").await, 1);
+}
+
+#[tokio::test]
+async fn a_first_admin_without_a_sound_email_and_password_stops_the_start() {
+    let database = database::create_empty().await;
+    for (variable, run) in [
+        ("SNACK_ADMIN_PASSWORD", first_start(&database).unset("SNACK_ADMIN_PASSWORD")),
+        ("SNACK_ADMIN_PASSWORD", first_start(&database).set("SNACK_ADMIN_PASSWORD", "short")),
+        ("SNACK_ADMIN_PASSWORD", first_start(&database).set("ADMIN_EMAIL", "korea-snack-9@snack.example")),
+        ("ADMIN_EMAIL", first_start(&database).set("ADMIN_EMAIL", "boss@a b.example")),
+        ("ADMIN_EMAIL", first_start(&database).set("ADMIN_EMAIL", "boss")),
+    ] {
+        let line = run.end().await.expect_failure();
+        assert!(line.starts_with(&format!("{variable}: ")), "{line}");
+    }
+    assert_eq!(count_rows(&database, "users").await, 0);
+}
+
 fn create_admin(database: &PgConnectOptions, email: &str) -> Run {
     Run::on(database, &["create-admin", "--email", email, "--name", " 관리자 "])
 }

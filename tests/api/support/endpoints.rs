@@ -71,6 +71,7 @@ impl Endpoint {
             | "GET /health/ready"
             | "GET /media/{path}"
             | "GET /metrics"
+            | "GET /auth/sign-up"
             | "POST /auth/logout"
             | "POST /auth/password/forgot"
             | "POST /auth/password/reset"
@@ -110,7 +111,9 @@ impl Endpoint {
             | "PUT /notifications/read" => Access::OwnAccount,
             "PATCH /snacks/{uid}" | "PUT /orders/{uid}" => Access::OwnersAndAdmins,
             "GET /audit"
+            | "GET /auth/invitations"
             | "GET /auth/users"
+            | "DELETE /auth/invitations/{id}"
             | "DELETE /auth/users/{id}"
             | "DELETE /channels/{id}"
             | "GET /channels"
@@ -119,6 +122,7 @@ impl Endpoint {
             | "GET /orders/buying-list"
             | "PATCH /auth/users/{id}"
             | "PATCH /channels/{id}"
+            | "POST /auth/invitations"
             | "POST /auth/users/{id}/password-reset"
             | "POST /auth/users/{id}/restore"
             | "POST /channels"
@@ -184,6 +188,7 @@ pub fn valid_body(name: &str, snack: &str) -> Value {
         "POST /auth/token/refresh" | "POST /auth/logout" => json!({"refresh": "a token"}),
         "POST /auth/password/forgot" => json!({"email": "sound@snack.example"}),
         "POST /auth/password/reset" => json!({"token": "a token", "new_password": "korea-snack-10"}),
+        "POST /auth/invitations" => json!({"email": "invited@snack.example", "member_type": "member"}),
         "PATCH /auth/users/profile" => json!({"name": "이과자"}),
         "PUT /auth/users/password" => json!({"current_password": "korea-snack-9", "new_password": "korea-snack-10"}),
         "PUT /auth/users/{id}" | "PATCH /auth/users/{id}" => json!({"member_type": "member"}),
