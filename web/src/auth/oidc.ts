@@ -26,7 +26,7 @@ export function takeNext(): string | null {
 }
 
 /** Who may sign up, and the name of the identity provider. */
-export const signUpTermsQuery = {
+export const signUpOptionsQuery = {
   queryKey: ['sign-up'],
   queryFn: () => dataOf(publicApi.GET('/auth/sign-up')),
 }
