@@ -21,6 +21,8 @@ pub mod snack; // snacks and their pictures
 
 pub mod reaction; // likes and hates, counted in Redis
 
+pub mod oidc; // sign-in through an identity provider
+
 pub mod auth; // accounts, sessions, roles
 
 pub mod audit; // the audit log

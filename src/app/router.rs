@@ -24,7 +24,7 @@ use crate::{
     config::Config,
     error::ApiError,
     http::{body, body_budget::BodyBudget, middleware, openapi, problem::write_problems},
-    live, notification, operations, order, reaction, snack, statistics,
+    live, notification, oidc, operations, order, reaction, snack, statistics,
 };
 
 /// Maximum size of the bodies of all requests in progress, in bytes.
@@ -36,6 +36,7 @@ const RESPONSE_BYTES: usize = 64 * 1024 * 1024;
 fn endpoints() -> OpenApiRouter<AppState> {
     OpenApiRouter::with_openapi(openapi::base())
         .merge(auth::router())
+        .merge(oidc::router())
         .merge(snack::router())
         .merge(reaction::router())
         .merge(budget::router())

@@ -15,6 +15,7 @@ use crate::{
     db::watchdog::DbWatchdog,
     error::StartError,
     live::state::LiveState,
+    oidc::state::OidcState,
     operations::state::OperationsState,
     order::state::OrderState,
     outbox::Outbox,
@@ -33,6 +34,7 @@ pub struct AppState {
     #[from_ref(skip)]
     pub watchdog: Arc<DbWatchdog>,
     pub auth: Arc<AuthState>,
+    pub oidc: Arc<OidcState>,
     pub reactions: Arc<ReactionState>,
     pub snacks: Arc<SnackState>,
     pub orders: Arc<OrderState>,
@@ -86,6 +88,7 @@ impl AppState {
         );
         Ok(Self {
             timezone: config.timezone,
+            oidc: Arc::new(OidcState::new(&config, Arc::clone(&auth))?),
             auth,
             reactions: Arc::new(reactions),
             snacks,

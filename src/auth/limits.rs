@@ -13,6 +13,9 @@ use crate::{
 
 /// Failed sign-ins that an account may have from all addresses together, as a multiple of those from one address.
 const ALL_ADDRESSES: u32 = 10;
+/// Sign-ins through the identity provider that one address may start, as a multiple of the failed sign-ins that it may have. Most
+/// succeed, and an office shares an address.
+const OIDC_STARTS: u32 = 10;
 /// Mails for a new password of an account.
 const FORGOTTEN_ACCOUNT: Rate = Rate { count: 3, period: Duration::from_hours(1) };
 /// Requests for a new password from an address.
@@ -27,6 +30,10 @@ pub struct Limits {
     sign_in_address: RateLimiter<ClientIp>,
     /// Sign-ups from one address.
     pub sign_up_address: RateLimiter<ClientIp>,
+    /// Sign-ins through the identity provider that one address starts.
+    pub oidc_start_address: RateLimiter<ClientIp>,
+    /// Failed callbacks of the identity provider from one address.
+    pub oidc_callback_address: RateLimiter<ClientIp>,
     /// Mails for a new password of one account. The key is the email, whether the account exists or not.
     pub forgotten_account: RateLimiter<KeyDigest>,
     /// Requests for a new password from one address.
@@ -54,12 +61,16 @@ impl SignInAttempt<'_> {
 impl Limits {
     pub fn new(config: &Config) -> Self {
         let of_account = config.limit_sign_in_account;
+        let of_address = config.limit_sign_in_address;
+        let oidc_starts = Rate { count: of_address.count.saturating_mul(OIDC_STARTS), ..of_address };
         let of_all = Rate { count: of_account.count.saturating_mul(ALL_ADDRESSES), ..of_account };
         Self {
             sign_in_pair: RateLimiter::new(of_account),
             sign_in_account: RateLimiter::new(of_all),
-            sign_in_address: RateLimiter::new(config.limit_sign_in_address),
+            sign_in_address: RateLimiter::new(of_address),
             sign_up_address: RateLimiter::new(config.limit_sign_up_address),
+            oidc_start_address: RateLimiter::new(oidc_starts),
+            oidc_callback_address: RateLimiter::new(of_address),
             forgotten_account: RateLimiter::new(FORGOTTEN_ACCOUNT),
             forgotten_address: RateLimiter::new(FORGOTTEN_ADDRESS),
             writes_user: RateLimiter::new(config.limit_writes_user),

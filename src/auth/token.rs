@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode};
 use secrecy::{ExposeSecret, SecretString};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -21,6 +21,9 @@ pub enum TokenType {
     Access,
     /// For a new pair of tokens.
     Refresh,
+    /// For the callback of the identity provider.
+    #[serde(rename = "oidc_sign_in")]
+    OidcSignIn,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -39,6 +42,15 @@ pub struct Claims {
     pub iat: i64,
     /// Time of expiry, in seconds since the epoch.
     pub exp: i64,
+}
+
+/// Claims of a token that is for no session.
+#[derive(Serialize, Deserialize)]
+struct ContentClaims<T> {
+    token_type: TokenType,
+    content: T,
+    iat: i64,
+    exp: i64,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
@@ -117,7 +129,27 @@ impl TokenKeys {
         })
     }
 
-    fn sign(&self, claims: &Claims) -> Result<String, ApiError> {
+    /// Token with any content, which is signed and can be read by its holder.
+    ///
+    /// # Errors
+    /// Signing failed.
+    pub fn seal<T: Serialize>(&self, token_type: TokenType, content: T, ttl: Duration) -> Result<String, ApiError> {
+        let now = Utc::now();
+        self.sign(&ContentClaims { token_type, content, iat: now.timestamp(), exp: (now + ttl).timestamp() })
+    }
+
+    /// Content of a token that [`Self::seal`] has made.
+    ///
+    /// # Errors
+    /// `invalid_token` for a wrong signature or type and for an expired token.
+    pub fn unseal<T: DeserializeOwned>(&self, token: &str, token_type: TokenType) -> Result<T, ApiError> {
+        self.read::<ContentClaims<T>>(token)
+            .filter(|claims| claims.token_type == token_type && claims.exp > Utc::now().timestamp())
+            .map(|claims| claims.content)
+            .ok_or_else(|| Code::InvalidToken.into())
+    }
+
+    fn sign(&self, claims: &impl Serialize) -> Result<String, ApiError> {
         encode(&Header::new(Algorithm::HS256), claims, &self.sign).map_err(ApiError::internal)
     }
 
@@ -126,13 +158,14 @@ impl TokenKeys {
     /// # Errors
     /// `invalid_token` for a wrong signature or type and for an expired token.
     pub fn verify(&self, token: &str, token_type: TokenType) -> Result<Claims, ApiError> {
-        self.verify
-            .iter()
-            .find_map(|key| decode::<Claims>(token, key, &self.validation).ok())
-            .map(|token| token.claims)
+        self.read::<Claims>(token)
             // `exp` is the first second in which the token is invalid, but the library accepts it then.
             .filter(|claims| claims.token_type == token_type && claims.exp > Utc::now().timestamp())
             .ok_or_else(|| Code::InvalidToken.into())
+    }
+
+    fn read<T: DeserializeOwned>(&self, token: &str) -> Option<T> {
+        self.verify.iter().find_map(|key| decode::<T>(token, key, &self.validation).ok()).map(|token| token.claims)
     }
 }
 
@@ -140,6 +173,7 @@ impl TokenKeys {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use serde_json::Value;
 
     fn keys(secret: &str) -> TokenKeys {
         let variables = [
@@ -160,7 +194,8 @@ mod tests {
     }
 
     fn is_good(keys: &TokenKeys, token: &str) -> bool {
-        [TokenType::Access, TokenType::Refresh].into_iter().any(|kind| keys.verify(token, kind).is_ok())
+        let kinds = [TokenType::Access, TokenType::Refresh, TokenType::OidcSignIn];
+        kinds.into_iter().any(|kind| keys.verify(token, kind).is_ok() || keys.unseal::<Value>(token, kind).is_ok())
     }
 
     proptest! {
@@ -173,7 +208,30 @@ mod tests {
             let refresh = keys.refresh(user, Uuid::new_v4(), Utc::now() + Duration::from_mins(1))?;
             prop_assert_eq!(keys.verify(&refresh, TokenType::Refresh).map(|claims| claims.user_id).ok(), Some(user));
             prop_assert!(keys.verify(&refresh, TokenType::Access).is_err());
-            prop_assert!(!is_good(&other, &access) && !is_good(&other, &refresh));
+            let sealed = keys.seal(TokenType::OidcSignIn, user, Duration::from_mins(1))?;
+            prop_assert_eq!(keys.unseal(&sealed, TokenType::OidcSignIn).ok(), Some(user));
+            for kind in [TokenType::Access, TokenType::Refresh] {
+                prop_assert!(keys.verify(&sealed, kind).is_err() && keys.unseal::<Value>(&sealed, kind).is_err());
+            }
+            for token in [&access, &refresh] {
+                prop_assert!(keys.unseal::<Value>(token, TokenType::OidcSignIn).is_err());
+            }
+            prop_assert!([access, refresh, sealed].iter().all(|token| !is_good(&other, token)));
+        }
+
+        /// Even if the content has the claims of another kind.
+        #[test]
+        fn content_does_not_make_a_token_of_another_kind(user: i64, refresh: bool) {
+            let keys = ours();
+            let token_type = if refresh { TokenType::Refresh } else { TokenType::Access };
+            let now = Utc::now().timestamp();
+            let claims = Claims {
+                token_type, user_id: user, session_id: None, generation: 0, jti: Uuid::new_v4(), iat: now, exp: now + 60,
+            };
+            let sealed = keys.seal(TokenType::OidcSignIn, claims, Duration::from_mins(1))?;
+            prop_assert!(keys.verify(&sealed, token_type).is_err());
+            let expired = keys.seal(TokenType::OidcSignIn, user, Duration::ZERO)?;
+            prop_assert!(!is_good(&keys, &expired));
         }
 
         #[test]

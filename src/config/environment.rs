@@ -45,8 +45,8 @@ pub enum SignUpMode {
 /// Settings of the identity provider.
 #[derive(Clone, Debug)]
 pub struct OidcConfig {
-    /// `OIDC_ISSUER`.
-    pub issuer: Url,
+    /// `OIDC_ISSUER` as it is in the settings. Providers differ in whether theirs ends in a slash, and ID tokens repeat it exactly.
+    pub issuer: String,
     /// `OIDC_CLIENT_ID`.
     pub client_id: String,
     /// `OIDC_CLIENT_SECRET`.
@@ -259,8 +259,10 @@ impl Environment {
         };
         let [issuer, client_id, client_secret, name] = VARIABLES.map(required);
         let problem = "must be an absolute http:// or https:// URL without user, query and fragment";
+        let issuer = issuer?;
+        absolute_url(issuer).ok_or_else(|| SettingError::new("OIDC_ISSUER", problem))?;
         Ok(Some(OidcConfig {
-            issuer: absolute_url(issuer?).ok_or_else(|| SettingError::new("OIDC_ISSUER", problem))?,
+            issuer: issuer.to_owned(),
             client_id: client_id?.to_owned(),
             client_secret: SecretString::from(client_secret?),
             name: name?.to_owned(),

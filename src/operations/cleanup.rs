@@ -15,6 +15,7 @@ use crate::{
     },
     error::ApiError,
     notification::store as notifications,
+    oidc,
     order::idempotency,
     outbox::delivery,
     snack::{state::SnackState, sweep},
@@ -45,6 +46,7 @@ pub async fn remove_expired(db: &PgPool) -> Result<bool, ApiError> {
         let notifications = notifications::remove_expired(&mut *tx).await?;
         let invitations = invitations::remove_expired(&mut *tx).await?;
         let link_tokens = links::remove_expired(&mut *tx).await?;
+        let sign_in_codes = oidc::remove_expired(&mut *tx).await?;
         let account_mails = delivery::remove_account_mails(&mut *tx).await?;
         let deliveries = delivery::remove_expired(&mut *tx).await?;
         tx.commit().await?;
@@ -54,6 +56,7 @@ pub async fn remove_expired(db: &PgPool) -> Result<bool, ApiError> {
             notifications,
             invitations,
             link_tokens,
+            sign_in_codes,
             account_mails,
             deliveries,
             "expired rows removed"

@@ -11,6 +11,7 @@ mod demo;
 mod http;
 mod live;
 mod notification;
+mod oidc;
 mod operations;
 mod order;
 mod reaction;

@@ -33,23 +33,12 @@ use crate::{
 #[derive(Serialize, ToSchema)]
 #[schema(example = json!({"mode": "open", "email_domains": ["example.com"], "oidc": {"name": "Google"}}))]
 pub struct SignUpOptions {
-    mode: Mode,
+    mode: SignUpMode,
     /// Domains of emails that may sign up without an invitation, in their IDNA ASCII form. Empty for any.
     email_domains: Vec<String>,
     /// `null` without an identity provider.
     #[schema(required)]
     oidc: Option<IdentityProvider>,
-}
-
-/// Who may sign up without an invitation.
-#[derive(Serialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-#[schema(as = SignUpMode)]
-enum Mode {
-    /// Everybody whose email has one of the domains.
-    Open,
-    /// Nobody.
-    Invited,
 }
 
 /// Identity provider that users sign in with.
@@ -62,10 +51,7 @@ struct IdentityProvider {
 #[utoipa::path(get, path = "/auth/sign-up", tag = AUTH, responses((status = 200, body = SignUpOptions)))]
 pub async fn get_sign_up_options(State(auth): State<Arc<AuthState>>) -> Json<SignUpOptions> {
     Json(SignUpOptions {
-        mode: match auth.sign_up {
-            SignUpMode::Open => Mode::Open,
-            SignUpMode::Invited => Mode::Invited,
-        },
+        mode: auth.sign_up,
         email_domains: auth.sign_up_email_domains.clone(),
         oidc: auth.oidc_name.clone().map(|name| IdentityProvider { name }),
     })

@@ -249,9 +249,13 @@ async fn endpoints_for_everybody_change_nothing_of_others_and_give_no_rights() {
             Endpoint { path: format!("{}?user_id={}&id={}", endpoint.path, owner.id, owner.id), ..endpoint.clone() };
         let response = resources.send(app, &with_foreign_query, user, body.as_ref()).await;
         match name.as_str() {
-            // There is no picture of that name, no such account or token, and no reaction of the stranger's own.
-            "GET /media/{path}" => assert_eq!(response.status, 404, "{name}"),
-            "POST /auth/token" | "POST /auth/token/refresh" => assert_eq!(response.status, 401, "{name}"),
+            // There is no identity provider, no picture of that name, no such account or token, and no reaction of the stranger's own.
+            "GET /media/{path}" | "GET /auth/oidc/login" | "GET /auth/oidc/callback" => {
+                assert_eq!(response.status, 404, "{name}");
+            }
+            "POST /auth/oidc/token" | "POST /auth/token" | "POST /auth/token/refresh" => {
+                assert_eq!(response.status, 401, "{name}")
+            }
             "DELETE /auth/sessions/{id}" => drop(response.expect_error(404, "not_found")),
             "POST /auth/password/reset" => drop(response.expect_error(400, "invalid_reset_token")),
             "DELETE /snacks/{uid}/reaction" => drop(response.expect_error(404, "reaction_not_found")),
@@ -260,7 +264,7 @@ async fn endpoints_for_everybody_change_nothing_of_others_and_give_no_rights() {
         assert_eq!(digest(app, Some(&others)).await, before, "{name}");
         checked += 1;
     }
-    assert_eq!(checked, 42);
+    assert_eq!(checked, 45);
     let admins: Vec<i64> = sqlx::query_scalar("SELECT id FROM users WHERE member_type = 'admin'")
         .fetch_all(app.db())
         .await

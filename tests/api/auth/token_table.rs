@@ -1,12 +1,15 @@
 //! Every endpoint of the OpenAPI document with every kind of token: a valid token works for its holder, an invalid one
 //! opens no protected endpoint and does not affect a public one.
 
+use std::time::Duration;
+
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::Utc;
 use jsonwebtoken::{Algorithm, EncodingKey};
 use reqwest::Method;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
+use snack_server::auth::token::TokenType;
 
 use crate::support::{
     endpoints::{Access, Endpoint, endpoints},
@@ -19,7 +22,7 @@ use crate::support::{
 const PROTECTED: usize = 59;
 /// Number of invalid tokens. A protected endpoint has that many cases, one without a token and one with the token of a
 /// former admin.
-const INVALID_TOKENS: usize = 12;
+const INVALID_TOKENS: usize = 13;
 const CASES: usize = INVALID_TOKENS + 2;
 
 /// Tokens that must be rejected, each with one defect.
@@ -42,6 +45,9 @@ async fn invalid_tokens(app: &TestApp) -> [(&'static str, String); INVALID_TOKEN
     let own_key = EncodingKey::from_secret(secret.as_bytes());
     let none = URL_SAFE_NO_PAD.encode(json!({"alg": "none", "typ": "JWT"}).to_string());
 
+    let content = json!({"user_id": member.id, "jti": claims["jti"]});
+    let oidc_cookie = app.state.auth.keys.seal(TokenType::OidcSignIn, content, Duration::from_mins(1));
+
     let resigned = app.member().await;
     app.get(&resigned, "/checks/is_authenticated").await.expect(200);
     app.delete(&resigned, "/auth/users/resign").await.expect(204);
@@ -49,6 +55,7 @@ async fn invalid_tokens(app: &TestApp) -> [(&'static str, String); INVALID_TOKEN
         ("garbage", "nonsense".to_owned()),
         ("expired", sign(&expired, Algorithm::HS256, &secret)),
         ("a refresh token", member.refresh.clone()),
+        ("the cookie of a sign-in through the provider", oidc_cookie.expect("a token")),
         ("alg none", format!("{none}.{body}.")),
         ("alg none, signed all the same", with_header(json!({"alg": "none", "typ": "JWT"}), &own_key)),
         ("another key", sign(&claims, Algorithm::HS256, "another secret, also of 32 bytes or more")),
@@ -148,5 +155,5 @@ async fn no_public_endpoint_is_affected_by_an_invalid_token() {
             assert_eq!(summary(&response), plain, "{path} {case}");
         }
     }
-    assert_eq!(open.len(), 10);
+    assert_eq!(open.len(), 13);
 }

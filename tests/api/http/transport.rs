@@ -134,7 +134,9 @@ async fn every_path_works_with_and_without_a_slash_at_its_end() {
         let (plain, slashed) = (get_in(path.clone()).await, get_in(format!("{path}/")).await);
         assert_eq!(plain.status, slashed.status, "{}", endpoint.name());
         if reads {
-            assert_eq!(plain.status, 200, "{}", endpoint.name());
+            // There is no identity provider.
+            let expected = if endpoint.path.starts_with("/auth/oidc/") { 404 } else { 200 };
+            assert_eq!(plain.status, expected, "{}", endpoint.name());
         } else {
             assert!([401, 415].contains(&plain.status.as_u16()), "{}", endpoint.name());
         }

@@ -67,12 +67,15 @@ impl Endpoint {
     /// them.
     pub fn access(&self) -> Access {
         match self.name().as_str() {
-            "GET /health/live"
+            "GET /auth/oidc/callback"
+            | "GET /auth/oidc/login"
+            | "GET /health/live"
             | "GET /health/ready"
             | "GET /media/{path}"
             | "GET /metrics"
             | "GET /auth/sign-up"
             | "POST /auth/logout"
+            | "POST /auth/oidc/token"
             | "POST /auth/password/forgot"
             | "POST /auth/password/reset"
             | "POST /auth/sign-up"
@@ -186,6 +189,7 @@ pub fn valid_body(name: &str, snack: &str) -> Value {
         "POST /auth/sign-up" => json!({"email": "new@snack.example", "password": "korea-snack-9", "name": "김간식"}),
         "POST /auth/token" => json!({"username": "sound@snack.example", "password": "korea-snack-9"}),
         "POST /auth/token/refresh" | "POST /auth/logout" => json!({"refresh": "a token"}),
+        "POST /auth/oidc/token" => json!({"code": "a code"}),
         "POST /auth/password/forgot" => json!({"email": "sound@snack.example"}),
         "POST /auth/password/reset" => json!({"token": "a token", "new_password": "korea-snack-10"}),
         "POST /auth/invitations" => json!({"email": "invited@snack.example", "member_type": "member"}),

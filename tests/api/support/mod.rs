@@ -8,9 +8,11 @@ pub mod endpoints;
 pub mod event_stream;
 pub mod fixtures;
 pub mod forged_images;
+pub mod forging_provider;
 pub mod image_bombs;
 pub mod images;
 pub mod notification;
+pub mod oidc;
 pub mod process;
 pub mod process_client;
 #[expect(dead_code, reason = "some modes are for the fault harness")]

@@ -42,7 +42,7 @@ pub enum Answer {
 }
 
 impl Answer {
-    async fn response(self) -> Response {
+    pub async fn response(self) -> Response {
         let (status, body) = match self {
             Self::Status(status) => (status, Body::from("ok")),
             Self::Redirect(url) => {
