@@ -1,6 +1,7 @@
 // The pages of the app and who may see them. Each page is loaded when it is first opened, except the first one.
 import { START_LOCATION, createRouter, createWebHistory } from 'vue-router'
 
+import { keepCode } from './auth/oidcCode'
 import { t } from './i18n'
 import OrderListPage from './order/OrderListPage.vue'
 import { useSession } from './session/session'
@@ -20,8 +21,11 @@ declare module 'vue-router' {
   }
 }
 
+const history = createWebHistory(import.meta.env.BASE_URL)
+keepCode(history)
+
 export const router = createRouter({
-  history: createWebHistory(import.meta.env.BASE_URL),
+  history,
   routes: [
     { path: '/', redirect: '/orders' },
     {

@@ -5,7 +5,7 @@ import { computed, ref } from 'vue'
 import { api, dataOf, onSessionEnd, publicApi, tokens } from '../api/client'
 import { queryClient } from '../api/query'
 import { STORAGE_KEY } from '../api/tokens'
-import type { User } from '../api/types'
+import type { Tokens, User } from '../api/types'
 
 /** The last known profile, so that the menu is right before the first response. */
 const USER_KEY = 'snack.user'
@@ -42,7 +42,12 @@ export const useSession = defineStore('session', () => {
   }
 
   async function signIn(email: string, password: string): Promise<void> {
-    tokens.write(await dataOf(publicApi.POST('/auth/token', { body: { username: email, password } })))
+    await start(await dataOf(publicApi.POST('/auth/token', { body: { username: email, password } })))
+  }
+
+  /** Starts a session with a new token pair. */
+  async function start(pair: Tokens): Promise<void> {
+    tokens.write(pair)
     syncWithTokens()
     await loadUser()
   }
@@ -86,5 +91,5 @@ export const useSession = defineStore('session', () => {
     if (document.visibilityState === 'visible' && isSignedIn.value) loadUser().catch(() => undefined)
   })
 
-  return { user, userId, endReason, isSignedIn, isAdmin, loadUser, setUser, signIn, signOut, end }
+  return { user, userId, endReason, isSignedIn, isAdmin, loadUser, setUser, signIn, start, signOut, end }
 })

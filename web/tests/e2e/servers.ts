@@ -47,8 +47,13 @@ export interface Servers {
   end: () => Promise<void>
 }
 
-/** Starts `count` servers that share a database and a Redis. */
-export async function startServers(count: number, settings: Record<string, string> = {}): Promise<Servers> {
+type Settings = Record<string, string>
+
+/** Starts `count` servers that share a database and a Redis. Their settings may depend on their URLs. */
+export async function startServers(
+  count: number,
+  settings: Settings | ((urls: string[]) => Promise<Settings>) = {},
+): Promise<Servers> {
   const program = process.env.SERVER!
   const database = new URL(process.env.DATABASE_URL!)
   const name = `live_${randomBytes(4).toString('hex')}`
@@ -58,6 +63,7 @@ export async function startServers(count: number, settings: Record<string, strin
   const redisPort = await freePort()
   const ports = await Promise.all(Array.from({ length: count }, freePort))
   const urls = ports.map((port) => `http://127.0.0.1:${port}`)
+  const ownSettings = typeof settings === 'function' ? await settings(urls) : settings
   const children: ChildProcess[] = []
   let redis: ChildProcess
   // Also when the start fails.
@@ -70,7 +76,7 @@ export async function startServers(count: number, settings: Record<string, strin
     MEDIA_URL: `file://${scratch}`,
     HTTP_ADDR: `127.0.0.1:${ports[index]}`,
     PUBLIC_URL: urls[index],
-    ...settings,
+    ...ownSettings,
   })
 
   async function startRedis(): Promise<void> {

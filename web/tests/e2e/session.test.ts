@@ -32,6 +32,15 @@ async function tamper(page: Page, change: Record<string, unknown>): Promise<void
   )
 }
 
+/** Makes an admin a member, on the page of the users. */
+async function giveUpRole(page: Page, person: { name: string }): Promise<void> {
+  await page.getByRole('button', { name: `${person.name} 관리`, exact: true }).click()
+  await page.getByRole('menuitem', { name: '관리자 해제' }).click()
+  const question = page.getByRole('alertdialog')
+  await question.getByText('본인의 권한입니다.').waitFor()
+  await question.getByRole('button', { name: '관리자 해제' }).click()
+}
+
 function countRefreshes(context: BrowserContext): { count: number } {
   const refreshes = { count: 0 }
   context.on('request', (request: Request) => {
@@ -326,9 +335,9 @@ describe('leaving', () => {
 
       await page.getByRole('button', { name: '돌아가기' }).click()
       await page.goto(appUrl(`/users?search=${ADMIN.email}`))
-      await page.getByRole('switch', { name: `${ADMIN.name} 관리자` }).click()
-      await toast(page, '마지막 관리자입니다.').waitFor()
-      await expect.poll(() => page.getByRole('switch', { name: `${ADMIN.name} 관리자` }).isChecked()).toBe(true)
+      await giveUpRole(page, ADMIN)
+      await expectText(page.getByRole('alertdialog').getByRole('alert'), why)
+      await request('GET', '/checks/is_admin', token)
     } finally {
       for (const { id } of others) await change(id, 'admin')
     }
@@ -347,7 +356,7 @@ describe('pages of admins', () => {
   it('redirect an admin who becomes a member', async () => {
     const person = await newAdmin()
     const page = await open(person, `/users?search=${person.email}`)
-    await page.getByRole('switch', { name: `${person.name} 관리자` }).click()
+    await giveUpRole(page, person)
     await page.waitForURL(appUrl('/orders'))
     expect(await page.getByRole('link', { name: '회원', exact: true }).count()).toBe(0)
   })

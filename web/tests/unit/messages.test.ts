@@ -17,8 +17,12 @@ function flatten(tree: Tree, prefix = ''): Map<string, string> {
 }
 
 /** All messages of a language, those of some pages included. */
-const messagesIn = (language: string): Map<string, string> =>
-  flatten(Object.assign({}, ...['', 'channels.'].map((part) => JSON.parse(read(`i18n/${part}${language}.json`)))))
+function messagesIn(language: string): Map<string, string> {
+  const files = readdirSync(new URL('../../src/i18n', import.meta.url)).filter((file) =>
+    new RegExp(`^(\\w+\\.)?${language}\\.json$`).test(file),
+  )
+  return flatten(Object.assign({}, ...files.map((file) => JSON.parse(read(`i18n/${file}`)))))
+}
 
 const ko = messagesIn('ko')
 const en = messagesIn('en')
