@@ -16,6 +16,8 @@ declare module 'vue-router' {
     /** Shown to users who are not signed in, and only to them. */
     isForGuests?: boolean
     isForAdmins?: boolean
+    /** Shown to everybody, signed in or not. */
+    isPublic?: boolean
     /** Shows the cart. */
     hasCart?: boolean
   }
@@ -37,6 +39,16 @@ export const router = createRouter({
       path: '/sign-up',
       component: () => import('./auth/SignUpPage.vue'),
       meta: { title: 'signUp.title', isForGuests: true },
+    },
+    {
+      path: '/forgot-password',
+      component: () => import('./auth/ForgotPasswordPage.vue'),
+      meta: { title: 'forgotPassword.title', isForGuests: true },
+    },
+    {
+      path: '/reset-password',
+      component: () => import('./auth/ResetPasswordPage.vue'),
+      meta: { title: 'resetPassword.title', isPublic: true },
     },
     { path: '/orders', component: OrderListPage, meta: { title: 'orders.title' } },
     {
@@ -107,6 +119,7 @@ installDialogHistory(router)
 router.beforeEach(async (to) => {
   const session = useSession()
   if (to.meta.isForGuests) return session.isSignedIn ? returnTo(to.query.returnTo) : true
+  if (to.meta.isPublic) return true
   if (!session.isSignedIn) return { path: '/sign-in', query: { returnTo: to.fullPath } }
   if (!to.meta.isForAdmins || session.isAdmin) return true
   // The role may have changed or not be loaded yet.

@@ -471,8 +471,8 @@ describe('the language', () => {
     await page.addInitScript(() => localStorage.setItem('snack.language', 'en'))
     await signIn(page, ADMIN)
     const mine = /[가-힣]/
-    const keys = ['en', 'channels.en', 'users.en', 'sessions.en', 'oidc.en'].flatMap((file) =>
-      keysOf(JSON.parse(readFileSync(new URL(`../../src/i18n/${file}.json`, import.meta.url), 'utf8'))),
+    const keys = ['en', 'channels.en', 'users.en', 'sessions.en', 'oidc.en', 'joining.en', 'invitations.en'].flatMap(
+      (file) => keysOf(JSON.parse(readFileSync(new URL(`../../src/i18n/${file}.json`, import.meta.url), 'utf8'))),
     )
     for (const [name, path] of Object.entries({ ...pages, ...(await fillPages()) })) {
       await show(page, path)
