@@ -124,6 +124,7 @@ pub enum OidcError {
 }
 
 impl OidcError {
+    #[expect(clippy::needless_pass_by_value, reason = "`map_err` passes a value")]
     fn failed(problem: impl ToString) -> Self {
         Self::Failed(problem.to_string())
     }

@@ -39,7 +39,9 @@ async fn a_code_is_good_once() {
     let (won, lost): (Vec<_>, Vec<_>) =
         join_all((0..8).map(|_| exchange(&app, &code))).await.into_iter().partition(|response| response.status == 200);
     assert_eq!((won.len(), lost.len()), (1, 7));
-    lost.into_iter().for_each(|response| drop(response.expect_error(401, "invalid_token")));
+    for response in lost {
+        response.expect_error(401, "invalid_token");
+    }
     let sessions: i64 = sqlx::query_scalar("SELECT count(*) FROM sessions").fetch_one(app.db()).await.expect("a count");
     assert_eq!((sessions, codes(&app).await), (2, 0));
 }
