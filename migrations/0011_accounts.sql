@@ -30,6 +30,12 @@ CREATE TABLE invitations (
 CREATE INDEX invitations_by_created_at ON invitations (created_at, id);
 CREATE INDEX invitations_by_expires_at ON invitations (expires_at);
 
+-- Invitations that can be accepted. They end with the rights of the admin who created them.
+CREATE VIEW open_invitations AS
+SELECT * FROM invitations
+WHERE expires_at > now()
+  AND (invited_by IS NULL OR EXISTS (SELECT FROM users WHERE id = invited_by AND member_type = 'admin' AND NOT is_deleted));
+
 -- Tokens of links: for a new password of a user, or for an invitation. A used token is deleted.
 CREATE TABLE link_tokens (
     -- SHA-256 of the token.

@@ -15,7 +15,8 @@ use snack_server::{
         links::Links,
         password::{hash_blocking, is_personal},
         password_reset, rules, sessions,
-        users::{self, MemberType, NewUser},
+        sign_up::{self, NewUser},
+        users::{self, MemberType},
     },
     config::{Config, Environment, Log, LogFormat, SettingError},
     db::{
@@ -197,7 +198,7 @@ async fn create_admin(environment: &Environment, email: &str, name: &str) -> Res
     let hash = admin_password_hash(&password, email, name)?;
     let new = NewUser { email, name, password_hash: Some(&hash), member_type: MemberType::Admin };
     let mut tx = db.begin().await.map_err(ApiError::from)?;
-    let user = users::create(&mut tx, &Actor::local(), &new).await?;
+    let user = sign_up::create(&mut tx, &Actor::local(), &new).await?;
     tx.commit().await.map_err(ApiError::from)?;
     print(&format!("{} is an admin", user.email));
     Ok(())
@@ -229,7 +230,7 @@ async fn create_first_admin(environment: &Environment, config: &Config, db: &PgP
     let password = password.ok_or_else(|| SettingError::new("SNACK_ADMIN_PASSWORD", "is required with ADMIN_EMAIL"))?;
     let hash = admin_password_hash(&password, email, NAME)?;
     let new = NewUser { email, name: NAME, password_hash: Some(&hash), member_type: MemberType::Admin };
-    let user = users::create(&mut tx, &Actor::local(), &new).await?;
+    let user = sign_up::create(&mut tx, &Actor::local(), &new).await?;
     tx.commit().await.map_err(ApiError::from)?;
     tracing::info!(email = user.email, "first admin created");
     Ok(())

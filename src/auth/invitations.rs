@@ -52,7 +52,7 @@ const INVITATION: &str =
     "SELECT invitation.id, invitation.email, invitation.member_type, invitation.created_at, invitation.expires_at,
     inviter.id AS inviter_id, inviter.name AS inviter_name";
 const FROM: &str =
-    " FROM invitations AS invitation LEFT JOIN users AS inviter ON inviter.id = invitation.invited_by WHERE ";
+    " FROM open_invitations AS invitation LEFT JOIN users AS inviter ON inviter.id = invitation.invited_by";
 
 impl<'r> FromRow<'r, PgRow> for Invitation {
     fn from_row(row: &'r PgRow) -> Result<Self, sqlx::Error> {
@@ -78,11 +78,11 @@ pub const LIST: &List = &List {
     default: "-created_at",
 };
 
-/// Invitations that have not expired.
+/// Open invitations.
 pub async fn list(db: &PgPool, sorted: &Sorted) -> Result<Page<Invitation>, ApiError> {
     let mut sql = QueryBuilder::<Postgres>::new(INVITATION);
     sorted.push_key(&mut sql);
-    sql.push(FROM).push("invitation.expires_at > now()");
+    sql.push(FROM).push(" WHERE true");
     sorted.push_after(&mut sql, "AND");
     sorted.push_order(&mut sql);
     Ok(sorted.page(sql.build_query_as().fetch_all(db).await?))
@@ -139,7 +139,7 @@ pub async fn create(
     let subject = format!("{email} {}", new.member_type.as_str());
     actor.log_success(&mut *tx, Action::InvitationCreate, &subject).await?;
     let mut sql = QueryBuilder::<Postgres>::new(INVITATION);
-    sql.push(FROM).push("invitation.id = ").push_bind(id);
+    sql.push(FROM).push(" WHERE invitation.id = ").push_bind(id);
     let created: Invitation = sql.build_query_as().fetch_one(&mut *tx).await?;
     tx.commit().await?;
     outbox.wake();
@@ -168,28 +168,27 @@ pub struct OpenInvitation {
     pub member_type: MemberType,
 }
 
-/// Locks the invitation of an email, of which the caller knows that it belongs to the person who signs up. None if there is no invitation
-/// or it has expired. [`users::create`] accepts it.
+/// Locks the invitation of an email, of which the caller knows that it belongs to the person who signs up. None if there is no open
+/// invitation. `sign_up::create` accepts it.
 pub async fn open_invitation(tx: &mut PgConnection, email_key: &str) -> Result<Option<OpenInvitation>, ApiError> {
     let invitation = sqlx::query_as!(
         OpenInvitation,
-        r#"SELECT id, member_type AS "member_type: MemberType" FROM invitations
-           WHERE email_key = $1 AND expires_at > now() FOR UPDATE"#,
+        r#"SELECT id AS "id!", member_type AS "member_type!: MemberType" FROM open_invitations WHERE email_key = $1 FOR UPDATE"#,
         email_key
     );
     Ok(invitation.fetch_optional(tx).await?)
 }
 
-/// Locks the invitation of a token until the end of the transaction, if there is one. [`users::create`] accepts it.
+/// Locks the invitation of a token until the end of the transaction, if there is one. `sign_up::create` accepts it.
 ///
 /// # Errors
 /// `invalid_invitation`, also when it is for another email.
 pub async fn of_token(db: impl PgExecutor<'_>, token: &str, email: &str) -> Result<OpenInvitation, ApiError> {
     let invitation = sqlx::query_as!(
         OpenInvitation,
-        r#"SELECT invitation.id, invitation.member_type AS "member_type: MemberType"
-           FROM link_tokens AS token JOIN invitations AS invitation ON invitation.id = token.invitation_id
-           WHERE token.hash = $1 AND token.expires_at > now() AND invitation.email_key = $2 AND invitation.expires_at > now()
+        r#"SELECT invitation.id AS "id!", invitation.member_type AS "member_type!: MemberType"
+           FROM link_tokens AS token JOIN open_invitations AS invitation ON invitation.id = token.invitation_id
+           WHERE token.hash = $1 AND token.expires_at > now() AND invitation.email_key = $2
            FOR UPDATE OF invitation"#,
         links::hash(token),
         text::email_key(email)

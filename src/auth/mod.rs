@@ -9,6 +9,7 @@ pub mod password_reset;
 pub mod routes;
 pub mod rules;
 pub mod sessions;
+pub mod sign_up;
 pub mod state;
 pub mod token;
 pub mod user_cache;
@@ -22,7 +23,8 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use self::{
     routes::{
-        account, invitations as invitation_routes, passwords, sessions as session_routes, sign_up, users as user_routes,
+        account, invitations as invitation_routes, passwords, sessions as session_routes, sign_up as sign_up_routes,
+        users as user_routes,
     },
     state::AuthState,
 };
@@ -43,9 +45,9 @@ where
     Arc<Outbox>: FromRef<S>,
 {
     OpenApiRouter::new()
-        .routes(open(routes!(sign_up::get_sign_up_options), &[]))
+        .routes(open(routes!(sign_up_routes::get_sign_up_options), &[]))
         .routes(open(
-            routes!(sign_up::sign_up),
+            routes!(sign_up_routes::sign_up),
             &[ValidationFailed, InvalidInvitation, SignUpClosed, EmailTaken, EmailResigned, TooManyRequests],
         ))
         .routes(admin(routes!(invitation_routes::create_invitation), &[ValidationFailed, EmailTaken, EmailResigned]))

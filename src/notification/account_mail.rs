@@ -37,12 +37,12 @@ impl AccountMails {
     /// one of them may have arrived.
     pub async fn letter(&self, uid: Uuid, id: i64) -> Result<Letter, NoLetter> {
         let mail = sqlx::query!(
-            r#"SELECT mail.email, mail.language AS "language: Language", mail.address, mail.created_at,
+            r#"SELECT mail.email, mail.invitation_id, mail.language AS "language: Language", mail.address, mail.created_at,
                 mail.created_at < now() - make_interval(secs => $2) AS "is_late!",
                 invitation.id AS "invitation?", invitation.email AS "invited?", invitation.expires_at AS "expires_at?",
                 inviter.name AS "inviter?"
             FROM account_mails AS mail
-            LEFT JOIN invitations AS invitation ON invitation.id = mail.invitation_id
+            LEFT JOIN open_invitations AS invitation ON invitation.id = mail.invitation_id
             LEFT JOIN users AS inviter ON inviter.id = invitation.invited_by
             WHERE mail.id = $1"#,
             id,
@@ -52,12 +52,12 @@ impl AccountMails {
         .await?
         .ok_or(NoLetter::Unwanted("The mail was removed."))?;
         let language = mail.language;
+        if mail.invitation_id.is_some() && mail.invitation.is_none() {
+            return Err(NoLetter::Unwanted("The invitation is no longer open."));
+        }
         let (to, texts, token, url) = if let (Some(invitation), Some(invited), Some(expires_at)) =
             (mail.invitation, mail.invited, mail.expires_at)
         {
-            if expires_at <= Utc::now() {
-                return Err(NoLetter::Unwanted("The invitation has expired."));
-            }
             let token = links::create(&self.db, Purpose::Invitation(invitation), expires_at).await?;
             let texts = self.invitation(mail.inviter.as_deref(), expires_at);
             let url = self.links.invitation(&token);

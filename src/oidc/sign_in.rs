@@ -5,8 +5,9 @@ use crate::{
     audit::Actor,
     auth::{
         invitations, rules,
+        sign_up::{self, NewUser},
         state::AuthState,
-        users::{self, MemberType, NewUser},
+        users::MemberType,
     },
     config::SignUpMode,
     domain::text,
@@ -100,7 +101,7 @@ async fn sign_up(auth: &AuthState, actor: &Actor, email: &str, name: &str) -> Re
         }
         None => MemberType::Member,
     };
-    let user = users::create(&mut tx, actor, &NewUser { email, name, password_hash: None, member_type }).await?;
+    let user = sign_up::create(&mut tx, actor, &NewUser { email, name, password_hash: None, member_type }).await?;
     tx.commit().await?;
     Ok(Ok(user.id))
 }

@@ -16,8 +16,9 @@ use crate::{
         invitations,
         password::{Password, is_personal},
         rules,
+        sign_up::{self, NewUser},
         state::AuthState,
-        users::{self, MemberType, NewUser, User},
+        users::{MemberType, User},
     },
     config::SignUpMode,
     domain::text,
@@ -134,7 +135,7 @@ pub async fn sign_up(
     };
     let new = NewUser { email: &body.email, name: &body.name, password_hash: Some(&hash), member_type };
     let actor = Actor { id: None, address: ip.to_string() };
-    let user = users::create(&mut tx, &actor, &new).await?;
+    let user = sign_up::create(&mut tx, &actor, &new).await?;
     tx.commit().await?;
     Ok((StatusCode::CREATED, Json(user)))
 }

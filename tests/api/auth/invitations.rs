@@ -9,7 +9,8 @@ use snack_server::{
     auth::{
         invitations,
         links::{self, Purpose},
-        users::{self, MemberType, NewUser},
+        sign_up::{self, NewUser},
+        users::MemberType,
     },
     config::{Config, SignUpMode},
     operations::cleanup,
@@ -486,7 +487,7 @@ async fn an_invitation_that_is_being_accepted_is_neither_withdrawn_nor_replaced(
                 if is_accepted {
                     let user =
                         NewUser { email: &email, name: "x", password_hash: None, member_type: MemberType::Member };
-                    users::create(&mut tx, &Actor::local(), &user).await.expect("a user");
+                    sign_up::create(&mut tx, &Actor::local(), &user).await.expect("a user");
                     tx.commit().await.expect("a commit");
                 } else {
                     tx.rollback().await.expect("a rollback");

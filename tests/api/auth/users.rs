@@ -3,7 +3,10 @@
 use serde_json::{Value, json};
 use snack_server::{
     audit::Actor,
-    auth::users::{self, MemberType, NewUser},
+    auth::{
+        sign_up::{self, NewUser},
+        users::MemberType,
+    },
 };
 use unicode_normalization::UnicodeNormalization;
 
@@ -23,7 +26,7 @@ const PEOPLE: &[(&str, &str)] = &[
 async fn create(app: &TestApp, email: &str, name: &str) {
     let user = NewUser { email, name, password_hash: None, member_type: MemberType::Member };
     let mut db = app.db().acquire().await.expect("a connection");
-    users::create(&mut db, &Actor::local(), &user).await.expect("a user");
+    sign_up::create(&mut db, &Actor::local(), &user).await.expect("a user");
 }
 
 async fn users(app: &TestApp) -> TestUser {

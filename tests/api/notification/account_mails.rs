@@ -191,7 +191,7 @@ async fn an_expired_invitation_is_not_mailed() {
     let app = mailing(smtp.url()).await;
     let invitation = invite(&app, None, Utc::now()).await;
     write(&app, &invitation_mail(invitation, Language::Korean)).await;
-    assert_eq!(ended(&app).await, ("failed".to_owned(), Some("The invitation has expired.".to_owned())));
+    assert_eq!(ended(&app).await, ("failed".to_owned(), Some("The invitation is no longer open.".to_owned())));
     assert_eq!(count(app.db(), "SELECT count(*) FROM link_tokens").await, 0);
 }
 

@@ -6,7 +6,8 @@ use snack_server::{
     audit::Actor,
     auth::{
         password::hash_blocking,
-        users::{self, MemberType, NewUser},
+        sign_up::{self, NewUser},
+        users::MemberType,
     },
     demo,
 };
@@ -89,7 +90,7 @@ async fn the_walkthrough_runs_as_printed() {
         member_type: MemberType::Admin,
     };
     let mut db = app.db().acquire().await.expect("a connection");
-    users::create(&mut db, &Actor::local(), &admin).await.expect("the admin");
+    sign_up::create(&mut db, &Actor::local(), &admin).await.expect("the admin");
     drop(db);
 
     let folder = std::env::temp_dir().join(format!("walkthrough-{}", uuid::Uuid::new_v4()));
