@@ -529,6 +529,29 @@ async fn an_invitation_that_is_withdrawn_or_replaced_is_not_accepted() {
 }
 
 #[tokio::test]
+async fn an_invitation_ends_with_the_rights_of_the_admin_who_created_it() {
+    let app = TestApp::start().await;
+    let (admin, demoted, removed, restored) =
+        (app.admin().await, app.admin().await, app.admin().await, app.admin().await);
+    let of_demoted = invited(&app, &demoted, "a@partner.example").await;
+    let of_removed = invited(&app, &removed, "b@partner.example").await;
+    let of_restored = invited(&app, &restored, "c@partner.example").await;
+    app.patch(&admin, &format!("/auth/users/{}", demoted.id), json!({"member_type": "member"})).await.expect(200);
+    app.delete(&admin, &format!("/auth/users/{}", removed.id)).await.expect(204);
+    app.delete(&admin, &format!("/auth/users/{}", restored.id)).await.expect(204);
+    app.post(&admin, &format!("/auth/users/{}/restore", restored.id), json!({})).await.expect(200);
+    assert_eq!(list(&app, &admin).await, Vec::<Value>::new());
+    for (token, email) in
+        [(of_demoted, "a@partner.example"), (of_removed, "b@partner.example"), (of_restored, "c@partner.example")]
+    {
+        accept(&app, &token, email).await.expect_error(400, "invalid_invitation");
+    }
+    // Those of other admins stay.
+    let token = invited(&app, &admin, "a@partner.example").await;
+    accept(&app, &token, "a@partner.example").await.expect(201);
+}
+
+#[tokio::test]
 async fn expired_invitations_are_removed() {
     let app = TestApp::start().await;
     let admin = app.admin().await;

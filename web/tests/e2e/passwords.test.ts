@@ -1,5 +1,5 @@
 // Forgotten passwords.
-import { describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 
 import { audit, overflows } from './checks'
 import {
@@ -15,6 +15,7 @@ import {
   unique,
   useBrowser,
 } from './harness'
+import { hasPrograms, startServers, type Servers } from './servers'
 
 const { newContext, open } = useBrowser()
 const newPage = async (options = {}) => (await newContext(options)).newPage()
@@ -45,21 +46,37 @@ describe('a forgotten password', () => {
     expect(texts[0]).toBe(texts[1])
   })
 
-  it('needs an email, and too many requests are told', async () => {
+  it('needs an email', async () => {
     const page = await newPage()
     await page.goto(appUrl('/forgot-password'))
     await page.getByRole('button', { name: '링크 보내기' }).click()
     await expectText(page.locator('.field-error'), '필수 항목입니다.')
-    await page.route('**/auth/password/forgot', (route) =>
-      route.fulfill({
-        status: 429,
-        contentType: 'application/problem+json',
-        body: JSON.stringify({ code: 'too_many_requests', detail: '요청이 너무 많습니다.', errors: [] }),
-      }),
-    )
+  })
+})
+
+describe.runIf(hasPrograms)('too many requests', () => {
+  let servers: Servers
+
+  beforeAll(async () => {
+    servers = await startServers(1)
+  }, 60_000)
+  afterAll(() => servers.end())
+
+  it('are told, and the email stays', async () => {
+    const server = servers.urls[0]!
+    const ask = () =>
+      fetch(new URL('/auth/password/forgot', server), {
+        method: 'POST',
+        headers: { 'Content-Type': 'application/json' },
+        body: JSON.stringify({ email: `${unique()}@example.com` }),
+      })
+    await expect.poll(async () => (await ask()).status, { interval: 0 }).toBe(429)
+    const page = await newPage()
+    await page.goto(`${server}/app/forgot-password`)
     await page.locator('input[name=email]').fill('kim@example.com')
     await page.getByRole('button', { name: '링크 보내기' }).click()
     await expectText(page.getByRole('alert'), '요청이 너무 많습니다.')
+    expect(await page.locator('input[name=email]').inputValue()).toBe('kim@example.com')
   })
 })
 

@@ -116,7 +116,7 @@ describe('signing up and in', () => {
     await page.getByLabel('비밀번호').fill('korea-snack-9')
     for (const [email, message] of [
       [taken.email, '이미 가입된 이메일입니다.'],
-      [resigned.email, '탈퇴한 회원의 이메일입니다.'],
+      [resigned.email, '탈퇴한 회원은 다시 가입할 수 없습니다.'],
     ] as const) {
       await page.getByLabel('이메일').fill(email)
       await page.getByRole('button', { name: '가입하기' }).click()
