@@ -282,7 +282,7 @@ describe('typed text', () => {
     const page = await open(await newMember(), '/profile')
     await page.getByLabel('이름').fill('남지 않을 이름')
     expect(await drafts(page)).not.toBeNull()
-    await page.getByRole('button', { name: '로그아웃' }).click()
+    await page.getByRole('banner').getByRole('button', { name: '로그아웃' }).click()
     await page.getByRole('heading', { name: '로그인', level: 1 }).waitFor()
     expect(await drafts(page)).toBeNull()
   })

@@ -68,6 +68,17 @@ describe('sign-up', () => {
     // The invitation was one of an admin.
     await page.getByRole('link', { name: '주문 관리' }).first().waitFor()
   })
+
+  it('goes on without an invitation that is no longer good, where that is possible', async () => {
+    const page = await newPage()
+    await page.goto(appUrl(`/sign-up?invitation=${unique()}`))
+    const email = `${unique()}@example.com`
+    await signUp(page, email)
+    await expectText(page.getByRole('alert'), /초대 링크로 가입할 수 없습니다/)
+    expect(await audit(page)).toEqual([])
+    await page.getByRole('button', { name: '초대 없이 가입하기' }).click()
+    await page.waitForURL(appUrl('/snacks'))
+  })
 })
 
 describe.runIf(hasPrograms)('an office that invites', () => {

@@ -107,6 +107,8 @@ describe('the link', () => {
     await second.getByRole('button', { name: '비밀번호 변경' }).click()
     await expectText(second.getByRole('alert'), /만료되었거나 이미 사용되었습니다/)
     expect(await audit(second)).toEqual([])
+    await second.reload()
+    await expectText(second.getByRole('alert'), /만료되었거나 이미 사용되었습니다/)
     await second.getByRole('link', { name: '재설정 링크 다시 받기' }).click()
     await second.waitForURL(appUrl('/forgot-password'))
   })
