@@ -21,7 +21,7 @@ use super::{
 use crate::{
     audit::{Action, Actor},
     auth::{sessions, token::Tokens},
-    error::{ApiError, Code},
+    error::{ApiError, Code, chain},
     http::{body::Json, client_ip::ClientIp, headers::UserAgent, openapi::AUTH, query::Query, rules::filled},
 };
 
@@ -68,7 +68,7 @@ pub async fn start_oidc_sign_in(
     match provider.start(query.next).await {
         Ok((url, flow)) => redirect(&url, Some(oidc.cookie.set(&oidc.auth.keys, &flow)?)),
         Err(error) => {
-            tracing::warn!(%error, "sign-in not started");
+            tracing::warn!(error = %chain(&error), "sign-in not started");
             redirect(&oidc.denied_url(Denial::OidcUnavailable)?, None)
         }
     }
@@ -146,7 +146,7 @@ async fn sign_in(
     let identity = match provider.identity(code, flow.pkce_verifier, &flow.nonce).await {
         Ok(identity) => identity,
         Err(error) => {
-            tracing::warn!(%error, "sign-in not finished");
+            tracing::warn!(error = %chain(&error), "sign-in not finished");
             let is_unavailable = matches!(error, OidcError::Unavailable(_));
             let denial = if is_unavailable { Denial::OidcUnavailable } else { Denial::OidcFailed };
             return Ok(Err((denial, None)));

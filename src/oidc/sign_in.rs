@@ -130,7 +130,7 @@ mod tests {
         assert_eq!(name(&["김간식", "kim2"]), "김간식");
         assert_eq!(name(&["  김\u{ad} ", "kim2"]), "김");
         assert_eq!(name(&["\u{200b}", "kim2"]), "kim2");
-        assert_eq!(name(&["Kim\u{202e}", "a\nb"]), "kim");
+        assert_eq!(name(&["K\u{202e}im", "a\nb"]), "kim");
         assert_eq!(name(&[]), "kim");
         assert_eq!(name(&[&"가".repeat(51)]), "가".repeat(50));
         assert_eq!(name(&[&format!("{} 나", "가".repeat(49))]), "가".repeat(49));

@@ -1,6 +1,6 @@
 //! Mails with links, for a new password and for invitations, through a real SMTP server.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use reqwest::{Method, header::ACCEPT_LANGUAGE};
 use serde_json::{Value, json};
 use snack_server::{http::headers::Language, operations::cleanup, outbox::AccountMail};
@@ -186,10 +186,12 @@ async fn an_invitation_says_who_invites_and_where_to_in_its_language() {
 }
 
 #[tokio::test]
-async fn an_expired_invitation_is_not_mailed() {
+async fn an_invitation_that_is_no_longer_open_is_not_mailed() {
     let smtp = SmtpServer::start(&[]).await;
     let app = mailing(smtp.url()).await;
-    let invitation = invite(&app, None, Utc::now()).await;
+    // Not an admin any more.
+    let inviter = app.member().await;
+    let invitation = invite(&app, Some(&inviter), Utc::now() + TimeDelta::days(7)).await;
     write(&app, &invitation_mail(invitation, Language::Korean)).await;
     assert_eq!(ended(&app).await, ("failed".to_owned(), Some("The invitation is no longer open.".to_owned())));
     assert_eq!(count(app.db(), "SELECT count(*) FROM link_tokens").await, 0);
@@ -203,7 +205,7 @@ async fn typed_emails_are_not_kept() {
     forgot(&app, "nobody@snack.example", "ko").await;
     assert_eq!(ended(&app).await.0, "failed");
     forgot(&app, &member.email, "ko").await;
-    let invitation = invite(&app, None, Utc::now() + chrono::TimeDelta::days(7)).await;
+    let invitation = invite(&app, None, Utc::now() + TimeDelta::days(7)).await;
     write(&app, &invitation_mail(invitation, Language::Korean)).await;
     while count(app.db(), "SELECT count(*) FROM deliveries WHERE attempts > 0 AND error IS NOT NULL").await < 3 {
         tokio::task::yield_now().await;
