@@ -110,8 +110,8 @@ describe('the bell', () => {
     expect(await number(page).innerText()).toBe('99+')
 
     await bell(page).click()
-    await settled(page)
-    expect(await rows(page).count()).toBe(20)
+    await page.waitForURL(appUrl('/notifications'))
+    await expect.poll(() => rows(page).count()).toBe(20)
     await page.getByRole('button', { name: '더 보기' }).click()
     await expect.poll(() => rows(page).count()).toBe(40)
   })
@@ -186,6 +186,7 @@ describe('the list of notifications', () => {
     await unread.nth(1).getByRole('link').press('Enter')
     await page.waitForURL(/\/orders\/[0-9a-f-]{36}$/)
     await bell(page).press('Enter')
+    await page.waitForURL(appUrl('/notifications'))
     await settled(page)
     await expect.poll(() => unread.count()).toBe(2)
     expect(await rows(page).count()).toBe(3)
