@@ -18,7 +18,7 @@ async function signUp(page: Awaited<ReturnType<typeof newPage>>, email: string):
   await page.locator('input[name=name]').fill('김새내')
   await page.locator('input[name=email]').fill(email)
   await page.locator('input[name=password]').fill(`pass-${unique()}-word`)
-  await page.getByRole('button', { name: '가입하기' }).click()
+  await page.getByRole('button', { name: '가입하기', exact: true }).click()
 }
 const newPage = async (options = {}) => (await newContext(options)).newPage()
 
