@@ -32,7 +32,7 @@ pub struct MailConfig {
     pub from: Mailbox,
 }
 
-/// Who may sign up without an invitation.
+/// Policy of sign-up without an invitation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum SignUpMode {

@@ -50,7 +50,7 @@ pub struct Footer {
     pub url: Option<String>,
 }
 
-/// Why there is no letter for a delivery.
+/// Reason for a delivery without a letter.
 #[derive(Debug)]
 pub enum NoLetter {
     /// Nobody wants it any more.
