@@ -13,7 +13,7 @@ help: ## list the commands
 
 # --- On this machine. PostgreSQL and Redis are started, and on Debian installed if they are missing -------------------
 
-.PHONY: run test faults fuzz bench lint deny sqlx openapi
+.PHONY: run test faults scale fuzz bench lint deny sqlx openapi
 
 run: ## build and serve at http://localhost:8000 with demo data; Ctrl-C stops everything, the data stay in .local
 	@scripts/run
@@ -23,6 +23,9 @@ test: ## run all tests; ARGS="..." runs only the server's, with these arguments 
 
 faults: ## kill and disconnect the services under load and check the data, then fuzz; ARGS="--seed 7" repeats a run
 	@scripts/faults $(ARGS)
+
+scale: ## the same on larger installations: Redis Cluster, a standby PostgreSQL, servers behind a proxy
+	@scripts/scale $(ARGS)
 
 fuzz: ## send generated requests and check the responses against the OpenAPI document
 	@scripts/fuzz $(ARGS)

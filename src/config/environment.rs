@@ -151,13 +151,18 @@ impl Environment {
     /// # Errors
     /// It is missing or no Postgres URL.
     pub fn database(&self) -> Result<PgConnectOptions, SettingError> {
-        let text = self.required("DATABASE_URL")?;
-        let url = Url::parse(text)
-            .map_err(|error| SettingError::new("DATABASE_URL", format_args!("is not a URL: {error}")))?;
-        if !matches!(url.scheme(), "postgres" | "postgresql") {
-            return Err(SettingError::new("DATABASE_URL", "must begin with postgres://"));
+        postgres_url("DATABASE_URL", self.required("DATABASE_URL")?)
+    }
+
+    /// `DATABASE_DIRECT_URL`, by default `DATABASE_URL`.
+    ///
+    /// # Errors
+    /// It is no Postgres URL.
+    pub fn database_direct(&self) -> Result<PgConnectOptions, SettingError> {
+        match self.get("DATABASE_DIRECT_URL") {
+            Some(text) => postgres_url("DATABASE_DIRECT_URL", text),
+            None => self.database(),
         }
-        PgConnectOptions::from_str(text).map_err(|error| SettingError::new("DATABASE_URL", error))
     }
 
     /// `MEDIA_URL`.
@@ -187,6 +192,26 @@ impl Environment {
     /// It is no address with a port.
     pub fn http_addr(&self) -> Result<SocketAddr, SettingError> {
         self.parsed("HTTP_ADDR", "0.0.0.0:8000", "an address and a port such as 0.0.0.0:8000")
+    }
+
+    /// `METRICS_ADDR`. None if the metrics are at `HTTP_ADDR`.
+    pub(super) fn metrics_addr(&self) -> Result<Option<SocketAddr>, SettingError> {
+        if self.get("METRICS_ADDR").is_none() {
+            return Ok(None);
+        }
+        self.parsed("METRICS_ADDR", "", "an address and a port such as 127.0.0.1:9090").map(Some)
+    }
+
+    /// `OTEL_EXPORTER_OTLP_ENDPOINT`. None without traces.
+    ///
+    /// # Errors
+    /// It is no http:// or https:// URL.
+    pub fn otlp_endpoint(&self) -> Result<Option<Url>, SettingError> {
+        let Some(text) = self.get("OTEL_EXPORTER_OTLP_ENDPOINT") else { return Ok(None) };
+        // Without the value, which may have a password.
+        let problem = "must be an absolute http:// or https:// URL such as http://collector:4318";
+        let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+        url.map(Some).ok_or_else(|| SettingError::new("OTEL_EXPORTER_OTLP_ENDPOINT", problem))
     }
 
     /// `PUBLIC_URL`.
@@ -336,6 +361,14 @@ impl Environment {
             })
             .collect()
     }
+}
+
+fn postgres_url(variable: &'static str, text: &str) -> Result<PgConnectOptions, SettingError> {
+    let url = Url::parse(text).map_err(|error| SettingError::new(variable, format_args!("is not a URL: {error}")))?;
+    if !matches!(url.scheme(), "postgres" | "postgresql") {
+        return Err(SettingError::new(variable, "must begin with postgres://"));
+    }
+    PgConnectOptions::from_str(text).map_err(|error| SettingError::new(variable, error))
 }
 
 /// URL with a host and a path and nothing else.

@@ -50,6 +50,8 @@ pub struct Config {
     pub web: Option<PathBuf>,
     /// `DATABASE_URL`.
     pub database: PgConnectOptions,
+    /// `DATABASE_DIRECT_URL`: the same database without a pooler, for migrations and notifications.
+    pub database_direct: PgConnectOptions,
     /// `REDIS_URL`. Secret, because it may have a password.
     pub redis_url: SecretString,
     /// `REDIS_PREFIX`, the prefix of all keys.
@@ -60,6 +62,8 @@ pub struct Config {
     pub jwt_secret_previous: Option<SecretString>,
     /// `HTTP_ADDR`.
     pub http_addr: SocketAddr,
+    /// `METRICS_ADDR`: address of the metrics. None if they are at `HTTP_ADDR`.
+    pub metrics_addr: Option<SocketAddr>,
     /// `PUBLIC_URL`: URL of the server for clients, with its path.
     pub public_url: Url,
     /// `MEDIA_URL`.
@@ -120,6 +124,7 @@ impl Config {
             program: own_program(),
             web: built_web_app(),
             database: environment.database()?,
+            database_direct: environment.database_direct()?,
             redis_url: SecretString::from(redis_url),
             redis_prefix: environment.get("REDIS_PREFIX").unwrap_or_default().to_owned(),
             jwt_secret: Self::secret("JWT_SECRET", environment.required("JWT_SECRET")?)?,
@@ -128,6 +133,7 @@ impl Config {
                 .map(|text| Self::secret("JWT_SECRET_PREVIOUS", text))
                 .transpose()?,
             http_addr: environment.http_addr()?,
+            metrics_addr: environment.metrics_addr()?,
             public_url: environment.public_url()?,
             media_url: environment.media()?,
             timezone: environment.timezone()?,
@@ -238,6 +244,7 @@ mod tests {
             ("DATABASE_URL", ""),
             ("DATABASE_URL", "mysql://localhost/snack"),
             ("DATABASE_URL", "not a url"),
+            ("DATABASE_DIRECT_URL", "mysql://localhost/snack"),
             ("REDIS_URL", ""),
             ("REDIS_URL", "http://localhost"),
             ("JWT_SECRET", ""),
@@ -245,6 +252,7 @@ mod tests {
             ("JWT_SECRET", TEMPLATE_SECRETS[0]),
             ("JWT_SECRET_PREVIOUS", "short"),
             ("HTTP_ADDR", "8000"),
+            ("METRICS_ADDR", "9090"),
             ("PUBLIC_URL", "office.example"),
             ("PUBLIC_URL", "/snack"),
             ("PUBLIC_URL", "ftp://office.example"),

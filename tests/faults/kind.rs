@@ -1,8 +1,28 @@
-//! Kinds of faults, and their number of rounds.
+//! Kinds of faults, what they run on, and their number of rounds.
 
 use std::fmt;
 
-use crate::proxy::Mode;
+use crate::{process::is_installed, proxy::Mode};
+
+/// The stores and the proxies of a round.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Topology {
+    /// One PostgreSQL and one Redis, each behind a proxy of the harness.
+    Single,
+    /// A Redis Cluster of three masters and three replicas.
+    RedisCluster,
+    /// A PostgreSQL with a synchronous standby, behind `HAProxy`.
+    Standby,
+    /// Three servers behind `HAProxy`.
+    Balanced,
+}
+
+impl Topology {
+    /// Tells whether this machine has the programs. PostgreSQL and Redis are checked before.
+    pub fn is_installed(self) -> bool {
+        matches!(self, Self::Single | Self::RedisCluster) || is_installed("haproxy")
+    }
+}
 
 /// The fault of a round.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,10 +61,20 @@ pub enum Kind {
     SlowReaders,
     /// Requests that are made to take memory.
     MemoryCeiling,
+    /// SIGKILL of a master of the Redis Cluster, whose replica takes over.
+    ClusterFailover,
+    /// SIGKILL of the primary PostgreSQL, whose standby is promoted.
+    DatabaseFailover,
+    /// SIGKILL of one of three servers.
+    BalancedKill,
+    /// SIGSTOP of one of three servers, and SIGCONT after a while.
+    BalancedFreeze,
+    /// SIGTERM of one of three servers.
+    BalancedDrain,
 }
 
-/// All kinds, in the order in which they run.
-pub const ALL: &[Kind] = &[
+/// Kinds on one PostgreSQL and one Redis (`make faults`), in the order in which they run.
+pub const FAULTS: &[Kind] = &[
     Kind::ServerKill,
     Kind::RedisKill,
     Kind::PostgresKill,
@@ -70,14 +100,38 @@ pub const ALL: &[Kind] = &[
     Kind::MemoryCeiling,
 ];
 
+/// Kinds on larger installations (`make scale`), in the order in which they run.
+pub const SCALE: &[Kind] =
+    &[Kind::ClusterFailover, Kind::DatabaseFailover, Kind::BalancedKill, Kind::BalancedFreeze, Kind::BalancedDrain];
+
 impl Kind {
+    pub const fn topology(self) -> Topology {
+        match self {
+            Self::ClusterFailover => Topology::RedisCluster,
+            Self::DatabaseFailover => Topology::Standby,
+            Self::BalancedKill | Self::BalancedFreeze | Self::BalancedDrain => Topology::Balanced,
+            _ => Topology::Single,
+        }
+    }
+
     /// Rounds in a full run.
     pub const fn full(self) -> usize {
         match self {
             Self::ServerKill | Self::RedisKill => 100,
             Self::PostgresKill | Self::Stop => 50,
-            Self::Replicas | Self::Redis(_) | Self::Postgres(_) => 30,
-            Self::HangUp | Self::ReadOnly | Self::DiskFull | Self::DeletedRows | Self::LockedRow => 10,
+            Self::Replicas
+            | Self::Redis(_)
+            | Self::Postgres(_)
+            | Self::ClusterFailover
+            | Self::DatabaseFailover
+            | Self::BalancedKill => 30,
+            Self::HangUp
+            | Self::ReadOnly
+            | Self::DiskFull
+            | Self::DeletedRows
+            | Self::LockedRow
+            | Self::BalancedFreeze
+            | Self::BalancedDrain => 10,
             Self::SecondSignal => 5,
             Self::SlowClients | Self::SignIn | Self::SlowReaders | Self::MemoryCeiling => 1,
         }
@@ -96,6 +150,8 @@ impl Kind {
     pub const fn servers(self, index: usize) -> usize {
         match self {
             Self::Replicas => 2 + index % 2,
+            Self::BalancedKill | Self::BalancedFreeze | Self::BalancedDrain => 3,
+            Self::ClusterFailover | Self::DatabaseFailover => 2,
             // Several flush tasks while a store is unreachable.
             Self::Redis(_) | Self::Postgres(_) | Self::RedisKill | Self::PostgresKill => 1 + (index % 3) / 2,
             _ => 1,
@@ -104,12 +160,15 @@ impl Kind {
 
     /// True when PostgreSQL is unreachable for a while, so that 503 is an expected response.
     pub const fn hits_postgres(self) -> bool {
-        matches!(self, Self::PostgresKill | Self::Postgres(_) | Self::ReadOnly | Self::DiskFull)
+        matches!(
+            self,
+            Self::PostgresKill | Self::Postgres(_) | Self::ReadOnly | Self::DiskFull | Self::DatabaseFailover
+        )
     }
 
     /// True when a server is killed, so that responses are lost.
     pub const fn kills_servers(self) -> bool {
-        matches!(self, Self::ServerKill | Self::SecondSignal | Self::Replicas)
+        matches!(self, Self::ServerKill | Self::SecondSignal | Self::Replicas | Self::BalancedKill)
     }
 }
 
@@ -142,6 +201,11 @@ impl fmt::Display for Kind {
             Self::LockedRow => "locked-row".to_owned(),
             Self::SlowReaders => "slow-readers".to_owned(),
             Self::MemoryCeiling => "memory-ceiling".to_owned(),
+            Self::ClusterFailover => "cluster-failover".to_owned(),
+            Self::DatabaseFailover => "database-failover".to_owned(),
+            Self::BalancedKill => "balanced-kill".to_owned(),
+            Self::BalancedFreeze => "balanced-freeze".to_owned(),
+            Self::BalancedDrain => "balanced-drain".to_owned(),
         })
     }
 }

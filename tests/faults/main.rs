@@ -1,15 +1,19 @@
 //! The fault harness: runs rounds of load and faults on the real server, `PostgreSQL` and Redis, and compares the
 //! clients' records with the rows.
 //!
-//! `faults [--rounds full|short] [--seed N] [--only KIND]...` prints a table and every violation, and fails when there
-//! is one. The same seed repeats the clients' decisions and the schedule. An argument without dashes selects the kinds
+//! `faults [--rounds full|short] [--scale] [--seed N] [--only KIND]...` prints a table and every violation, and fails when
+//! there is one. Full rounds are those on one PostgreSQL and one Redis, or with `--scale` those on larger installations.
+//! Short rounds are all. The same seed repeats the clients' decisions and the schedule. An argument without dashes selects the kinds
 //! whose names contain it, as `cargo test FILTER` does.
 
 #![expect(clippy::print_stdout, clippy::expect_used, reason = "a test without the test harness")]
 
 mod admin;
+mod balanced;
 mod check;
 mod client;
+mod cluster_failover;
+mod database_failover;
 mod degraded_database;
 mod exhaustion;
 mod faults;
@@ -37,7 +41,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use kind::Kind;
+use kind::{Kind, Topology};
 use record::{Record, percentile};
 
 /// Limit of the reactions' p99 while Redis is unreachable.
@@ -53,7 +57,7 @@ impl Arguments {
     /// Reads the command line, or returns nothing when only a list is requested. Flags of libtest are accepted and
     /// ignored, because `cargo test` passes the same ones to every test.
     fn read() -> Option<Self> {
-        let (mut seed, mut full, mut words) = (1, false, Vec::new());
+        let (mut seed, mut full, mut scale, mut words) = (1, false, false, Vec::new());
         let mut arguments = std::env::args().skip(1);
         while let Some(argument) = arguments.next() {
             let (name, value) = match argument.split_once('=') {
@@ -65,6 +69,7 @@ impl Arguments {
                 "--list" => return None,
                 "--seed" => seed = value().parse().expect("--seed takes a number"),
                 "--rounds" => full = value() == "full",
+                "--scale" => scale = true,
                 "--only" => words.push(value()),
                 "--test-threads" | "--skip" | "--format" | "--color" | "--logfile" | "-Z" => drop(value()),
                 flag if flag.starts_with('-') => {}
@@ -73,7 +78,12 @@ impl Arguments {
         }
         let wanted =
             |kind: &&Kind| words.is_empty() || words.iter().any(|word| kind.to_string().contains(word.as_str()));
-        let kinds = kind::ALL.iter().filter(wanted).copied().collect();
+        let kinds = match (full, scale) {
+            (_, true) => kind::SCALE.to_vec(),
+            (true, false) => kind::FAULTS.to_vec(),
+            (false, false) => [kind::FAULTS, kind::SCALE].concat(),
+        };
+        let kinds = kinds.into_iter().filter(|kind| wanted(&kind)).collect();
         Some(Self { seed, full, kinds })
     }
 }
@@ -87,7 +97,10 @@ async fn main() -> ExitCode {
     if !process::has_stores() {
         // Tests that get their stores from DATABASE_URL and REDIS_URL may run where none is installed.
         println!("\nfaults: PostgreSQL's server or Redis is not installed; `make faults` installs them");
-        println!("\ntest result: ok. 0 passed; 0 failed; {} ignored; 0 measured; 0 filtered out", kind::ALL.len());
+        println!(
+            "\ntest result: ok. 0 passed; 0 failed; {} ignored; 0 measured; 0 filtered out",
+            kind::FAULTS.len() + kind::SCALE.len()
+        );
         return ExitCode::SUCCESS;
     }
     let started = Instant::now();
@@ -95,7 +108,7 @@ async fn main() -> ExitCode {
     let word = if failed == 0 { "ok" } else { "FAILED" };
     println!(
         "\ntest result: {word}. {passed} passed; {failed} failed; 0 ignored; 0 measured; {} filtered out; finished in {:.2}s",
-        kind::ALL.len() - arguments.kinds.len(),
+        kind::FAULTS.len() + kind::SCALE.len() - arguments.kinds.len(),
         started.elapsed().as_secs_f64()
     );
     if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
@@ -103,13 +116,7 @@ async fn main() -> ExitCode {
 
 /// Runs all rounds, and returns how many passed and failed.
 async fn run(arguments: &Arguments) -> (usize, usize) {
-    let mut stack = stack::Stack::start().await;
-    // The first server creates the schema.
-    stack.serve(1).await;
-    let fixtures = Arc::new(fixtures::Fixtures::prepare(&stack).await);
-    let receiver = receiver::Receiver::start().await;
-    fixtures::add_channel(&mut stack.connect().await, &receiver.url).await;
-    println!("\nseed {}, logs in {}\n", arguments.seed, stack.folder.display());
+    println!("\nseed {}\n", arguments.seed);
     println!(
         "{:<20} {:>6} {:>7} {:>9} {:>12} {:>8} {:>8} {:>12} {:>12} {:>8} {:>8} {:>10}",
         "kind",
@@ -126,7 +133,29 @@ async fn run(arguments: &Arguments) -> (usize, usize) {
         "violations"
     );
     let (mut passed, mut failed) = (0, 0);
-    for kind in &arguments.kinds {
+    for kinds in arguments.kinds.chunk_by(|one, next| one.topology() == next.topology()) {
+        let topology = kinds[0].topology();
+        if !topology.is_installed() {
+            println!("{topology:?}: not run, because HAProxy is not installed");
+            continue;
+        }
+        let (more_passed, more_failed) = run_on(topology, kinds, arguments).await;
+        passed += more_passed;
+        failed += more_failed;
+    }
+    (passed, failed)
+}
+
+/// Runs the rounds of `kinds` on new stores, and returns how many passed and failed.
+async fn run_on(topology: Topology, kinds: &[Kind], arguments: &Arguments) -> (usize, usize) {
+    let mut stack = stack::Stack::start(topology).await;
+    // The first server creates the schema.
+    stack.serve(1).await;
+    let fixtures = Arc::new(fixtures::Fixtures::prepare(&stack).await);
+    let receiver = receiver::Receiver::start().await;
+    fixtures::add_channel(&mut stack.connect().await, &receiver.url).await;
+    let (mut passed, mut failed) = (0, 0);
+    for kind in kinds {
         let count = if arguments.full { kind.full() } else { kind.short() };
         let (mut all, mut convergence_time, mut violations) = (Record::default(), Duration::ZERO, 0);
         let began = Instant::now();
@@ -187,5 +216,8 @@ async fn run(arguments: &Arguments) -> (usize, usize) {
         }
     }
     stack.keeps_logs = failed > 0;
+    if stack.keeps_logs {
+        println!("  logs in {}", stack.folder.display());
+    }
     (passed, failed)
 }

@@ -52,8 +52,13 @@ pub fn free_port() -> u16 {
 
 /// Checks that PostgreSQL and Redis are installed.
 pub fn has_stores() -> bool {
+    postgres_programs().is_some() && is_installed("redis-server")
+}
+
+/// Tells whether `program` is on the `PATH`.
+pub fn is_installed(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    postgres_programs().is_some() && std::env::split_paths(&path).any(|folder| folder.join("redis-server").exists())
+    std::env::split_paths(&path).any(|folder| folder.join(program).exists())
 }
 
 /// The folder of PostgreSQL's programs.

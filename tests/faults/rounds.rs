@@ -12,9 +12,9 @@ use fastrand::Rng;
 use tokio::{task::JoinSet, time::sleep};
 
 use crate::{
-    check,
+    balanced, check,
     client::{RoundState, http},
-    degraded_database, exhaustion, faults,
+    cluster_failover, database_failover, degraded_database, exhaustion, faults,
     fixtures::{Baseline, Fixtures},
     kind::Kind,
     process::{eventually, time_limit},
@@ -188,6 +188,11 @@ pub async fn run_round(
         Kind::LockedRow => degraded_database::lock_row(&mut round).await,
         Kind::SlowReaders => exhaustion::read_slowly(&mut round, full).await,
         Kind::MemoryCeiling => exhaustion::take_memory(&mut round).await,
+        Kind::ClusterFailover => cluster_failover::kill_master(&mut round).await,
+        Kind::DatabaseFailover => database_failover::kill_primary(&mut round).await,
+        Kind::BalancedKill => balanced::kill_server(&mut round).await,
+        Kind::BalancedFreeze => balanced::freeze_server(&mut round).await,
+        Kind::BalancedDrain => balanced::drain_server(&mut round).await,
         Kind::HangUp | Kind::SlowClients | Kind::SignIn => {}
     }
     round.wait_for_responses(50..200).await;

@@ -12,6 +12,7 @@ use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
 use tokio::time::timeout;
 
 use crate::{
+    kind::Topology,
     process::{Process, as_service, children_of, eventually, free_port, postgres_programs, send_signal},
     proxy::Proxy,
 };
@@ -34,6 +35,7 @@ pub enum RedisData {
 
 /// The stores, their proxies and the servers.
 pub struct Stack {
+    pub topology: Topology,
     /// True when servers connect to the stores without the proxies.
     is_direct: bool,
     /// The servers. Most rounds have one.
@@ -59,7 +61,7 @@ pub struct Server {
 
 impl Stack {
     /// Starts the stores, and no server yet.
-    pub async fn start() -> Self {
+    pub async fn start(topology: Topology) -> Self {
         let folder = PathBuf::from(format!("/tmp/snack-faults.{}", uuid::Uuid::new_v4().simple()));
         fs::create_dir_all(folder.join("postgres")).expect("a folder");
         fs::create_dir_all(folder.join("redis")).expect("a folder");
@@ -79,6 +81,7 @@ impl Stack {
         assert!(made.is_some_and(|status| status.success()), "initdb failed, see {}", folder.display());
         let (postgres_port, redis_port) = (free_port(), free_port());
         let mut stack = Self {
+            topology,
             servers: Vec::new(),
             is_direct: false,
             postgres_proxy: Proxy::start(free_port(), format!("127.0.0.1:{postgres_port}")).await,
