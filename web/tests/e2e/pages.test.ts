@@ -138,16 +138,28 @@ async function screenshot(page: Page, name: string): Promise<void> {
   writeFileSync(kept, data, 'base64')
 }
 
+const SCHEMES = ['light', 'dark'] as const
+
+/** Takes a screenshot of the page in light and in dark, and checks both. */
+async function checkSchemes(page: Page, name: string): Promise<void> {
+  for (const colorScheme of SCHEMES) {
+    await page.emulateMedia({ colorScheme })
+    await screenshot(page, `${name}-${colorScheme}`)
+    expect([name, colorScheme, await audit(page)]).toEqual([name, colorScheme, []])
+  }
+}
+
 /** Shows pages to an admin and takes their screenshots. `watchLayout` has to be called before. */
-async function checkPages(page: Page, paths: Record<string, string>, suffix: string): Promise<void> {
-  for (const [name, path] of Object.entries(paths)) {
+async function checkPages(page: Page, paths: Record<string, string>, device: string): Promise<void> {
+  for (const [index, [name, path]] of Object.entries(paths).entries()) {
+    // Every second page is loaded in dark.
+    await page.emulateMedia({ colorScheme: SCHEMES[index % 2] })
     await show(page, path)
     expect([name, await page.locator('h1').count()]).toEqual([name, 1])
     expect([name, await overflows(page)]).toEqual([name, false])
     const shift = await page.evaluate(() => (window as unknown as Measured).layoutShift)
     expect([name, shift < 0.1, shift]).toEqual([name, true, shift])
-    await screenshot(page, `${name}-${suffix}`)
-    expect([name, await audit(page)]).toEqual([name, []])
+    await checkSchemes(page, `${name}-${device}`)
   }
 }
 
@@ -162,37 +174,28 @@ const DEVICES = [
 ] as const
 
 describe.each(DEVICES)('on a %s', (device, options) => {
-  it.each(['light', 'dark'] as const)(
-    'every page passes the checks, %s',
-    async (colorScheme) => {
-      const guest = await (await newContext({ ...options, colorScheme })).newPage()
-      for (const [name, path] of Object.entries({ 'sign-in': '/sign-in', 'sign-up': '/sign-up' })) {
-        await show(guest, path)
-        await screenshot(guest, `${name}-${device}-${colorScheme}`)
-        expect([name, await audit(guest)]).toEqual([name, []])
-      }
+  it('every page passes the checks, light and dark', async () => {
+    const guest = await (await newContext(options)).newPage()
+    for (const [name, path] of Object.entries({ 'sign-in': '/sign-in', 'sign-up': '/sign-up' })) {
+      await show(guest, path)
+      await checkSchemes(guest, `${name}-${device}`)
+    }
 
-      const page = await open(ADMIN, '/orders', { ...options, colorScheme })
-      await watchLayout(page)
-      await checkPages(page, pages, `${device}-${colorScheme}`)
-      expectNoConsoleErrors()
-    },
-    240_000,
-  )
+    const page = await open(ADMIN, '/orders', options)
+    await watchLayout(page)
+    await checkPages(page, pages, device)
+    expectNoConsoleErrors()
+  }, 240_000)
 })
 
 describe.each(DEVICES)('on a %s', (device, options) => {
-  it.each(['light', 'dark'] as const)(
-    'the notifications and the channels pass the checks, %s',
-    async (colorScheme) => {
-      const paths = await fillPages()
-      const page = await open(ADMIN, '/orders', { ...options, colorScheme })
-      await watchLayout(page)
-      await checkPages(page, paths, `${device}-${colorScheme}`)
-      expectNoConsoleErrors()
-    },
-    120_000,
-  )
+  it('the notifications and the channels pass the checks, light and dark', async () => {
+    const paths = await fillPages()
+    const page = await open(ADMIN, '/orders', options)
+    await watchLayout(page)
+    await checkPages(page, paths, device)
+    expectNoConsoleErrors()
+  }, 120_000)
 })
 
 describe.each(DEVICES)('on a %s', (device, options) => {
@@ -336,30 +339,38 @@ const brokenAmounts = (page: Page) =>
     return { broken, seen }
   })
 
+/** Widths of the window, and sizes of the text in each. */
 const SMALL = [
-  ['ko', 320, 1],
-  ['en', 320, 1],
-  ['ko', 320, 2],
-  ['en', 320, 2],
-  ['ko', 1280, 2],
-  ['en', 1280, 2],
+  ['ko', 320, [1, 2]],
+  ['en', 320, [1, 2]],
+  ['ko', 1280, [2]],
+  ['en', 1280, [2]],
 ] as const
 
 describe('on the smallest phone and with large text', () => {
   it.each(SMALL)(
-    'no page overflows and no amount is broken: %s, %d pixels wide, text %d times as large',
-    async (language, width, size) => {
+    'no page overflows and no amount is broken: %s, %d pixels wide, text %s times as large',
+    async (language, width, sizes) => {
       const device = width < 500 ? PHONE : {}
       const page = await (await newContext({ ...device, viewport: { width, height: 640 } })).newPage()
-      // As the user's settings do it.
       const browser = await page.context().newCDPSession(page)
-      await browser.send('Page.setFontSizes', { fontSizes: { standard: 16 * size, fixed: 13 * size } })
+      const enlarge = async (size: number) => {
+        // As the user's settings do it.
+        await browser.send('Page.setFontSizes', { fontSizes: { standard: 16 * size, fixed: 13 * size } })
+        await page.waitForFunction(
+          (expected) => getComputedStyle(document.documentElement).fontSize === expected,
+          `${16 * size}px`,
+        )
+      }
       await page.goto(appUrl('/sign-in'))
-      expect(await page.evaluate(() => getComputedStyle(document.documentElement).fontSize)).toBe(`${16 * size}px`)
       await page.evaluate((chosen) => localStorage.setItem('snack.language', chosen), language)
       for (const path of ['/sign-in', '/sign-up']) {
+        await enlarge(sizes[0])
         await show(page, path)
-        expect([path, await overflows(page)]).toEqual([path, false])
+        for (const size of sizes) {
+          await enlarge(size)
+          expect([path, size, await overflows(page)]).toEqual([path, size, false])
+        }
       }
       await signIn(page, ADMIN)
       const periods = ['from=2026-01-01&to=2026-02-02', 'year=2026&month=1&week=2', 'year=2026&month=1&day=2']
@@ -370,11 +381,15 @@ describe('on the smallest phone and with large text', () => {
       ]
       let amounts = 0
       for (const path of paths) {
+        await enlarge(sizes[0])
         await show(page, path)
-        expect([path, await overflows(page)]).toEqual([path, false])
-        const { broken, seen } = await brokenAmounts(page)
-        expect([path, broken]).toEqual([path, []])
-        amounts += seen
+        for (const size of sizes) {
+          await enlarge(size)
+          expect([path, size, await overflows(page)]).toEqual([path, size, false])
+          const { broken, seen } = await brokenAmounts(page)
+          expect([path, size, broken]).toEqual([path, size, []])
+          amounts += seen
+        }
       }
       expect(amounts).toBeGreaterThan(100)
     },
