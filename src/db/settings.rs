@@ -1,7 +1,7 @@
 //! Time limits and planner settings of the server's connections.
 //!
 //! They belong to the role in its database (`ALTER ROLE ... IN DATABASE ... SET`), so every connection begins with them, also one
-//! that a pooler has opened and hands from client to client. Startup parameters would not do: PgBouncer refuses or drops `options`.
+//! that a pooler has opened and hands from client to client. Startup parameters would not do: `PgBouncer` refuses or drops `options`.
 //! `SET` would not either, because with a pooler in transaction mode no session belongs to a client.
 
 use std::fmt::Write;
@@ -64,15 +64,17 @@ pub async fn check(connection: &mut PgConnection, applied_at: &str) -> Result<()
     if connection.fetch_one(raw_sql(AssertSqlSafe(sql))).await?.try_get(0)? {
         return Ok(());
     }
-    let (pid, is_old): (i32, bool) = query_as(
-        "SELECT pid, backend_start < $1::timestamptz FROM pg_stat_activity WHERE pid = pg_backend_pid()",
-    )
-    .bind(applied_at)
-    .fetch_one(&mut *connection)
-    .await?;
+    let (pid, is_old): (i32, bool) =
+        query_as("SELECT pid, backend_start < $1::timestamptz FROM pg_stat_activity WHERE pid = pg_backend_pid()")
+            .bind(applied_at)
+            .fetch_one(&mut *connection)
+            .await?;
     if is_old {
         connection.execute(raw_sql("SELECT pg_terminate_backend(pg_backend_pid())")).await?;
     }
-    tracing::warn!(pid, "connection to Postgres without the time limits of its role; a pooler or DATABASE_URL overrides them");
+    tracing::warn!(
+        pid,
+        "connection to Postgres without the time limits of its role; a pooler or DATABASE_URL overrides them"
+    );
     Ok(())
 }

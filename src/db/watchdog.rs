@@ -135,10 +135,7 @@ impl DbWatchdog {
 
 /// Asks Postgres for its run within [`PROBE_TIMEOUT`], on `connection` or on a new one, which then replaces it. None when Postgres
 /// answers that it has no connection left.
-async fn probe(
-    options: &PgConnectOptions,
-    connection: &mut Option<PgConnection>,
-) -> Result<Option<String>, NoAnswer> {
+async fn probe(options: &PgConnectOptions, connection: &mut Option<PgConnection>) -> Result<Option<String>, NoAnswer> {
     let existing = connection.take();
     let is_connected = existing.is_some();
     let ask_existing = async {

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use reqwest::{Method, StatusCode};
 use serde_json::json;
-use tokio::{task::JoinSet, time::Instant};
-
-use crate::{
-    fixtures::TestUser,
-    process::eventually,
-    rounds::Round,
+use sqlx::{Connection, PgConnection};
+use tokio::{
+    task::JoinSet,
+    time::{Instant, sleep},
 };
+
+use crate::{fixtures::TestUser, process::eventually, rounds::Round};
 
 /// Time within which writes work after the promotion.
 const HEALTHY_WITHIN: Duration = Duration::from_secs(5);
@@ -82,13 +82,39 @@ pub async fn fail_over(round: &mut Round<'_>) {
             round.add_violation(format!("{failed} of {WRITES} writes failed after writes worked"));
         }
     }
-    let few = OUTSIDE_OF_POOL * round.stack.servers.len();
-    if !eventually(LEFT_WITHIN, async || round.stack.address().sessions(former) <= few).await {
-        let left = round.stack.address().sessions(former);
-        round.add_violation(format!("{left} connections are left to what was the primary"));
-    }
+    check_connections(round, former).await;
     round.set_faulty(false);
     round.stack.rebuild_standby().await;
+}
+
+/// Checks that the servers leave what was the primary, at the port `former`.
+async fn check_connections(round: &mut Round<'_>, former: u16) {
+    let few = OUTSIDE_OF_POOL * round.stack.servers.len();
+    let address = round.stack.address();
+    if !eventually(LEFT_WITHIN, async || address.sessions(former) <= few).await {
+        let left = address.sessions(former);
+        round.add_violation(format!("{left} connections are left to what was the primary"));
+    }
+    if round.index % 4 != 2 {
+        return;
+    }
+    // It responds, and a listener there would hear of no change. A commit that waits for the promoted standby holds its process for
+    // ever, also without a client.
+    let left =
+        "SELECT count(*) FROM pg_stat_activity WHERE application_name IN ('snack-server', 'snack-server listener')
+        AND wait_event IS DISTINCT FROM 'SyncRep'";
+    let node = &round.stack.standby.as_ref().expect("a standby").node;
+    let mut db = PgConnection::connect_with(&node.options()).await.expect("what was the primary");
+    let mut count = 0;
+    let deadline = Instant::now() + LEFT_WITHIN;
+    while Instant::now() < deadline {
+        count = sqlx::query_scalar::<_, i64>(left).fetch_one(&mut db).await.expect("a number");
+        if count == 0 {
+            return;
+        }
+        sleep(Duration::from_millis(50)).await;
+    }
+    round.add_violation(format!("{count} connections to what was the primary read or listen there"));
 }
 
 /// Statuses of a write of each of `users` at the server numbered `at`, all at once.

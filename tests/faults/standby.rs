@@ -121,9 +121,8 @@ impl Address {
 
     /// Leads new connections to `to`. Those to `from` stay open.
     pub fn lead(&self, from: u16, to: u16) {
-        let answer = self.command(&format!(
-            "set server postgres/{from} state maint; set server postgres/{to} state ready"
-        ));
+        let answer =
+            self.command(&format!("set server postgres/{from} state maint; set server postgres/{to} state ready"));
         assert_eq!(answer.trim(), "", "HAProxy");
     }
 
