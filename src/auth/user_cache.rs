@@ -18,7 +18,10 @@ use std::{
     time::Duration,
 };
 
-use sqlx::{PgPool, postgres::PgListener};
+use sqlx::{
+    PgPool,
+    postgres::{PgConnectOptions, PgListener, PgPoolOptions},
+};
 use tokio::{
     sync::broadcast,
     time::{Instant, sleep, timeout},
@@ -30,6 +33,7 @@ use crate::error::{ApiError, chain};
 /// Time without a notification after which the channel is pinged.
 const PING_AFTER: Duration = Duration::from_secs(5);
 const PING_TIMEOUT: Duration = Duration::from_secs(2);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const RECONNECT_AFTER: Duration = Duration::from_secs(1);
 
 /// Changes that wait for a subscriber. A subscriber that falls further behind is told so.
@@ -117,10 +121,12 @@ impl UserStatusCache {
         self.entries.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Listens for changes for ever, on a connection of its own.
-    pub async fn listen(&self, db: &PgPool) {
+    /// Listens for changes for ever, on a connection of its own. `direct` leads past a pooler, because a notification reaches the
+    /// session that listens.
+    pub async fn listen(&self, direct: &PgConnectOptions) {
+        let direct = direct.clone().application_name("snack-server listener");
         loop {
-            if let Err(error) = self.follow(db).await {
+            if let Err(error) = self.follow(&direct).await {
                 tracing::warn!(error = %chain(&error), "user changes not received, asking Postgres for each request");
             }
             self.reset(false);
@@ -129,8 +135,15 @@ impl UserStatusCache {
     }
 
     /// Follows the channel until the connection is lost.
-    async fn follow(&self, db: &PgPool) -> Result<(), sqlx::Error> {
-        let mut listener = PgListener::connect_with(db).await?;
+    async fn follow(&self, direct: &PgConnectOptions) -> Result<(), sqlx::Error> {
+        // A new pool each time: a listener that is dropped keeps its place until Postgres has answered, which it may never do.
+        let pool = PgPoolOptions::new()
+            .max_connections(1)
+            .max_lifetime(None)
+            .idle_timeout(None)
+            .acquire_timeout(CONNECT_TIMEOUT)
+            .connect_lazy_with(direct.clone());
+        let mut listener = PgListener::connect_with(&pool).await?;
         listener.ignore_pool_close_event(true);
         listener.eager_reconnect(false);
         listener.listen("user_changed").await?;
@@ -146,8 +159,12 @@ impl UserStatusCache {
                 Ok(Ok(None)) => return Ok(()),
                 Ok(Err(error)) => return Err(error),
                 Err(_elapsed) => {
-                    let ping = sqlx::query("SELECT 1").execute(&mut listener);
-                    timeout(PING_TIMEOUT, ping).await.map_err(|_| sqlx::Error::PoolTimedOut)??;
+                    // A read-only Postgres may have been the primary before a failover. Changes are made elsewhere then.
+                    let is_read_only = sqlx::query_scalar("SELECT current_setting('transaction_read_only')::bool");
+                    let ping = is_read_only.fetch_one(&mut listener);
+                    if timeout(PING_TIMEOUT, ping).await.map_err(|_| sqlx::Error::PoolTimedOut)?? {
+                        return Err(sqlx::Error::Protocol("Postgres is read-only".into()));
+                    }
                     pinged_at = Instant::now();
                 }
             }
