@@ -267,6 +267,20 @@ impl Server {
         kill(signal, self.pid());
     }
 
+    /// Waits until SIGSTOP has stopped the server.
+    pub async fn wait_until_stopped(&self) {
+        let is_stopped = || {
+            let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("a process");
+            status.lines().any(|line| line.starts_with("State:\tT"))
+        };
+        let waiting = async {
+            while !is_stopped() {
+                tokio::task::yield_now().await;
+            }
+        };
+        timeout(TIMEOUT, waiting).await.expect("a stopped process");
+    }
+
     /// Waits until the server has logged `message`.
     pub async fn wait_for_log(&self, message: &str) {
         let waiting = async {
