@@ -133,7 +133,7 @@ async fn run(command: OfficeCommand, environment: &Environment) -> Result<(), St
 
 /// Connects a command to Postgres and updates the database. Warnings go to standard error, because a command has no log.
 async fn connect(environment: &Environment) -> Result<PgPool, StartError> {
-    let pool = connect::connect(&environment.database()?).await?;
+    let pool = connect::connect(&environment.database()?, &environment.database_direct()?).await?;
     let _log = begin_log(Log { filter: EnvFilter::new("snack_server=warn"), format: LogFormat::Pretty });
     Ok(pool)
 }
@@ -146,7 +146,7 @@ fn print(text: &str) {
 async fn serve(environment: &Environment) -> Result<(), StartError> {
     let config = Config::read(environment)?;
     let log = environment.log(std::io::stderr().is_terminal())?;
-    let pool = connect::connect(&config.database).await?;
+    let pool = connect::connect(&config.database, &config.database_direct).await?;
     let state = AppState::new(config, pool)?;
     // Flushes the log when it is dropped.
     let _log = begin_log(log);

@@ -55,7 +55,7 @@ pub async fn serve_on(state: AppState, listener: TcpListener) -> Result<(), Star
     let mut background = JoinSet::new();
     background.spawn({
         let state = state.clone();
-        async move { state.auth.user_cache.listen(&state.db).await }
+        async move { state.auth.user_cache.listen(&state.config.database_direct).await }
     });
     background.spawn({
         let (state, stop) = (state.clone(), stop.clone());

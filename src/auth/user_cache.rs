@@ -23,7 +23,7 @@ use std::{
 use rustix::time::{ClockId, clock_gettime};
 use sqlx::{
     PgPool,
-    postgres::{PgListener, PgNotification},
+    postgres::{PgConnectOptions, PgListener, PgNotification, PgPoolOptions},
 };
 use tokio::{
     sync::broadcast,
@@ -157,10 +157,12 @@ impl UserStatusCache {
         self.entries.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Listens for changes for ever, on a connection of its own.
-    pub async fn listen(&self, db: &PgPool) {
+    /// Listens for changes for ever, on a connection of its own. `direct` leads past a pooler, because a notification reaches the
+    /// session that listens.
+    pub async fn listen(&self, direct: &PgConnectOptions) {
+        let direct = direct.clone().application_name("snack-server listener");
         loop {
-            if let Err(error) = self.follow(db).await {
+            if let Err(error) = self.follow(&direct).await {
                 tracing::warn!(error = %chain(&error), "user changes not received, asking Postgres for each request");
             }
             self.reset(None);
@@ -169,17 +171,19 @@ impl UserStatusCache {
     }
 
     /// Follows the channel until the connection is lost.
-    async fn follow(&self, db: &PgPool) -> Result<(), sqlx::Error> {
-        let mut connected_at = boot_time();
-        let connecting = async {
-            let mut listener = PgListener::connect_with(db).await?;
-            listener.ignore_pool_close_event(true);
-            listener.eager_reconnect(false);
-            connected_at = boot_time();
-            listener.listen("user_changed").await?;
-            Ok::<_, sqlx::Error>(listener)
-        };
-        let mut listener = timeout(CONNECT_TIMEOUT, connecting).await.map_err(|_| sqlx::Error::PoolTimedOut)??;
+    async fn follow(&self, direct: &PgConnectOptions) -> Result<(), sqlx::Error> {
+        // A new pool each time: a listener that is dropped keeps its place until Postgres has answered, which it may never do.
+        let pool = PgPoolOptions::new()
+            .max_connections(1)
+            .max_lifetime(None)
+            .idle_timeout(None)
+            .acquire_timeout(CONNECT_TIMEOUT)
+            .connect_lazy_with(direct.clone());
+        let mut listener = PgListener::connect_with(&pool).await?;
+        listener.ignore_pool_close_event(true);
+        listener.eager_reconnect(false);
+        let connected_at = boot_time();
+        timeout(PING_TIMEOUT, listener.listen("user_changed")).await.map_err(|_| sqlx::Error::PoolTimedOut)??;
         self.reset(Some(connected_at));
         let mut pinged_at = Instant::now();
         loop {
@@ -190,9 +194,13 @@ impl UserStatusCache {
                 Err(_elapsed) => {
                     pinged_at = Instant::now();
                     let asked_at = boot_time();
-                    let ping = sqlx::query("SELECT 1").execute(&mut listener);
-                    timeout(PING_TIMEOUT, ping).await.map_err(|_| sqlx::Error::PoolTimedOut)??;
-                    // Postgres sends the notifications of earlier changes before its answer.
+                    // A read-only Postgres may have been the primary before a failover. Changes are made elsewhere then.
+                    let is_read_only = sqlx::query_scalar("SELECT current_setting('transaction_read_only')::bool");
+                    let ping = is_read_only.fetch_one(&mut listener);
+                    if timeout(PING_TIMEOUT, ping).await.map_err(|_| sqlx::Error::PoolTimedOut)?? {
+                        return Err(sqlx::Error::Protocol("Postgres is read-only".into()));
+                    }
+                    // Postgres sends the notifications of earlier changes before the end of its answer.
                     while let Some(notification) = listener.next_buffered() {
                         self.receive(&notification);
                     }

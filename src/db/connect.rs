@@ -9,7 +9,7 @@ use sqlx::{
 };
 use tokio::time::timeout;
 
-use super::watchdog;
+use super::{settings, watchdog};
 use crate::{
     config::SettingError,
     error::{StartError, chain},
@@ -25,69 +25,87 @@ const PING_AFTER_IDLE: Duration = Duration::from_secs(1);
 /// Time limit of that ping. A new connection costs less than a longer wait.
 const PING_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// Connects to Postgres and applies the migrations. When several servers start at once, one migrates and the others wait.
+/// Time to connect at the start.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Connects to Postgres, applies the migrations and sets time limits. When several servers start at once, one migrates and the
+/// others wait. `database` may lead through a pooler. The migrations take `direct`, because their lock belongs to a session.
 ///
 /// # Errors
 /// Postgres cannot be reached with these settings, or a migration fails.
-pub async fn connect(options: &PgConnectOptions) -> Result<PgPool, StartError> {
-    let options = options.clone().application_name("snack-server").options([
-        // An abandoned transaction must not hold its locks for ever.
-        ("idle_in_transaction_session_timeout", "10s"),
-        ("statement_timeout", "60s"),
-        ("lock_timeout", "10s"),
-        // The rows that are read often are in memory, where an index scan costs little more than a sequential one.
-        ("random_page_cost", "1.1"),
-        // Compiling a statement takes longer than running it.
-        ("jit", "off"),
-    ]);
-    // Once outside of the pool, which would report a refused connection as a timeout.
-    let connected = timeout(Duration::from_secs(5), PgConnection::connect_with(&options)).await;
-    let wrong = |error: &dyn Error| SettingError::new("DATABASE_URL", format_args!("cannot connect: {}", chain(error)));
-    connected
-        .map_err(|elapsed| wrong(&elapsed))?
-        .map_err(|error| wrong(&error))?
-        .close()
-        .await
-        .map_err(|error| wrong(&error))?;
+pub async fn connect(database: &PgConnectOptions, direct: &PgConnectOptions) -> Result<PgPool, StartError> {
+    let options = database.clone().application_name("snack-server");
+    // Outside of the pool, which would report a refused connection as a timeout.
+    let mut connection = open("DATABASE_URL", &options).await?;
+    let mut migrating = open("DATABASE_DIRECT_URL", &direct.clone().application_name("snack-server")).await?;
+    let (here, there) = (identity(&mut connection).await, identity(&mut migrating).await);
+    if here.map_err(failed)? != there.map_err(failed)? {
+        return Err(SettingError::new("DATABASE_DIRECT_URL", "leads to another database than DATABASE_URL").into());
+    }
+    migrate(migrating).await?;
+    let applied_at = settings::apply(&mut connection).await.map_err(|error| {
+        StartError::failed(format_args!("DATABASE_URL: the role cannot set its own time limits: {}", chain(&error)))
+    })?;
+    connection.close().await.map_err(failed)?;
+    Ok(open_pool(options, applied_at))
+}
 
-    let pool = PgPoolOptions::new()
+fn failed(error: sqlx::Error) -> StartError {
+    StartError::failed(chain(&error))
+}
+
+async fn open(variable: &'static str, options: &PgConnectOptions) -> Result<PgConnection, SettingError> {
+    let wrong = |error: &dyn Error| SettingError::new(variable, format_args!("cannot connect: {}", chain(error)));
+    let connected = timeout(CONNECT_TIMEOUT, PgConnection::connect_with(options)).await;
+    connected.map_err(|elapsed| wrong(&elapsed))?.map_err(|error| wrong(&error))
+}
+
+/// The database and the run of Postgres that `connection` leads to.
+async fn identity(connection: &mut PgConnection) -> Result<String, sqlx::Error> {
+    let identity = "SELECT format('%s %s', current_database(), pg_postmaster_start_time())";
+    connection.fetch_one(sqlx::raw_sql(identity)).await?.try_get(0)
+}
+
+fn open_pool(options: PgConnectOptions, applied_at: String) -> PgPool {
+    PgPoolOptions::new()
         .max_connections(MAX_CONNECTIONS)
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .test_before_acquire(false)
+        .after_connect(move |connection, _| {
+            let applied_at = applied_at.clone();
+            Box::pin(async move { settings::check(connection, &applied_at).await })
+        })
         .before_acquire(|connection, meta| {
             Box::pin(async move {
-                if meta.idle_for < PING_AFTER_IDLE {
+                if meta.idle_for < PING_AFTER_IDLE && !watchdog::are_connections_suspect() {
                     return Ok(true);
                 }
-                Ok(matches!(timeout(PING_TIMEOUT, connection.ping()).await, Ok(Ok(()))))
+                Ok(is_usable(connection).await)
             })
         })
-        .after_release(|connection, _| {
-            // A connection whose work was given up may never answer again, or may be inside a transaction that sqlx does not
-            // know of: then the two times differ. A read-only connection may stay so when the database no longer is. A raw
-            // statement takes one message, a prepared one several.
-            Box::pin(async move {
-                let is_usable = async {
-                    if !watchdog::are_connections_suspect() {
-                        return connection.ping().await.map(|()| true);
-                    }
-                    let row = connection.fetch_one(sqlx::raw_sql(
-                        "SELECT now() = statement_timestamp() AND NOT current_setting('transaction_read_only')::bool",
-                    ));
-                    row.await?.try_get(0)
-                };
-                Ok(matches!(timeout(PING_TIMEOUT, is_usable).await, Ok(Ok(true))))
-            })
-        })
-        .connect_lazy_with(options);
-    migrate(&pool).await?;
-    Ok(pool)
+        .after_release(|connection, _| Box::pin(async move { Ok(is_usable(connection).await) }))
+        .connect_lazy_with(options)
 }
 
-async fn migrate(pool: &PgPool) -> Result<(), StartError> {
-    // On a connection of its own: a migration may take longer than requests may, and waits for that of another server.
-    let mut connection = pool.acquire().await.map_err(|error| StartError::failed(chain(&error)))?.detach();
+/// Tells whether a connection can be given to a request. One whose work was given up may never answer again, or may be inside a
+/// transaction that sqlx does not know of: then the two times differ. A read-only one may lead to what was the primary before a
+/// failover. A raw statement takes one message, a prepared one several.
+async fn is_usable(connection: &mut PgConnection) -> bool {
+    let check = async {
+        if !watchdog::are_connections_suspect() {
+            return connection.ping().await.map(|()| true);
+        }
+        let row = connection.fetch_one(sqlx::raw_sql(
+            "SELECT now() = statement_timestamp() AND NOT current_setting('transaction_read_only')::bool",
+        ));
+        row.await?.try_get(0)
+    };
+    matches!(timeout(PING_TIMEOUT, check).await, Ok(Ok(true)))
+}
+
+async fn migrate(mut connection: PgConnection) -> Result<(), StartError> {
     let run = async {
+        // A migration may take longer than requests may, and waits for that of another server.
         sqlx::raw_sql("SET statement_timeout = 0; SET lock_timeout = 0").execute(&mut connection).await?;
         // A server of this version may restart after one of the next version has migrated, during an upgrade or to go back.
         sqlx::migrate!().set_ignore_missing(true).run(&mut connection).await?;

@@ -15,12 +15,12 @@ const LOCK_TIMEOUT: &str = "55P03";
 impl From<sqlx::Error> for ApiError {
     fn from(error: sqlx::Error) -> Self {
         let is_unavailable = match &error {
-            // Protocol: the connection was cut while it was being opened.
-            sqlx::Error::PoolTimedOut
-            | sqlx::Error::PoolClosed
-            | sqlx::Error::Io(_)
-            | sqlx::Error::Tls(_)
-            | sqlx::Error::Protocol(_) => true,
+            sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => true,
+            // Protocol: the connection was cut while it was being opened. The others may be cut too.
+            sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) => {
+                watchdog::suspect_connections();
+                true
+            }
             sqlx::Error::Database(database) => match database.code().as_deref().unwrap_or_default() {
                 // Values that no column can hold, such as a NUL in a text or a time zone that does not exist in a forged
                 // cursor. They come from the client, and no rule of ours caught them before.
@@ -30,15 +30,15 @@ impl From<sqlx::Error> for ApiError {
                         "The request contains a value that cannot be stored.",
                     );
                 }
-                // A standby, before or after a failover.
-                READ_ONLY => {
+                // A standby, before or after a failover; connection errors; shutdown, crash, start-up.
+                code if code == READ_ONLY || code.starts_with("08") || code.starts_with("57P") => {
                     watchdog::suspect_connections();
                     true
                 }
                 // Timeouts: waiting for a lock, running, idle in a transaction.
                 LOCK_TIMEOUT | DEADLOCK | "57014" | "25P03" => true,
-                // Connection errors; out of disk, memory or connections; shutdown, start-up, termination.
-                code => code.starts_with("08") || code.starts_with("53") || code.starts_with("57P"),
+                // Out of disk, memory or connections.
+                code => code.starts_with("53"),
             },
             _ => false,
         };

@@ -13,6 +13,7 @@ pub enum Lock {
     Channels = 0x6368_616e_6e65_6c73,
     DemoData = 0x6465_6d6f_6461_7461,
     FirstAdmin = 0x0061_646d_696e,
+    Settings = 0x7365_7474_696e_6773,
 }
 
 /// Takes `lock` until the transaction ends. Returns whether it was free.

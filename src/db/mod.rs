@@ -5,4 +5,5 @@ pub mod connect;
 pub mod errors;
 pub mod interval;
 pub mod locks;
+mod settings;
 pub mod watchdog;

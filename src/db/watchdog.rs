@@ -4,6 +4,9 @@
 //! a request waits, the watchdog probes Postgres on a connection of its own. If Postgres does not answer, the request fails
 //! with a 503 within three seconds; a query that is merely slow goes on.
 //!
+//! After a failover the address leads to another Postgres, which answers, while a connection to the former one may stay silent. So
+//! the watchdog compares which run of Postgres answers: a new one means that older connections are lost.
+//!
 //! Price: a timer for each request, and one connection to Postgres.
 
 use std::{
@@ -12,7 +15,7 @@ use std::{
     time::Duration,
 };
 
-use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
+use sqlx::{Connection, Executor, PgConnection, Row, postgres::PgConnectOptions, raw_sql};
 use tokio::{
     sync::Mutex,
     time::{Instant, sleep, timeout},
@@ -66,6 +69,8 @@ struct ProbeState {
     /// The watchdog's own connection. When Postgres or a pooler has no connection left, a new one would have to wait, and a
     /// slow Postgres would look like a dead one.
     connection: Option<PgConnection>,
+    /// The run of Postgres that answered last.
+    run: Option<String>,
     probed_at: Option<Instant>,
     failed_at: Option<Instant>,
 }
@@ -79,19 +84,24 @@ impl DbWatchdog {
     /// Opens the watchdog's own connection.
     pub async fn connect(&self) {
         let mut state = self.state.lock().await;
-        let answers = Box::pin(probe(&self.options, &mut state.connection)).await;
-        state.probed_at = answers.then(Instant::now);
+        state.run = Box::pin(probe(&self.options, &mut state.connection)).await.unwrap_or_default();
+        state.probed_at = state.run.is_some().then(Instant::now);
     }
 
-    /// Tells whether Postgres answers and has done so since `since`. A connection that was used while it did not may stay
-    /// silent for ever.
+    /// Tells whether Postgres answers and has done so since `since`, without a restart or a failover. A connection that was used
+    /// while it did not may stay silent for ever.
     async fn is_alive(&self, since: Instant) -> bool {
         let mut state = self.state.lock().await;
         if state.probed_at.is_none_or(|at| at.elapsed() >= PROBE_TTL) {
             // On the heap: connecting takes kilobytes of state, and every guarded future would carry them.
-            let answers = Box::pin(probe(&self.options, &mut state.connection)).await;
+            let answer = Box::pin(probe(&self.options, &mut state.connection)).await;
             state.probed_at = Some(Instant::now());
-            if !answers {
+            let is_same = match answer {
+                Ok(Some(run)) => state.run.replace(run.clone()).is_none_or(|previous| previous == run),
+                Ok(None) => true,
+                Err(NoAnswer) => false,
+            };
+            if !is_same {
                 state.failed_at = state.probed_at;
             }
         }
@@ -123,15 +133,20 @@ impl DbWatchdog {
     }
 }
 
-/// Tells whether Postgres answers within [`PROBE_TIMEOUT`], on `connection` or on a new one, which then replaces it.
-async fn probe(options: &PgConnectOptions, connection: &mut Option<PgConnection>) -> bool {
+/// Asks Postgres for its run within [`PROBE_TIMEOUT`], on `connection` or on a new one, which then replaces it. None when Postgres
+/// answers that it has no connection left.
+async fn probe(
+    options: &PgConnectOptions,
+    connection: &mut Option<PgConnection>,
+) -> Result<Option<String>, NoAnswer> {
     let existing = connection.take();
     let is_connected = existing.is_some();
-    let ping = async {
+    let ask_existing = async {
         if let Some(mut existing) = existing
-            && existing.ping().await.is_ok()
+            // A read-only Postgres may have been the primary before a failover.
+            && let Ok((run, false)) = ask(&mut existing).await
         {
-            return existing;
+            return (existing, run);
         }
         pending().await
     };
@@ -139,21 +154,30 @@ async fn probe(options: &PgConnectOptions, connection: &mut Option<PgConnection>
         if is_connected {
             sleep(RECONNECT_AFTER).await;
         }
-        PgConnection::connect_with(options).await
+        let mut reconnected = PgConnection::connect_with(options).await?;
+        let (run, _) = ask(&mut reconnected).await?;
+        Ok::<_, sqlx::Error>((reconnected, run))
     };
     let probed = timeout(PROBE_TIMEOUT, async {
         tokio::select! {
-            existing = ping => Ok(existing),
-            reconnected = reconnect => reconnected,
+            answer = ask_existing => Ok(answer),
+            answer = reconnect => answer,
         }
     });
     match probed.await {
-        Ok(Ok(answering)) => {
+        Ok(Ok((answering, run))) => {
             *connection = Some(answering);
-            true
+            Ok(Some(run))
         }
         // Too many connections: that is an answer too.
-        Ok(Err(sqlx::Error::Database(error))) => error.code().is_some_and(|code| code == "53300"),
-        _ => false,
+        Ok(Err(sqlx::Error::Database(error))) if error.code().is_some_and(|code| code == "53300") => Ok(None),
+        _ => Err(NoAnswer),
     }
+}
+
+/// The start of the run of Postgres that `connection` leads to, and whether it is read-only.
+async fn ask(connection: &mut PgConnection) -> Result<(String, bool), sqlx::Error> {
+    let question = "SELECT pg_postmaster_start_time()::text, current_setting('transaction_read_only')::bool";
+    let row = connection.fetch_one(raw_sql(question)).await?;
+    Ok((row.try_get(0)?, row.try_get(1)?))
 }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
-use sqlx::{Executor, FromRow, PgConnection, PgExecutor, PgPool, QueryBuilder, Row, postgres::PgRow};
+use sqlx::{Connection, FromRow, PgConnection, PgExecutor, PgPool, QueryBuilder, Row, postgres::PgRow};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -258,15 +258,19 @@ pub async fn list(
     sorted.push_after(&mut sql, "AND");
     sorted.push_order(&mut sql);
     let mut connection = db.acquire().await?;
-    // A cached plan does not know the parameter and expects every part of a name to be rare. If the RESET is missed, statements of
-    // this connection are planned more often, and that is all.
-    if filter.search.is_some() {
-        connection.execute(sqlx::raw_sql("SET plan_cache_mode = force_custom_plan")).await?;
-    }
-    let page = sorted.page(sql.build_query_as().fetch_all(&mut *connection).await?);
-    if filter.search.is_some() {
-        connection.execute(sqlx::raw_sql("RESET plan_cache_mode")).await?;
-    }
+    let query = sql.build_query_as();
+    let rows = if filter.search.is_some() {
+        // A cached plan does not know the parameter and expects every part of a name to be rare. The setting is that of a
+        // transaction, because the session may belong to a pooler.
+        let begin = "BEGIN READ ONLY; SET LOCAL plan_cache_mode = force_custom_plan";
+        let mut tx = connection.begin_with(begin).await?;
+        let rows = query.fetch_all(&mut *tx).await?;
+        tx.commit().await?;
+        rows
+    } else {
+        query.fetch_all(&mut *connection).await?
+    };
+    let page = sorted.page(rows);
     let snacks = page.results.iter().map(|snack: &Snack| snack.id).collect();
     let reactions = reactions(&mut connection, viewers.to_vec(), snacks).await?;
     Ok((page, reactions))

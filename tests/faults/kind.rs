@@ -63,7 +63,7 @@ pub enum Kind {
     MemoryCeiling,
     /// SIGKILL of a master of the Redis Cluster, whose replica takes over.
     ClusterFailover,
-    /// SIGKILL of the primary PostgreSQL, whose standby is promoted.
+    /// A primary PostgreSQL that is killed, silent or read-only, and its standby that is promoted.
     DatabaseFailover,
     /// SIGKILL of one of three servers.
     BalancedKill,

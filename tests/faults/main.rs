@@ -33,6 +33,7 @@ mod rng;
 mod rounds;
 mod sign_in;
 mod stack;
+mod standby;
 mod workload;
 
 use std::{

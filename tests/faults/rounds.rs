@@ -54,6 +54,7 @@ pub struct Round<'a> {
     pub state: Arc<RoundState>,
     pub clients: JoinSet<Record>,
     pub violations: Vec<String>,
+    pub notes: Vec<String>,
 }
 
 impl<'a> Round<'a> {
@@ -96,6 +97,7 @@ impl<'a> Round<'a> {
             state,
             clients,
             violations: Vec::new(),
+            notes: Vec::new(),
         }
     }
 
@@ -158,7 +160,7 @@ impl<'a> Round<'a> {
         record.violations.extend(check::violations(self.stack, &self.fixtures, &self.baseline, &record).await);
         self.stack.postgres_proxy.reap();
         self.stack.redis_proxy.reap();
-        Report { record, convergence_time, ..Report::default() }
+        Report { record, convergence_time, notes: self.notes }
     }
 }
 
@@ -195,7 +197,7 @@ pub async fn run_round(
         Kind::SlowReaders => exhaustion::read_slowly(&mut round, full).await,
         Kind::MemoryCeiling => exhaustion::take_memory(&mut round).await,
         Kind::ClusterFailover => cluster_failover::kill_master(&mut round).await,
-        Kind::DatabaseFailover => database_failover::kill_primary(&mut round).await,
+        Kind::DatabaseFailover => database_failover::fail_over(&mut round).await,
         Kind::BalancedKill => balanced::kill_server(&mut round).await,
         Kind::BalancedFreeze => balanced::freeze_server(&mut round, full).await,
         Kind::BalancedDrain => balanced::drain_server(&mut round).await,

@@ -14,8 +14,9 @@ use tokio::time::timeout;
 use crate::{
     balancer::Balancer,
     kind::Topology,
-    process::{Process, as_service, children_of, eventually, free_port, postgres_programs, send_signal},
+    process::{Process, as_service, eventually, free_port, postgres_programs, send_signal},
     proxy::Proxy,
+    standby::{Address, Node, Standby},
 };
 
 /// Time for anything to start.
@@ -49,8 +50,9 @@ pub struct Stack {
     /// True when the logs outlive the run.
     pub keeps_logs: bool,
     programs: PathBuf,
-    postgres: Option<Process>,
-    postgres_port: u16,
+    /// The only PostgreSQL, or the primary.
+    pub postgres: Node,
+    pub standby: Option<Standby>,
     redis: Option<Process>,
     redis_port: u16,
     /// In [`Topology::Balanced`].
@@ -77,6 +79,7 @@ impl Stack {
                 Command::new("chown").arg("postgres:").args([folder.join("postgres"), folder.join("redis")]).status();
             assert!(owned.is_ok_and(|status| status.success()), "chown");
         }
+        let postgres_folder = folder.join("postgres");
         let mut initdb = as_service(&programs.join("initdb"));
         initdb.args(["--username=snack", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync", "-D"]);
         initdb.arg(folder.join("postgres")).current_dir("/");
@@ -93,8 +96,8 @@ impl Stack {
             folder,
             keeps_logs: false,
             programs,
-            postgres: None,
-            postgres_port,
+            postgres: Node { folder: postgres_folder, port: postgres_port, process: None },
+            standby: None,
             redis: None,
             redis_port,
             balancer,
@@ -103,17 +106,15 @@ impl Stack {
         stack.start_redis();
         stack.await_postgres().await;
         stack.await_redis().await;
+        if topology == Topology::Standby {
+            stack.standby = Some(Standby::start(&stack.programs, &stack.folder, &stack.postgres).await);
+        }
         stack
     }
 
     /// The database, past the proxy.
     pub fn database(&self) -> PgConnectOptions {
-        PgConnectOptions::new_without_pgpass()
-            .host("127.0.0.1")
-            .port(self.postgres_port)
-            .username("snack")
-            .database("postgres")
-            .application_name("faults")
+        self.postgres.options()
     }
 
     /// A connection to the database, past the proxy.
@@ -127,21 +128,8 @@ impl Stack {
         client.get_multiplexed_async_connection().await
     }
 
-    /// Starts PostgreSQL with its default durability: a crash must not lose what was committed.
     pub fn start_postgres(&mut self) {
-        let mut command = as_service(&self.programs.join("postgres"));
-        command.arg("-D").arg(self.folder.join("postgres")).args(["-p", &self.postgres_port.to_string()]);
-        for setting in [
-            "listen_addresses=127.0.0.1",
-            "unix_socket_directories=",
-            "max_connections=300",
-            "timezone=UTC",
-            "log_min_messages=warning",
-        ] {
-            command.args(["-c", setting]);
-        }
-        command.current_dir("/");
-        self.postgres = Some(Process::start(&mut command, &self.folder.join("postgres.log")).expect("postgres"));
+        self.postgres.start(&self.programs);
     }
 
     /// Waits until PostgreSQL accepts connections.
@@ -152,16 +140,24 @@ impl Stack {
 
     /// Kills PostgreSQL and all its processes at once, like a power failure.
     pub fn kill_postgres(&mut self) {
-        let Some(mut postgres) = self.postgres.take() else {
-            return;
-        };
-        // Stopped first, so that it starts no further processes meanwhile.
-        send_signal("STOP", postgres.pid());
-        let children = children_of(postgres.pid());
-        for child in &children {
-            send_signal("KILL", *child);
-        }
-        postgres.kill();
+        self.postgres.kill();
+    }
+
+    /// The address of the primary and its standby.
+    pub fn address(&self) -> &Address {
+        &self.standby.as_ref().expect("a standby").address
+    }
+
+    /// Promotes the standby. What was the primary takes its place.
+    pub async fn promote_standby(&mut self) {
+        let standby = self.standby.as_mut().expect("a standby");
+        standby.promote().await;
+        std::mem::swap(&mut standby.node, &mut self.postgres);
+    }
+
+    /// Makes the former primary a standby of the present one.
+    pub async fn rebuild_standby(&mut self) {
+        self.standby.as_mut().expect("a standby").follow(&self.programs, &self.postgres).await;
     }
 
     /// Kills one backend of a server. PostgreSQL then ends the others and recovers by itself.
@@ -221,8 +217,10 @@ impl Stack {
 
     /// The settings of every server, without its address.
     pub fn settings(&self) -> HashMap<String, String> {
-        let (postgres, redis) = if self.is_direct {
-            (self.postgres_port, self.redis_port)
+        let (postgres, redis) = if let Some(standby) = &self.standby {
+            (standby.address.port, self.redis_port)
+        } else if self.is_direct {
+            (self.postgres.port, self.redis_port)
         } else {
             (self.postgres_proxy.port, self.redis_proxy.port)
         };
@@ -319,8 +317,11 @@ impl Drop for Stack {
     fn drop(&mut self) {
         self.servers.clear();
         self.kill_postgres();
+        if let Some(standby) = &mut self.standby {
+            standby.node.kill();
+        }
         drop(self.redis.take());
-        for data in ["postgres", "redis", "media"] {
+        for data in ["postgres", "standby", "redis", "media"] {
             let _ = fs::remove_dir_all(self.folder.join(data));
         }
         if !self.keeps_logs && !std::thread::panicking() {

@@ -186,7 +186,7 @@ async fn erasure_leaves_no_email_name_or_address_and_changes_no_order_reaction_o
     const NAME: &str = "김떠남";
     let database = database::create().await;
     let app = TestApp::with(|config| {
-        config.database = database.clone();
+        database::lead_to(config, &database);
         config.trusted_proxies = vec!["127.0.0.1/32".parse().expect("a network")];
         config.outbound_allow_private = true;
         config.outbound_allow_http = true;
@@ -263,7 +263,7 @@ async fn erasure_leaves_no_email_name_or_address_and_changes_no_order_reaction_o
 #[tokio::test]
 async fn two_erased_users_have_placeholders_of_their_own_and_nobody_can_sign_up_with_one() {
     let database = database::create().await;
-    let app = TestApp::with(|config| config.database = database.clone()).await;
+    let app = TestApp::with(|config| database::lead_to(config, &database)).await;
     let (admin, one, two) = (app.admin().await, app.member().await, app.member().await);
     for user in [&one, &two] {
         remove(&app, &admin, user.id).await.expect(204);

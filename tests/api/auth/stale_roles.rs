@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use snack_server::auth::user_cache::STATUS_TTL;
-use sqlx::PgPool;
+use sqlx::{ConnectOptions, PgPool};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -29,7 +29,7 @@ async fn notify(db: &PgPool) {
     sqlx::query("NOTIFY user_changed, '0'").execute(db).await.expect("a notification");
 }
 
-/// Makes the connection that listens through `proxy` silent for good. The others go on, because they are not used meanwhile.
+/// Makes the connection that listens through `proxy` silent for good.
 async fn silence_listener(proxy: &Proxy, db: &PgPool) {
     proxy.set_mode(Mode::BlackHole);
     notify(db).await;
@@ -43,7 +43,7 @@ async fn a_demotion_and_a_resignation_apply_at_a_server_whose_channel_is_silent(
     let (admin, demoted, resigned) = (app.admin().await, app.admin().await, app.member().await);
     let (proxy, proxied) = through_proxy(&app.state.config.database).await;
     let mut config = app.state.config.as_ref().clone();
-    (config.database, config.database_direct) = (proxied.clone(), proxied);
+    config.database_direct = proxied;
     let replica = TestApp::serve(config).await;
     let mut changes = replica.state.auth.user_cache.subscribe();
     while timeout(Duration::from_millis(100), changes.recv()).await.is_err() {
@@ -80,7 +80,8 @@ async fn a_server_that_was_stopped_does_not_act_on_what_it_remembers_of_users() 
     let (admin, demoted, resigned, other) =
         (app.admin().await, app.admin().await, app.member().await, app.member().await);
     let (proxy, proxied) = through_proxy(&app.state.config.database).await;
-    let server = Run::on(&proxied, &["serve"])
+    let server = Run::on(&app.state.config.database, &["serve"])
+        .set("DATABASE_DIRECT_URL", proxied.to_url_lossy().as_str())
         .set("JWT_SECRET", TestApp::SECRET)
         .set("REDIS_PREFIX", &app.state.config.redis_prefix)
         .serve()
@@ -88,7 +89,7 @@ async fn a_server_that_was_stopped_does_not_act_on_what_it_remembers_of_users() 
     let client = ProcessClient::new(&server);
     // It listens, in addition to the server in this process.
     let listening = "SELECT count(*) FROM pg_stat_activity
-        WHERE datname = current_database() AND (query ILIKE 'LISTEN%' OR query = 'SELECT 1')";
+        WHERE datname = current_database() AND application_name = 'snack-server listener' AND query <> ''";
     let waiting = async { while sqlx::query_scalar::<_, i64>(listening).fetch_one(app.db()).await.expect("a count") < 2 {} };
     timeout(TIMEOUT, waiting).await.expect("a server that listens");
     assert_eq!(client.get(&demoted.access, "/checks/is_admin").await.0, 200);

@@ -163,7 +163,7 @@ async fn a_result_waits_for_postgres_and_is_not_sent_twice() {
     let direct = database::create().await;
     let (proxy, proxied) = database::through_proxy(&direct).await;
     let app = TestApp::with(|config| {
-        config.database = proxied;
+        database::lead_to(config, &proxied);
         config.outbound_allow_http = true;
         config.outbound_allow_private = true;
     })

@@ -1,5 +1,6 @@
-//! Postgres: outages, read-only servers, and query plans.
+//! Postgres: outages, PgBouncer, read-only servers, and query plans.
 
 mod outages;
+mod pgbouncer;
 mod query_plans;
 mod read_only;

@@ -33,7 +33,7 @@ impl Setup {
     async fn new() -> Self {
         let database = database::create().await;
         let (proxy, proxied) = through_proxy(&database).await;
-        let app = TestApp::with(|config| config.database = proxied).await;
+        let app = TestApp::with(|config| database::lead_to(config, &proxied)).await;
         let (member, admin) = (app.member().await, app.admin().await);
         let snack = app.snack(&member, "새우깡").await;
         let order = app.order(&member, &[&snack]).await;

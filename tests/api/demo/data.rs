@@ -48,7 +48,7 @@ async fn demo_data_fills_an_empty_database_once() {
     assert_eq!((dump(&database).await, pictures()), (before, drawn));
 
     let app = TestApp::with(|config| {
-        config.database = database.clone();
+        database::lead_to(config, &database);
         config.media_url = media.parse().expect("a URL");
     })
     .await;

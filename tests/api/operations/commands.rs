@@ -15,7 +15,7 @@ use crate::support::{
 
 /// A server in this process on a database that the binary works on.
 async fn setup(database: &PgConnectOptions) -> TestApp {
-    TestApp::with(|config| config.database = database.clone()).await
+    TestApp::with(|config| database::lead_to(config, database)).await
 }
 
 #[tokio::test]
@@ -30,12 +30,17 @@ async fn a_wrong_setting_stops_the_start_with_one_line_that_names_it() {
     let placeholder = template.lines().find_map(|line| line.strip_prefix("JWT_SECRET=")).expect("a JWT_SECRET");
     let nowhere = database.clone().database("no_such_database");
     let nowhere = sqlx::ConnectOptions::to_url_lossy(&nowhere);
+    let other = sqlx::ConnectOptions::to_url_lossy(&database::create().await);
     let table = [
         ("DATABASE_URL", ""),
         ("DATABASE_URL", "nonsense"),
         ("DATABASE_URL", "mysql://localhost/snack"),
         ("DATABASE_URL", "postgres://snack@127.0.0.1:1/snack"),
         ("DATABASE_URL", nowhere.as_str()),
+        ("DATABASE_DIRECT_URL", "nonsense"),
+        ("DATABASE_DIRECT_URL", "postgres://snack@127.0.0.1:1/snack"),
+        ("DATABASE_DIRECT_URL", nowhere.as_str()),
+        ("DATABASE_DIRECT_URL", other.as_str()),
         ("REDIS_URL", ""),
         ("REDIS_URL", "nonsense"),
         ("REDIS_URL", "http://localhost"),
@@ -92,8 +97,10 @@ async fn a_wrong_setting_stops_the_other_commands_too() {
     let database = database::create().await;
     let admin = ["create-admin", "--email", "admin@snack.example", "--name", "관리자"];
     let reset = ["reset-password", "--email", "admin@snack.example"];
-    let table: [(&[&str], &str, &str); 10] = [
+    let table: [(&[&str], &str, &str); 12] = [
         (&["migrate"], "DATABASE_URL", "postgres://snack@127.0.0.1:1/snack"),
+        (&["migrate"], "DATABASE_DIRECT_URL", "postgres://snack@127.0.0.1:1/snack"),
+        (&admin, "DATABASE_DIRECT_URL", "postgres://snack@127.0.0.1:1/snack"),
         (&["migrate"], "DATABASE_URL", ""),
         (&admin, "DATABASE_URL", "nonsense"),
         (&reset, "DATABASE_URL", ""),

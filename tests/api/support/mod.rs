@@ -13,6 +13,7 @@ pub mod image_bombs;
 pub mod images;
 pub mod notification;
 pub mod oidc;
+pub mod pgbouncer;
 pub mod process;
 pub mod process_client;
 #[expect(dead_code, reason = "some modes are for the fault harness")]

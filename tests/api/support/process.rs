@@ -13,6 +13,8 @@ use sqlx::{ConnectOptions, postgres::PgConnectOptions};
 use tokio::{task::spawn_blocking, time::timeout};
 use uuid::Uuid;
 
+use super::database::{direct, is_pooled};
+
 /// Key of the tokens of these processes.
 pub const SECRET: &str = "a secret of the processes, 32 bytes or more";
 /// Time that a process may take for anything a test waits for. Drawing the demo pictures is slow on a busy machine.
@@ -42,7 +44,12 @@ impl Run {
 
     /// The binary with valid settings for `database` and a media folder of its own.
     pub fn on(database: &PgConnectOptions, arguments: &[&str]) -> Self {
-        Self::bare(arguments)
+        let run = if is_pooled() {
+            Self::bare(arguments).set("DATABASE_DIRECT_URL", direct(database).to_url_lossy().as_str())
+        } else {
+            Self::bare(arguments)
+        };
+        run
             .set("DATABASE_URL", database.to_url_lossy().as_str())
             .set("REDIS_URL", &std::env::var("REDIS_URL").expect("REDIS_URL"))
             .set("REDIS_PREFIX", &format!("test:{}:", Uuid::new_v4()))

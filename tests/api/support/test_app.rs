@@ -69,6 +69,7 @@ pub fn settings(database: PgConnectOptions) -> Config {
     ];
     let environment: Environment = variables.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
     Config {
+        database_direct: database::direct(&database),
         database,
         program: env!("CARGO_BIN_EXE_snack-server").into(),
         web: None,
@@ -99,7 +100,7 @@ impl TestApp {
 
     /// Starts a server with exactly these settings.
     pub async fn serve(config: Config) -> Self {
-        let pool = snack_server::db::connect::connect(&config.database).await.expect("Postgres");
+        let pool = snack_server::db::connect::connect(&config.database, &config.database_direct).await.expect("Postgres");
         let state = AppState::new(config, pool).expect("state");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
