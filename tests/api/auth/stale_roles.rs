@@ -41,7 +41,7 @@ async fn silence_listener(proxy: &Proxy, db: &PgPool) {
 async fn a_demotion_and_a_resignation_apply_at_a_server_whose_channel_is_silent() {
     let app = TestApp::start().await;
     let (admin, demoted, resigned) = (app.admin().await, app.admin().await, app.member().await);
-    let (proxy, proxied) = through_proxy(&app.state.config.database).await;
+    let (proxy, proxied) = through_proxy(&app.state.config.database_direct).await;
     let mut config = app.state.config.as_ref().clone();
     config.database_direct = proxied;
     let replica = TestApp::serve(config).await;
@@ -70,7 +70,6 @@ async fn a_demotion_and_a_resignation_apply_at_a_server_whose_channel_is_silent(
         since.elapsed()
     };
     let (demotion, end) = tokio::join!(demotion, end);
-    eprintln!("MEASURED {demotion:?} {end:?}");
     assert!(demotion < APPLIES_WITHIN && end < APPLIES_WITHIN, "{demotion:?}, {end:?}");
 }
 
@@ -79,7 +78,7 @@ async fn a_server_that_was_stopped_does_not_act_on_what_it_remembers_of_users() 
     let app = TestApp::start().await;
     let (admin, demoted, resigned, other) =
         (app.admin().await, app.admin().await, app.member().await, app.member().await);
-    let (proxy, proxied) = through_proxy(&app.state.config.database).await;
+    let (proxy, proxied) = through_proxy(&app.state.config.database_direct).await;
     let server = Run::on(&app.state.config.database, &["serve"])
         .set("DATABASE_DIRECT_URL", proxied.to_url_lossy().as_str())
         .set("JWT_SECRET", TestApp::SECRET)

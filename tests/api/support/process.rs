@@ -86,6 +86,12 @@ impl Run {
         self
     }
 
+    /// Runs another program: the binary of another version.
+    pub fn of_program(mut self, program: PathBuf) -> Self {
+        self.program = program;
+        self
+    }
+
     /// Runs in this working directory.
     pub fn in_folder(mut self, folder: PathBuf) -> Self {
         self.folder = folder;
