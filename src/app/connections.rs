@@ -19,6 +19,8 @@ pub struct ConnectionLimits {
     pub per_address: usize,
     /// Time after which a connection is closed whose client does not read the response.
     pub write_timeout: Duration,
+    /// Time that connections are still accepted during the shutdown.
+    pub shutdown_delay: Duration,
     /// Peers that have the connections of many clients and count towards `total` only.
     pub trusted_proxies: Vec<IpNet>,
 }
@@ -43,11 +45,10 @@ impl ConnectionCounter {
 
     /// Counts a connection of `peer`. None when its address has reached the limit.
     pub fn admit(self: &Arc<Self>, peer: IpAddr) -> Option<CountedConnection> {
-        let peer = peer.to_canonical();
-        if self.limits.trusted_proxies.iter().any(|network| network.contains(&peer)) {
+        if self.is_trusted_proxy(peer) {
             return Some(CountedConnection { counter: Arc::clone(self), address: None });
         }
-        let address = ClientIp(peer).rate_limit_key();
+        let address = ClientIp(peer.to_canonical()).rate_limit_key();
         let mut open = self.open();
         let count = open.get(&address).copied().unwrap_or_default();
         if count >= self.limits.per_address {
@@ -55,6 +56,11 @@ impl ConnectionCounter {
         }
         open.insert(address, count + 1);
         Some(CountedConnection { counter: Arc::clone(self), address: Some(address) })
+    }
+
+    pub fn is_trusted_proxy(&self, peer: IpAddr) -> bool {
+        let peer = peer.to_canonical();
+        self.limits.trusted_proxies.iter().any(|network| network.contains(&peer))
     }
 
     fn open(&self) -> MutexGuard<'_, HashMap<ClientIp, usize>> {
@@ -85,6 +91,7 @@ mod tests {
             total: 100,
             per_address: 2,
             write_timeout: Duration::from_secs(30),
+            shutdown_delay: Duration::ZERO,
             trusted_proxies,
         })
     }

@@ -34,6 +34,9 @@ use crate::error::chain;
 
 /// Time limit for the headers of a request, and for the start of the next request.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+/// The same for connections of trusted proxies, which keep them for the requests of others. If the server closed one first, a request
+/// that is being sent on it would be lost. Load balancers keep unused connections for up to 10 minutes.
+const PROXY_HEADER_TIMEOUT: Duration = Duration::from_secs(620);
 
 /// Maximum size of the buffers of a connection for requests and for responses, in bytes. One more response may be waiting. The head of
 /// a request has to fit.
@@ -43,10 +46,7 @@ const CONNECTION_BUFFER: usize = 32 * 1024;
 /// that does not read.
 const SOCKET_BUFFER: usize = 128 * 1024;
 
-/// Time that the server continues to accept requests during shutdown. Load balancers see in this time that it is not ready, and clients
-/// get `Connection: close`.
-const SHUTDOWN_DELAY: Duration = Duration::from_secs(1);
-/// Time that an idle connection has for a request after that.
+/// Time that an idle connection has for a request after [`ConnectionLimits::shutdown_delay`].
 const IDLE_GRACE: Duration = Duration::from_millis(250);
 
 /// Raises the limit of open files to the maximum. Its default of 1,024 on many systems is below the number of connections.
@@ -58,12 +58,13 @@ pub fn allow_connections() {
     }
 }
 
-/// Serves `router` on `listener` until `stop` and [`SHUTDOWN_DELAY`], then closes the listener and responds to the accepted requests.
-/// Closing at once would lose requests that clients send on a connection while it is being closed.
+/// Serves `router` on `listener` until `stop` and `limits.shutdown_delay`, then closes the listener and responds to the accepted
+/// requests. Closing at once would lose requests that clients send on a connection while it is being closed. During the delay load
+/// balancers see that the server is not ready, and clients get `Connection: close`.
 ///
 /// A connection beyond `limits.total` waits in the queue of the kernel. One beyond `limits.per_address` is closed at once.
 pub async fn serve(listener: TcpListener, router: Router, limits: ConnectionLimits, stop: CancellationToken) {
-    let (total, write_timeout) = (limits.total, limits.write_timeout);
+    let (total, write_timeout, shutdown_delay) = (limits.total, limits.write_timeout, limits.shutdown_delay);
     let counter = ConnectionCounter::new(limits);
     limit_socket_buffers(&listener);
     let router = router.layer(from_fn_with_state(stop.clone(), close_on_shutdown));
@@ -72,7 +73,7 @@ pub async fn serve(listener: TcpListener, router: Router, limits: ConnectionLimi
         let closing = closing.clone();
         async move {
             stop.cancelled().await;
-            sleep(SHUTDOWN_DELAY).await;
+            sleep(shutdown_delay).await;
             closing.cancel();
         }
     });
@@ -80,6 +81,8 @@ pub async fn serve(listener: TcpListener, router: Router, limits: ConnectionLimi
     let permits = Arc::new(Semaphore::new(total));
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT).max_buf_size(CONNECTION_BUFFER);
+    let mut proxy_builder = builder.clone();
+    proxy_builder.header_read_timeout(PROXY_HEADER_TIMEOUT);
     let open = |stream: TcpStream, peer: SocketAddr, permit: OwnedSemaphorePermit| {
         let Some(counted) = counter.admit(peer.ip()) else {
             metrics::counter!("http_connections_refused_total").increment(1);
@@ -96,6 +99,7 @@ pub async fn serve(listener: TcpListener, router: Router, limits: ConnectionLimi
         }));
         let mut stream = TimeoutStream::new(stream);
         stream.set_write_timeout(Some(write_timeout));
+        let builder = if counter.is_trusted_proxy(peer.ip()) { &proxy_builder } else { &builder };
         let connection = graceful.watch(builder.serve_connection(TokioIo::new(Box::pin(stream)), service));
         tokio::spawn(async move {
             let _open: (OwnedSemaphorePermit, CountedConnection) = (permit, counted);

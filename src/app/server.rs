@@ -22,8 +22,8 @@ use crate::{
 const MAX_CONNECTIONS: usize = 4096;
 /// Time after which a connection is closed whose client does not read the response.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
-/// Time that the shutdown waits for requests in progress.
-const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
+/// Time that the shutdown waits for requests in progress, after `SHUTDOWN_DELAY`.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(9);
 
 /// Serves at `HTTP_ADDR` until `state.stop` is cancelled. The shutdown closes the listener, answers the requests that were
 /// accepted, ends the deliveries under way, flushes the reaction counts and closes the pool, in this order.
@@ -102,6 +102,7 @@ pub async fn serve_on(state: AppState, listener: TcpListener) -> Result<(), Star
         total: MAX_CONNECTIONS,
         per_address: state.config.limit_connections_address,
         write_timeout: WRITE_TIMEOUT,
+        shutdown_delay: state.config.shutdown_delay,
         trusted_proxies: state.config.trusted_proxies.clone(),
     };
     let serving = tokio::spawn(listener::serve(listener, router, limits, stop.clone()));
@@ -113,7 +114,7 @@ pub async fn serve_on(state: AppState, listener: TcpListener) -> Result<(), Star
 
     tracing::info!("server stopping");
     state.tasks.close();
-    let drained = timeout(DRAIN_TIMEOUT, async {
+    let drained = timeout(state.config.shutdown_delay + DRAIN_TIMEOUT, async {
         let _ = serving.await;
         state.tasks.wait().await;
         while senders.join_next().await.is_some() {}

@@ -64,6 +64,8 @@ pub struct Config {
     pub http_addr: SocketAddr,
     /// `METRICS_ADDR`: address of the metrics. None if they are at `HTTP_ADDR`.
     pub metrics_addr: Option<SocketAddr>,
+    /// `SHUTDOWN_DELAY`: time that connections are still accepted during the shutdown.
+    pub shutdown_delay: Duration,
     /// `PUBLIC_URL`: URL of the server for clients, with its path.
     pub public_url: Url,
     /// `MEDIA_URL`.
@@ -134,6 +136,7 @@ impl Config {
                 .transpose()?,
             http_addr: environment.http_addr()?,
             metrics_addr: environment.metrics_addr()?,
+            shutdown_delay: environment.duration("SHUTDOWN_DELAY", "1s", Duration::ZERO)?,
             public_url: environment.public_url()?,
             media_url: environment.media()?,
             timezone: environment.timezone()?,
@@ -221,6 +224,7 @@ mod tests {
         assert_eq!(config.public_url.as_str(), "http://localhost:8000/");
         assert_eq!(config.timezone, Tz::Asia__Seoul);
         assert_eq!(config.media_url.as_str(), "file:///var/lib/snack/media");
+        assert_eq!(config.shutdown_delay, Duration::from_secs(1));
         assert_eq!(config.access_token_ttl, Duration::from_mins(15));
         assert_eq!(config.refresh_token_ttl, Duration::from_hours(14 * 24));
         assert_eq!(config.refresh_token_grace, Duration::from_secs(10));

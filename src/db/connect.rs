@@ -107,19 +107,15 @@ async fn migrate(mut connection: PgConnection) -> Result<(), StartError> {
     let run = async {
         // A migration may take longer than requests may, and waits for that of another server.
         sqlx::raw_sql("SET statement_timeout = 0; SET lock_timeout = 0").execute(&mut connection).await?;
-        sqlx::migrate!().run(&mut connection).await?;
+        // A server of this version may restart after one of the next version has migrated, during an upgrade or to go back.
+        sqlx::migrate!().set_ignore_missing(true).run(&mut connection).await?;
         connection.close().await
     };
     run.await.map_err(|error: sqlx::Error| match &error {
-        sqlx::Error::Migrate(migration) if is_foreign(migration) => StartError::failed(
-            "DATABASE_URL: the database was created by an unreleased version, or migrated by a newer one; \
+        sqlx::Error::Migrate(migration) if matches!(**migration, MigrateError::VersionMismatch(_)) => StartError::failed(
+            "DATABASE_URL: the database was created by an unreleased version; \
              use an empty database (after `make run`: remove .local)",
         ),
         _ => StartError::failed(format_args!("a migration failed: {}", chain(&error))),
     })
-}
-
-/// Tells whether the database has migrations that this version does not know.
-fn is_foreign(error: &MigrateError) -> bool {
-    matches!(error, MigrateError::VersionMismatch(_) | MigrateError::VersionMissing(_))
 }

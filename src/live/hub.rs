@@ -14,7 +14,7 @@ use super::{
     store,
 };
 use crate::{
-    auth::user_cache::StatusChange,
+    auth::user_cache::{STATUS_TTL, StatusChange, boot_time},
     changes::Pending,
     error::{ApiError, chain},
     snack::state::load_live_snacks,
@@ -30,8 +30,9 @@ const PAUSE_PER_STREAM: Duration = Duration::from_millis(1);
 const BYTES_PER_SECOND: usize = 32 * 1024 * 1024;
 /// Time before a batch is loaded again after a failure.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
-/// Interval at which the status of all users with streams is read again. Changes may be missed while Postgres is out of reach.
-const RECHECK_AFTER: Duration = Duration::from_secs(15);
+/// Interval at which the status of all users with streams is read again. Changes may be missed while Postgres is out of reach. Well
+/// below [`STATUS_TTL`].
+const RECHECK_AFTER: Duration = Duration::from_secs(5);
 
 /// Sends changes to the streams, for ever.
 pub async fn run(live: &LiveState) {
@@ -41,7 +42,15 @@ pub async fn run(live: &LiveState) {
         if live.streams.is_empty() {
             continue;
         }
-        match live.watchdog.guard(load(live, &pending)).await {
+        let loading = async {
+            let batch = load(live, &pending).await?;
+            // A process that was stopped comes here before the task that checks.
+            if boot_time().saturating_sub(live.streams.checked_at()) > STATUS_TTL {
+                end_streams_of_deleted(live, None).await?;
+            }
+            Ok(batch)
+        };
+        match live.watchdog.guard(loading).await {
             Ok(batch) => {
                 let size = batch.shared.len();
                 // Fails when the last stream has just ended.
@@ -93,22 +102,32 @@ pub async fn end_streams_of_deleted_users(live: &LiveState) {
     let mut changes = live.auth.user_cache.subscribe();
     let mut rechecks = interval(RECHECK_AFTER);
     loop {
-        let users = tokio::select! {
-            _ = rechecks.tick() => live.streams.users(),
+        let changed = tokio::select! {
+            _ = rechecks.tick() => None,
             change = changes.recv() => match change {
-                Ok(StatusChange::Of(user)) => live.streams.users_among([user]),
-                Ok(StatusChange::Unknown) | Err(RecvError::Lagged(_)) => live.streams.users(),
+                Ok(StatusChange::Of(user)) => Some(user),
+                Ok(StatusChange::Unknown) | Err(RecvError::Lagged(_)) => None,
                 Err(RecvError::Closed) => return,
             },
         };
-        if users.is_empty() {
-            continue;
-        }
-        match live.watchdog.guard(store::deleted_users(&live.db, &users)).await {
-            Ok(deleted) => deleted.into_iter().for_each(|user| live.streams.end(user)),
-            Err(error) => tracing::warn!(error = %chain(&error), "status of users with streams not read"),
+        if let Err(error) = live.watchdog.guard(end_streams_of_deleted(live, changed)).await {
+            tracing::warn!(error = %chain(&error), "status of users with streams not read");
         }
     }
+}
+
+/// Ends the streams of `user`, or of all users, who have resigned or were deleted.
+async fn end_streams_of_deleted(live: &LiveState, user: Option<i64>) -> Result<(), ApiError> {
+    let started = boot_time();
+    let users = user.map_or_else(|| live.streams.users(), |user| live.streams.users_among([user]));
+    if !users.is_empty() {
+        let deleted = store::deleted_users(&live.db, &users).await?;
+        deleted.into_iter().for_each(|user| live.streams.end(user));
+    }
+    if user.is_none() {
+        live.streams.set_checked_at(started);
+    }
+    Ok(())
 }
 
 #[cfg(test)]

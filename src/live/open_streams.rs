@@ -18,6 +18,8 @@ const RETRY_AFTER: Duration = Duration::from_secs(15);
 /// A user has an entry while they have streams.
 pub struct OpenStreams {
     by_user: Mutex<HashMap<i64, UserStreams>>,
+    /// Boot time of the last check of all users.
+    checked_at: Mutex<Duration>,
     /// Cancelled when the server is stopping.
     stop: CancellationToken,
 }
@@ -38,7 +40,7 @@ pub struct OpenStream {
 
 impl OpenStreams {
     pub fn new(stop: CancellationToken) -> Arc<Self> {
-        Arc::new(Self { by_user: Mutex::default(), stop })
+        Arc::new(Self { by_user: Mutex::default(), checked_at: Mutex::default(), stop })
     }
 
     /// Counts a stream of `user`.
@@ -62,6 +64,15 @@ impl OpenStreams {
         if let Some(of_user) = self.by_user().get(&user) {
             of_user.end.cancel();
         }
+    }
+
+    /// Boot time of the last check that ended the streams of all users who had resigned or were deleted.
+    pub fn checked_at(&self) -> Duration {
+        *self.checked_at.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn set_checked_at(&self, boot_time: Duration) {
+        *self.checked_at.lock().unwrap_or_else(PoisonError::into_inner) = boot_time;
     }
 
     pub fn is_empty(&self) -> bool {

@@ -10,7 +10,7 @@ use axum::{
 
 use super::{event::LiveEvent, state::LiveState, stream};
 use crate::{
-    auth::extract::CurrentUser,
+    auth::{extract::CurrentUser, users},
     error::{ApiError, Code},
     http::openapi::LIVE,
 };
@@ -30,7 +30,7 @@ pub async fn stream_events(State(live): State<Arc<LiveState>>, user: CurrentUser
         return Err(Code::Unavailable.into());
     }
     // A resignation before the stream was counted has not ended it.
-    let status = live.auth.user_cache.get(&live.db, user.id).await?;
+    let status = users::status(&live.db, user.id).await?;
     if status.is_none_or(|status| status.is_deleted) {
         return Err(Code::InvalidToken.into());
     }

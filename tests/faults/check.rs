@@ -16,6 +16,9 @@ use crate::{
     stack::Stack,
 };
 
+/// Time for which an admin who was demoted may act.
+const ACTS_AFTER_DEMOTION: Duration = Duration::from_secs(10);
+
 /// A snack with different counts: its id, and likes and hates of the rows, the columns and Redis.
 type Counts = (i64, [i64; 2], [i64; 2], [Option<i64>; 2]);
 
@@ -208,6 +211,28 @@ async fn check_operations(
     compare("history", steps, &record.transitions, found);
     compare("audited transitions", of("order_status_change"), &record.transitions, found);
     compare("audited member types", of("member_type_change"), &record.member_types, found);
+    check_roles(db, baseline, found).await
+}
+
+/// Nobody moves an order of another user longer than [`ACTS_AFTER_DEMOTION`] after being demoted.
+async fn check_roles(db: &mut PgConnection, baseline: &Baseline, found: &mut Vec<String>) -> sqlx::Result<()> {
+    let wrong: Vec<(i64, Uuid, String)> = sqlx::query_as(
+        "WITH roles AS (
+             SELECT split_part(subject, ' ', 1)::bigint AS id, split_part(subject, ' ', 2) AS role, at AS since,
+                 coalesce(lead(at) OVER (PARTITION BY split_part(subject, ' ', 1) ORDER BY id), 'infinity') AS until
+             FROM audit_log WHERE outcome = 'ok' AND action = 'member_type_change')
+         SELECT h.actor_id, o.uid, (h.at - roles.since)::text
+         FROM order_history AS h JOIN orders AS o ON o.id = h.order_id JOIN roles ON roles.id = h.actor_id
+         WHERE h.id > $1 AND h.actor_id <> o.user_id AND roles.role = 'member'
+             AND h.at > roles.since + make_interval(secs => $2) AND h.at < roles.until",
+    )
+    .bind(baseline.last_step)
+    .bind(ACTS_AFTER_DEMOTION.as_secs_f64())
+    .fetch_all(db)
+    .await?;
+    found.extend(
+        wrong.into_iter().map(|(user, order, late)| format!("user {user} moved order {order}, {late} after a demotion")),
+    );
     Ok(())
 }
 

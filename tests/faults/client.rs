@@ -42,6 +42,8 @@ pub struct RoundState {
     pub may_be_unavailable: bool,
     /// True when a request may stay without a response.
     pub may_lose_responses: bool,
+    /// Time from which on each new request gets one again, in such a round.
+    pub responds_from: Mutex<Option<Instant>>,
     /// Longest pause of a client between requests, in milliseconds.
     pub think: usize,
     pub orders: Mutex<Vec<OpenOrder>>,
@@ -61,6 +63,12 @@ impl RoundState {
         !self.may_be_unavailable
             || (!self.faulty.load(Ordering::Relaxed)
                 && repaired_at.is_none_or(|repaired_at| repaired_at.elapsed() > time))
+    }
+
+    /// True when a request that began at `started` may stay without a response.
+    fn may_lose(&self, started: Instant) -> bool {
+        let responds_from = *self.responds_from.lock().unwrap_or_else(PoisonError::into_inner);
+        self.may_lose_responses && responds_from.is_none_or(|from| started < from)
     }
 
     pub fn is_running(&self) -> bool {
@@ -168,13 +176,13 @@ async fn send(state: &RoundState, description: &str, request: reqwest::RequestBu
     let response = match request.send().await {
         Ok(response) => response,
         Err(error) if error.is_connect() => return (Outcome::NotSent, None),
-        Err(error) => return (Outcome::Unknown, lost(state, description, &error)),
+        Err(error) => return (Outcome::Unknown, lost(state, started, description, &error)),
     };
     let status = response.status();
     let retry_after = response.headers().contains_key("retry-after");
     let text = match response.text().await {
         Ok(text) => text,
-        Err(error) => return (Outcome::Unknown, lost(state, description, &error)),
+        Err(error) => return (Outcome::Unknown, lost(state, started, description, &error)),
     };
     let body: Value = serde_json::from_str(&text).unwrap_or_default();
     if status.is_success() {
@@ -191,6 +199,10 @@ async fn send(state: &RoundState, description: &str, request: reqwest::RequestBu
         };
         return (Outcome::Unknown, violation);
     }
+    if matches!(status, StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT) && state.may_lose(started) {
+        // The proxy has lost the server.
+        return (Outcome::Unknown, None);
+    }
     if status.is_server_error() {
         return (Outcome::Unknown, Some(format!("{description}: {status}: {text}")));
     }
@@ -198,8 +210,8 @@ async fn send(state: &RoundState, description: &str, request: reqwest::RequestBu
     (Outcome::Refused(status.as_u16(), code), None)
 }
 
-fn lost(state: &RoundState, description: &str, error: &reqwest::Error) -> Option<String> {
-    (!state.may_lose_responses).then(|| {
+fn lost(state: &RoundState, started: Instant, description: &str, error: &reqwest::Error) -> Option<String> {
+    (!state.may_lose(started)).then(|| {
         let cause = std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source()).last();
         let cause = cause.map(ToString::to_string).unwrap_or_default();
         format!("{description}: no answer: {cause}")

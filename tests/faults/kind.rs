@@ -166,9 +166,12 @@ impl Kind {
         )
     }
 
-    /// True when a server is killed, so that responses are lost.
-    pub const fn kills_servers(self) -> bool {
-        matches!(self, Self::ServerKill | Self::SecondSignal | Self::Replicas | Self::BalancedKill)
+    /// True when a server is killed or frozen, so that responses are lost.
+    pub const fn loses_responses(self) -> bool {
+        matches!(
+            self,
+            Self::ServerKill | Self::SecondSignal | Self::Replicas | Self::BalancedKill | Self::BalancedFreeze
+        )
     }
 }
 

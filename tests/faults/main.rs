@@ -10,6 +10,7 @@
 
 mod admin;
 mod balanced;
+mod balancer;
 mod check;
 mod client;
 mod cluster_failover;

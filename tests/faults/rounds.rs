@@ -70,13 +70,14 @@ impl<'a> Round<'a> {
             fixtures: Arc::clone(fixtures),
             urls: stack.urls(),
             // Half of the clients in a shutdown open a connection for each request.
-            http: http(kind != Kind::Stop || index.is_multiple_of(2)),
+            http: http(!matches!(kind, Kind::Stop | Kind::BalancedDrain) || index.is_multiple_of(2)),
             stop: AtomicBool::new(false),
             faulty: AtomicBool::new(false),
             repaired_at: Mutex::new(None),
             response_count: AtomicUsize::new(0),
             may_be_unavailable: kind.hits_postgres(),
-            may_lose_responses: kind.kills_servers(),
+            may_lose_responses: kind.loses_responses(),
+            responds_from: Mutex::new(None),
             // About 200 requests a second from 28 clients, or as many as possible.
             think: if kind == Kind::Stop { 270 } else { 30 },
             orders: Mutex::new(std::mem::take(&mut baseline.open_orders)),
@@ -119,6 +120,11 @@ impl<'a> Round<'a> {
     pub fn set_faulty(&self, faulty: bool) {
         *self.state.repaired_at.lock().unwrap_or_else(PoisonError::into_inner) = (!faulty).then(Instant::now);
         self.state.faulty.store(faulty, Ordering::Relaxed);
+    }
+
+    /// Says that each request that begins from `time` on gets a response, also where responses may be lost.
+    pub fn expect_responses_from(&self, time: Instant) {
+        *self.state.responds_from.lock().unwrap_or_else(PoisonError::into_inner) = Some(time);
     }
 
     pub fn add_violation(&mut self, description: impl Into<String>) {
@@ -193,7 +199,7 @@ pub async fn run_round(
         Kind::ClusterFailover => cluster_failover::kill_master(&mut round).await,
         Kind::DatabaseFailover => database_failover::fail_over(&mut round).await,
         Kind::BalancedKill => balanced::kill_server(&mut round).await,
-        Kind::BalancedFreeze => balanced::freeze_server(&mut round).await,
+        Kind::BalancedFreeze => balanced::freeze_server(&mut round, full).await,
         Kind::BalancedDrain => balanced::drain_server(&mut round).await,
         Kind::HangUp | Kind::SlowClients | Kind::SignIn => {}
     }

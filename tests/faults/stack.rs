@@ -12,6 +12,7 @@ use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
 use tokio::time::timeout;
 
 use crate::{
+    balancer::Balancer,
     kind::Topology,
     process::{Process, as_service, eventually, free_port, postgres_programs, send_signal},
     proxy::Proxy,
@@ -22,6 +23,8 @@ use crate::{
 const START: Duration = Duration::from_mins(1);
 /// `REACTION_RECONCILE_INTERVAL` of every server.
 pub const RECONCILE: Duration = Duration::from_secs(2);
+/// `SHUTDOWN_DELAY` of every server behind `HAProxy`.
+pub const SHUTDOWN_DELAY: Duration = Duration::from_secs(3);
 /// `JWT_SECRET` of every server.
 const SECRET: &str = "a secret of the fault harness, 32 bytes or more";
 
@@ -36,7 +39,6 @@ pub enum RedisData {
 
 /// The stores, their proxies and the servers.
 pub struct Stack {
-    pub topology: Topology,
     /// True when servers connect to the stores without the proxies.
     is_direct: bool,
     /// The servers. Most rounds have one.
@@ -53,6 +55,8 @@ pub struct Stack {
     pub standby: Option<Standby>,
     redis: Option<Process>,
     redis_port: u16,
+    /// In [`Topology::Balanced`].
+    balancer: Option<Balancer>,
 }
 
 pub struct Server {
@@ -83,8 +87,8 @@ impl Stack {
         let made = initdb.end(START).await;
         assert!(made.is_some_and(|status| status.success()), "initdb failed, see {}", folder.display());
         let (postgres_port, redis_port) = (free_port(), free_port());
+        let balancer = (topology == Topology::Balanced).then(|| Balancer::start(&folder.join("haproxy.log")));
         let mut stack = Self {
-            topology,
             servers: Vec::new(),
             is_direct: false,
             postgres_proxy: Proxy::start(free_port(), format!("127.0.0.1:{postgres_port}")).await,
@@ -96,12 +100,13 @@ impl Stack {
             standby: None,
             redis: None,
             redis_port,
+            balancer,
         };
         stack.start_postgres();
         stack.start_redis();
         stack.await_postgres().await;
         stack.await_redis().await;
-        if stack.topology == Topology::Standby {
+        if topology == Topology::Standby {
             stack.standby = Some(Standby::start(&stack.programs, &stack.folder, &stack.postgres).await);
         }
         stack
@@ -222,7 +227,7 @@ impl Stack {
         let database = format!("postgres://snack@127.0.0.1:{postgres}/postgres");
         let redis = format!("redis://127.0.0.1:{redis}");
         let media = format!("file://{}", self.folder.join("media").display());
-        [
+        let mut settings: HashMap<String, String> = [
             ("DATABASE_URL", database.as_str()),
             ("REDIS_URL", &redis),
             ("MEDIA_URL", &media),
@@ -243,7 +248,12 @@ impl Stack {
             ("LOG_FORMAT", "json"),
         ]
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .into()
+        .into();
+        if self.balancer.is_some() {
+            settings.insert("TRUSTED_PROXIES".to_owned(), "127.0.0.1".to_owned());
+            settings.insert("SHUTDOWN_DELAY".to_owned(), format!("{}s", SHUTDOWN_DELAY.as_secs()));
+        }
+        settings
     }
 
     /// Lets servers connect to the stores directly, because the proxies would distort a measurement, or through the
@@ -258,7 +268,8 @@ impl Stack {
     /// Makes exactly `count` servers run and be ready.
     pub async fn serve(&mut self, count: usize) {
         while self.servers.len() < count {
-            let port = free_port();
+            let balanced = self.balancer.as_ref().and_then(|balancer| balancer.ports.get(self.servers.len()));
+            let port = balanced.copied().unwrap_or_else(free_port);
             let url = format!("http://127.0.0.1:{port}");
             self.servers.push(Server { url, port, process: None });
         }
@@ -270,8 +281,12 @@ impl Stack {
                 self.start_server(at);
             }
         }
-        for server in &self.servers {
-            assert!(server.wait_until_ready(START).await, "a server did not start, see {}", self.folder.display());
+        for (index, server) in self.servers.iter().enumerate() {
+            let mut ready = server.wait_until_ready(START).await;
+            if let Some(balancer) = &self.balancer {
+                ready &= balancer.wait_until(index, true, START).await;
+            }
+            assert!(ready, "a server did not start, see {}", self.folder.display());
         }
     }
 
@@ -284,8 +299,17 @@ impl Stack {
         self.servers[at].process = Some(Process::start(&mut command, &log).expect("snack-server"));
     }
 
+    /// The proxy before the servers.
+    pub fn balancer(&self) -> &Balancer {
+        self.balancer.as_ref().expect("a topology with a balancer")
+    }
+
+    /// The URLs for clients.
     pub fn urls(&self) -> Vec<String> {
-        self.servers.iter().map(|server| server.url.clone()).collect()
+        match &self.balancer {
+            Some(balancer) => vec![balancer.url.clone()],
+            None => self.servers.iter().map(|server| server.url.clone()).collect(),
+        }
     }
 }
 

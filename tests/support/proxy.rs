@@ -68,6 +68,8 @@ struct Shared {
     mode: watch::Sender<Mode>,
     /// Number of calls of [`Proxy::reap`].
     reaped: watch::Sender<u64>,
+    /// Number of connections that a black hole has silenced.
+    silenced: watch::Sender<u64>,
 }
 
 impl Proxy {
@@ -75,13 +77,18 @@ impl Proxy {
     pub async fn start(port: u16, upstream: String) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", port)).await.expect("a free port");
         let port = listener.local_addr().expect("an address").port();
-        let shared = Arc::new(Shared { upstream, mode: watch::Sender::new(Mode::Pass), reaped: watch::Sender::new(0) });
+        let shared = Arc::new(Shared { upstream, mode: watch::Sender::new(Mode::Pass), reaped: watch::Sender::new(0), silenced: watch::Sender::new(0) });
         let listener = tokio::spawn(listen(listener, port, Arc::clone(&shared)));
         Self { port, shared, listener }
     }
 
     pub fn set_mode(&self, mode: Mode) {
         self.shared.mode.send_replace(mode);
+    }
+
+    /// Waits until a black hole has silenced `count` connections.
+    pub async fn wait_until_silenced(&self, count: u64) {
+        let _ = self.shared.silenced.subscribe().wait_for(|silenced| *silenced >= count).await;
     }
 
     /// Ends the connections that a black hole has silenced.
@@ -180,8 +187,8 @@ async fn copy(
         while let Ok(count) = from.read(&mut buffer).await {
             let is_late = direction == Direction::Request && *mode.borrow() == Mode::Delay;
             let delay = if is_late { DELAY } else { Duration::ZERO };
-            if *mode.borrow() == Mode::BlackHole {
-                silenced.send_replace(true);
+            if *mode.borrow() == Mode::BlackHole && !silenced.send_replace(true) {
+                shared.silenced.send_modify(|count| *count += 1);
             }
             if *silenced.borrow() {
                 // The end of a silenced connection does not pass either.

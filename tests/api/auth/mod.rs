@@ -10,6 +10,7 @@ mod passwords;
 mod roles;
 mod sessions;
 mod sign_up;
+mod stale_roles;
 mod token_table;
 mod tokens;
 mod users;

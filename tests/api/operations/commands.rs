@@ -9,6 +9,7 @@ use tokio::net::TcpListener;
 use crate::support::{
     database::{self, count_rows},
     process::{Run, folder},
+    process_client::ProcessClient,
     test_app::{PASSWORD, TestApp},
 };
 
@@ -363,17 +364,23 @@ async fn reset_password_refuses_whom_it_cannot_make_a_link_for() {
 }
 
 #[tokio::test]
-async fn a_database_of_another_version_stops_the_start_with_one_line_that_says_what_to_do() {
-    for change in [
-        // Created by an unreleased version with other migrations.
-        "UPDATE _sqlx_migrations SET checksum = 'another' WHERE version = 1",
-        // Migrated by a newer version.
-        "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) VALUES (9999, 'x', true, '', 0)",
-    ] {
-        let database = database::create().await;
-        let mut connection = PgConnection::connect_with(&database).await.expect("Postgres");
-        sqlx::query(change).execute(&mut connection).await.expect("an update");
-        let line = Run::on(&database, &["serve"]).end().await.expect_failure();
-        assert!(line.starts_with("DATABASE_URL: ") && line.contains("remove .local"), "{line}");
-    }
+async fn a_database_of_an_unreleased_version_stops_the_start_with_one_line_that_says_what_to_do() {
+    let database = database::create().await;
+    let mut connection = PgConnection::connect_with(&database).await.expect("Postgres");
+    let change = "UPDATE _sqlx_migrations SET checksum = 'another' WHERE version = 1";
+    sqlx::query(change).execute(&mut connection).await.expect("an update");
+    let line = Run::on(&database, &["serve"]).end().await.expect_failure();
+    assert!(line.starts_with("DATABASE_URL: ") && line.contains("remove .local"), "{line}");
+}
+
+#[tokio::test]
+async fn a_server_starts_on_a_database_that_a_newer_version_has_migrated() {
+    let database = database::create().await;
+    let mut connection = PgConnection::connect_with(&database).await.expect("Postgres");
+    let newer = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+        VALUES (9999, 'newer', true, '', 0)";
+    sqlx::query(newer).execute(&mut connection).await.expect("a migration");
+    let server = Run::on(&database, &["serve"]).serve().await;
+    assert_eq!(ProcessClient::new(&server).get("", "/health/ready").await.0, 200);
+    assert_eq!(count_rows(&database, "_sqlx_migrations WHERE version = 9999").await, 1);
 }

@@ -5,3 +5,4 @@ mod deployment;
 mod lifecycle;
 mod markdown_files;
 mod memory;
+mod upgrade;

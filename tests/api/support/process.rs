@@ -85,6 +85,12 @@ impl Run {
         self
     }
 
+    /// Runs another program: the binary of another version.
+    pub fn of_program(mut self, program: PathBuf) -> Self {
+        self.program = program;
+        self
+    }
+
     /// Runs in this working directory.
     pub fn in_folder(mut self, folder: PathBuf) -> Self {
         self.folder = folder;
@@ -271,6 +277,20 @@ impl Server {
     /// Sends a signal, and does not wait.
     pub fn signal(&self, signal: &str) {
         kill(signal, self.pid());
+    }
+
+    /// Waits until SIGSTOP has stopped the server.
+    pub async fn wait_until_stopped(&self) {
+        let is_stopped = || {
+            let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("a process");
+            status.lines().any(|line| line.starts_with("State:\tT"))
+        };
+        let waiting = async {
+            while !is_stopped() {
+                tokio::task::yield_now().await;
+            }
+        };
+        timeout(TIMEOUT, waiting).await.expect("a stopped process");
     }
 
     /// Waits until the server has logged `message`.
