@@ -50,6 +50,24 @@ async fn bind(variable: &'static str, address: SocketAddr) -> Result<TcpListener
     bound.map_err(|error| SettingError::new(variable, format_args!("{address}: {error}")))
 }
 
+/// Serves the metrics at `METRICS_ADDR`, if that is set. Aborted when the result is dropped.
+async fn serve_metrics(state: &AppState, stop: &CancellationToken) -> Result<JoinSet<()>, StartError> {
+    let mut serving = JoinSet::new();
+    if let Some(address) = state.config.metrics_addr {
+        let listener = bind("METRICS_ADDR", address).await?;
+        let address = listener.local_addr().map_err(StartError::failed)?;
+        let limits = ConnectionLimits {
+            total: MAX_METRICS_CONNECTIONS,
+            per_address: MAX_METRICS_CONNECTIONS,
+            write_timeout: WRITE_TIMEOUT,
+            trusted_proxies: Vec::new(),
+        };
+        serving.spawn(listener::serve(listener, metrics_router(state), limits, stop.clone()));
+        tracing::info!(%address, "metrics served");
+    }
+    Ok(serving)
+}
+
 /// [`serve`] on a listener that is bound already.
 ///
 /// # Errors
@@ -57,19 +75,7 @@ async fn bind(variable: &'static str, address: SocketAddr) -> Result<TcpListener
 pub async fn serve_on(state: AppState, listener: TcpListener) -> Result<(), StartError> {
     let address = listener.local_addr().map_err(StartError::failed)?;
     let stop_metrics = CancellationToken::new();
-    let mut serving_metrics = JoinSet::new();
-    if let Some(address) = state.config.metrics_addr {
-        let listener = bind("METRICS_ADDR", address).await?;
-        let address = listener.local_addr().map_err(StartError::failed)?;
-        tracing::info!(%address, "metrics served");
-        let limits = ConnectionLimits {
-            total: MAX_METRICS_CONNECTIONS,
-            per_address: MAX_METRICS_CONNECTIONS,
-            write_timeout: WRITE_TIMEOUT,
-            trusted_proxies: Vec::new(),
-        };
-        serving_metrics.spawn(listener::serve(listener, metrics_router(&state), limits, stop_metrics.clone()));
-    }
+    let mut serving_metrics = serve_metrics(&state, &stop_metrics).await?;
     if state.config.web.is_none() {
         tracing::info!("web app not built (no web/dist), /app/ shows a placeholder");
     }

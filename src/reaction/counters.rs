@@ -216,7 +216,8 @@ impl Counters {
                 .arg(delta(ReactionType::Hate))
                 .arg(*epoch);
         }
-        let results: Option<Vec<Option<(i32, i32)>>> = self.attempt("EVALSHA", invocation.invoke_async(&mut connection)).await;
+        let results: Option<Vec<Option<(i32, i32)>>> =
+            self.attempt("EVALSHA", invocation.invoke_async(&mut connection)).await;
         let Some(results) = results else {
             for delta in deltas {
                 self.mark_stale(delta.snack, delta.epoch.max(delta.change.epoch));

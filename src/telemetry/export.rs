@@ -107,7 +107,8 @@ impl SpanExporter for Exporter {
         let exported = self.runtime.spawn(async move { otlp.export(batch).await }).await;
         let exported = exported.unwrap_or_else(|error| Err(OTelSdkError::InternalFailure(error.to_string())));
         let outcome = if exported.is_ok() { "exported" } else { "lost" };
-        metrics::counter!("trace_spans_total", "outcome" => outcome).increment(u64::try_from(count).unwrap_or_default());
+        metrics::counter!("trace_spans_total", "outcome" => outcome)
+            .increment(u64::try_from(count).unwrap_or_default());
         exported.inspect_err(|error| self.warn(count, error))
     }
 

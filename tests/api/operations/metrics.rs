@@ -99,14 +99,16 @@ async fn the_documentation_has_every_metric_and_no_other() {
 async fn metrics_tell_of_stores_that_are_out_of_reach() {
     let database = database::create().await;
     let (postgres, proxied) = through_proxy(&database).await;
-    let redis_url: url::Url = environment("REDIS_URL").parse().expect("REDIS_URL");
+    let mut redis_url: url::Url = environment("REDIS_URL").parse().expect("REDIS_URL");
     let upstream = format!("{}:{}", redis_url.host_str().expect("a host"), redis_url.port().unwrap_or(6379));
     let redis = Proxy::start(0, upstream).await;
+    redis_url.set_host(Some("127.0.0.1")).expect("a host");
+    redis_url.set_port(Some(redis.port)).expect("a port");
     let run = Run::on(&database, &["serve"]).set("DATABASE_URL", proxied.to_url_lossy().as_str());
-    let server = run.set("REDIS_URL", &format!("redis://127.0.0.1:{}", redis.port)).serve().await;
+    let server = run.set("REDIS_URL", redis_url.as_str()).serve().await;
     let is = |metrics: &str, name: &str, expected: f64| (value(metrics, name) - expected).abs() < 0.5;
     wait_for(&server.address, |it| is(it, "postgres_up", 1.0) && is(it, "redis_up", 1.0)).await;
-    for mode in [Mode::Refuse, Mode::Hold] {
+    for mode in [Mode::Refuse, Mode::HoldResponses] {
         postgres.set_mode(mode);
         redis.set_mode(mode);
         let since = Instant::now();
