@@ -49,8 +49,7 @@ fn install(
     filter: EnvFilter,
     tracer: Option<SdkTracer>,
 ) -> Result<(), StartError> {
-    let not_traces = format!("{}=off", spans::TARGET).parse().map_err(StartError::failed)?;
-    let filter = filter.add_directive(not_traces);
+    let filter = without_traces(filter)?;
     let Some(tracer) = tracer else {
         // Filters everything, so that what is not logged is disabled where it is made.
         return tracing_subscriber::registry().with(log).with(filter).try_init().map_err(StartError::failed);
@@ -69,4 +68,31 @@ fn install(
         .with(statements)
         .try_init()
         .map_err(StartError::failed)
+}
+
+/// Leaves the spans of traces out of the log.
+fn without_traces(filter: EnvFilter) -> Result<EnvFilter, StartError> {
+    Ok(filter.add_directive(format!("{}=off", spans::TARGET).parse().map_err(StartError::failed)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderMap;
+
+    use super::*;
+
+    #[test]
+    fn without_traces_their_spans_are_disabled_however_verbose_the_log_is() {
+        for directives in ["trace", "snack_server=trace", "info,sqlx=debug"] {
+            let filter = without_traces(EnvFilter::new(directives)).expect("a filter");
+            let subscriber = tracing_subscriber::registry().with(filter);
+            tracing::subscriber::with_default(subscriber, || {
+                assert!(!tracing::info_span!("of the log").is_disabled(), "{directives}");
+                let request = spans::RequestSpan::start("GET", "an id", &HeaderMap::new());
+                assert!(request.span.is_disabled() && request.trace_id().is_none(), "{directives}");
+                assert!(spans::delivery("mail", uuid::Uuid::nil(), 0, 1).is_disabled(), "{directives}");
+                assert!(spans::redis("MGET").is_disabled() && spans::current().is_none(), "{directives}");
+            });
+        }
+    }
 }
