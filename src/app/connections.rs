@@ -46,7 +46,7 @@ impl ConnectionCounter {
     /// Counts a connection of `peer`. None when its address has reached the limit.
     pub fn admit(self: &Arc<Self>, peer: IpAddr) -> Option<CountedConnection> {
         if self.is_trusted_proxy(peer) {
-            return Some(CountedConnection { counter: Arc::clone(self), address: None });
+            return Some(CountedConnection::new(self, None));
         }
         let address = ClientIp(peer.to_canonical()).rate_limit_key();
         let mut open = self.open();
@@ -55,7 +55,7 @@ impl ConnectionCounter {
             return None;
         }
         open.insert(address, count + 1);
-        Some(CountedConnection { counter: Arc::clone(self), address: Some(address) })
+        Some(CountedConnection::new(self, Some(address)))
     }
 
     pub fn is_trusted_proxy(&self, peer: IpAddr) -> bool {
@@ -68,8 +68,16 @@ impl ConnectionCounter {
     }
 }
 
+impl CountedConnection {
+    fn new(counter: &Arc<ConnectionCounter>, address: Option<ClientIp>) -> Self {
+        metrics::gauge!("http_connections").increment(1.0);
+        Self { counter: Arc::clone(counter), address }
+    }
+}
+
 impl Drop for CountedConnection {
     fn drop(&mut self) {
+        metrics::gauge!("http_connections").decrement(1.0);
         let Some(address) = self.address else { return };
         let mut open = self.counter.open();
         match open.get_mut(&address) {

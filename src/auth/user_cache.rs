@@ -136,6 +136,7 @@ impl UserStatusCache {
 
     /// Removes all entries. `connected_at` is the [`boot_time`] from which on changes are received. None if they are not.
     fn reset(&self, connected_at: Option<Duration>) {
+        metrics::gauge!("user_cache_connected").set(f64::from(connected_at.is_some()));
         {
             let mut entries = self.write();
             entries.generation += 1;

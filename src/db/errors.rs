@@ -14,6 +14,9 @@ const LOCK_TIMEOUT: &str = "55P03";
 
 impl From<sqlx::Error> for ApiError {
     fn from(error: sqlx::Error) -> Self {
+        if matches!(error, sqlx::Error::PoolTimedOut) {
+            metrics::counter!("postgres_pool_timeouts_total").increment(1);
+        }
         let is_unavailable = match &error {
             sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => true,
             // Protocol: the connection was cut while it was being opened. The others may be cut too.

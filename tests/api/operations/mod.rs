@@ -5,4 +5,6 @@ mod deployment;
 mod lifecycle;
 mod markdown_files;
 mod memory;
+mod metrics;
+mod traces;
 mod upgrade;
