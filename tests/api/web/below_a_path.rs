@@ -22,6 +22,10 @@ async fn get(app: &TestApp, path: &str) -> Response {
     app.send(app.request(Method::GET, path)).await
 }
 
+fn uid(response: &Response) -> &str {
+    response.body["uid"].as_str().expect("a uid")
+}
+
 async fn order_with_key(app: &TestApp, member: &TestUser, snack: &str) -> Response {
     let request = app.request(Method::POST, "/orders").bearer_auth(&member.access).header("idempotency-key", "key");
     app.send(request.json(&order_body(&[(snack, 1)]))).await
@@ -37,13 +41,13 @@ async fn locations_have_the_path() {
         let app = at(public_url).await;
         let member = app.member().await;
         let registered = app.post(&member, "/snacks", json!({"name": "새우깡", "price": 1500})).await;
-        assert_eq!(registered.header("location"), format!("{prefix}/snacks/{}", registered.uid()));
-        let snack = registered.uid();
+        let snack = uid(&registered);
+        assert_eq!(registered.header("location"), format!("{prefix}/snacks/{snack}"));
         // The second response is a stored one.
         for _ in 0..2 {
-            let ordered = order_with_key(&app, &member, &snack).await;
+            let ordered = order_with_key(&app, &member, snack).await;
             assert_eq!(ordered.status, 201);
-            assert_eq!(ordered.header("location"), format!("{prefix}/orders/{}", ordered.uid()));
+            assert_eq!(ordered.header("location"), format!("{prefix}/orders/{}", uid(&ordered)));
         }
         assert_eq!(get(&app, "/").await.header("location"), format!("{prefix}/app/"));
     }
