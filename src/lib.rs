@@ -36,6 +36,8 @@ pub mod http; // extractors, pages, middleware, OpenAPI
 
 pub mod domain; // money, periods, text: no input or output
 
+pub mod telemetry; // log, traces
+
 pub mod error; // one error type, one table of codes
 
 pub mod config; // settings

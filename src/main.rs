@@ -1,8 +1,9 @@
 //! The command line.
 
 use std::{
-    io::{BufWriter, IsTerminal, Read},
+    io::{IsTerminal, Read},
     process::ExitCode,
+    time::Duration,
 };
 
 use chrono::Utc;
@@ -28,14 +29,17 @@ use snack_server::{
     error::{ApiError, Code, StartError, chain},
     operations::erasure,
     snack::{image_worker, storage::Storage},
+    telemetry::{self, Traces},
 };
 use sqlx::PgPool;
 use tokio::{
     runtime::Runtime,
     signal::unix::{SignalKind, signal},
 };
-use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::EnvFilter;
+
+/// Time that threads of the runtime have to end with the process.
+const STOP_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The office snack-ordering server.
 #[derive(Parser)]
@@ -100,9 +104,12 @@ fn main() -> ExitCode {
         Some(Command::Office(command)) => command,
         None => OfficeCommand::Serve,
     };
-    let outcome = Runtime::new()
-        .map_err(StartError::failed)
-        .and_then(|runtime| runtime.block_on(run(command, &Environment::of_process())));
+    let outcome = Runtime::new().map_err(StartError::failed).and_then(|runtime| {
+        let outcome = runtime.block_on(run(command, &Environment::of_process()));
+        // A thread may wait for a name that does not resolve.
+        runtime.shutdown_timeout(STOP_TIMEOUT);
+        outcome
+    });
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -134,7 +141,7 @@ async fn run(command: OfficeCommand, environment: &Environment) -> Result<(), St
 /// Connects a command to Postgres and updates the database. Warnings go to standard error, because a command has no log.
 async fn connect(environment: &Environment) -> Result<PgPool, StartError> {
     let pool = connect::connect(&environment.database()?).await?;
-    let _log = begin_log(Log { filter: EnvFilter::new("snack_server=warn"), format: LogFormat::Pretty });
+    let _log = telemetry::begin(Log { filter: EnvFilter::new("snack_server=warn"), format: LogFormat::Pretty }, None)?;
     Ok(pool)
 }
 
@@ -146,10 +153,11 @@ fn print(text: &str) {
 async fn serve(environment: &Environment) -> Result<(), StartError> {
     let config = Config::read(environment)?;
     let log = environment.log(std::io::stderr().is_terminal())?;
+    let traces = environment.otlp_endpoint()?.map(Traces::new).transpose()?;
     let pool = connect::connect(&config.database).await?;
     let state = AppState::new(config, pool)?;
     // Flushes the log when it is dropped.
-    let _log = begin_log(log);
+    let _log = telemetry::begin(log, traces.as_ref())?;
     create_first_admin(environment, &state.config, &state.db).await?;
     allow_connections();
 
@@ -166,19 +174,11 @@ async fn serve(environment: &Environment) -> Result<(), StartError> {
             stop.cancel();
         }
     });
-    server::serve(state).await
-}
-
-/// Logs to standard error, so that standard output has only the output of commands. A thread writes the lines in batches: a system call
-/// for each line took half of the time of a short request.
-fn begin_log(Log { filter, format }: Log) -> WorkerGuard {
-    let (writer, guard) = NonBlockingBuilder::default().lossy(false).finish(BufWriter::new(std::io::stderr()));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer);
-    match format {
-        LogFormat::Json => builder.json().flatten_event(true).with_span_list(false).init(),
-        LogFormat::Pretty => builder.init(),
+    let served = server::serve(state).await;
+    if let Some(traces) = traces {
+        traces.shut_down().await;
     }
-    guard
+    served
 }
 
 async fn create_admin(environment: &Environment, email: &str, name: &str) -> Result<(), StartError> {

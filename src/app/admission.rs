@@ -7,6 +7,7 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
+use opentelemetry::context::FutureExt;
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
@@ -14,6 +15,7 @@ use tracing::Instrument;
 use crate::{
     db::watchdog::DbWatchdog,
     error::{ApiError, Code},
+    telemetry::spans,
 };
 
 /// Maximum number of requests in progress. Further ones get a 503, so that these do not all become slow.
@@ -60,6 +62,10 @@ pub async fn shed_load_and_detach(
     if is_safe {
         return work.await;
     }
-    let task = admission.tasks.spawn(work.in_current_span());
+    let work = work.in_current_span();
+    let task = match spans::current() {
+        Some(trace) => admission.tasks.spawn(work.with_context(trace)),
+        None => admission.tasks.spawn(work),
+    };
     task.await.unwrap_or_else(|error| ApiError::internal(error).into_response())
 }

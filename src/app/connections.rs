@@ -45,7 +45,7 @@ impl ConnectionCounter {
     pub fn admit(self: &Arc<Self>, peer: IpAddr) -> Option<CountedConnection> {
         let peer = peer.to_canonical();
         if self.limits.trusted_proxies.iter().any(|network| network.contains(&peer)) {
-            return Some(CountedConnection { counter: Arc::clone(self), address: None });
+            return Some(CountedConnection::new(self, None));
         }
         let address = ClientIp(peer).rate_limit_key();
         let mut open = self.open();
@@ -54,7 +54,7 @@ impl ConnectionCounter {
             return None;
         }
         open.insert(address, count + 1);
-        Some(CountedConnection { counter: Arc::clone(self), address: Some(address) })
+        Some(CountedConnection::new(self, Some(address)))
     }
 
     fn open(&self) -> MutexGuard<'_, HashMap<ClientIp, usize>> {
@@ -62,8 +62,16 @@ impl ConnectionCounter {
     }
 }
 
+impl CountedConnection {
+    fn new(counter: &Arc<ConnectionCounter>, address: Option<ClientIp>) -> Self {
+        metrics::gauge!("http_connections").increment(1.0);
+        Self { counter: Arc::clone(counter), address }
+    }
+}
+
 impl Drop for CountedConnection {
     fn drop(&mut self) {
+        metrics::gauge!("http_connections").decrement(1.0);
         let Some(address) = self.address else { return };
         let mut open = self.counter.open();
         match open.get_mut(&address) {

@@ -48,14 +48,24 @@ fn endpoints() -> OpenApiRouter<AppState> {
         .merge(operations::router())
 }
 
-/// The OpenAPI document of all endpoints.
+/// The OpenAPI document of all endpoints. It does not depend on the settings, so that clients can be generated without a server.
 pub fn document() -> utoipa::openapi::OpenApi {
-    openapi::finish(endpoints().merge(snack::media_router()).into_openapi())
+    openapi::finish(endpoints().merge(operations::metrics_router()).merge(snack::media_router()).into_openapi())
+}
+
+/// The routes of `METRICS_ADDR`, with their middleware.
+pub fn metrics_router(state: &AppState) -> Router {
+    let (metrics, _) = operations::metrics_router().split_for_parts();
+    apply_middleware(metrics.route_layer(from_fn(middleware::name_route)).with_state(state.clone()), state)
 }
 
 /// All routes with their middleware.
 pub fn router(state: &AppState) -> Router {
-    let (endpoints, _) = endpoints().split_for_parts();
+    let mut endpoints = endpoints();
+    if state.config.metrics_addr.is_none() {
+        endpoints = endpoints.merge(operations::metrics_router());
+    }
+    let (endpoints, _) = endpoints.split_for_parts();
     let (media, _) = snack::media_router().split_for_parts();
     let large_responses = BodyBudget::new(RESPONSE_BYTES);
     let routes = endpoints

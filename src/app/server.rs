@@ -1,11 +1,16 @@
 //! Start and stop of the server.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use tokio::{net::TcpListener, task::JoinSet, time::timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::{connections::ConnectionLimits, listener, router::router, state::AppState};
+use super::{
+    connections::ConnectionLimits,
+    listener,
+    router::{metrics_router, router},
+    state::AppState,
+};
 use crate::{
     channel::sender::Channels,
     config::SettingError,
@@ -20,21 +25,47 @@ use crate::{
 
 /// Maximum number of open connections.
 const MAX_CONNECTIONS: usize = 4096;
+/// Maximum number of open connections to `METRICS_ADDR`.
+const MAX_METRICS_CONNECTIONS: usize = 64;
 /// Time after which a connection is closed whose client does not read the response.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 /// Time that the shutdown waits for requests in progress.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
+/// Time that the shutdown then waits for scrapes in progress.
+const METRICS_STOP_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Serves at `HTTP_ADDR` until `state.stop` is cancelled. The shutdown closes the listener, answers the requests that were
-/// accepted, ends the deliveries under way, flushes the reaction counts and closes the pool, in this order.
+/// accepted, ends the deliveries under way, flushes the reaction counts and closes the pool, in this order. Metrics are served until
+/// then.
 ///
 /// # Errors
-/// The address is in use, or the flush task panicked.
+/// An address is in use, or the flush task panicked.
 pub async fn serve(state: AppState) -> Result<(), StartError> {
-    let listener = TcpListener::bind(state.config.http_addr)
-        .await
-        .map_err(|error| SettingError::new("HTTP_ADDR", format_args!("{}: {error}", state.config.http_addr)))?;
+    let listener = bind("HTTP_ADDR", state.config.http_addr).await?;
     serve_on(state, listener).await
+}
+
+async fn bind(variable: &'static str, address: SocketAddr) -> Result<TcpListener, SettingError> {
+    let bound = TcpListener::bind(address).await;
+    bound.map_err(|error| SettingError::new(variable, format_args!("{address}: {error}")))
+}
+
+/// Serves the metrics at `METRICS_ADDR`, if that is set. Aborted when the result is dropped.
+async fn serve_metrics(state: &AppState, stop: &CancellationToken) -> Result<JoinSet<()>, StartError> {
+    let mut serving = JoinSet::new();
+    if let Some(address) = state.config.metrics_addr {
+        let listener = bind("METRICS_ADDR", address).await?;
+        let address = listener.local_addr().map_err(StartError::failed)?;
+        let limits = ConnectionLimits {
+            total: MAX_METRICS_CONNECTIONS,
+            per_address: MAX_METRICS_CONNECTIONS,
+            write_timeout: WRITE_TIMEOUT,
+            trusted_proxies: Vec::new(),
+        };
+        serving.spawn(listener::serve(listener, metrics_router(state), limits, stop.clone()));
+        tracing::info!(%address, "metrics served");
+    }
+    Ok(serving)
 }
 
 /// [`serve`] on a listener that is bound already.
@@ -43,6 +74,8 @@ pub async fn serve(state: AppState) -> Result<(), StartError> {
 /// Those of [`serve`].
 pub async fn serve_on(state: AppState, listener: TcpListener) -> Result<(), StartError> {
     let address = listener.local_addr().map_err(StartError::failed)?;
+    let stop_metrics = CancellationToken::new();
+    let mut serving_metrics = serve_metrics(&state, &stop_metrics).await?;
     if state.config.web.is_none() {
         tracing::info!("web app not built (no web/dist), /app/ shows a placeholder");
     }
@@ -130,6 +163,9 @@ pub async fn serve_on(state: AppState, listener: TcpListener) -> Result<(), Star
     stop_flush.cancel();
     let _ = flushing.await;
     state.db.close().await;
+    stop_metrics.cancel();
+    // Ends after the last scrape, which takes less than this.
+    let _ = timeout(METRICS_STOP_TIMEOUT, serving_metrics.join_next()).await;
     tracing::info!("server stopped");
     Ok(())
 }

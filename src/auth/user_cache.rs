@@ -103,6 +103,7 @@ impl UserStatusCache {
 
     /// Removes all entries.
     fn reset(&self, is_connected: bool) {
+        metrics::gauge!("user_cache_connected").set(f64::from(is_connected));
         {
             let mut entries = self.write();
             entries.generation += 1;

@@ -43,6 +43,8 @@ pub struct ChannelMessage {
 }
 
 impl Receivers for Channels {
+    const KIND: &'static str = "channel";
+
     type Message = ChannelMessage;
 
     async fn take(&self, busy: &HashMap<i64, usize>) -> Result<Vec<Attempt<ChannelMessage>>, ApiError> {

@@ -15,10 +15,12 @@ use std::{
 };
 
 use futures_util::FutureExt;
+use opentelemetry::Context;
 use tokio::sync::oneshot;
+use tracing::Instrument;
 
 use super::watchdog::DbWatchdog;
-use crate::error::ApiError;
+use crate::{error::ApiError, telemetry::spans};
 
 /// Maximum number of requests in a batch.
 const MAX_BATCH: usize = 256;
@@ -27,8 +29,13 @@ const MAX_BATCH: usize = 256;
 /// connections 2 left Postgres a third less work than 0; higher numbers changed nothing.
 const YIELDS: usize = 2;
 
-/// A request in a queue, and the channel for its response.
-type Waiting<Q, A> = (Q, oneshot::Sender<Result<A, ApiError>>);
+/// A request in a queue.
+struct Waiting<Q, A> {
+    request: Q,
+    /// None without traces.
+    trace: Option<Context>,
+    response: oneshot::Sender<Result<A, ApiError>>,
+}
 
 /// Queues of requests by key. Only requests with the same key share a batch. They hold no more requests than `app::admission` admits at
 /// once.
@@ -76,7 +83,7 @@ where
         let needs_worker = {
             let mut queues = lock(&self.queues);
             let queue = queues.entry(key.clone()).or_insert_with(|| Queue { waiting: VecDeque::new(), workers: 0 });
-            queue.waiting.push_back((request, sender));
+            queue.waiting.push_back(Waiting { request, trace: spans::current(), response: sender });
             let needs_worker = queue.workers < self.concurrency;
             queue.workers += usize::from(needs_worker);
             needs_worker
@@ -140,9 +147,11 @@ where
             tokio::task::yield_now().await;
         }
         let Some(batch) = worker.next_batch() else { break };
-        let (requests, senders): (Vec<_>, Vec<_>) = batch.into_iter().unzip();
+        let span = spans::batch(batch.iter().filter_map(|waiting| waiting.trace.as_ref()), batch.len());
+        let (requests, senders): (Vec<_>, Vec<_>) = batch.into_iter().map(|it| (it.request, it.response)).unzip();
+        let loading = watchdog.guard(async { load(requests).await }).instrument(span);
         // A panic ends only its batch: the same task serves those who wait behind it.
-        let loaded = AssertUnwindSafe(watchdog.guard(async { load(requests).await })).catch_unwind().await;
+        let loaded = AssertUnwindSafe(loading).catch_unwind().await;
         // Sending fails for a client that has disconnected.
         match loaded.unwrap_or_else(|_| Err(ApiError::internal("a batch panicked"))) {
             Ok(responses) => {

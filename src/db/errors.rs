@@ -14,6 +14,9 @@ const LOCK_TIMEOUT: &str = "55P03";
 
 impl From<sqlx::Error> for ApiError {
     fn from(error: sqlx::Error) -> Self {
+        if matches!(error, sqlx::Error::PoolTimedOut) {
+            metrics::counter!("postgres_pool_timeouts_total").increment(1);
+        }
         let is_unavailable = match &error {
             // Protocol: the connection was cut while it was being opened.
             sqlx::Error::PoolTimedOut

@@ -24,11 +24,17 @@ where
 {
     let mut ticks = interval(period);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    let failures = metrics::counter!("background_task_failures_total", "task" => task);
+    // So that it exists before the first failure.
+    failures.increment(0);
     while stop.run_until_cancelled(ticks.tick()).await.is_some() {
         match step().await {
             Ok(Next::Tick) => {}
             Ok(Next::RetryAfter(wait)) => ticks.reset_after(wait.min(period)),
-            Err(error) => tracing::warn!(task, error = %chain(&error), "background task failed"),
+            Err(error) => {
+                failures.increment(1);
+                tracing::warn!(task, error = %chain(&error), "background task failed");
+            }
         }
     }
 }

@@ -21,7 +21,7 @@ use super::{
     body_budget::{BodyBudget, Reservation, metered},
     client_ip::ClientIp,
 };
-use crate::error::ApiError;
+use crate::{error::ApiError, telemetry::spans::RequestSpan};
 
 /// Maximum size in bytes of a response that is not counted. Connections are limited, and so are the small responses.
 const SMALL_RESPONSE: u64 = 64 * 1024;
@@ -50,37 +50,47 @@ pub async fn observe(State(trusted): State<Arc<[IpNet]>>, mut request: Request, 
         HeaderValue::from_str(&Uuid::new_v4().to_string()).unwrap_or_else(|_| HeaderValue::from_static("-"))
     });
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-    let span = tracing::info_span!("request", id = id.to_str().unwrap_or_default(), %method, path);
+    let id_text = id.to_str().unwrap_or_default();
+    let trace = RequestSpan::start(known(&method), id_text, request.headers());
+    let trace_id = trace.trace_id();
+    let trace_id = trace_id.as_deref();
+    let span = tracing::info_span!("request", id = id_text, %method, path, trace_id);
     request.headers_mut().insert(X_REQUEST_ID, id.clone());
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
     let peer = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |ConnectInfo(peer)| peer.ip());
     let (client_ip, user) = (ClientIp::behind(peer, request.headers(), &trusted), RequestUser::default());
     request.extensions_mut().insert(client_ip);
     request.extensions_mut().insert(user.clone());
-    let mut response = next.run(request).instrument(span).await;
+    // The span of the log inside, because a task that goes on with the request takes the inner one along.
+    let mut response = next.run(request).instrument(span).instrument(trace.span.clone()).await;
 
     let seconds = started.elapsed().as_secs_f64();
-    let route = response.extensions().get::<MatchedPath>().map_or("unknown", MatchedPath::as_str);
+    let matched = response.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
+    let route = matched.unwrap_or("unknown");
     let status = response.status();
+    trace.complete(known(&method), matched, &path, status);
     let labels =
         [("method", known(&method).to_owned()), ("route", route.to_owned()), ("status", status.as_str().to_owned())];
     metrics::counter!("http_requests_total", &labels).increment(1);
     metrics::histogram!("http_request_duration_seconds", &labels[..2]).record(seconds);
     // Outside of the span, because the fields of a span are formatted again for each line in it.
-    let id_text = id.to_str().unwrap_or_default();
     let (status, milliseconds) = (status.as_u16(), seconds * 1000.0);
     let user = user.0.get().copied();
-    tracing::info!(id = id_text, %method, path, route, status, milliseconds, user, address = %client_ip, "request completed");
+    tracing::info!(id = id_text, trace_id, %method, path, route, status, milliseconds, user, address = %client_ip, "request completed");
     response.headers_mut().insert(X_REQUEST_ID, id);
     response
 }
 
 /// Label of a method. Clients may send any name, and each label takes memory.
-fn known(method: &Method) -> &str {
+fn known(method: &Method) -> &'static str {
     match *method {
-        Method::GET | Method::HEAD | Method::POST | Method::PUT | Method::PATCH | Method::DELETE | Method::OPTIONS => {
-            method.as_str()
-        }
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        Method::OPTIONS => "OPTIONS",
         _ => "other",
     }
 }

@@ -141,6 +141,8 @@ impl Mails {
 }
 
 impl Receivers for Mails {
+    const KIND: &'static str = "mail";
+
     type Message = Mail;
 
     async fn take(&self, busy: &HashMap<i64, usize>) -> Result<Vec<Attempt<Mail>>, ApiError> {

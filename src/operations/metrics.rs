@@ -12,9 +12,11 @@ use super::state::OperationsState;
 use crate::http::openapi::OPERATIONS;
 
 /// Metrics in the text format of Prometheus.
+///
+/// Where `METRICS_ADDR` is set, they are at that address instead.
 #[utoipa::path(get, path = "/metrics", tag = OPERATIONS, responses((status = 200, body = String, content_type = "text/plain")))]
 pub async fn show_metrics(State(operations): State<Arc<OperationsState>>) -> Response {
-    metrics::gauge!("postgres_pool_connections").set(f64::from(operations.db.size()));
+    operations.gauges.read(&operations.db, &operations.counters).await;
     let text = operations.metrics.render();
     (StatusCode::OK, [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
 }

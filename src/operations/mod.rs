@@ -3,6 +3,7 @@
 pub mod audit_log;
 pub mod cleanup;
 pub mod erasure;
+pub mod gauges;
 pub mod health;
 pub mod metrics;
 pub mod recorder;
@@ -33,6 +34,14 @@ where
     OpenApiRouter::new()
         .routes(open(routes!(health::is_live), &[]))
         .routes(open(routes!(health::is_ready), &[Code::Unavailable]))
-        .routes(open(routes!(metrics::show_metrics), &[]))
         .routes(admin(routes!(audit_log::list_audit), &[]))
+}
+
+/// The metrics, which may have an address of their own.
+pub fn metrics_router<S>() -> OpenApiRouter<S>
+where
+    S: Clone + Send + Sync + 'static,
+    Arc<OperationsState>: FromRef<S>,
+{
+    OpenApiRouter::new().routes(open(routes!(metrics::show_metrics), &[]))
 }

@@ -6,13 +6,14 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
-use super::recorder::recorder;
+use super::{gauges::Gauges, recorder::recorder};
 use crate::{error::ApiError, reaction::counters::Counters};
 
 pub struct OperationsState {
     pub db: PgPool,
     pub counters: Arc<Counters>,
     pub metrics: PrometheusHandle,
+    pub gauges: Gauges,
     /// Cancelled when the server is stopping.
     pub stop: CancellationToken,
 }
@@ -21,6 +22,6 @@ impl OperationsState {
     /// # Errors
     /// The recorder of the metrics cannot be installed.
     pub fn new(db: PgPool, counters: Arc<Counters>, stop: CancellationToken) -> Result<Self, ApiError> {
-        Ok(Self { db, counters, metrics: recorder()?, stop })
+        Ok(Self { db, counters, metrics: recorder()?, gauges: Gauges::default(), stop })
     }
 }

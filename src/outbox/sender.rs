@@ -17,12 +17,14 @@ use tokio::{
     time::{MissedTickBehavior, interval, sleep},
 };
 use tokio_util::sync::CancellationToken;
+use tracing::{Instrument, Span};
 use uuid::Uuid;
 
 use super::delivery::DeliveryStatus;
 use crate::{
     db::watchdog::DbWatchdog,
     error::{ApiError, chain},
+    telemetry::spans,
 };
 
 /// Wait before the second attempt, before the third, and so on. After the attempt that follows the last, a delivery has failed.
@@ -45,6 +47,9 @@ const TICK: Duration = Duration::from_secs(1);
 
 /// Receivers of one kind.
 pub trait Receivers: Send + Sync + 'static {
+    /// Name of the kind, for traces.
+    const KIND: &'static str;
+
     /// Content of a delivery and its address.
     type Message: Send + 'static;
 
@@ -90,6 +95,16 @@ pub enum Outcome {
     Failed,
     /// No further attempt is made.
     Rejected,
+}
+
+impl Outcome {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Delivered => "delivered",
+            Self::Failed => "failed",
+            Self::Rejected => "rejected",
+        }
+    }
 }
 
 impl AttemptResult {
@@ -147,8 +162,14 @@ impl<R: Receivers> Sender<R> {
     }
 
     async fn attempt(self: Arc<Self>, attempt: Attempt<R::Message>) {
+        let span = spans::delivery(R::KIND, attempt.uid, attempt.receiver, attempt.number);
+        self.send_and_finish(attempt, &span).instrument(span.clone()).await;
+    }
+
+    async fn send_and_finish(&self, attempt: Attempt<R::Message>, span: &Span) {
         let (delivery, number) = (attempt.delivery, attempt.number);
         let result = self.receivers.send(attempt).await;
+        spans::complete_delivery(span, result.outcome.name(), result.response_status);
         let started = Instant::now();
         loop {
             match self.watchdog.guard(finish(&self.db, delivery, number, &result)).await {

@@ -17,13 +17,14 @@ use redis::{
     aio::{ConnectionManager, ConnectionManagerConfig},
 };
 use tokio::time::timeout;
+use tracing::Instrument;
 use uuid::Uuid;
 
 use super::{
     counts::{Counts, ReactionType},
     store::Change,
 };
-use crate::{config::Config, error::chain};
+use crate::{config::Config, error::chain, telemetry::spans};
 
 /// Time limit of a command.
 const COMMAND_TIMEOUT: Duration = Duration::from_millis(150);
@@ -168,7 +169,7 @@ impl Counters {
         for snack in snacks {
             command.arg(&self.keys(*snack));
         }
-        let values: Vec<Option<String>> = self.attempt(command.query_async(&mut connection)).await?;
+        let values: Vec<Option<String>> = self.attempt("MGET", command.query_async(&mut connection)).await?;
         let (rows, _) = values.as_chunks();
         Some(rows.iter().map(parse).collect())
     }
@@ -215,7 +216,8 @@ impl Counters {
                 .arg(delta(ReactionType::Hate))
                 .arg(*epoch);
         }
-        let results: Option<Vec<Option<(i32, i32)>>> = self.attempt(invocation.invoke_async(&mut connection)).await;
+        let results: Option<Vec<Option<(i32, i32)>>> =
+            self.attempt("EVALSHA", invocation.invoke_async(&mut connection)).await;
         let Some(results) = results else {
             for delta in deltas {
                 self.mark_stale(delta.snack, delta.epoch.max(delta.change.epoch));
@@ -237,17 +239,26 @@ impl Counters {
             for Recounted { snack, counts, epoch } in batch {
                 invocation.key(&self.keys(*snack)).arg(counts.likes).arg(counts.hates).arg(*epoch);
             }
-            is_complete &= self.attempt::<()>(invocation.invoke_async(&mut connection)).await.is_some();
+            is_complete &= self.attempt::<()>("EVALSHA", invocation.invoke_async(&mut connection)).await.is_some();
         }
         is_complete
     }
 
-    /// Awaits a command, unless the circuit breaker is open.
-    async fn attempt<T: FromRedisValue>(&self, command: impl Future<Output = RedisResult<T>>) -> Option<T> {
+    /// Awaits the command `name`, unless the circuit breaker is open.
+    async fn attempt<T: FromRedisValue>(
+        &self,
+        name: &'static str,
+        command: impl Future<Output = RedisResult<T>>,
+    ) -> Option<T> {
         if !self.breaker.lets_pass() {
             return None;
         }
-        match timeout(COMMAND_TIMEOUT, command).await {
+        let span = spans::redis(name);
+        let result = timeout(COMMAND_TIMEOUT, command).instrument(span.clone()).await;
+        if !matches!(result, Ok(Ok(_))) {
+            spans::fail(&span);
+        }
+        match result {
             Ok(Ok(value)) => {
                 self.breaker.succeeded();
                 Some(value)

@@ -92,7 +92,9 @@ impl Flusher {
             let Some(last) = batch.last() else { break };
             after = last.id;
             let repaired = self.watchdog.guard(repair(&self.db, &self.counters, &batch)).await?;
-            reconciled.repaired += repaired.unwrap_or_default();
+            let count = repaired.unwrap_or_default();
+            metrics::counter!("reaction_repairs_total").increment(u64::try_from(count).unwrap_or_default());
+            reconciled.repaired += count;
             reconciled.is_complete = repaired.is_some();
             sleep(started.elapsed() / 2).await;
         }

@@ -5,3 +5,5 @@ mod deployment;
 mod lifecycle;
 mod markdown_files;
 mod memory;
+mod metrics;
+mod traces;

@@ -2,6 +2,7 @@
 
 pub mod budget;
 pub mod channel;
+pub mod collector;
 pub mod counter_snapshot;
 pub mod database;
 pub mod endpoints;
