@@ -6,8 +6,9 @@ import { defineConfig } from 'vitest/config'
 /** Dialogs and forms. Many pages share them, but the first one does without. */
 const NOT_AT_FIRST = /Dialog|Switch|TextField|useForm|useDraft/
 
-export default defineConfig({
-  base: '/app/',
+export default defineConfig(({ command }) => ({
+  // The server makes the addresses of the page absolute, because they may have a path in front of them.
+  base: command === 'build' ? './' : '/app/',
   plugins: [
     vue(),
     // The Content-Security-Policy forbids eval, so messages are compiled here, without the compiler in the bundle.
@@ -67,4 +68,4 @@ export default defineConfig({
       },
     ],
   },
-})
+}))

@@ -17,7 +17,11 @@ use axum::{
 use url::Url;
 use utoipa::openapi::{Server, ServerBuilder};
 
-use super::{state::AppState, static_file::StaticFile};
+use super::{
+    state::AppState,
+    static_file::{StaticFile, escape},
+};
+use crate::config::path_prefix;
 
 /// Server at `public_url`. For `localhost`, which is a different machine for each reader, only the path: it is relative to the URL of
 /// the document.
@@ -30,11 +34,11 @@ fn server(public_url: &Url) -> Server {
 
 /// Server that sent the document, under any name.
 fn own_server(public_url: &Url) -> Server {
-    let path = public_url.path().trim_end_matches('/');
-    ServerBuilder::new().url(if path.is_empty() { "/" } else { path }).build()
+    let prefix = path_prefix(public_url);
+    ServerBuilder::new().url(if prefix.is_empty() { "/" } else { prefix }).build()
 }
 
-/// Page of Swagger UI and the files that it loads.
+/// Files of Swagger UI.
 static SWAGGER_UI: LazyLock<HashMap<&str, StaticFile>> = LazyLock::new(|| {
     const NAMES: [&str; 8] = [
         "favicon-16x16.png",
@@ -46,7 +50,8 @@ static SWAGGER_UI: LazyLock<HashMap<&str, StaticFile>> = LazyLock::new(|| {
         "swagger-ui-standalone-preset.js",
         "swagger-ui.css",
     ];
-    let config = utoipa_swagger_ui::Config::from("/docs/openapi.json").persist_authorization(true);
+    // Relative to the base of the page.
+    let config = utoipa_swagger_ui::Config::from("openapi.json").persist_authorization(true);
     let config = Arc::new(config.validator_url("none"));
     let file = |name| {
         let file = utoipa_swagger_ui::serve(name, Arc::clone(&config)).ok()??;
@@ -54,14 +59,15 @@ static SWAGGER_UI: LazyLock<HashMap<&str, StaticFile>> = LazyLock::new(|| {
             Cow::Borrowed(bytes) => Bytes::from_static(bytes),
             Cow::Owned(bytes) => bytes.into(),
         };
-        Some((name, if name == "index.html" { page(&bytes) } else { StaticFile::new(bytes, &file.content_type) }))
+        Some((name, StaticFile::new(bytes, &file.content_type)))
     };
     NAMES.into_iter().filter_map(file).collect()
 });
 
-/// The page is served at /docs. Its relative links need the base /docs/.
-fn page(html: &[u8]) -> StaticFile {
-    let html = String::from_utf8_lossy(html).replacen("<head>", "<head><base href=\"/docs/\">", 1);
+/// Page of Swagger UI. It is served at /docs, and its relative links need the base /docs/.
+fn page(prefix: &str) -> StaticFile {
+    let html = SWAGGER_UI.get("index.html").map(|file| String::from_utf8_lossy(file.bytes())).unwrap_or_default();
+    let html = html.replacen("<head>", &format!("<head><base href=\"{}/docs/\">", escape(prefix)), 1);
     // Swagger UI uses inline styles and data URLs for icons.
     let policy = HeaderValue::from_static(
         "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'",
@@ -78,10 +84,13 @@ pub fn router(mut document: utoipa::openapi::OpenApi, public_url: &Url) -> Route
     let json = with_server(server(public_url));
     // The page may connect to its own server only, and may be opened under another name, such as 127.0.0.1.
     let json_for_ui = with_server(own_server(public_url));
+    let page = Arc::new(page(path_prefix(public_url)));
+    let show_page = async move |headers: HeaderMap| page.response(&headers);
     Router::new()
         .route("/openapi.json", get(async move |headers: HeaderMap| json.response(&headers)))
         .route("/docs/openapi.json", get(async move |headers: HeaderMap| json_for_ui.response(&headers)))
-        .route("/docs", get(async |headers: HeaderMap| swagger_ui("index.html", &headers)))
+        .route("/docs", get(show_page.clone()))
+        .route("/docs/index.html", get(show_page))
         .route("/docs/{*path}", get(async |Path(path): Path<String>, headers: HeaderMap| swagger_ui(&path, &headers)))
 }
 

@@ -21,7 +21,7 @@ use utoipa_axum::router::OpenApiRouter;
 use super::{admission, docs, state::AppState, web};
 use crate::{
     auth, budget, channel,
-    config::Config,
+    config::{Config, path_prefix},
     error::ApiError,
     http::{body, body_budget::BodyBudget, middleware, openapi, problem::write_problems},
     live, notification, oidc, operations, order, reaction, snack, statistics,
@@ -71,7 +71,7 @@ pub fn router(state: &AppState) -> Router {
     let routes = endpoints
         .route_layer(from_fn_with_state(large_responses, middleware::count_response_bytes))
         .merge(docs::router(document(), &state.config.public_url))
-        .merge(web::router(state.config.web.as_deref(), state.timezone))
+        .merge(web::router(state.config.web.as_deref(), state.timezone, &state.config.public_url))
         .route_layer(from_fn(middleware::name_route))
         .with_state(state.clone());
     // Every path works with and without a trailing slash, except for those of pictures, which are taken literally.
@@ -86,6 +86,7 @@ pub fn apply_middleware(routes: Router, state: &AppState) -> Router {
     let set = |name: HeaderName, value| SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value));
     let admission = admission::AdmissionState::new(state.tasks.clone(), Arc::clone(&state.watchdog));
     let is_https = state.config.public_url.scheme() == "https";
+    let prefix = Some(path_prefix(&state.config.public_url)).filter(|prefix| !prefix.is_empty()).map(Arc::from);
     // From the outside in.
     let layers = ServiceBuilder::new()
         .layer(from_fn_with_state(Arc::from(state.config.trusted_proxies.as_slice()), middleware::observe))
@@ -98,6 +99,7 @@ pub fn apply_middleware(routes: Router, state: &AppState) -> Router {
         .layer(set(header::CACHE_CONTROL, "no-store"))
         // Without subdomains and preload lists: other services of the company may still use plain http.
         .option_layer(is_https.then(|| set(header::STRICT_TRANSPORT_SECURITY, "max-age=31536000")))
+        .option_layer(prefix.map(|prefix| from_fn_with_state(prefix, middleware::prefix_location)))
         .option_layer(cors(&state.config))
         .layer(from_fn(write_problems))
         .layer(from_fn(middleware::require_host))

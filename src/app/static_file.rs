@@ -10,6 +10,11 @@ use axum::{
 
 use crate::http::headers::is_cached;
 
+/// Path of a URL for an attribute of HTML. The parser of URLs has encoded all other characters that have a meaning there.
+pub fn escape(path: &str) -> String {
+    path.replace('&', "&amp;")
+}
+
 /// File in memory. Slow readers share its bytes.
 pub struct StaticFile {
     bytes: Bytes,
@@ -30,6 +35,10 @@ impl StaticFile {
 
     pub fn with_policy(self, policy: HeaderValue) -> Self {
         Self { policy: Some(policy), ..self }
+    }
+
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
     }
 
     /// The file, or a 304 if the client has it.

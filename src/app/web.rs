@@ -4,6 +4,7 @@ use std::{path::Path, sync::Arc};
 
 use axum::{
     Router,
+    body::Bytes,
     extract::Request,
     http::{HeaderMap, HeaderValue, StatusCode, Uri, header},
     middleware::{map_request, map_response},
@@ -12,15 +13,23 @@ use axum::{
 };
 use chrono_tz::Tz;
 use tower_http::services::ServeDir;
+use url::Url;
 
-use super::{state::AppState, static_file::StaticFile};
-use crate::error::chain;
+use super::{
+    state::AppState,
+    static_file::{StaticFile, escape},
+};
+use crate::{config::path_prefix, error::chain};
 
 /// Page without a web app.
 const NO_APP: &str = include_str!("web.html");
 
 /// Time zone in index.html as it is built, which is replaced by that of the office.
 const BUILT_TIMEZONE: &str = "data-timezone=\"Asia/Seoul\"";
+/// Path prefix in index.html as it is built, which is replaced by that of `PUBLIC_URL`.
+const BUILT_PREFIX: &str = "data-prefix=\"\"";
+/// Beginning of the relative URLs in index.html. They become absolute, because the page is served at every path below `/app/`.
+const RELATIVE: &str = "=\"./";
 
 /// Content security policy: only resources of the server, no inline code. Pictures may be `blob:` and `data:` for previews.
 const POLICY: HeaderValue = HeaderValue::from_static(
@@ -36,22 +45,27 @@ const REVALIDATE: HeaderValue = HeaderValue::from_static("no-cache");
 const MAX_PATH: usize = 255;
 
 /// `built` is the folder of the built web app, and `timezone` that of the times it shows.
-pub fn router(built: Option<&Path>, timezone: Tz) -> Router<AppState> {
-    let app = match built.and_then(|folder| Some((folder, page(folder, timezone)?))) {
+pub fn router(built: Option<&Path>, timezone: Tz, public_url: &Url) -> Router<AppState> {
+    let prefix = escape(path_prefix(public_url));
+    let app = match built.and_then(|folder| Some((folder, page(folder, timezone, &prefix)?))) {
         Some((folder, page)) => files(folder, page),
         None => {
-            Router::new().route("/", get(|| async { Html(NO_APP) })).route("/{*path}", get(|| async { Html(NO_APP) }))
+            let html = Bytes::from(NO_APP.replace("href=\"/", &format!("href=\"{prefix}/")));
+            let page = async || Html(html);
+            Router::new().route("/", get(page.clone())).route("/{*path}", get(page))
         }
     };
     Router::new().route("/", get(|| async { Redirect::to("/app/") })).nest("/app", app)
 }
 
-/// index.html with the time zone of the office. None if it cannot be read.
-fn page(folder: &Path, timezone: Tz) -> Option<StaticFile> {
+/// index.html with the time zone of the office and the path prefix. None if it cannot be read.
+fn page(folder: &Path, timezone: Tz, prefix: &str) -> Option<StaticFile> {
     let html = std::fs::read_to_string(folder.join("index.html"))
         .inspect_err(|error| tracing::error!(error = %chain(error), "index.html of the web app not readable"))
         .ok()?
-        .replace(BUILT_TIMEZONE, &format!("data-timezone=\"{}\"", timezone.name()));
+        .replace(BUILT_TIMEZONE, &format!("data-timezone=\"{}\"", timezone.name()))
+        .replace(BUILT_PREFIX, &format!("data-prefix=\"{prefix}\""))
+        .replace(RELATIVE, &format!("=\"{prefix}/app/"));
     Some(StaticFile::new(html.into(), "text/html"))
 }
 

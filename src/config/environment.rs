@@ -221,9 +221,11 @@ impl Environment {
     pub fn public_url(&self) -> Result<Url, SettingError> {
         let text = self.get("PUBLIC_URL").unwrap_or(DEFAULT_PUBLIC_URL);
         // Without the value, which may have a password.
-        let problem = "must be an absolute http:// or https:// URL without user, query and fragment, \
+        let problem = "must be an absolute http:// or https:// URL without user, query, fragment and double slashes, \
                        such as https://office.example/snack";
-        absolute_url(text).ok_or_else(|| SettingError::new("PUBLIC_URL", problem))
+        // `Location: //orders/…` would lead to the host `orders`.
+        let url = absolute_url(text).filter(|url| !path_prefix(url).contains("//"));
+        url.ok_or_else(|| SettingError::new("PUBLIC_URL", problem))
     }
 
     /// `SMTP_URL` and `MAIL_FROM`. None without both.
@@ -369,6 +371,11 @@ fn postgres_url(variable: &'static str, text: &str) -> Result<PgConnectOptions, 
         return Err(SettingError::new(variable, "must begin with postgres://"));
     }
     PgConnectOptions::from_str(text).map_err(|error| SettingError::new(variable, error))
+}
+
+/// Path of `PUBLIC_URL` that a proxy strips from requests: `/snack`, or empty. Without a slash at the end.
+pub fn path_prefix(public_url: &Url) -> &str {
+    public_url.path().trim_end_matches('/')
 }
 
 /// URL with a host and a path and nothing else.

@@ -11,7 +11,9 @@ use secrecy::{ExposeSecret, SecretString};
 use sqlx::postgres::PgConnectOptions;
 use url::Url;
 
-pub use self::environment::{Environment, Log, LogFormat, MailConfig, OidcConfig, SettingError, SignUpMode};
+pub use self::environment::{
+    Environment, Log, LogFormat, MailConfig, OidcConfig, SettingError, SignUpMode, path_prefix,
+};
 
 /// Minimum length of a signing key, in bytes.
 const MIN_SECRET: usize = 32;
@@ -265,6 +267,7 @@ mod tests {
             ("PUBLIC_URL", "https://office.example/?a=1"),
             ("PUBLIC_URL", "https://office.example/#part"),
             ("PUBLIC_URL", "https://user:secret@office.example"),
+            ("PUBLIC_URL", "https://office.example//snack"),
             ("MEDIA_URL", "ftp://host/folder"),
             ("MEDIA_URL", "nonsense"),
             ("APP_TIMEZONE", "Mars/Olympus"),

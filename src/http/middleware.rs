@@ -126,6 +126,18 @@ fn names_host(value: &HeaderValue) -> bool {
     !host.is_empty() && port.is_some_and(|port| port.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
+/// Puts the path prefix of `PUBLIC_URL` in front of a path in `Location`, because the proxy has stripped it from the request.
+pub async fn prefix_location(State(prefix): State<Arc<str>>, request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    if let Some(location) = response.headers_mut().get_mut(header::LOCATION)
+        && location.as_bytes().starts_with(b"/")
+        && let Ok(prefixed) = HeaderValue::try_from([prefix.as_bytes(), location.as_bytes()].concat())
+    {
+        *location = prefixed;
+    }
+    response
+}
+
 /// Counts the body of a request towards `budget` while it arrives and until the response. When the budget is exhausted, reading
 /// the body fails with an error that [`super::body_budget::is_exhausted`] recognizes.
 pub async fn count_request_bytes(State(budget): State<BodyBudget>, request: Request, next: Next) -> Response {

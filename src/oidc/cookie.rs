@@ -10,6 +10,7 @@ use url::Url;
 
 use crate::{
     auth::token::{TokenKeys, TokenType},
+    config::path_prefix,
     error::ApiError,
 };
 
@@ -37,10 +38,10 @@ pub struct FlowCookie {
 
 impl FlowCookie {
     pub fn new(public_url: &Url) -> Self {
-        let path = public_url.path().trim_end_matches('/');
+        let prefix = path_prefix(public_url);
         let secure = if public_url.scheme() == "https" { "; Secure" } else { "" };
         // Strict would withhold the cookie from the callback, which comes from the identity provider's page.
-        Self { attributes: format!("Path={path}/auth/oidc; HttpOnly; SameSite=Lax{secure}") }
+        Self { attributes: format!("Path={prefix}/auth/oidc; HttpOnly; SameSite=Lax{secure}") }
     }
 
     /// `Set-Cookie` with the flow.

@@ -1,6 +1,7 @@
 // The pages of the app and who may see them. Each page is loaded when it is first opened, except the first one.
 import { START_LOCATION, createRouter, createWebHistory } from 'vue-router'
 
+import { PREFIX } from './api/server'
 import { keepCode } from './auth/oidcCode'
 import { t } from './i18n'
 import OrderListPage from './order/OrderListPage.vue'
@@ -23,7 +24,7 @@ declare module 'vue-router' {
   }
 }
 
-const history = createWebHistory(import.meta.env.BASE_URL)
+const history = createWebHistory(`${PREFIX}/app/`)
 keepCode(history)
 
 export const router = createRouter({

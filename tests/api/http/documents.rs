@@ -349,8 +349,6 @@ async fn the_document_names_the_server_that_clients_reach_and_swagger_ui_its_own
             served["servers"] = document()["servers"].clone();
             assert_eq!(served, document(), "{public_url} {path}");
         }
-        let script = app.send(app.request(Method::GET, "/docs/swagger-initializer.js")).await;
-        assert!(script.text.contains("\"/docs/openapi.json\""), "{}", script.text);
     }
 }
 

@@ -173,6 +173,8 @@ async fn the_cookie_is_sent_only_to_these_endpoints() {
         assert_eq!((login.header("cache-control"), login.header("referrer-policy")), ("no-store", "no-referrer"));
         let back = app.send(app.request(Method::GET, "/auth/oidc/callback")).await;
         assert_eq!(back.header("set-cookie"), format!("oidc_sign_in=; Max-Age=0{attributes}"));
+        let page = format!("{}/app/sign-in?error=oidc_failed", public_url.trim_end_matches('/'));
+        assert_eq!(back.header("location"), page);
     }
 }
 

@@ -1,3 +1,4 @@
 //! The web app as the server serves it.
 
+mod below_a_path;
 mod static_files;

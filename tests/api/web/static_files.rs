@@ -17,7 +17,7 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
     font-src 'self'; connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// Writes a build into `folder` as Vite and scripts/compress.mjs do.
-fn build(folder: &Path) {
+pub fn build(folder: &Path) {
     std::fs::create_dir_all(folder.join("assets")).expect("a folder");
     for (name, text) in [
         ("index.html", PAGE),

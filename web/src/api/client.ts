@@ -4,6 +4,7 @@ import createClient from 'openapi-fetch'
 import { currentLanguage } from '../i18n'
 import { Problem } from './problem'
 import type { paths } from './schema'
+import { SERVER_URL } from './server'
 import { TokenStore, storageChange, webLock } from './tokens'
 import type { Tokens } from './types'
 
@@ -27,10 +28,10 @@ export const tokens = new TokenStore({
 })
 
 /** For endpoints that need no token. */
-export const publicApi = createClient<paths, 'application/json'>({ baseUrl: location.origin, fetch: send })
+export const publicApi = createClient<paths, 'application/json'>({ baseUrl: SERVER_URL, fetch: send })
 
 /** For all other endpoints. */
-export const api = createClient<paths, 'application/json'>({ baseUrl: location.origin, fetch: sendAuthorized })
+export const api = createClient<paths, 'application/json'>({ baseUrl: SERVER_URL, fetch: sendAuthorized })
 
 function send(request: Request): Promise<Response> {
   request.headers.set('Accept-Language', currentLanguage())
@@ -44,7 +45,7 @@ async function sendAuthorized(request: Request): Promise<Response> {
 /** The stream of events, which has no timeout. Null if nobody is signed in. */
 export async function openEvents(signal: AbortSignal): Promise<Response | null> {
   const token = await tokens.access()
-  const request = new Request(`${location.origin}/events`, { headers: { Accept: 'text/event-stream' }, signal })
+  const request = new Request(`${SERVER_URL}/events`, { headers: { Accept: 'text/event-stream' }, signal })
   return token ? authorized(request, token, fetch) : null
 }
 

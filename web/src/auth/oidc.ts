@@ -1,5 +1,6 @@
 // Sign-in at the identity provider, by OpenID Connect.
 import { dataOf, publicApi } from '../api/client'
+import { SERVER_URL } from '../api/server'
 import { addMessages } from '../i18n'
 import en from '../i18n/oidc.en.json'
 import ko from '../i18n/oidc.ko.json'
@@ -15,7 +16,7 @@ const NEXT = 'snack.oidc'
 /** Leads the browser to the identity provider. */
 export function startOidc(next: string): void {
   sessionStorage.setItem(NEXT, next)
-  location.assign(`${location.origin}/auth/oidc/login`)
+  location.assign(`${SERVER_URL}/auth/oidc/login`)
 }
 
 /** The page after the sign-in, once after `startOidc`. */

@@ -1,32 +1,14 @@
 // Sign-in at a real identity provider, tests/support/oidc.
-import { spawn, type ChildProcess } from 'node:child_process'
-import { once } from 'node:events'
-import { createInterface } from 'node:readline'
-import { fileURLToPath } from 'node:url'
-import type { BrowserContext, Page } from 'playwright-core'
+import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 
 import { audit, overflows } from './checks'
 import { PHONE, appUrl, expectText, networkIdle, settled, unique, useBrowser } from './harness'
+import { answerAs, newAccount, startProvider, type Provider } from './provider'
 import { ADMIN, hasPrograms, startServers, type Servers } from './servers'
 
 const { newContext } = useBrowser()
-const SUPPORT = fileURLToPath(new URL('../../../tests/support/oidc/server.mjs', import.meta.url))
 const BUTTON = 'Keycloak 계정으로 로그인'
-
-interface Provider {
-  issuer: string
-  process: ChildProcess
-}
-
-async function startProvider(redirectUri: string): Promise<Provider> {
-  const child = spawn('node', [SUPPORT, redirectUri], { stdio: ['ignore', 'pipe', 'inherit'] })
-  const end = once(child, 'exit').then(() => Promise.reject(new Error('the provider has ended')))
-  const [port] = await Promise.race([once(createInterface(child.stdout!), 'line'), end])
-  // It ends with the tests.
-  end.catch(() => undefined)
-  return { issuer: `http://127.0.0.1:${port}`, process: child }
-}
 
 let provider: Provider
 let servers: Servers
@@ -36,12 +18,7 @@ beforeAll(async () => {
   if (!hasPrograms) return
   servers = await startServers(1, async ([base]) => {
     provider = await startProvider(`${base}/auth/oidc/callback`)
-    return {
-      OIDC_ISSUER: provider.issuer,
-      OIDC_CLIENT_ID: 'snack',
-      OIDC_CLIENT_SECRET: 'a client secret of the tests',
-      OIDC_NAME: 'Keycloak',
-    }
+    return provider.settings
   })
   url = servers.urls[0]!
 })
@@ -49,34 +26,6 @@ afterAll(async () => {
   await servers?.end()
   provider?.process.kill()
 })
-
-interface Account {
-  email: string
-  name: string
-}
-
-/** An account of the provider with an email of its own. */
-async function newAccount({ isVerified = true } = {}): Promise<Account> {
-  const account = { email: `${unique()}@office.example`, name: `사원 ${unique()}` }
-  const response = await fetch(`${provider.issuer}/control/accounts/${encodeURIComponent(account.email)}`, {
-    method: 'PUT',
-    headers: { 'Content-Type': 'application/json' },
-    body: JSON.stringify({ ...account, email_verified: isVerified }),
-  })
-  expect(response.ok).toBe(true)
-  return account
-}
-
-/** Lets a user with this account sit at the provider: it takes the hint as the answer. */
-async function answerAs(context: BrowserContext, account: string): Promise<void> {
-  await context.unroute('**/auth/oidc/login')
-  await context.route('**/auth/oidc/login', async (route) => {
-    const response = await route.fetch({ maxRedirects: 0 })
-    const location = new URL(response.headers()['location']!)
-    location.searchParams.set('login_hint', account)
-    await route.fulfill({ response, headers: { ...response.headers(), location: location.href } })
-  })
-}
 
 /** Collects the addresses of a kind of requests. */
 function collect(page: Page, part: string): string[] {
@@ -106,7 +55,7 @@ async function signInWithPassword(page: Page): Promise<void> {
 
 describe.runIf(hasPrograms)('the sign-in at the identity provider', () => {
   it('signs up a new member, by keyboard, and leads to the requested page', async () => {
-    const account = await newAccount()
+    const account = await newAccount(provider)
     const page = await openSignIn('/snacks')
     await answerAs(page.context(), account.email)
     const redeemed = collect(page, '/auth/oidc/token')
@@ -131,7 +80,7 @@ describe.runIf(hasPrograms)('the sign-in at the identity provider', () => {
   })
 
   it('signs in a member, on a phone and in English', async () => {
-    const account = await newAccount()
+    const account = await newAccount(provider)
     const member = { ...account, password: `pass-${unique()}-word`, name: `회원 ${unique()}` }
     const body = JSON.stringify(member)
     const headers = { 'Content-Type': 'application/json' }
@@ -150,7 +99,7 @@ describe.runIf(hasPrograms)('the sign-in at the identity provider', () => {
   })
 
   it('is offered on the sign-up page, too', async () => {
-    const account = await newAccount()
+    const account = await newAccount(provider)
     const page = await (await newContext()).newPage()
     await page.goto(appUrl('/sign-up', url))
     await answerAs(page.context(), account.email)
@@ -170,7 +119,7 @@ describe.runIf(hasPrograms)('the sign-in at the identity provider', () => {
   })
 
   it('says that the email is not verified', async () => {
-    const account = await newAccount({ isVerified: false })
+    const account = await newAccount(provider, { isVerified: false })
     const page = await openSignIn('/snacks')
     await answerAs(page.context(), account.email)
     await press(page)
@@ -179,7 +128,7 @@ describe.runIf(hasPrograms)('the sign-in at the identity provider', () => {
   })
 
   it('ignores a code that this tab has not asked for, because somebody else may have written the link', async () => {
-    const account = await newAccount()
+    const account = await newAccount(provider)
     const page = await openSignIn('/snacks')
     await answerAs(page.context(), account.email)
     const landings = collect(page, '/app/?code=')
@@ -205,7 +154,7 @@ describe.runIf(hasPrograms)('the sign-in at the identity provider', () => {
   })
 
   it('shows an error for a used code, and a reload does not send it again', async () => {
-    const account = await newAccount()
+    const account = await newAccount(provider)
     const page = await openSignIn('/snacks')
     await answerAs(page.context(), account.email)
     const redeemed = collect(page, '/auth/oidc/token')

@@ -17,7 +17,7 @@ export const ADMIN = { email: 'root@example.com', password: 'servers-of-this-tes
 /** True under `scripts/with-server`, which has the program and a PostgreSQL. */
 export const hasPrograms = Boolean(process.env.SERVER && process.env.DATABASE_URL)
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo
