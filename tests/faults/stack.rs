@@ -15,6 +15,7 @@ use crate::{
     kind::Topology,
     process::{Process, as_service, children_of, eventually, free_port, postgres_programs, send_signal},
     proxy::Proxy,
+    redis_cluster::{self, RedisCluster},
 };
 
 /// Time for anything to start.
@@ -51,6 +52,8 @@ pub struct Stack {
     postgres_port: u16,
     redis: Option<Process>,
     redis_port: u16,
+    /// The Redis Cluster of [`Topology::RedisCluster`], which has no other Redis.
+    pub cluster: Option<RedisCluster>,
 }
 
 pub struct Server {
@@ -93,11 +96,16 @@ impl Stack {
             postgres_port,
             redis: None,
             redis_port,
+            cluster: None,
         };
         stack.start_postgres();
-        stack.start_redis();
+        if topology == Topology::RedisCluster {
+            stack.cluster = Some(RedisCluster::start(stack.cluster_options()).await);
+        } else {
+            stack.start_redis();
+            stack.await_redis().await;
+        }
         stack.await_postgres().await;
-        stack.await_redis().await;
         stack
     }
 
@@ -120,6 +128,28 @@ impl Stack {
     pub async fn redis(&self) -> redis::RedisResult<redis::aio::MultiplexedConnection> {
         let client = redis::Client::open(format!("redis://127.0.0.1:{}", self.redis_port))?;
         client.get_multiplexed_async_connection().await
+    }
+
+    fn cluster_options(&self) -> redis_cluster::Options {
+        redis_cluster::Options {
+            folder: self.folder.join("redis"),
+            program: as_service,
+            free_port,
+            masters: 3,
+            replicas: 1,
+            node_timeout: Duration::from_secs(1),
+            certificates: None,
+        }
+    }
+
+    /// The values of `keys` in Redis.
+    pub async fn redis_values(&self, keys: &[String]) -> redis::RedisResult<Vec<Option<i64>>> {
+        let mut command = redis::cmd("MGET");
+        command.arg(keys);
+        match &self.cluster {
+            Some(cluster) => command.query_async(&mut cluster.connect().await?).await,
+            None => command.query_async(&mut self.redis().await?).await,
+        }
     }
 
     /// Starts PostgreSQL with its default durability: a crash must not lose what was committed.
@@ -222,7 +252,10 @@ impl Stack {
             (self.postgres_proxy.port, self.redis_proxy.port)
         };
         let database = format!("postgres://snack@127.0.0.1:{postgres}/postgres");
-        let redis = format!("redis://127.0.0.1:{redis}");
+        let redis = match &self.cluster {
+            Some(cluster) => cluster.url(0..cluster.nodes.len()),
+            None => format!("redis://127.0.0.1:{redis}"),
+        };
         let media = format!("file://{}", self.folder.join("media").display());
         [
             ("DATABASE_URL", database.as_str()),
@@ -296,6 +329,7 @@ impl Drop for Stack {
         self.servers.clear();
         self.kill_postgres();
         drop(self.redis.take());
+        drop(self.cluster.take());
         for data in ["postgres", "redis", "media"] {
             let _ = fs::remove_dir_all(self.folder.join(data));
         }

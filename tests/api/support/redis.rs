@@ -2,6 +2,7 @@
 
 use std::{
     net::TcpListener,
+    path::Path,
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
@@ -30,11 +31,29 @@ impl Redis {
         redis
     }
 
+    pub fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
     /// Starts the process without data, and waits until it listens.
     pub async fn launch(&mut self) {
+        self.launch_with(&["--port", &self.port.to_string()]).await;
+    }
+
+    /// Starts it with TLS only, and the certificate `server.pem` in `folder`.
+    pub async fn launch_with_tls(&mut self, folder: &Path) {
+        let file = |name: &str| folder.join(name).to_str().expect("a path").to_owned();
+        let [ca, certificate, key] = ["ca.pem", "server.pem", "server.key"].map(file);
+        let files = ["--tls-ca-cert-file", &ca, "--tls-cert-file", &certificate, "--tls-key-file", &key];
         let port = self.port.to_string();
+        let ports = ["--port", "0", "--tls-port", &port, "--tls-auth-clients", "no"];
+        self.launch_with(&[files, ports].concat()).await;
+    }
+
+    async fn launch_with(&mut self, settings: &[&str]) {
         let process = Command::new("redis-server")
-            .args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--port", &port])
+            .args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
+            .args(settings)
             .stdout(Stdio::null())
             .spawn()
             .expect("redis-server, which `make test` installs");
@@ -62,8 +81,7 @@ impl Redis {
     }
 
     pub async fn app(&self) -> TestApp {
-        let url = format!("redis://127.0.0.1:{}", self.port);
-        TestApp::with(|config| config.redis_url = url.into()).await
+        TestApp::with(|config| config.redis_url = self.url().parse().expect("a URL")).await
     }
 }
 
