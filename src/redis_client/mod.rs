@@ -15,7 +15,7 @@ use std::sync::{
 use futures_util::future::join_all;
 use redis::{Cmd, ConnectionInfo, FromRedisValue, RedisError, RedisResult, Script, Value};
 
-use self::{cluster::Cluster, node::Node};
+use self::{cluster::Cluster, node::Node, topology::Group};
 use crate::{config::RedisUrl, error::chain};
 
 /// The Redis of the settings, connected on first use.
@@ -29,9 +29,6 @@ enum Servers {
     Single(Arc<Node>),
     Cluster(Arc<Cluster>),
 }
-
-/// Items by their index that share a command.
-type Group = Vec<usize>;
 
 impl RedisClient {
     /// # Errors

@@ -6,7 +6,7 @@ use redis::{
     ConnectionAddr, ConnectionInfo, ErrorKind, FromRedisValue, RedisError, RedisResult, Value, cluster_routing::Slot,
 };
 
-use super::{Group, node::Node};
+use super::node::Node;
 
 /// Number of slots of every cluster.
 const SLOTS: u16 = 16384;
@@ -94,7 +94,10 @@ pub struct Topology {
     pub addresses: Vec<ConnectionInfo>,
 }
 
-/// Groups of items that share a command, with their node.
+/// Items by their index that share a command.
+pub type Group = Vec<usize>;
+
+/// Groups with their node.
 type Assigned = Vec<(Arc<Node>, Vec<Group>)>;
 
 impl Topology {
@@ -103,18 +106,16 @@ impl Topology {
         let mut topology = Self::default();
         for Range { first, last, nodes } in view.ranges {
             let name = nodes[0].addr().to_string();
-            let known = topology.masters.iter().position(|node| node.name() == name);
-            let master = match known {
-                Some(at) => at,
-                None => {
-                    let former = former.masters.iter().find(|node| node.name() == name);
-                    topology.masters.push(match former {
-                        Some(node) => Arc::clone(node),
-                        None => Arc::new(Node::new(nodes[0].clone())?),
-                    });
-                    topology.addresses.extend(nodes);
-                    topology.masters.len() - 1
-                }
+            let is_same = |node: &Arc<Node>| node.name() == name;
+            let master = if let Some(at) = topology.masters.iter().position(is_same) {
+                at
+            } else {
+                topology.masters.push(match former.masters.iter().find(|node| is_same(node)) {
+                    Some(node) => Arc::clone(node),
+                    None => Arc::new(Node::new(nodes[0].clone())?),
+                });
+                topology.addresses.extend(nodes);
+                topology.masters.len() - 1
             };
             topology.slots.extend((first..=last).filter_map(Slot::new).map(|slot| (slot, master)));
             if topology.addresses.len() > MAX_NODES {

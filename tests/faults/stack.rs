@@ -99,7 +99,7 @@ impl Stack {
             cluster: None,
         };
         stack.start_postgres();
-        if topology == Topology::RedisCluster {
+        if stack.topology == Topology::RedisCluster {
             stack.cluster = Some(RedisCluster::start(stack.cluster_options()).await);
         } else {
             stack.start_redis();

@@ -1,10 +1,6 @@
 //! A Redis Cluster: the keys of each snack are on one of three nodes.
 
-use std::{
-    path::Path,
-    process::Command,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use serde_json::json;
@@ -17,31 +13,10 @@ use uuid::Uuid;
 use super::convergence::react;
 use crate::support::{
     counter_snapshot::{CounterProbe, key, reconcile},
-    event_stream::{Event, EventStream},
-    process::folder,
-    redis::Redis,
-    redis_cluster::{Options, PASSWORD, RedisCluster, words},
+    redis::{cluster_app, three_masters},
+    redis_cluster::{PASSWORD, RedisCluster, words},
     test_app::{TestApp, TestUser},
 };
-
-/// Three masters. A master that stops is not replaced during a test.
-pub async fn three_masters(certificates: Option<&Path>) -> RedisCluster {
-    RedisCluster::start(Options {
-        folder: folder(),
-        program: |program| Command::new(program),
-        free_port: || Redis::absent().port,
-        masters: 3,
-        replicas: 0,
-        node_timeout: Duration::from_mins(10),
-        certificates: certificates.map(Path::to_owned),
-    })
-    .await
-}
-
-async fn start(cluster: &RedisCluster) -> TestApp {
-    // The server finds the other nodes by itself.
-    TestApp::with(|config| config.redis_url = cluster.url(0..1).parse().expect("a URL")).await
-}
 
 /// Three snacks of each node, each with a like. All counters agree.
 async fn rated_snacks(app: &TestApp, cluster: &RedisCluster, user: &TestUser) -> [Vec<String>; 3] {
@@ -82,7 +57,7 @@ async fn counted(app: &TestApp, snack: &str) -> Option<Counts> {
 #[tokio::test]
 async fn every_node_counts_its_snacks_also_when_it_has_lost_the_script() {
     let cluster = three_masters(None).await;
-    let app = start(&cluster).await;
+    let app = cluster_app(&cluster).await;
     let users = app.users(2).await;
     let snacks = rated_snacks(&app, &cluster, &users[0]).await;
     let all: Vec<_> = snacks.iter().flatten().collect();
@@ -105,7 +80,7 @@ async fn every_node_counts_its_snacks_also_when_it_has_lost_the_script() {
 #[tokio::test]
 async fn a_node_that_is_away_costs_only_its_own_snacks() {
     let mut cluster = three_masters(None).await;
-    let app = start(&cluster).await;
+    let app = cluster_app(&cluster).await;
     let users = app.users(30).await;
     let snacks = rated_snacks(&app, &cluster, &users[0]).await;
     let (away, others) = (snacks[2].iter().collect::<Vec<_>>(), snacks[..2].iter().flatten().collect::<Vec<_>>());
@@ -154,7 +129,7 @@ async fn a_node_that_is_away_costs_only_its_own_snacks() {
 #[tokio::test]
 async fn a_slot_that_has_moved_to_another_node_is_found_there() {
     let cluster = three_masters(None).await;
-    let app = start(&cluster).await;
+    let app = cluster_app(&cluster).await;
     let users = app.users(4).await;
     let snacks = rated_snacks(&app, &cluster, &users[0]).await;
     let snack = &snacks[0][0];
@@ -183,38 +158,4 @@ async fn a_slot_that_has_moved_to_another_node_is_found_there() {
     CounterProbe::open(&app).await.converge(&app).await;
     hate(&app, &users[3], &[snack], 3).await;
     assert_eq!(counted(&app, snack).await, Some(Counts { likes: 1, hates: 3 }), "counted without a flush");
-}
-
-#[tokio::test]
-async fn changes_reach_other_servers_also_after_the_node_of_their_subscription_has_died() {
-    let mut cluster = three_masters(None).await;
-    let one = start(&cluster).await;
-    let two = one.replica().await;
-    let member = one.member().await;
-    let uid = one.snack(&member, "새우깡").await;
-    let mut stream = EventStream::open(&two, &member).await;
-    let path = format!("/snacks/{uid}/reaction");
-    let channel = format!("{}changes", one.state.config.redis_prefix);
-    let number = words(&format!("PUBSUB NUMSUB {channel}"));
-    // Both servers have subscribed somewhere.
-    let mut subscribed = [0; 3];
-    while subscribed.iter().sum::<i64>() < 2 {
-        for (node, subscribed) in subscribed.iter_mut().enumerate() {
-            (_, *subscribed) = cluster.command::<(String, i64)>(node, &number).await.expect("a number");
-        }
-        tokio::task::yield_now().await;
-    }
-    one.post(&member, &path, json!({"type": "like"})).await.expect(200);
-    stream.wait_for("snack", json!({"uid": uid, "like_reaction_count": 1})).await;
-    let dying = subscribed.iter().position(|count| *count > 0).expect("a subscription");
-    cluster.kill(dying);
-    // Each server notices by its subscription or when it publishes. A change comes as an event, or with a resync.
-    for attempt in 0.. {
-        let uid = one.snack(&member, &format!("간식 {attempt}")).await;
-        let is_answer = |event: &Event| event.name == "resync" || event.data["uid"] == uid;
-        let events = stream.events_until(is_answer).await;
-        if events.last().is_some_and(|event| event.name == "snack") {
-            break;
-        }
-    }
 }

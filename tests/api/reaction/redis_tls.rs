@@ -8,12 +8,11 @@ use std::{
 
 use serde_json::json;
 
-use super::redis_cluster::three_masters;
 use crate::support::{
     database,
     process::{Run, Server, folder},
     process_client::ProcessClient,
-    redis::Redis,
+    redis::{Redis, three_masters},
     redis_cluster::words,
 };
 

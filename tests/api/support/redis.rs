@@ -1,4 +1,4 @@
-//! A Redis of a test's own that can be killed, stopped, or restarted empty.
+//! A Redis or a Redis Cluster of a test's own that can be killed, stopped, or restarted empty.
 
 use std::{
     net::TcpListener,
@@ -9,7 +9,11 @@ use std::{
 
 use tokio::net::TcpStream;
 
-use super::test_app::TestApp;
+use super::{
+    process::folder,
+    redis_cluster::{Options, RedisCluster},
+    test_app::TestApp,
+};
 
 /// A redis-server on a port of its own, killed on drop.
 pub struct Redis {
@@ -89,4 +93,23 @@ impl Drop for Redis {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// Three masters. A master that stops is not replaced during a test.
+pub async fn three_masters(certificates: Option<&Path>) -> RedisCluster {
+    RedisCluster::start(Options {
+        folder: folder(),
+        program: |program| Command::new(program),
+        free_port: || Redis::absent().port,
+        masters: 3,
+        replicas: 0,
+        node_timeout: Duration::from_mins(10),
+        certificates: certificates.map(Path::to_owned),
+    })
+    .await
+}
+
+/// A server that has to find two of the nodes by itself.
+pub async fn cluster_app(cluster: &RedisCluster) -> TestApp {
+    TestApp::with(|config| config.redis_url = cluster.url(0..1).parse().expect("a URL")).await
 }
