@@ -33,6 +33,7 @@ pub mod changes; // what open pages are told of
 
 pub mod db; // Postgres: pool, batcher, watchdog, locks
 pub mod http; // extractors, pages, middleware, OpenAPI
+pub mod redis_client; // commands to a Redis or a Redis Cluster
 
 pub mod domain; // money, periods, text: no input or output
 

@@ -20,6 +20,7 @@ use crate::{
     order::state::OrderState,
     outbox::Outbox,
     reaction::{counters::Counters, state::ReactionState},
+    redis_client::RedisClient,
     snack::{state::SnackState, storage::Storage},
 };
 
@@ -60,13 +61,14 @@ impl AppState {
     /// # Errors
     /// A setting is wrong, or the media folder cannot be created.
     pub fn new(config: Config, db: PgPool) -> Result<Self, StartError> {
-        let counters = Counters::new(&config).map_err(|error| SettingError::new("REDIS_URL", error))?;
-        let counters = Arc::new(counters);
+        let redis = RedisClient::new(&config.redis_url).map_err(|error| SettingError::new("REDIS_URL", error))?;
+        let redis = Arc::new(redis);
+        let counters = Arc::new(Counters::new(Arc::clone(&redis), &config.redis_prefix));
         let watchdog = Arc::new(DbWatchdog::new(config.database.clone()));
         let stop = CancellationToken::new();
         let changes = Arc::new(Changes::default());
         let outbox = Arc::new(Outbox::new(Arc::clone(&changes), config.timezone, config.mail.is_some()));
-        let relay = Relay::new(&config, Arc::clone(&changes)).map_err(|error| SettingError::new("REDIS_URL", error))?;
+        let relay = Relay::new(redis, &config.redis_prefix, Arc::clone(&changes));
         let auth = Arc::new(AuthState::new(&config, db.clone(), Arc::clone(&outbox))?);
         let reactions =
             ReactionState::new(db.clone(), Arc::clone(&counters), Arc::clone(&changes), Arc::clone(&watchdog));

@@ -2,20 +2,26 @@
 //!
 //! Without Redis the streams of each server get its own changes. A server that has subscribed again may have missed changes, so its
 //! streams get a resync. A server that could not publish changes publishes them later; repeated changes do no harm.
+//!
+//! In a cluster every node passes messages on to the others. A node that dies may have accepted messages without passing them on, and
+//! the subscriptions at other nodes do not notice. The server that published them then publishes a resync at another node.
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
 use futures_util::StreamExt;
-use redis::{RedisResult, aio::MultiplexedConnection};
+use redis::aio::MultiplexedConnection;
 use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 use uuid::Uuid;
 
 use super::{Changes, Inbox, Pending};
-use crate::{config::Config, error::chain};
+use crate::{error::chain, redis_client::RedisClient};
 
 /// Version of the messages. Those of another one are ignored; fields can be added without a new one.
 const VERSION: u32 = 1;
@@ -34,7 +40,7 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 pub struct Relay {
     changes: Arc<Changes>,
-    client: redis::Client,
+    redis: Arc<RedisClient>,
     channel: String,
     /// Id of this server.
     server: Uuid,
@@ -42,6 +48,8 @@ pub struct Relay {
     outgoing: Inbox,
     /// Time of the first message that was published and has not come back.
     awaited: Mutex<Option<Instant>>,
+    /// The node of a cluster at which changes are published has not passed them on, and is to be replaced.
+    is_cut_off: AtomicBool,
 }
 
 /// Header of a message. The fields of [`Pending`] follow.
@@ -74,19 +82,17 @@ enum RelayError {
 }
 
 impl Relay {
-    /// Connects to nothing.
-    ///
-    /// # Errors
-    /// `REDIS_URL` is invalid, which the settings have checked.
-    pub fn new(config: &Config, changes: Arc<Changes>) -> RedisResult<Self> {
-        Ok(Self {
+    /// Connects to nothing. `prefix` comes before the name of the channel.
+    pub fn new(redis: Arc<RedisClient>, prefix: &str, changes: Arc<Changes>) -> Self {
+        Self {
             changes,
-            client: config.redis()?,
-            channel: format!("{}changes", config.redis_prefix),
+            redis,
+            channel: format!("{prefix}changes"),
             server: Uuid::new_v4(),
             outgoing: Inbox::default(),
             awaited: Mutex::default(),
-        })
+            is_cut_off: AtomicBool::new(false),
+        }
     }
 
     /// Passes changes on for ever.
@@ -112,6 +118,9 @@ impl Relay {
             // A heartbeat if it times out.
             let _ = timeout(HEARTBEAT_AFTER, self.outgoing.wait()).await;
             let changes = self.outgoing.take();
+            if self.is_cut_off.swap(false, Ordering::Relaxed) {
+                connection = None;
+            }
             match self.send(&mut connection, &changes).await {
                 Ok(()) => is_failing = false,
                 Err(error) => {
@@ -119,7 +128,7 @@ impl Relay {
                         tracing::warn!(error = %chain(&error), "changes not published to other servers, trying again");
                     }
                     (connection, is_failing) = (None, true);
-                    self.outgoing.merge(changes);
+                    self.outgoing.merge(if self.redis.is_cluster() { Pending::resync() } else { changes });
                     sleep(RETRY_AFTER).await;
                 }
             }
@@ -134,7 +143,7 @@ impl Relay {
         let sent = timeout(TIMEOUT, async {
             let connection = match connection {
                 Some(connection) => connection,
-                None => connection.insert(self.client.get_multiplexed_async_connection().await?),
+                None => connection.insert(self.client()?.get_multiplexed_async_connection().await?),
             };
             redis::cmd("PUBLISH").arg(&self.channel).arg(message).query_async::<()>(connection).await
         });
@@ -153,6 +162,10 @@ impl Relay {
                 Ok(subscription) => (self.follow(subscription).await, true),
                 Err(error) => (error, false),
             };
+            if matches!(error, RelayError::Silent) && self.redis.is_cluster() {
+                self.is_cut_off.store(true, Ordering::Relaxed);
+                self.outgoing.merge(Pending::resync());
+            }
             if was_subscribed || !is_failing {
                 tracing::warn!(error = %chain(&error), "changes of other servers not received, subscribing again");
             }
@@ -161,8 +174,13 @@ impl Relay {
         }
     }
 
+    /// Client of a node: in a cluster another one at each call.
+    fn client(&self) -> redis::RedisResult<redis::Client> {
+        redis::Client::open(self.redis.address())
+    }
+
     async fn open(&self) -> Result<redis::aio::PubSub, RelayError> {
-        let mut subscription = timeout(TIMEOUT, self.client.get_async_pubsub()).await??;
+        let mut subscription = timeout(TIMEOUT, self.client()?.get_async_pubsub()).await??;
         timeout(TIMEOUT, subscription.subscribe(&self.channel)).await??;
         Ok(subscription)
     }

@@ -1,19 +1,21 @@
 //! The settings of the server. docs/CONFIGURATION.md describes them, and [`environment`] reads them.
 
 pub mod environment;
+mod redis_url;
 
 use std::{net::SocketAddr, num::NonZeroUsize, path::PathBuf, str::FromStr, time::Duration};
 
 use axum::http::HeaderValue;
 use chrono_tz::Tz;
 use ipnet::IpNet;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use sqlx::postgres::PgConnectOptions;
 use url::Url;
 
 pub use self::environment::{
     Environment, Log, LogFormat, MailConfig, OidcConfig, SettingError, SignUpMode, path_prefix,
 };
+pub use self::redis_url::RedisUrl;
 
 /// Minimum length of a signing key, in bytes.
 const MIN_SECRET: usize = 32;
@@ -54,8 +56,8 @@ pub struct Config {
     pub database: PgConnectOptions,
     /// `DATABASE_DIRECT_URL`: the same database without a pooler, for migrations and notifications.
     pub database_direct: PgConnectOptions,
-    /// `REDIS_URL`. Secret, because it may have a password.
-    pub redis_url: SecretString,
+    /// `REDIS_URL`.
+    pub redis_url: RedisUrl,
     /// `REDIS_PREFIX`, the prefix of all keys.
     pub redis_prefix: String,
     /// `JWT_SECRET`, which signs.
@@ -122,14 +124,13 @@ impl Config {
     pub fn read(environment: &Environment) -> Result<Self, SettingError> {
         let second = Duration::from_secs(1);
         let tick = Duration::from_millis(10);
-        let redis_url = environment.required("REDIS_URL")?;
-        redis::Client::open(redis_url).map_err(|_| SettingError::new("REDIS_URL", "is not a redis:// URL"))?;
+        let redis_url = environment.required("REDIS_URL")?.parse();
         Ok(Self {
             program: own_program(),
             web: built_web_app(),
             database: environment.database()?,
             database_direct: environment.database_direct()?,
-            redis_url: SecretString::from(redis_url),
+            redis_url: redis_url.map_err(|problem: String| SettingError::new("REDIS_URL", problem))?,
             redis_prefix: environment.get("REDIS_PREFIX").unwrap_or_default().to_owned(),
             jwt_secret: Self::secret("JWT_SECRET", environment.required("JWT_SECRET")?)?,
             jwt_secret_previous: environment
@@ -176,14 +177,6 @@ impl Config {
             return Err(SettingError::new(variable, problem));
         }
         Ok(SecretString::from(text))
-    }
-
-    /// Redis client, not yet connected.
-    ///
-    /// # Errors
-    /// `REDIS_URL` is invalid, which [`Config::read`] has checked.
-    pub fn redis(&self) -> redis::RedisResult<redis::Client> {
-        redis::Client::open(self.redis_url.expose_secret())
     }
 }
 
@@ -253,6 +246,12 @@ mod tests {
             ("DATABASE_DIRECT_URL", "mysql://localhost/snack"),
             ("REDIS_URL", ""),
             ("REDIS_URL", "http://localhost"),
+            ("REDIS_URL", "redis://localhost:port"),
+            ("REDIS_URL", "rediss://localhost/#insecure"),
+            ("REDIS_URL", "redis-cluster://"),
+            ("REDIS_URL", "redis-cluster://a:6379,"),
+            ("REDIS_URL", "redis-cluster://a:6379,b:6379/1"),
+            ("REDIS_URL", "rediss-cluster://a:port"),
             ("JWT_SECRET", ""),
             ("JWT_SECRET", "short"),
             ("JWT_SECRET", TEMPLATE_SECRETS[0]),

@@ -70,7 +70,8 @@ impl Flusher {
         metrics::histogram!("reaction_reconcile_seconds").record(started.elapsed().as_secs_f64());
         match outcome {
             Ok(Reconciled { is_complete: true, .. }) => Ok(Next::Tick),
-            Ok(_) => Ok(Next::RetryAfter(RETRY_AFTER)),
+            // With a part of a large cluster out of reach, a reconcile takes long and repeats often.
+            Ok(_) => Ok(Next::RetryAfter(RETRY_AFTER.max(started.elapsed()))),
             Err(error) => {
                 tracing::warn!(error = %chain(&error), "reaction reconcile failed");
                 Ok(Next::RetryAfter(RETRY_AFTER))
@@ -86,16 +87,19 @@ impl Flusher {
         let flushed = self.watchdog.guard(flush(&self.db, &self.counters)).await?;
         let mut reconciled = Reconciled { repaired: flushed, is_complete: true };
         let mut after = 0;
-        while reconciled.is_complete {
+        loop {
             let started = Instant::now();
             let batch = self.watchdog.guard(columns_after(&self.db, after)).await?;
             let Some(last) = batch.last() else { break };
             after = last.id;
-            let repaired = self.watchdog.guard(repair(&self.db, &self.counters, &batch)).await?;
-            let count = repaired.unwrap_or_default();
-            metrics::counter!("reaction_repairs_total").increment(u64::try_from(count).unwrap_or_default());
-            reconciled.repaired += count;
-            reconciled.is_complete = repaired.is_some();
+            let Some(repaired) = self.watchdog.guard(repair(&self.db, &self.counters, &batch)).await? else {
+                reconciled.is_complete = false;
+                break;
+            };
+            let count = u64::try_from(repaired.repaired).unwrap_or_default();
+            metrics::counter!("reaction_repairs_total").increment(count);
+            reconciled.repaired += repaired.repaired;
+            reconciled.is_complete &= repaired.is_complete;
             sleep(started.elapsed() / 2).await;
         }
         Ok(reconciled)
@@ -181,18 +185,22 @@ struct Columns {
 pub struct Reconciled {
     /// Number of snacks whose counts differed.
     pub repaired: usize,
-    /// `false` when Redis was out of reach.
+    /// `false` when Redis, or a node of a cluster, was out of reach.
     pub is_complete: bool,
 }
 
-/// Counts the snacks again whose counts in Redis differ, and returns their number. None when Redis is out of reach.
-async fn repair(db: &PgPool, counters: &Counters, batch: &[Columns]) -> Result<Option<usize>, ApiError> {
+/// Counts the snacks again whose counts in Redis differ. Those on a node that is out of reach are left out. None when no node responds.
+async fn repair(db: &PgPool, counters: &Counters, batch: &[Columns]) -> Result<Option<Reconciled>, ApiError> {
     let uids: Vec<Uuid> = batch.iter().map(|columns| columns.uid).collect();
-    let Some(stored) = counters.get(&uids).await else { return Ok(None) };
-    let differing: Vec<_> =
-        batch.iter().zip(stored).filter(|(columns, stored)| *stored != columns.as_stored()).collect();
+    let stored = counters.get(&uids).await;
+    let read: Vec<_> = batch.iter().zip(stored).filter_map(|(columns, stored)| Some((columns, stored.ok()?))).collect();
+    if read.is_empty() {
+        return Ok(None);
+    }
+    let is_complete = read.len() == batch.len();
+    let differing: Vec<_> = read.into_iter().filter(|(columns, stored)| *stored != columns.as_stored()).collect();
     if differing.is_empty() {
-        return Ok(Some(0));
+        return Ok(Some(Reconciled { repaired: 0, is_complete }));
     }
     let snacks: Vec<i64> = differing.iter().map(|(columns, _)| columns.id).collect();
     let highest = differing
@@ -209,7 +217,8 @@ async fn repair(db: &PgPool, counters: &Counters, batch: &[Columns]) -> Result<O
         .await?;
     let recounted = recount(&mut tx, &snacks).await?;
     tx.commit().await?;
-    Ok(counters.set(&recounted).await.then_some(recounted.len()))
+    let is_complete = counters.set(&recounted).await && is_complete;
+    Ok(Some(Reconciled { repaired: recounted.len(), is_complete }))
 }
 
 impl Columns {

@@ -75,12 +75,10 @@ async fn differing_counts(db: &mut PgConnection, stack: &Stack) -> Result<Vec<Co
     if rows.is_empty() {
         return Ok(Vec::new());
     }
-    let mut redis = stack.redis().await?;
-    let mut keys = redis::cmd("MGET");
-    for (_, uid, ..) in &rows {
-        keys.arg(format!("snack:{{{uid}}}:like_count")).arg(format!("snack:{{{uid}}}:hate_count"));
-    }
-    let values: Vec<Option<i64>> = keys.query_async(&mut redis).await?;
+    let names = ["like_count", "hate_count"];
+    let keys: Vec<_> =
+        rows.iter().flat_map(|(_, uid, ..)| names.map(|name| format!("snack:{{{uid}}}:{name}"))).collect();
+    let values = stack.redis_values(&keys).await?;
     let counts = rows.iter().zip(values.chunks_exact(2)).map(|(row, redis)| {
         let (id, _, likes, hates, like_column, hate_column) = *row;
         (id, [likes, hates], [like_column, hate_column], [redis[0], redis[1]])

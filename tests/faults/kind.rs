@@ -61,7 +61,8 @@ pub enum Kind {
     SlowReaders,
     /// Requests that are made to take memory.
     MemoryCeiling,
-    /// SIGKILL of a master of the Redis Cluster, whose replica takes over.
+    /// SIGKILL or SIGSTOP of a master of the Redis Cluster, whose replica takes over.
+    /// Some replicas lag, and some masters lose their data.
     ClusterFailover,
     /// A primary PostgreSQL that is killed, silent or read-only, and its standby that is promoted.
     DatabaseFailover,

@@ -29,6 +29,8 @@ mod process;
 mod proxy;
 mod receiver;
 mod record;
+#[path = "../support/redis_cluster.rs"]
+mod redis_cluster;
 mod rng;
 mod rounds;
 mod sign_in;

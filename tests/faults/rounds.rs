@@ -196,7 +196,7 @@ pub async fn run_round(
         Kind::LockedRow => degraded_database::lock_row(&mut round).await,
         Kind::SlowReaders => exhaustion::read_slowly(&mut round, full).await,
         Kind::MemoryCeiling => exhaustion::take_memory(&mut round).await,
-        Kind::ClusterFailover => cluster_failover::kill_master(&mut round).await,
+        Kind::ClusterFailover => cluster_failover::take_master(&mut round).await,
         Kind::DatabaseFailover => database_failover::fail_over(&mut round).await,
         Kind::BalancedKill => balanced::kill_server(&mut round).await,
         Kind::BalancedFreeze => balanced::freeze_server(&mut round, full).await,

@@ -16,6 +16,7 @@ use crate::{
     kind::Topology,
     process::{Process, as_service, eventually, free_port, postgres_programs, send_signal},
     proxy::Proxy,
+    redis_cluster::{self, RedisCluster},
     standby::{Address, Node, Standby},
 };
 
@@ -57,6 +58,8 @@ pub struct Stack {
     redis_port: u16,
     /// In [`Topology::Balanced`].
     balancer: Option<Balancer>,
+    /// The Redis Cluster of [`Topology::RedisCluster`], which has no other Redis.
+    pub cluster: Option<RedisCluster>,
 }
 
 pub struct Server {
@@ -101,11 +104,16 @@ impl Stack {
             redis: None,
             redis_port,
             balancer,
+            cluster: None,
         };
         stack.start_postgres();
-        stack.start_redis();
+        if stack.topology == Topology::RedisCluster {
+            stack.cluster = Some(RedisCluster::start(stack.cluster_options()).await);
+        } else {
+            stack.start_redis();
+            stack.await_redis().await;
+        }
         stack.await_postgres().await;
-        stack.await_redis().await;
         if topology == Topology::Standby {
             stack.standby = Some(Standby::start(&stack.programs, &stack.folder, &stack.postgres).await);
         }
@@ -126,6 +134,28 @@ impl Stack {
     pub async fn redis(&self) -> redis::RedisResult<redis::aio::MultiplexedConnection> {
         let client = redis::Client::open(format!("redis://127.0.0.1:{}", self.redis_port))?;
         client.get_multiplexed_async_connection().await
+    }
+
+    fn cluster_options(&self) -> redis_cluster::Options {
+        redis_cluster::Options {
+            folder: self.folder.join("redis"),
+            program: as_service,
+            free_port,
+            masters: 3,
+            replicas: 1,
+            node_timeout: Duration::from_secs(1),
+            certificates: None,
+        }
+    }
+
+    /// The values of `keys` in Redis.
+    pub async fn redis_values(&self, keys: &[String]) -> redis::RedisResult<Vec<Option<i64>>> {
+        let mut command = redis::cmd("MGET");
+        command.arg(keys);
+        match &self.cluster {
+            Some(cluster) => command.query_async(&mut cluster.connect().await?).await,
+            None => command.query_async(&mut self.redis().await?).await,
+        }
     }
 
     pub fn start_postgres(&mut self) {
@@ -225,7 +255,10 @@ impl Stack {
             (self.postgres_proxy.port, self.redis_proxy.port)
         };
         let database = format!("postgres://snack@127.0.0.1:{postgres}/postgres");
-        let redis = format!("redis://127.0.0.1:{redis}");
+        let redis = match &self.cluster {
+            Some(cluster) => cluster.url(0..cluster.nodes.len()),
+            None => format!("redis://127.0.0.1:{redis}"),
+        };
         let media = format!("file://{}", self.folder.join("media").display());
         let mut settings: HashMap<String, String> = [
             ("DATABASE_URL", database.as_str()),
@@ -321,6 +354,7 @@ impl Drop for Stack {
             standby.node.kill();
         }
         drop(self.redis.take());
+        drop(self.cluster.take());
         for data in ["postgres", "standby", "redis", "media"] {
             let _ = fs::remove_dir_all(self.folder.join(data));
         }

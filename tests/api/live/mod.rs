@@ -3,5 +3,6 @@
 mod ends;
 mod events;
 mod outages;
+mod redis_cluster;
 mod servers;
 mod slow_readers;

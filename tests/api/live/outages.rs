@@ -50,7 +50,7 @@ async fn what_could_not_be_published_is_published_later() {
     let two = redis.app().await;
     let one = {
         let mut config = two.state.config.as_ref().clone();
-        config.redis_url = format!("redis://127.0.0.1:{}", proxy.port).into();
+        config.redis_url = format!("redis://127.0.0.1:{}", proxy.port).parse().expect("a URL");
         TestApp::serve(config).await
     };
     subscribed(&two, 2).await;
@@ -75,7 +75,7 @@ async fn a_subscription_that_has_gone_silent_is_replaced() {
     let two = redis.app().await;
     let one = {
         let mut config = two.state.config.as_ref().clone();
-        config.redis_url = format!("redis://127.0.0.1:{}", proxy.port).into();
+        config.redis_url = format!("redis://127.0.0.1:{}", proxy.port).parse().expect("a URL");
         TestApp::serve(config).await
     };
     subscribed(&two, 2).await;

@@ -4,5 +4,7 @@ mod batching;
 mod convergence;
 mod endpoints;
 mod random_histories;
+mod redis_cluster;
 mod redis_outages;
+mod redis_tls;
 mod repair;

@@ -5,7 +5,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use redis::{AsyncCommands, aio::MultiplexedConnection};
+use redis::{
+    AsyncCommands, Cmd, Pipeline, RedisFuture, Value,
+    aio::{ConnectionLike, MultiplexedConnection},
+    cluster::ClusterClient,
+    cluster_async::ClusterConnection,
+};
+use snack_server::reaction::flush::Flusher;
 use uuid::Uuid;
 
 use crate::support::test_app::TestApp;
@@ -25,8 +31,43 @@ pub struct CounterSnapshot {
 
 /// Access to the Redis keys of one test, by their documented names.
 pub struct CounterProbe {
-    redis: MultiplexedConnection,
+    redis: Connection,
     prefix: String,
+}
+
+/// A connection to a single Redis or to a cluster.
+#[derive(Clone)]
+enum Connection {
+    Single(MultiplexedConnection),
+    Cluster(ClusterConnection),
+}
+
+impl Connection {
+    fn inner(&mut self) -> &mut dyn ConnectionLike {
+        match self {
+            Self::Single(connection) => connection,
+            Self::Cluster(connection) => connection,
+        }
+    }
+}
+
+impl ConnectionLike for Connection {
+    fn req_packed_command<'a>(&'a mut self, command: &'a Cmd) -> RedisFuture<'a, Value> {
+        self.inner().req_packed_command(command)
+    }
+
+    fn req_packed_commands<'a>(
+        &'a mut self,
+        pipeline: &'a Pipeline,
+        offset: usize,
+        count: usize,
+    ) -> RedisFuture<'a, Vec<Value>> {
+        self.inner().req_packed_commands(pipeline, offset, count)
+    }
+
+    fn get_db(&self) -> i64 {
+        0
+    }
 }
 
 /// The key of one of a snack's counters, without the prefix.
@@ -36,14 +77,18 @@ pub fn key(snack: &str, name: &str) -> String {
 
 impl CounterProbe {
     pub async fn open(app: &TestApp) -> Self {
-        let client = app.state.config.redis().expect("REDIS_URL");
-        Self {
-            redis: client.get_multiplexed_async_connection().await.expect("Redis"),
-            prefix: app.state.config.redis_prefix.clone(),
-        }
+        let url = &app.state.config.redis_url;
+        let redis = if url.is_cluster {
+            let client = ClusterClient::new(url.nodes.clone()).expect("REDIS_URL");
+            Connection::Cluster(client.get_async_connection().await.expect("a Redis Cluster"))
+        } else {
+            let client = redis::Client::open(url.nodes[0].clone()).expect("REDIS_URL");
+            Connection::Single(client.get_multiplexed_async_connection().await.expect("Redis"))
+        };
+        Self { redis, prefix: app.state.config.redis_prefix.clone() }
     }
 
-    fn redis(&self) -> MultiplexedConnection {
+    fn redis(&self) -> Connection {
         self.redis.clone()
     }
 
@@ -156,11 +201,8 @@ impl CounterProbe {
 /// count.
 pub async fn reconcile(app: &TestApp) {
     let deadline = Instant::now() + Duration::from_secs(15);
-    loop {
-        app.reconcile().await;
-        if app.state.reactions.counters.get(&[Uuid::nil()]).await.is_some() {
-            return;
-        }
+    let flusher = Flusher::new(&app.state.reactions, app.state.watchdog.clone());
+    while !flusher.reconcile().await.expect("a reconcile").is_complete {
         assert!(Instant::now() < deadline, "Redis is not reachable again");
         tokio::task::yield_now().await;
     }

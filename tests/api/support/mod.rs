@@ -22,6 +22,9 @@ pub mod process_client;
 pub mod proxy;
 pub mod receiver;
 pub mod redis;
+#[expect(dead_code, reason = "some methods are for the fault harness")]
+#[path = "../../support/redis_cluster.rs"]
+pub mod redis_cluster;
 pub mod response;
 pub mod smtp;
 pub mod test_app;

@@ -1,14 +1,19 @@
-//! A Redis of a test's own that can be killed, stopped, or restarted empty.
+//! A Redis or a Redis Cluster of a test's own that can be killed, stopped, or restarted empty.
 
 use std::{
     net::TcpListener,
+    path::Path,
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
 
 use tokio::net::TcpStream;
 
-use super::test_app::TestApp;
+use super::{
+    process::folder,
+    redis_cluster::{Options, RedisCluster},
+    test_app::TestApp,
+};
 
 /// A redis-server on a port of its own, killed on drop.
 pub struct Redis {
@@ -30,11 +35,29 @@ impl Redis {
         redis
     }
 
+    pub fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
     /// Starts the process without data, and waits until it listens.
     pub async fn launch(&mut self) {
+        self.launch_with(&["--port", &self.port.to_string()]).await;
+    }
+
+    /// Starts it with TLS only, and the certificate `server.pem` in `folder`.
+    pub async fn launch_with_tls(&mut self, folder: &Path) {
+        let file = |name: &str| folder.join(name).to_str().expect("a path").to_owned();
+        let [ca, certificate, key] = ["ca.pem", "server.pem", "server.key"].map(file);
+        let files = ["--tls-ca-cert-file", &ca, "--tls-cert-file", &certificate, "--tls-key-file", &key];
         let port = self.port.to_string();
+        let ports = ["--port", "0", "--tls-port", &port, "--tls-auth-clients", "no"];
+        self.launch_with(&[files, ports].concat()).await;
+    }
+
+    async fn launch_with(&mut self, settings: &[&str]) {
         let process = Command::new("redis-server")
-            .args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--port", &port])
+            .args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
+            .args(settings)
             .stdout(Stdio::null())
             .spawn()
             .expect("redis-server, which `make test` installs");
@@ -62,8 +85,7 @@ impl Redis {
     }
 
     pub async fn app(&self) -> TestApp {
-        let url = format!("redis://127.0.0.1:{}", self.port);
-        TestApp::with(|config| config.redis_url = url.into()).await
+        TestApp::with(|config| config.redis_url = self.url().parse().expect("a URL")).await
     }
 }
 
@@ -71,4 +93,23 @@ impl Drop for Redis {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// Three masters. A master that stops is not replaced during a test.
+pub async fn three_masters(certificates: Option<&Path>) -> RedisCluster {
+    RedisCluster::start(Options {
+        folder: folder(),
+        program: |program| Command::new(program),
+        free_port: || Redis::absent().port,
+        masters: 3,
+        replicas: 0,
+        node_timeout: Duration::from_mins(10),
+        certificates: certificates.map(Path::to_owned),
+    })
+    .await
+}
+
+/// A server that has to find two of the nodes by itself.
+pub async fn cluster_app(cluster: &RedisCluster) -> TestApp {
+    TestApp::with(|config| config.redis_url = cluster.url(0..1).parse().expect("a URL")).await
 }

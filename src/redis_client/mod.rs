@@ -1,0 +1,140 @@
+//! Commands to a single Redis or to a Redis Cluster.
+//!
+//! Redis is optional. A command has [`node::COMMAND_TIMEOUT`] and is never retried. Each node has a circuit breaker of its own, so that
+//! one that is out of reach costs only the keys that it has.
+
+mod cluster;
+mod node;
+mod topology;
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use futures_util::future::join_all;
+use redis::{Cmd, ConnectionInfo, FromRedisValue, RedisError, RedisResult, Script, Value};
+
+use self::{cluster::Cluster, node::Node, topology::Group};
+use crate::{config::RedisUrl, error::chain};
+
+/// The Redis of the settings, connected on first use.
+pub struct RedisClient {
+    servers: Servers,
+    /// Number of calls of [`RedisClient::address`].
+    addresses: AtomicUsize,
+}
+
+enum Servers {
+    Single(Arc<Node>),
+    Cluster(Arc<Cluster>),
+}
+
+impl RedisClient {
+    /// # Errors
+    /// `REDIS_URL` is invalid, which the settings have checked.
+    pub fn new(url: &RedisUrl) -> RedisResult<Self> {
+        let servers = match url.nodes.as_slice() {
+            [node] if !url.is_cluster => Servers::Single(Arc::new(Node::new(node.clone())?)),
+            nodes => Servers::Cluster(Arc::new(Cluster::new(nodes.to_vec()))),
+        };
+        Ok(Self { servers, addresses: AtomicUsize::new(fastrand::usize(..1024)) })
+    }
+
+    pub const fn is_cluster(&self) -> bool {
+        matches!(self.servers, Servers::Cluster(_))
+    }
+
+    /// Address for a connection of the caller's own. In a cluster it is another node at each call.
+    pub fn address(&self) -> ConnectionInfo {
+        match &self.servers {
+            Servers::Single(node) => node.address().clone(),
+            Servers::Cluster(cluster) => {
+                let known = cluster.known_addresses();
+                known[self.addresses.fetch_add(1, Ordering::Relaxed) % known.len()].clone()
+            }
+        }
+    }
+
+    /// Tells whether Redis responds: each node that is responsible for keys.
+    pub async fn is_reachable(&self) -> bool {
+        match &self.servers {
+            Servers::Single(node) => node.is_reachable().await,
+            Servers::Cluster(cluster) => {
+                let topology = cluster.topology().await;
+                topology.is_complete()
+                    && join_all(topology.masters().map(Node::is_reachable)).await.into_iter().all(|it| it)
+            }
+        }
+    }
+
+    /// Sends commands for items, each of which has the key in `keys` at its index. `command` makes the command of a group of items: all
+    /// items on a single Redis, those of one slot in a cluster. Returns each group with its result, which is none if the node does not
+    /// respond in time, responds with an error, or is no longer responsible for the slot. Nodes are asked side by side, each with all
+    /// its commands at once. A command that calls `script` loads it first where it is missing.
+    pub async fn send<T: FromRedisValue>(
+        &self,
+        keys: &[String],
+        script: Option<&Script>,
+        command: impl Fn(&[usize]) -> Cmd,
+    ) -> Vec<(Group, Option<T>)> {
+        if keys.is_empty() {
+            return Vec::new();
+        }
+        match &self.servers {
+            Servers::Single(node) => {
+                let groups = vec![(0..keys.len()).collect()];
+                self.send_to(node, groups, script, &command).await
+            }
+            Servers::Cluster(cluster) => {
+                let (nodes, unassigned) = cluster.topology().await.assign(keys);
+                let sent =
+                    nodes.into_iter().map(async |(node, groups)| self.send_to(&node, groups, script, &command).await);
+                let mut results: Vec<_> = join_all(sent).await.into_iter().flatten().collect();
+                if !unassigned.is_empty() {
+                    cluster.refresh();
+                    results.push((unassigned, None));
+                }
+                results
+            }
+        }
+    }
+
+    async fn send_to<T: FromRedisValue>(
+        &self,
+        node: &Node,
+        groups: Vec<Group>,
+        script: Option<&Script>,
+        command: &impl Fn(&[usize]) -> Cmd,
+    ) -> Vec<(Group, Option<T>)> {
+        let commands: Vec<Cmd> = groups.iter().map(|group| command(group)).collect();
+        let Some(values) = node.send(&commands, script).await else {
+            self.refresh();
+            return groups.into_iter().map(|group| (group, None)).collect();
+        };
+        groups.into_iter().zip(values).map(|(group, value)| (group, self.read(node, value))).collect()
+    }
+
+    /// Value of a response. None for an error.
+    fn read<T: FromRedisValue>(&self, node: &Node, value: Value) -> Option<T> {
+        let parsed = value.extract_error().and_then(|value| T::from_redis_value(value).map_err(RedisError::from));
+        let error = match parsed {
+            Ok(value) => return Some(value),
+            Err(error) => error,
+        };
+        if self.is_cluster() && error.is_cluster_error() {
+            // Moved to another node, or not served at present. The command was not executed.
+            self.refresh();
+        } else {
+            // For example because a key has a value of another type.
+            tracing::warn!(node = node.name(), error = %chain(&error), "Redis command failed");
+        }
+        None
+    }
+
+    fn refresh(&self) {
+        if let Servers::Cluster(cluster) = &self.servers {
+            cluster.refresh();
+        }
+    }
+}

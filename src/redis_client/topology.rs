@@ -1,0 +1,154 @@
+//! Nodes of a cluster and the slots of its masters.
+
+use std::{collections::HashMap, sync::Arc};
+
+use redis::{
+    ConnectionAddr, ConnectionInfo, ErrorKind, FromRedisValue, RedisError, RedisResult, Value, cluster_routing::Slot,
+};
+
+use super::node::Node;
+
+/// Number of slots of every cluster.
+const SLOTS: u16 = 16384;
+/// Maximum number of nodes that Redis recommends.
+const MAX_NODES: usize = 1000;
+
+/// The cluster as one of its nodes sees it.
+pub struct View {
+    /// Tells whether this node serves commands.
+    pub is_ok: bool,
+    /// Higher after every failover.
+    pub epoch: u64,
+    ranges: Vec<Range>,
+}
+
+/// Slots of a master.
+struct Range {
+    first: u16,
+    last: u16,
+    /// The master, and then its replicas.
+    nodes: Vec<ConnectionInfo>,
+}
+
+impl View {
+    /// Asks a node.
+    pub async fn ask(address: ConnectionInfo) -> RedisResult<Self> {
+        let client = redis::Client::open(address.clone())?;
+        let mut connection = client.get_multiplexed_async_connection().await?;
+        let mut pipeline = redis::pipe();
+        pipeline.cmd("CLUSTER").arg("INFO").cmd("CLUSTER").arg("SLOTS");
+        let (info, ranges): (String, Vec<Vec<Value>>) = pipeline.query_async(&mut connection).await?;
+        let field = |name: &str| info.lines().find_map(|line| line.trim_end().strip_prefix(name)?.strip_prefix(':'));
+        Ok(Self {
+            is_ok: field("cluster_state") == Some("ok"),
+            epoch: field("cluster_current_epoch").and_then(|epoch| epoch.parse().ok()).unwrap_or_default(),
+            ranges: ranges.into_iter().map(|range| Range::parse(range, &address)).collect::<RedisResult<_>>()?,
+        })
+    }
+}
+
+impl Range {
+    /// Parses `[first, last, master, replicas...]`. User, password and TLS of every node are those of `asked`.
+    fn parse(range: Vec<Value>, asked: &ConnectionInfo) -> RedisResult<Self> {
+        let mut values = range.into_iter();
+        let mut slot = || u16::from_redis_value(values.next().unwrap_or(Value::Nil));
+        let (first, last) = (slot()?, slot()?);
+        let nodes: Vec<_> =
+            values.filter_map(|node| parse_node(node, asked).transpose()).collect::<RedisResult<_>>()?;
+        if nodes.is_empty() {
+            return Err((ErrorKind::Client, "slots without a known node").into());
+        }
+        Ok(Self { first, last, nodes })
+    }
+}
+
+/// Parses `[host, port, ...]`. None if the address is not known to the node that was asked.
+fn parse_node(node: Value, asked: &ConnectionInfo) -> RedisResult<Option<ConnectionInfo>> {
+    let fields = Vec::<Value>::from_redis_value(node)?;
+    let [host, port, ..] = fields.as_slice() else {
+        return Err((ErrorKind::Client, "a node without an address").into());
+    };
+    let (host, port) = (Option::<String>::from_redis_value_ref(host)?, u16::from_redis_value_ref(port)?);
+    let host = match (host.as_deref(), asked.addr()) {
+        (Some("?"), _) => return Ok(None),
+        // The node that was asked does not know its own address.
+        (None | Some(""), ConnectionAddr::Tcp(host, _) | ConnectionAddr::TcpTls { host, .. }) => host.clone(),
+        (host, _) => host.unwrap_or_default().to_owned(),
+    };
+    let address = match asked.addr() {
+        ConnectionAddr::TcpTls { tls_params, .. } => {
+            ConnectionAddr::TcpTls { host, port, insecure: false, tls_params: tls_params.clone() }
+        }
+        _ => ConnectionAddr::Tcp(host, port),
+    };
+    Ok(Some(asked.clone().set_addr(address)))
+}
+
+/// Slots with the nodes that are responsible for them.
+#[derive(Default)]
+pub struct Topology {
+    masters: Vec<Arc<Node>>,
+    /// Masters by their index.
+    slots: HashMap<Slot, usize>,
+    /// Masters and replicas.
+    pub addresses: Vec<ConnectionInfo>,
+}
+
+/// Items by their index that share a command.
+pub type Group = Vec<usize>;
+
+/// Groups with their node.
+type Assigned = Vec<(Arc<Node>, Vec<Group>)>;
+
+impl Topology {
+    /// Topology of a view. Nodes of `former` keep their connections.
+    pub fn new(view: View, former: &Self) -> RedisResult<Self> {
+        let mut topology = Self::default();
+        for Range { first, last, nodes } in view.ranges {
+            let name = nodes[0].addr().to_string();
+            let is_same = |node: &Arc<Node>| node.name() == name;
+            let master = if let Some(at) = topology.masters.iter().position(is_same) {
+                at
+            } else {
+                topology.masters.push(match former.masters.iter().find(|node| is_same(node)) {
+                    Some(node) => Arc::clone(node),
+                    None => Arc::new(Node::new(nodes[0].clone())?),
+                });
+                topology.addresses.extend(nodes);
+                topology.masters.len() - 1
+            };
+            topology.slots.extend((first..=last).filter_map(Slot::new).map(|slot| (slot, master)));
+            if topology.addresses.len() > MAX_NODES {
+                return Err(RedisError::from((ErrorKind::Client, "too many nodes")));
+            }
+        }
+        Ok(topology)
+    }
+
+    /// Tells whether every slot has a master.
+    pub fn is_complete(&self) -> bool {
+        self.slots.len() == usize::from(SLOTS)
+    }
+
+    pub fn masters(&self) -> impl Iterator<Item = &Node> {
+        self.masters.iter().map(Arc::as_ref)
+    }
+
+    /// Groups items by the slots of their keys, and the groups by node. Also returns the items whose slot has no node.
+    pub fn assign(&self, keys: &[String]) -> (Assigned, Group) {
+        let mut slots: HashMap<Slot, Group> = HashMap::new();
+        for (at, key) in keys.iter().enumerate() {
+            slots.entry(Slot::for_key(key)).or_default().push(at);
+        }
+        let mut groups: Vec<Vec<Group>> = self.masters.iter().map(|_| Vec::new()).collect();
+        let mut unassigned = Vec::new();
+        for (slot, group) in slots {
+            match self.slots.get(&slot) {
+                Some(master) => groups[*master].push(group),
+                None => unassigned.extend(group),
+            }
+        }
+        let assigned = self.masters.iter().cloned().zip(groups).filter(|(_, groups)| !groups.is_empty());
+        (assigned.collect(), unassigned)
+    }
+}
