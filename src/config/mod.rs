@@ -11,7 +11,9 @@ use secrecy::{ExposeSecret, SecretString};
 use sqlx::postgres::PgConnectOptions;
 use url::Url;
 
-pub use self::environment::{Environment, Log, LogFormat, MailConfig, OidcConfig, SettingError, SignUpMode};
+pub use self::environment::{
+    AwsSettings, Environment, Log, LogFormat, MailConfig, OidcConfig, SettingError, SignUpMode,
+};
 
 /// Minimum length of a signing key, in bytes.
 const MIN_SECRET: usize = 32;
@@ -68,6 +70,8 @@ pub struct Config {
     pub public_url: Url,
     /// `MEDIA_URL`.
     pub media_url: Url,
+    /// `AWS_` variables.
+    pub aws: AwsSettings,
     /// `APP_TIMEZONE`: time zone of days.
     pub timezone: Tz,
     /// `ACCESS_TOKEN_TTL`.
@@ -136,6 +140,7 @@ impl Config {
             metrics_addr: environment.metrics_addr()?,
             public_url: environment.public_url()?,
             media_url: environment.media()?,
+            aws: environment.aws(),
             timezone: environment.timezone()?,
             access_token_ttl: environment.duration("ACCESS_TOKEN_TTL", "15m", second)?,
             refresh_token_ttl: environment.duration("REFRESH_TOKEN_TTL", "14d", second)?,
