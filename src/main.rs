@@ -27,7 +27,10 @@ use snack_server::{
     demo,
     domain::text::tidy,
     error::{ApiError, Code, StartError, chain},
-    operations::erasure,
+    operations::{
+        backup::{self, BackupError},
+        erasure,
+    },
     snack::{image_worker, storage::Storage},
     telemetry::{self, Traces},
 };
@@ -85,6 +88,18 @@ enum OfficeCommand {
         #[arg(long)]
         email: String,
     },
+    /// Write all rows and pictures to a new folder in a folder or a bucket.
+    Backup {
+        /// Folder or `s3://bucket/prefix` of all backups.
+        #[arg(long)]
+        to: String,
+    },
+    /// Restore a backup into an empty database.
+    Restore {
+        /// Folder or `s3://bucket/prefix` of a backup, or that of all backups for the newest one.
+        #[arg(long)]
+        from: String,
+    },
     /// Fill the database with demo data, for development only.
     DemoData {
         /// Even when the database holds other users.
@@ -129,6 +144,8 @@ async fn run(command: OfficeCommand, environment: &Environment) -> Result<(), St
         OfficeCommand::CreateAdmin { email, name } => create_admin(environment, &email, &name).await,
         OfficeCommand::ResetPassword { email } => print_password_reset_link(environment, &email).await,
         OfficeCommand::EraseUser { email } => erase_user(environment, &email).await,
+        OfficeCommand::Backup { to } => back_up(environment, &to).await,
+        OfficeCommand::Restore { from } => restore(environment, &from).await,
         OfficeCommand::DemoData { force } => load_demo_data(environment, force).await,
         OfficeCommand::Openapi => {
             print(&router::document().to_pretty_json().map_err(StartError::failed)?);
@@ -158,6 +175,7 @@ async fn serve(environment: &Environment) -> Result<(), StartError> {
     let state = AppState::new(config, pool)?;
     // Flushes the log when it is dropped.
     let _log = telemetry::begin(log, traces.as_ref())?;
+    state.snacks.storage.check().await?;
     create_first_admin(environment, &state.config, &state.db).await?;
     allow_connections();
 
@@ -260,6 +278,36 @@ async fn erase_user(environment: &Environment, email: &str) -> Result<(), StartE
     Ok(())
 }
 
+/// Error of `command` on one line. That of a setting has its name.
+fn backup_failed(command: &str, error: BackupError) -> StartError {
+    match error {
+        BackupError::Setting(error) => error.into(),
+        error => StartError::failed(format!("{command}: {}", chain(&error)).replace(['\n', '\r'], " ")),
+    }
+}
+
+async fn back_up(environment: &Environment, to: &str) -> Result<(), StartError> {
+    let (database, media) = (environment.database_direct()?, environment.media()?);
+    let created = backup::create::create(&database, &media, &environment.aws(), to).await;
+    let created = created.map_err(|error| backup_failed("backup", error))?;
+    print(&format!("{}: {}", created.place, created.content));
+    match created.missing.first() {
+        None => Ok(()),
+        Some(first) => Err(StartError::failed(format_args!(
+            "backup: {} pictures of snacks are not in MEDIA_URL, such as {first}; the backup has everything else",
+            created.missing.len()
+        ))),
+    }
+}
+
+async fn restore(environment: &Environment, from: &str) -> Result<(), StartError> {
+    let (database, media) = (environment.database_direct()?, environment.media()?);
+    let restored = backup::restore::restore(&database, &media, &environment.aws(), from).await;
+    let restored = restored.map_err(|error| backup_failed("restore", error))?;
+    print(&format!("{}: {}", restored.place, restored.content));
+    Ok(())
+}
+
 fn read_password() -> Result<SecretString, StartError> {
     if std::io::stdin().is_terminal() {
         eprintln!("Password (visible while typed; end with Ctrl-D, or set SNACK_ADMIN_PASSWORD instead):");
@@ -272,7 +320,7 @@ fn read_password() -> Result<SecretString, StartError> {
 async fn load_demo_data(environment: &Environment, force: bool) -> Result<(), StartError> {
     let (media, zone) = (environment.media()?, environment.timezone()?);
     let db = connect(environment).await?;
-    let outcome = demo::load(&db, &Storage::open(&media)?, zone, Utc::now(), force).await;
+    let outcome = demo::load(&db, &Storage::open(&media, &environment.aws())?, zone, Utc::now(), force).await;
     let message = match outcome.map_err(|error| StartError::failed(format_args!("demo-data: {}", chain(&error))))? {
         demo::Outcome::Loaded => "Demo data loaded.",
         demo::Outcome::AlreadyThere => "Demo data present.",

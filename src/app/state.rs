@@ -75,7 +75,7 @@ impl AppState {
         let snacks = Arc::new(SnackState::new(
             &config,
             db.clone(),
-            Storage::open(&config.media_url)?,
+            Storage::open(&config.media_url, &config.aws)?,
             Arc::clone(&counters),
             Arc::clone(&changes),
             Arc::clone(&watchdog),

@@ -55,6 +55,10 @@ pub struct OidcConfig {
     pub name: String,
 }
 
+/// Settings of S3 by the names of their variables. Secret, because some are.
+#[derive(Clone, Debug, Default)]
+pub struct AwsSettings(pub Vec<(String, SecretString)>);
+
 /// Missing or invalid setting. Printed on one line that starts with the name of the variable.
 #[derive(Debug, PartialEq, Eq)]
 pub struct SettingError {
@@ -176,6 +180,14 @@ impl Environment {
             "s3" if url.host_str().is_some() => Ok(url),
             _ => Err(SettingError::new("MEDIA_URL", "must be file:///folder or s3://bucket/prefix")),
         }
+    }
+
+    /// The `AWS_` variables, for `s3://`. Empty ones count as absent.
+    pub fn aws(&self) -> AwsSettings {
+        let set = self.0.iter().filter(|(name, value)| {
+            name.strip_prefix("AWS").is_some_and(|rest| rest.starts_with('_')) && !value.is_empty()
+        });
+        AwsSettings(set.map(|(name, value)| (name.clone(), SecretString::from(value.as_str()))).collect())
     }
 
     /// `APP_TIMEZONE`.

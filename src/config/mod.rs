@@ -13,7 +13,7 @@ use sqlx::postgres::PgConnectOptions;
 use url::Url;
 
 pub use self::environment::{
-    Environment, Log, LogFormat, MailConfig, OidcConfig, SettingError, SignUpMode, path_prefix,
+    AwsSettings, Environment, Log, LogFormat, MailConfig, OidcConfig, SettingError, SignUpMode, path_prefix,
 };
 pub use self::redis_url::RedisUrl;
 
@@ -74,6 +74,8 @@ pub struct Config {
     pub public_url: Url,
     /// `MEDIA_URL`.
     pub media_url: Url,
+    /// `AWS_` variables.
+    pub aws: AwsSettings,
     /// `APP_TIMEZONE`: time zone of days.
     pub timezone: Tz,
     /// `ACCESS_TOKEN_TTL`.
@@ -142,6 +144,7 @@ impl Config {
             shutdown_delay: environment.duration("SHUTDOWN_DELAY", "1s", Duration::ZERO)?,
             public_url: environment.public_url()?,
             media_url: environment.media()?,
+            aws: environment.aws(),
             timezone: environment.timezone()?,
             access_token_ttl: environment.duration("ACCESS_TOKEN_TTL", "15m", second)?,
             refresh_token_ttl: environment.duration("REFRESH_TOKEN_TTL", "14d", second)?,

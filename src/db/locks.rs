@@ -1,6 +1,6 @@
 //! Advisory locks of Postgres, by which several servers elect one to do a task.
 
-use sqlx::{PgConnection, query, query_scalar};
+use sqlx::{PgConnection, PgPool, query, query_scalar};
 
 /// Advisory locks. The keys are arbitrary, but servers of all releases must agree on them.
 #[derive(Clone, Copy, Debug)]
@@ -14,11 +14,17 @@ pub enum Lock {
     DemoData = 0x6465_6d6f_6461_7461,
     FirstAdmin = 0x0061_646d_696e,
     Settings = 0x7365_7474_696e_6773,
+    Backup = 0x6261_636b_7570,
 }
 
 /// Takes `lock` until the transaction ends. Returns whether it was free.
 pub async fn try_lock(tx: &mut PgConnection, lock: Lock) -> Result<bool, sqlx::Error> {
     query_scalar!(r#"SELECT pg_try_advisory_xact_lock($1) AS "is_free!""#, lock as i64).fetch_one(tx).await
+}
+
+/// Tells whether `lock` is free. Unlike [`try_lock`] it does not keep others from finding it free at the same time.
+pub async fn is_free(db: &PgPool, lock: Lock) -> Result<bool, sqlx::Error> {
+    query_scalar!(r#"SELECT pg_try_advisory_xact_lock_shared($1) AS "is_free!""#, lock as i64).fetch_one(db).await
 }
 
 /// Waits for `lock` and takes it until the transaction ends.

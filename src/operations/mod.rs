@@ -1,6 +1,7 @@
-//! Endpoints for operators, and the cleanup task.
+//! Endpoints and commands for operators, and the cleanup task.
 
 pub mod audit_log;
+pub mod backup;
 pub mod cleanup;
 pub mod erasure;
 pub mod gauges;

@@ -25,7 +25,7 @@ const SIDE: u32 = 1280;
 const THUMBNAIL_SIDE: u32 = 320;
 const JPEG_QUALITY: u8 = 85;
 /// Time limit for storing a picture and its thumbnail.
-const STORE_TIMEOUT: Duration = Duration::from_secs(20);
+const STORE_TIMEOUT: Duration = Duration::from_secs(10);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ImageError {
@@ -208,8 +208,8 @@ pub async fn store(storage: &Storage, prepared: Prepared) -> Result<Stored, ApiE
     match timeout(STORE_TIMEOUT, put).await.unwrap_or_else(|elapsed| Err(ApiError::unavailable(elapsed))) {
         Ok(()) => Ok(stored),
         Err(error) => {
-            // A storage that does not respond is not waited for. The sweep removes what is left.
-            let _ = timeout(STORE_TIMEOUT, remove(storage, &stored)).await;
+            // The sweep removes what is left.
+            remove(storage, &stored).await;
             Err(error)
         }
     }
@@ -224,7 +224,7 @@ pub fn content_type(path: &str) -> Option<&'static str> {
     Extension::ALL.into_iter().find(|known| known.name() == extension).map(Extension::content_type)
 }
 
+/// Removes a picture and its thumbnail, except for what the storage does not remove in time.
 pub async fn remove(storage: &Storage, stored: &Stored) {
-    storage.delete(&stored.image).await;
-    storage.delete(&stored.thumbnail).await;
+    tokio::join!(storage.delete(&stored.image), storage.delete(&stored.thumbnail));
 }

@@ -9,6 +9,7 @@ pub mod image;
 pub mod image_worker;
 pub mod import;
 pub mod news;
+pub mod object_stores;
 pub mod register;
 pub mod routes;
 pub mod rules;

@@ -26,6 +26,7 @@ use super::{
 };
 use crate::{
     auth::extract::{AdminUser, CurrentUser},
+    db::locks::{Lock, is_free},
     error::{ApiError, Code},
     http::{
         body::{Json, JsonText, non_null},
@@ -178,6 +179,13 @@ async fn discard(snacks: &SnackState, picture: Option<&image::Stored>) {
     }
 }
 
+/// Removes a picture that a snack no longer has. While a backup runs, which may copy it, it is left to the sweep.
+async fn discard_replaced(snacks: &SnackState, picture: Option<&image::Stored>) {
+    if picture.is_some() && matches!(is_free(&snacks.db, Lock::Backup).await, Ok(true)) {
+        discard(snacks, picture).await;
+    }
+}
+
 /// Removes a picture whose row was not written. After a 5xx the row may have been committed, so the picture is left to the sweep.
 async fn discard_after(error: &ApiError, snacks: &SnackState, picture: Option<&image::Stored>) {
     if error.code.status() < 500 {
@@ -219,7 +227,7 @@ pub async fn edit_snack(
     match store::edit(&snacks.db, &user, uid, &form.fields, &change).await {
         Ok(replaced) => {
             snacks.changes.snacks([uid]);
-            discard(&snacks, replaced.as_ref()).await;
+            discard_replaced(&snacks, replaced.as_ref()).await;
         }
         Err(error) => {
             if let PictureChange::Replace(stored) = &change {

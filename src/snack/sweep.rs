@@ -8,7 +8,10 @@ use sqlx::PgPool;
 
 use super::image;
 use super::storage::Storage;
-use crate::error::ApiError;
+use crate::{
+    db::locks::{Lock, is_free},
+    error::ApiError,
+};
 
 /// Minimum age of a picture to be removed. The row of a new picture follows within a minute, or never.
 const MIN_AGE: Duration = Duration::from_hours(24);
@@ -16,7 +19,7 @@ const MIN_AGE: Duration = Duration::from_hours(24);
 const BATCH: usize = 10_000;
 
 /// Removes the pictures that no snack has and that are older than a day at `now`, and returns their number. Files with other names than
-/// those of [`image::store`] are left alone.
+/// those of [`image::store`] are left alone, and all pictures while a backup runs.
 ///
 /// # Errors
 /// Postgres or the storage out of reach.
@@ -42,7 +45,12 @@ pub async fn remove_unnamed(db: &PgPool, storage: &Storage, now: DateTime<Utc>) 
                  AND NOT EXISTS (SELECT FROM snacks WHERE snacks.thumbnail = stored.path)"#,
             &paths
         );
-        for path in unnamed.fetch_all(db).await? {
+        let unnamed = unnamed.fetch_all(db).await?;
+        // A backup that runs may copy pictures of snacks that have lost them since. One that starts later does not see those snacks.
+        if !is_free(db, Lock::Backup).await? {
+            break;
+        }
+        for path in unnamed {
             storage.delete(&path).await;
             removed += 1;
         }

@@ -4,6 +4,7 @@ mod edits;
 mod hostile_images;
 mod image_colours;
 mod image_storage;
+mod image_stores;
 mod images;
 mod import;
 mod lists;

@@ -12,6 +12,7 @@ pub mod forged_images;
 pub mod forging_provider;
 pub mod image_bombs;
 pub mod images;
+pub mod media;
 pub mod notification;
 pub mod oidc;
 pub mod pgbouncer;
@@ -26,6 +27,7 @@ pub mod redis;
 #[path = "../../support/redis_cluster.rs"]
 pub mod redis_cluster;
 pub mod response;
+pub mod s3;
 pub mod smtp;
 pub mod test_app;
 pub mod tokens;
