@@ -97,7 +97,8 @@ impl Node {
             return None;
         }
         let span = spans::redis(if script.is_some() { "EVALSHA" } else { "MGET" });
-        let sent = timeout(COMMAND_TIMEOUT, send(&mut self.connection(), commands, script)).instrument(span.clone()).await;
+        let sent =
+            timeout(COMMAND_TIMEOUT, send(&mut self.connection(), commands, script)).instrument(span.clone()).await;
         let failure = match sent {
             Ok(Ok(values)) => match values.iter().map(unavailability).collect::<Option<Vec<_>>>() {
                 Some(errors) if !errors.is_empty() => RedisError::from(errors[0].clone()),
