@@ -60,6 +60,8 @@ async fn serve_metrics(state: &AppState, stop: &CancellationToken) -> Result<Joi
             total: MAX_METRICS_CONNECTIONS,
             per_address: MAX_METRICS_CONNECTIONS,
             write_timeout: WRITE_TIMEOUT,
+            // The metrics end after everything else.
+            shutdown_delay: Duration::ZERO,
             trusted_proxies: Vec::new(),
         };
         serving.spawn(listener::serve(listener, metrics_router(state), limits, stop.clone()));

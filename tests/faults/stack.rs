@@ -107,7 +107,7 @@ impl Stack {
             cluster: None,
         };
         stack.start_postgres();
-        if stack.topology == Topology::RedisCluster {
+        if topology == Topology::RedisCluster {
             stack.cluster = Some(RedisCluster::start(stack.cluster_options()).await);
         } else {
             stack.start_redis();

@@ -18,7 +18,6 @@ pub mod oidc;
 pub mod pgbouncer;
 pub mod process;
 pub mod process_client;
-#[expect(dead_code, reason = "some modes are for the fault harness")]
 #[path = "../../support/proxy.rs"]
 pub mod proxy;
 pub mod receiver;
