@@ -93,6 +93,7 @@ impl Address {
         let settings = format!(
             "global\n stats socket {} mode 600 level admin\n\
              defaults\n mode tcp\n timeout connect 1s\n timeout client 1h\n timeout server 1h\n\
+             timeout client-fin 1s\n timeout server-fin 1s\n\
              frontend address\n bind 127.0.0.1:{port}\n default_backend postgres\n\
              backend postgres\n server {first} 127.0.0.1:{first}\n server {second} 127.0.0.1:{second} disabled\n",
             socket.display(),
