@@ -99,6 +99,32 @@ async fn past_the_limit_a_connection_waits_to_be_accepted() {
     server.await.expect("a server that ends");
 }
 
+#[tokio::test]
+async fn an_unused_connection_is_closed_by_a_trusted_proxy_and_not_by_the_server() {
+    let app = TestApp::start().await;
+    let stop = CancellationToken::new();
+    let open = async |trusted_proxies| {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let limits = ConnectionLimits { trusted_proxies, ..limits(10, 10) };
+        tokio::spawn(listener::serve(listener, app::router::router(&app.state), limits, stop.clone()));
+        TcpStream::connect(address).await.expect("a connection")
+    };
+    let mut of_proxy = open(vec!["127.0.0.1/32".parse().expect("a network")]).await;
+    let mut of_client = open(Vec::new()).await;
+    let mut buffer = [0; 4096];
+    for stream in [&mut of_proxy, &mut of_client] {
+        stream.write_all(b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n").await.expect("a request");
+        assert!(stream.read(&mut buffer).await.expect("a response") > 0);
+    }
+    let closed = timeout(TIMEOUT, of_client.read(&mut buffer)).await.expect("an end in time");
+    assert_eq!(closed.expect("an end"), 0);
+    of_proxy.write_all(b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n").await.expect("a request");
+    let read = of_proxy.read(&mut buffer).await.expect("a response");
+    assert!(buffer[..read].starts_with(b"HTTP/1.1 200"), "closed after {read} bytes");
+    stop.cancel();
+}
+
 async fn fails() -> &'static str {
     panic!("on purpose")
 }

@@ -14,13 +14,17 @@ async fn the_role_of_the_server_is_no_superuser() {
     assert!(!is_superuser, "the tests need a role that is no superuser, as the server has");
 }
 
-/// The services of the compose file with their lines.
-fn services() -> Vec<(&'static str, Vec<&'static str>)> {
-    let compose = include_str!("../../../docker-compose.yml");
+const COMPOSE: &str = include_str!("../../../docker-compose.yml");
+const REPLICAS: &str = include_str!("../../../deploy/compose.replicas.yml");
+
+/// The services of a compose file with their lines.
+fn services(compose: &'static str) -> Vec<(&'static str, Vec<&'static str>)> {
     let mut services: Vec<(&str, Vec<&str>)> = Vec::new();
     let section = compose.lines().skip_while(|line| *line != "services:").skip(1);
     for line in section.take_while(|line| line.is_empty() || line.starts_with([' ', '#'])) {
-        match line.strip_prefix("  ").and_then(|line| line.strip_suffix(':')) {
+        // A name may have an anchor.
+        let name = line.strip_prefix("  ").map(|line| line.split(" &").next().unwrap_or(line));
+        match name.and_then(|name| name.strip_suffix(':')) {
             Some(name) if !name.starts_with([' ', '#']) => services.push((name, Vec::new())),
             _ => services.last_mut().expect("a service").1.push(line.trim()),
         }
@@ -30,18 +34,32 @@ fn services() -> Vec<(&'static str, Vec<&'static str>)> {
 
 #[test]
 fn every_container_has_limits_and_only_the_rights_it_needs() {
-    let services = services();
-    let names: Vec<_> = services.iter().map(|(name, _)| *name).collect();
+    let names: Vec<_> = services(COMPOSE).into_iter().map(|(name, _)| name).collect();
     assert_eq!(names, ["snack-server", "snack-postgres", "snack-redis"]);
-    for (name, lines) in services {
+    let proxy = services(REPLICAS).into_iter().filter(|(name, _)| *name == "snack-proxy");
+    for (name, lines) in services(COMPOSE).into_iter().chain(proxy) {
         let has = |start: &str| lines.iter().any(|line| line.starts_with(start));
         assert!(has("mem_limit: ") && has("pids_limit: "), "{name} has no limit");
         let dropped = lines.iter().zip(&lines[1..]).any(|(one, next)| (*one, *next) == ("cap_drop:", "- ALL"));
         assert!(dropped, "{name} keeps capabilities");
         assert!(has("- no-new-privileges:true"), "{name} may gain rights");
     }
-    let compose = include_str!("../../../docker-compose.yml");
-    assert!(compose.contains("POSTGRES_USER: postgres"), "the server's role would be the superuser");
+    assert!(COMPOSE.contains("POSTGRES_USER: postgres"), "the server's role would be the superuser");
+}
+
+#[test]
+fn only_the_proxy_of_several_servers_publishes_a_port() {
+    let services = services(REPLICAS);
+    let names: Vec<_> = services.iter().map(|(name, _)| *name).collect();
+    let servers = ["snack-server-1", "snack-server-2", "snack-server-3"];
+    assert_eq!(names, [&["snack-proxy"][..], &servers, &["snack-postgres", "snack-redis"]].concat());
+    for (name, lines) in services {
+        if servers.contains(&name) {
+            assert!(lines.contains(&"ports: !reset []"), "{name} would take the port of the proxy");
+        } else if name != "snack-proxy" {
+            assert_eq!(lines[..3], ["extends:", "file: ../docker-compose.yml", &format!("service: {name}")]);
+        }
+    }
 }
 
 #[test]
