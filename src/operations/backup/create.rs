@@ -117,7 +117,7 @@ async fn write_pictures(
     archive: &Archive,
 ) -> Result<PictureFiles> {
     let names = sqlx::query_scalar::<_, String>(
-        "SELECT name FROM snacks CROSS JOIN unnest(ARRAY[image, thumbnail]) AS picture (name) WHERE name IS NOT NULL",
+        "SELECT path FROM snacks CROSS JOIN unnest(ARRAY[image, thumbnail]) AS picture (path) WHERE path IS NOT NULL",
     );
     let copied = names
         .fetch(tx)
