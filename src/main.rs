@@ -291,11 +291,11 @@ async fn back_up(environment: &Environment, to: &str) -> Result<(), StartError> 
     let created = backup::create::create(&database, &media, &environment.aws(), to).await;
     let created = created.map_err(|error| backup_failed("backup", error))?;
     print(&format!("{}: {}", created.place, created.content));
-    match created.missing.first() {
+    match created.missing_names.first() {
         None => Ok(()),
         Some(first) => Err(StartError::failed(format_args!(
             "backup: {} pictures of snacks are not in MEDIA_URL, such as {first}; the backup has everything else",
-            created.missing.len()
+            created.missing
         ))),
     }
 }

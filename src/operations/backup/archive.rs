@@ -76,8 +76,10 @@ pub struct PictureFiles {
     pub count: u64,
     /// Bytes of all pictures.
     pub total_size: u64,
-    /// Pictures that snacks have and that the storage had lost.
-    pub missing: Vec<String>,
+    /// Number of pictures that snacks have and that the storage had lost.
+    pub missing: u64,
+    /// Names of some of them.
+    pub missing_names: Vec<String>,
     /// Of [`PICTURES`].
     #[serde(flatten)]
     pub list: FileDigest,

@@ -25,13 +25,18 @@ use crate::{
     snack::object_stores::{self, Timeouts},
 };
 
+/// Number of lost pictures whose names are kept.
+const MISSING_NAMES: usize = 100;
+
 /// Result of a backup.
 pub struct Created {
     /// Path or URL of the backup.
     pub place: String,
     pub content: Content,
-    /// Pictures that snacks have and that the storage has lost. The backup has everything else.
-    pub missing: Vec<String>,
+    /// Number of pictures that snacks have and that the storage has lost. The backup has everything else.
+    pub missing: u64,
+    /// Names of some of them.
+    pub missing_names: Vec<String>,
 }
 
 /// Writes all rows and pictures to a new folder below `to`, which is a folder or `s3://bucket/prefix`.
@@ -54,7 +59,8 @@ pub async fn create(database: &PgConnectOptions, media: &Url, aws: &AwsSettings,
         pictures: manifest.pictures.count,
         size: tables.map(|table| table.file.size).sum::<u64>() + manifest.pictures.total_size,
     };
-    Ok(Created { place: archive.place, content, missing: manifest.pictures.missing })
+    let PictureFiles { missing, missing_names, .. } = manifest.pictures;
+    Ok(Created { place: archive.place, content, missing, missing_names })
 }
 
 async fn write(database: &PgConnectOptions, pictures: &Arc<dyn ObjectStore>, archive: &Archive) -> Result<Manifest> {
@@ -117,14 +123,14 @@ async fn write_pictures(
     archive: &Archive,
 ) -> Result<PictureFiles> {
     let names = sqlx::query_scalar::<_, String>(
-        "SELECT name FROM snacks CROSS JOIN unnest(ARRAY[image, thumbnail]) AS picture (name) WHERE name IS NOT NULL",
+        "SELECT path FROM snacks CROSS JOIN unnest(ARRAY[image, thumbnail]) AS picture (path) WHERE path IS NOT NULL",
     );
     let copied = names
         .fetch(tx)
         .map_err(BackupError::from)
         .map_ok(|name| copy_picture(pictures, archive, name))
         .try_buffered(PICTURES_AT_ONCE);
-    let (mut count, mut total_size, mut missing) = (0, 0, Vec::new());
+    let (mut count, mut total_size, mut missing, mut missing_names) = (0, 0, 0, Vec::new());
     let lines = copied.try_filter_map(|copied| {
         let line = match copied {
             Copied::Done { line, size } => {
@@ -133,14 +139,17 @@ async fn write_pictures(
                 Some(Bytes::from(line))
             }
             Copied::Missing(name) => {
-                missing.push(name);
+                missing += 1;
+                if missing_names.len() < MISSING_NAMES {
+                    missing_names.push(name);
+                }
                 None
             }
         };
         std::future::ready(Ok(line))
     });
     let (list, _) = archive.write(PICTURES, lines.boxed()).await?;
-    Ok(PictureFiles { count, total_size, missing, list })
+    Ok(PictureFiles { count, total_size, missing, missing_names, list })
 }
 
 enum Copied {

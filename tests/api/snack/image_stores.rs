@@ -133,7 +133,7 @@ async fn while_the_bucket_is_away_images_are_503_in_time_and_all_else_works() {
     let member = app.member().await;
     let snack = app.post_form(&member, "/snacks", form("새우깡", png(30, 20))).await.expect(201);
     let image = snack["image"].as_str().expect("a path");
-    for mode in [Mode::Refuse, Mode::Reset, Mode::HoldResponses, Mode::Hold] {
+    for mode in [Mode::Refuse, Mode::Reset, Mode::Hold] {
         proxy.set_mode(mode);
         let name = format!("{mode:?}");
         let get = async {
@@ -171,7 +171,7 @@ async fn an_image_whose_bucket_stops_halfway_ends_in_time() {
     let open = async || app.request(Method::GET, image).send().await.expect("a response").bytes_stream();
     let mut reader = open().await;
     let first = reader.try_next().await.expect("bytes").expect("bytes");
-    proxy.set_mode(Mode::HoldResponses);
+    proxy.set_mode(Mode::Hold);
     let started = Instant::now();
     // The buffers of the kernel may hold all of it.
     let rest: Result<Vec<Bytes>, _> = reader.try_collect().await;
