@@ -72,6 +72,7 @@ impl Flusher {
             Ok(Reconciled { is_complete: true, .. }) => Ok(Next::Tick),
             Ok(_) => Ok(Next::RetryAfter(RETRY_AFTER)),
             Err(error) => {
+                metrics::counter!("background_task_failures_total", "task" => "reaction reconcile").increment(1);
                 tracing::warn!(error = %chain(&error), "reaction reconcile failed");
                 Ok(Next::RetryAfter(RETRY_AFTER))
             }
