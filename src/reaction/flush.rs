@@ -73,6 +73,7 @@ impl Flusher {
             // With a part of a large cluster out of reach, a reconcile takes long and repeats often.
             Ok(_) => Ok(Next::RetryAfter(RETRY_AFTER.max(started.elapsed()))),
             Err(error) => {
+                metrics::counter!("background_task_failures_total", "task" => "reaction reconcile").increment(1);
                 tracing::warn!(error = %chain(&error), "reaction reconcile failed");
                 Ok(Next::RetryAfter(RETRY_AFTER))
             }
