@@ -80,10 +80,10 @@ pub struct Snack {
     pub url: String,
     /// Description, or empty.
     pub desc: String,
-    /// Path of the picture.
+    /// Path of the picture, below the URL of the server.
     #[schema(required, example = "/media/7b0d4a6d-99fe-4bbc-ba70-e09084cf3b5f.jpg")]
     pub image: Option<String>,
-    /// Path of the thumbnail.
+    /// Path of the thumbnail, below the URL of the server.
     #[schema(required, example = "/media/7b0d4a6d-99fe-4bbc-ba70-e09084cf3b5f-small.jpg")]
     pub thumbnail: Option<String>,
     pub currency: Currency,

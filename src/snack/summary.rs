@@ -16,10 +16,10 @@ pub struct SnackSummary {
     pub url: String,
     /// Description, or empty.
     pub desc: String,
-    /// Path of the picture.
+    /// Path of the picture, below the URL of the server.
     #[schema(required)]
     pub image: Option<String>,
-    /// Path of the thumbnail.
+    /// Path of the thumbnail, below the URL of the server.
     #[schema(required)]
     pub thumbnail: Option<String>,
     /// Number of likes. It may be two flush intervals old.

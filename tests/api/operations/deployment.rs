@@ -1,8 +1,8 @@
 //! Deployment: a database role with few rights, and containers with limits.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::support::test_app::TestApp;
+use crate::support::{database, process::Run, test_app::TestApp};
 
 #[tokio::test]
 async fn the_role_of_the_server_is_no_superuser() {
@@ -60,6 +60,38 @@ fn only_the_proxy_of_several_servers_publishes_a_port() {
             assert_eq!(lines[..3], ["extends:", "file: ../docker-compose.yml", &format!("service: {name}")]);
         }
     }
+}
+
+/// Settings of the manifests for Kubernetes, with their values.
+fn settings_of_manifests() -> BTreeMap<&'static str, &'static str> {
+    let config = include_str!("../../../deploy/kubernetes/config.yaml").split_once("\ndata:\n").expect("data").1;
+    let secret = include_str!("../../../deploy/kubernetes/secret.yaml").split_once("\nstringData:\n").expect("data").1;
+    let lines = config.lines().chain(secret.lines()).filter(|line| !line.trim_start().starts_with('#'));
+    lines.map(|line| line.trim_start().split_once(": ").expect("a setting")).collect()
+}
+
+#[tokio::test]
+async fn the_server_starts_with_the_manifests_when_their_placeholders_are_replaced() {
+    let settings = settings_of_manifests();
+    let documentation = include_str!("../../../docs/CONFIGURATION.md");
+    for setting in settings.keys() {
+        assert!(documentation.contains(&format!("`{setting}`")), "there is no setting {setting}");
+    }
+    let unchanged = settings.iter().fold(Run::bare(&["serve"]), |run, (name, value)| run.set(name, value));
+    let line = unchanged.end().await.expect_failure();
+    assert!(line.starts_with("JWT_SECRET"), "{line}");
+
+    let own = Run::on(&database::create().await, &["serve"]);
+    let replaced = ["DATABASE_URL", "REDIS_URL", "JWT_SECRET"];
+    let run = settings
+        .iter()
+        .filter(|(name, _)| !replaced.contains(name))
+        .fold(own, |run, (name, value)| run.set(name, value));
+    // Nothing leaves this machine, and tests do not share a port.
+    let server = run.set("AWS_ENDPOINT", "http://127.0.0.1:9").set("METRICS_ADDR", "127.0.0.1:0").serve().await;
+    let response = reqwest::get(format!("http://{}/", server.address)).await.expect("a response");
+    let headers = response.headers();
+    assert!(headers.contains_key("strict-transport-security"), "PUBLIC_URL is not https: {headers:?}");
 }
 
 #[test]
