@@ -49,8 +49,7 @@ impl Run {
         } else {
             Self::bare(arguments)
         };
-        run
-            .set("DATABASE_URL", database.to_url_lossy().as_str())
+        run.set("DATABASE_URL", database.to_url_lossy().as_str())
             .set("REDIS_URL", &std::env::var("REDIS_URL").expect("REDIS_URL"))
             .set("REDIS_PREFIX", &format!("test:{}:", Uuid::new_v4()))
             .set("JWT_SECRET", SECRET)
