@@ -2,8 +2,8 @@
 # shellcheck shell=bash
 set -euo pipefail
 
-# rustup installs cargo there.
-PATH=$PATH:$HOME/.cargo/bin
+# rustup installs cargo in the first, and Debian HAProxy and PgBouncer in the second.
+PATH=$PATH:$HOME/.cargo/bin:/usr/sbin
 
 die() {
     echo "${0##*/}: $*" >&2

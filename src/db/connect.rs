@@ -38,20 +38,20 @@ pub async fn connect(database: &PgConnectOptions, direct: &PgConnectOptions) -> 
     // Outside of the pool, which would report a refused connection as a timeout.
     let mut connection = open("DATABASE_URL", &options).await?;
     let mut migrating = open("DATABASE_DIRECT_URL", &direct.clone().application_name("snack-server")).await?;
-    let (here, there) = (identity(&mut connection).await, identity(&mut migrating).await);
-    if here.map_err(failed)? != there.map_err(failed)? {
+    let here = identity(&mut connection).await.map_err(|error| failed(&error))?;
+    if here != identity(&mut migrating).await.map_err(|error| failed(&error))? {
         return Err(SettingError::new("DATABASE_DIRECT_URL", "leads to another database than DATABASE_URL").into());
     }
     migrate(migrating).await?;
     let applied_at = settings::apply(&mut connection).await.map_err(|error| {
         StartError::failed(format_args!("DATABASE_URL: the role cannot set its own time limits: {}", chain(&error)))
     })?;
-    connection.close().await.map_err(failed)?;
+    connection.close().await.map_err(|error| failed(&error))?;
     Ok(open_pool(options, applied_at))
 }
 
-fn failed(error: sqlx::Error) -> StartError {
-    StartError::failed(chain(&error))
+fn failed(error: &sqlx::Error) -> StartError {
+    StartError::failed(chain(error))
 }
 
 async fn open(variable: &'static str, options: &PgConnectOptions) -> Result<PgConnection, SettingError> {

@@ -1,12 +1,12 @@
 //! Time limits and planner settings of the server's connections.
 //!
 //! They belong to the role in its database (`ALTER ROLE ... IN DATABASE ... SET`), so every connection begins with them, also one
-//! that a pooler has opened and hands from client to client. Startup parameters would not do: PgBouncer refuses or drops `options`.
+//! that a pooler has opened and hands from client to client. Startup parameters would not do: `PgBouncer` refuses or drops `options`.
 //! `SET` would not either, because with a pooler in transaction mode no session belongs to a client.
 
 use std::fmt::Write;
 
-use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row, query_as, query_scalar, raw_sql};
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row, query_scalar, raw_sql};
 
 use super::locks::{Lock, wait_for_lock};
 
@@ -55,24 +55,22 @@ pub async fn apply(connection: &mut PgConnection) -> Result<String, sqlx::Error>
 /// # Errors
 /// The connection was ended, or does not answer.
 pub async fn check(connection: &mut PgConnection, applied_at: &str) -> Result<(), sqlx::Error> {
-    // One message, because each new connection takes this time.
-    let mut sql = "SELECT ".to_owned();
+    let mut holds = "true".to_owned();
     for (name, value) in SETTINGS {
-        let _ = write!(sql, "current_setting('{name}') = '{value}' AND ");
+        let _ = write!(holds, " AND current_setting('{name}') = '{value}'");
     }
-    sql.push_str("true");
-    if connection.fetch_one(raw_sql(AssertSqlSafe(sql))).await?.try_get(0)? {
+    // One message, because each new connection takes this time.
+    if connection.fetch_one(raw_sql(AssertSqlSafe(format!("SELECT {holds}")))).await?.try_get(0)? {
         return Ok(());
     }
-    let (pid, is_old): (i32, bool) = query_as(
-        "SELECT pid, backend_start < $1::timestamptz FROM pg_stat_activity WHERE pid = pg_backend_pid()",
-    )
-    .bind(applied_at)
-    .fetch_one(&mut *connection)
-    .await?;
-    if is_old {
-        connection.execute(raw_sql("SELECT pg_terminate_backend(pg_backend_pid())")).await?;
-    }
-    tracing::warn!(pid, "connection to Postgres without the time limits of its role; a pooler or DATABASE_URL overrides them");
+    // One statement, because the next one may be on another connection of the pooler.
+    let end = format!(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+         WHERE pid = pg_backend_pid() AND backend_start < '{applied_at}' AND NOT ({holds})"
+    );
+    connection.execute(raw_sql(AssertSqlSafe(end))).await?;
+    tracing::warn!(
+        "connection to Postgres without the time limits of its role; a pooler or DATABASE_URL overrides them"
+    );
     Ok(())
 }

@@ -4,20 +4,24 @@
 //! a request waits, the watchdog probes Postgres on a connection of its own. If Postgres does not answer, the request fails
 //! with a 503 within three seconds; a query that is merely slow goes on.
 //!
-//! After a failover the address leads to another Postgres, which answers, while a connection to the former one may stay silent. So
-//! the watchdog compares which run of Postgres answers: a new one means that older connections are lost.
+//! After a failover the address leads to another Postgres, which answers, while connections to the former one may stay open and
+//! silent. So the watchdog compares which run of Postgres answers. Another one than before means that requests wait in vain, unless
+//! the watchdog's own connection was closed: then those of the requests are closed too.
 //!
 //! Price: a timer for each request, and one connection to Postgres.
 
 use std::{
     future::pending,
-    sync::{Mutex as SyncMutex, PoisonError},
+    sync::{
+        Mutex as SyncMutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
 use sqlx::{Connection, Executor, PgConnection, Row, postgres::PgConnectOptions, raw_sql};
 use tokio::{
-    sync::Mutex,
+    sync::{Mutex, Notify},
     time::{Instant, sleep, timeout},
 };
 
@@ -84,8 +88,10 @@ impl DbWatchdog {
     /// Opens the watchdog's own connection.
     pub async fn connect(&self) {
         let mut state = self.state.lock().await;
-        state.run = Box::pin(probe(&self.options, &mut state.connection)).await.unwrap_or_default();
-        state.probed_at = state.run.is_some().then(Instant::now);
+        if let Ok(Answer::From { run, .. }) = Box::pin(probe(&self.options, &mut state.connection)).await {
+            state.run = Some(run);
+            state.probed_at = Some(Instant::now());
+        }
     }
 
     /// Tells whether Postgres answers and has done so since `since`, without a restart or a failover. A connection that was used
@@ -96,12 +102,14 @@ impl DbWatchdog {
             // On the heap: connecting takes kilobytes of state, and every guarded future would carry them.
             let answer = Box::pin(probe(&self.options, &mut state.connection)).await;
             state.probed_at = Some(Instant::now());
-            let is_same = match answer {
-                Ok(Some(run)) => state.run.replace(run.clone()).is_none_or(|previous| previous == run),
-                Ok(None) => true,
-                Err(NoAnswer) => false,
+            let is_lost = match answer {
+                Ok(Answer::From { run, was_open }) => {
+                    state.run.replace(run.clone()).is_some_and(|previous| was_open && previous != run)
+                }
+                Ok(Answer::Exhausted) => false,
+                Err(NoAnswer) => true,
             };
-            if !is_same {
+            if is_lost {
                 state.failed_at = state.probed_at;
             }
         }
@@ -133,26 +141,34 @@ impl DbWatchdog {
     }
 }
 
-/// Asks Postgres for its run within [`PROBE_TIMEOUT`], on `connection` or on a new one, which then replaces it. None when Postgres
-/// answers that it has no connection left.
-async fn probe(
-    options: &PgConnectOptions,
-    connection: &mut Option<PgConnection>,
-) -> Result<Option<String>, NoAnswer> {
+/// Response to a probe.
+enum Answer {
+    /// Of the run of Postgres that began at `run`. `was_open` is true for a new connection if the former one was still open.
+    From { run: String, was_open: bool },
+    /// Postgres or a pooler has no connection left.
+    Exhausted,
+}
+
+/// Probes Postgres within [`PROBE_TIMEOUT`], on `connection` or on a new one, which then replaces it.
+async fn probe(options: &PgConnectOptions, connection: &mut Option<PgConnection>) -> Result<Answer, NoAnswer> {
     let existing = connection.take();
-    let is_connected = existing.is_some();
+    let was_open = AtomicBool::new(existing.is_some());
+    let (is_connected, is_useless) = (existing.is_some(), Notify::new());
     let ask_existing = async {
-        if let Some(mut existing) = existing
-            // A read-only Postgres may have been the primary before a failover.
-            && let Ok((run, false)) = ask(&mut existing).await
-        {
-            return (existing, run);
+        if let Some(mut existing) = existing {
+            match ask(&mut existing).await {
+                Ok((run, false)) => return (existing, run),
+                // A read-only Postgres may have been the primary before a failover.
+                Ok(_) => {}
+                Err(_) => was_open.store(false, Ordering::Relaxed),
+            }
+            is_useless.notify_one();
         }
         pending().await
     };
     let reconnect = async {
         if is_connected {
-            sleep(RECONNECT_AFTER).await;
+            let _ = timeout(RECONNECT_AFTER, is_useless.notified()).await;
         }
         let mut reconnected = PgConnection::connect_with(options).await?;
         let (run, _) = ask(&mut reconnected).await?;
@@ -167,10 +183,12 @@ async fn probe(
     match probed.await {
         Ok(Ok((answering, run))) => {
             *connection = Some(answering);
-            Ok(Some(run))
+            Ok(Answer::From { run, was_open: was_open.into_inner() })
         }
-        // Too many connections: that is an answer too.
-        Ok(Err(sqlx::Error::Database(error))) if error.code().is_some_and(|code| code == "53300") => Ok(None),
+        // Too many connections.
+        Ok(Err(sqlx::Error::Database(error))) if error.code().is_some_and(|code| code == "53300") => {
+            Ok(Answer::Exhausted)
+        }
         _ => Err(NoAnswer),
     }
 }

@@ -93,6 +93,7 @@ impl Address {
         let settings = format!(
             "global\n stats socket {} mode 600 level admin\n\
              defaults\n mode tcp\n timeout connect 1s\n timeout client 1h\n timeout server 1h\n\
+             timeout client-fin 1s\n timeout server-fin 1s\n\
              frontend address\n bind 127.0.0.1:{port}\n default_backend postgres\n\
              backend postgres\n server {first} 127.0.0.1:{first}\n server {second} 127.0.0.1:{second} disabled\n",
             socket.display(),
@@ -121,9 +122,8 @@ impl Address {
 
     /// Leads new connections to `to`. Those to `from` stay open.
     pub fn lead(&self, from: u16, to: u16) {
-        let answer = self.command(&format!(
-            "set server postgres/{from} state maint; set server postgres/{to} state ready"
-        ));
+        let answer =
+            self.command(&format!("set server postgres/{from} state maint; set server postgres/{to} state ready"));
         assert_eq!(answer.trim(), "", "HAProxy");
     }
 

@@ -1,4 +1,4 @@
-//! Postgres: outages, PgBouncer, read-only servers, and query plans.
+//! Postgres: outages, `PgBouncer`, read-only servers, and query plans.
 
 mod outages;
 mod pgbouncer;

@@ -1,4 +1,4 @@
-//! A PgBouncer of a test's own, before the Postgres of the tests.
+//! A `PgBouncer` of a test's own, before the Postgres of the tests.
 
 use std::{
     fs,
@@ -13,7 +13,7 @@ use tokio::time::timeout;
 
 use super::{database, process};
 
-/// A running PgBouncer in session mode, killed on drop.
+/// A running `PgBouncer` in session mode, killed on drop.
 pub struct PgBouncer {
     child: Child,
     folder: PathBuf,
@@ -21,7 +21,7 @@ pub struct PgBouncer {
 }
 
 impl PgBouncer {
-    /// Starts a PgBouncer before the server of `database`, which it opens for the role of `database`. It ignores these startup
+    /// Starts a `PgBouncer` before the server of `database`, which it opens for the role of `database`. It ignores these startup
     /// parameters. None, with a line on standard error, when it is not installed.
     pub async fn start(database: &PgConnectOptions, ignored: &str) -> Option<Self> {
         let Some(program) = program() else {
@@ -94,8 +94,7 @@ impl Drop for PgBouncer {
 
 fn program() -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let folders = std::env::split_paths(&path).chain([PathBuf::from("/usr/sbin")]);
-    folders.map(|folder| folder.join("pgbouncer")).find(|program| program.exists())
+    std::env::split_paths(&path).map(|folder| folder.join("pgbouncer")).find(|program| program.exists())
 }
 
 /// A free port below those that the kernel assigns by itself.

@@ -100,7 +100,8 @@ impl TestApp {
 
     /// Starts a server with exactly these settings.
     pub async fn serve(config: Config) -> Self {
-        let pool = snack_server::db::connect::connect(&config.database, &config.database_direct).await.expect("Postgres");
+        let pool =
+            snack_server::db::connect::connect(&config.database, &config.database_direct).await.expect("Postgres");
         let state = AppState::new(config, pool).expect("state");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
