@@ -112,10 +112,12 @@ async fn migrate(mut connection: PgConnection) -> Result<(), StartError> {
         connection.close().await
     };
     run.await.map_err(|error: sqlx::Error| match &error {
-        sqlx::Error::Migrate(migration) if matches!(**migration, MigrateError::VersionMismatch(_)) => StartError::failed(
-            "DATABASE_URL: the database was created by an unreleased version; \
+        sqlx::Error::Migrate(migration) if matches!(**migration, MigrateError::VersionMismatch(_)) => {
+            StartError::failed(
+                "DATABASE_URL: the database was created by an unreleased version; \
              use an empty database (after `make run`: remove .local)",
-        ),
+            )
+        }
         _ => StartError::failed(format_args!("a migration failed: {}", chain(&error))),
     })
 }

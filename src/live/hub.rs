@@ -122,7 +122,9 @@ async fn end_streams_of_deleted(live: &LiveState, user: Option<i64>) -> Result<(
     let users = user.map_or_else(|| live.streams.users(), |user| live.streams.users_among([user]));
     if !users.is_empty() {
         let deleted = store::deleted_users(&live.db, &users).await?;
-        deleted.into_iter().for_each(|user| live.streams.end(user));
+        for user in deleted {
+            live.streams.end(user);
+        }
     }
     if user.is_none() {
         live.streams.set_checked_at(started);

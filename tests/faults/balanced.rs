@@ -33,6 +33,7 @@ pub async fn freeze_server(round: &mut Round<'_>, full: bool) {
     let victim = pick_victim(round);
     let since = Instant::now();
     let pid = process(round, victim).pid();
+    round.set_faulty(true);
     send_signal("STOP", pid);
     if !round.stack.balancer().wait_until(victim, false, MARKED_WITHIN).await {
         round.add_violation("the proxy goes on sending requests to a frozen server");
@@ -44,6 +45,7 @@ pub async fn freeze_server(round: &mut Round<'_>, full: bool) {
     }
     send_signal("CONT", pid);
     wait_until_up(round, victim).await;
+    round.set_faulty(false);
 }
 
 /// SIGTERM of a server: no request is lost.

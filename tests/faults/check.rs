@@ -229,7 +229,9 @@ async fn check_roles(db: &mut PgConnection, baseline: &Baseline, found: &mut Vec
     .fetch_all(db)
     .await?;
     found.extend(
-        wrong.into_iter().map(|(user, order, late)| format!("user {user} moved order {order}, {late} after a demotion")),
+        wrong
+            .into_iter()
+            .map(|(user, order, late)| format!("user {user} moved order {order}, {late} after a demotion")),
     );
     Ok(())
 }

@@ -40,6 +40,8 @@ pub struct RoundState {
     pub repaired_at: Mutex<Option<Instant>>,
     /// True when 503 is an expected response in this round.
     pub may_be_unavailable: bool,
+    /// True when the flush may not run during the fault.
+    pub may_stall_flush: bool,
     /// True when a request may stay without a response.
     pub may_lose_responses: bool,
     /// Time from which on each new request gets one again, in such a round.
@@ -57,10 +59,11 @@ impl RoundState {
         self.orders.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// True when the flush has been able to run for `time`, which it is not while Postgres is unreachable.
+    /// True when the flush has been able to run for `time`, which it is not while Postgres is unreachable, or while a frozen server
+    /// holds its lock.
     pub fn flushes_since(&self, time: Duration) -> bool {
         let repaired_at = *self.repaired_at.lock().unwrap_or_else(PoisonError::into_inner);
-        !self.may_be_unavailable
+        !self.may_stall_flush
             || (!self.faulty.load(Ordering::Relaxed)
                 && repaired_at.is_none_or(|repaired_at| repaired_at.elapsed() > time))
     }

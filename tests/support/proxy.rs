@@ -77,7 +77,12 @@ impl Proxy {
     pub async fn start(port: u16, upstream: String) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", port)).await.expect("a free port");
         let port = listener.local_addr().expect("an address").port();
-        let shared = Arc::new(Shared { upstream, mode: watch::Sender::new(Mode::Pass), reaped: watch::Sender::new(0), silenced: watch::Sender::new(0) });
+        let shared = Arc::new(Shared {
+            upstream,
+            mode: watch::Sender::new(Mode::Pass),
+            reaped: watch::Sender::new(0),
+            silenced: watch::Sender::new(0),
+        });
         let listener = tokio::spawn(listen(listener, port, Arc::clone(&shared)));
         Self { port, shared, listener }
     }

@@ -89,7 +89,8 @@ async fn a_server_that_was_stopped_does_not_act_on_what_it_remembers_of_users() 
     // It listens, in addition to the server in this process.
     let listening = "SELECT count(*) FROM pg_stat_activity
         WHERE datname = current_database() AND application_name = 'snack-server listener' AND query <> ''";
-    let waiting = async { while sqlx::query_scalar::<_, i64>(listening).fetch_one(app.db()).await.expect("a count") < 2 {} };
+    let waiting =
+        async { while sqlx::query_scalar::<_, i64>(listening).fetch_one(app.db()).await.expect("a count") < 2 {} };
     timeout(TIMEOUT, waiting).await.expect("a server that listens");
     assert_eq!(client.get(&demoted.access, "/checks/is_admin").await.0, 200);
     let mut stream = EventStream::send(client.http.get(client.url("/events")).bearer_auth(&resigned.access)).await;

@@ -28,7 +28,13 @@ async fn start() -> Server {
 }
 
 fn limits(total: usize, per_address: usize) -> ConnectionLimits {
-    ConnectionLimits { total, per_address, write_timeout: TIMEOUT, shutdown_delay: Duration::ZERO, trusted_proxies: Vec::new() }
+    ConnectionLimits {
+        total,
+        per_address,
+        write_timeout: TIMEOUT,
+        shutdown_delay: Duration::ZERO,
+        trusted_proxies: Vec::new(),
+    }
 }
 
 async fn status(server: &Server, path: &str) -> (u16, Option<String>) {

@@ -54,7 +54,13 @@ async fn a_connection_whose_client_does_not_read_is_closed_and_one_that_reads_sl
     let address = listener.local_addr().expect("an address").to_string();
     let stop = CancellationToken::new();
     let write_timeout = Duration::from_millis(500);
-    let limits = ConnectionLimits { total: 100, per_address: 100, write_timeout, shutdown_delay: Duration::ZERO, trusted_proxies: Vec::new() };
+    let limits = ConnectionLimits {
+        total: 100,
+        per_address: 100,
+        write_timeout,
+        shutdown_delay: Duration::ZERO,
+        trusted_proxies: Vec::new(),
+    };
     let server = tokio::spawn(serve(listener, app::router::router(&app.state), limits, stop.clone()));
     let whole = app.request(reqwest::Method::GET, "/openapi.json");
     let length = app.send(whole).await.text.len();

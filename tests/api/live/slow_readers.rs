@@ -39,7 +39,13 @@ async fn a_stream_that_is_not_read_is_closed_and_the_others_go_on() {
     let address = listener.local_addr().expect("an address").to_string();
     let stop = CancellationToken::new();
     let write_timeout = Duration::from_millis(500);
-    let limits = ConnectionLimits { total: 100, per_address: 100, write_timeout, shutdown_delay: Duration::ZERO, trusted_proxies: Vec::new() };
+    let limits = ConnectionLimits {
+        total: 100,
+        per_address: 100,
+        write_timeout,
+        shutdown_delay: Duration::ZERO,
+        trusted_proxies: Vec::new(),
+    };
     let server = tokio::spawn(serve(listener, app::router::router(&app.state), limits, stop.clone()));
     let snacks: Vec<_> = insert_snacks(&app, 900).await.iter().map(|uid| uid.parse().expect("a uid")).collect();
 
