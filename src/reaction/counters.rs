@@ -98,9 +98,9 @@ impl Counters {
         ["like_count", "hate_count", "epoch"].map(|name| format!("{}snack:{{{snack}}}:{name}", self.prefix))
     }
 
-    /// Key by which a cluster stores all keys of a snack.
-    fn slot_keys<'a>(&self, snacks: impl Iterator<Item = &'a Uuid>) -> Vec<String> {
-        snacks.map(|snack| format!("{}snack:{{{snack}}}", self.prefix)).collect()
+    /// Key with the same slot as all keys of a snack.
+    fn slot_key(&self, snack: Uuid) -> String {
+        format!("{}snack:{{{snack}}}", self.prefix)
     }
 
     /// Tells whether Redis responds.
@@ -118,8 +118,8 @@ impl Counters {
             command
         };
         let mut counts = vec![Err(OutOfReach); snacks.len()];
-        let keys = self.slot_keys(snacks.iter());
-        for (group, values) in self.redis.send::<Vec<Option<String>>>(&keys, None, command).await {
+        let key = |at: usize| self.slot_key(snacks[at]);
+        for (group, values) in self.redis.send::<Vec<Option<String>>>(snacks.len(), key, None, command).await {
             let values = values.unwrap_or_default();
             let (rows, _) = values.as_chunks();
             for (at, row) in group.into_iter().zip(rows) {
@@ -167,8 +167,9 @@ impl Counters {
             self.call(&self.add, group.iter().map(|at| (deltas[*at].snack, arguments(&deltas[*at]))))
         };
         let mut counts = vec![None; deltas.len()];
-        let keys = self.slot_keys(deltas.iter().map(|delta| &delta.snack));
-        for (group, results) in self.redis.send::<Vec<Option<(i32, i32)>>>(&keys, Some(&self.add), command).await {
+        let key = |at: usize| self.slot_key(deltas[at].snack);
+        let sent = self.redis.send::<Vec<Option<(i32, i32)>>>(deltas.len(), key, Some(&self.add), command);
+        for (group, results) in sent.await {
             let Some(results) = results else {
                 for delta in group.into_iter().map(|at| deltas[at]) {
                     self.mark_stale(delta.snack, delta.epoch.max(delta.change.epoch));
@@ -193,8 +194,8 @@ impl Counters {
                 let arguments = |it: &Recounted| [it.counts.likes.into(), it.counts.hates.into(), it.epoch];
                 self.call(&self.set, group.iter().map(|at| (batch[*at].snack, arguments(&batch[*at]))))
             };
-            let keys = self.slot_keys(batch.iter().map(|it| &it.snack));
-            let sent = self.redis.send::<()>(&keys, Some(&self.set), command).await;
+            let key = |at: usize| self.slot_key(batch[at].snack);
+            let sent = self.redis.send::<()>(batch.len(), key, Some(&self.set), command).await;
             is_complete &= sent.iter().all(|(_, result)| result.is_some());
         }
         is_complete

@@ -62,32 +62,37 @@ impl RedisClient {
             Servers::Single(node) => node.is_reachable().await,
             Servers::Cluster(cluster) => {
                 let topology = cluster.topology().await;
-                topology.is_complete()
-                    && join_all(topology.masters().map(Node::is_reachable)).await.into_iter().all(|it| it)
+                let masters = join_all(topology.masters().map(Node::is_reachable)).await;
+                let is_reachable = topology.is_complete() && masters.into_iter().all(|it| it);
+                if !is_reachable {
+                    cluster.refresh();
+                }
+                is_reachable
             }
         }
     }
 
-    /// Sends commands for items, each of which has the key in `keys` at its index. `command` makes the command of a group of items: all
-    /// items on a single Redis, those of one slot in a cluster. Returns each group with its result, which is none if the node does not
+    /// Sends commands for `count` items, whose keys share the slot of `key`. `command` makes the command of a group of items: all items
+    /// on a single Redis, those of one slot in a cluster. Returns each group with its result, which is none if the node does not
     /// respond in time, responds with an error, or is no longer responsible for the slot. Nodes are asked side by side, each with all
     /// its commands at once. A command that calls `script` loads it first where it is missing.
     pub async fn send<T: FromRedisValue>(
         &self,
-        keys: &[String],
+        count: usize,
+        key: impl Fn(usize) -> String,
         script: Option<&Script>,
         command: impl Fn(&[usize]) -> Cmd,
     ) -> Vec<(Group, Option<T>)> {
-        if keys.is_empty() {
+        if count == 0 {
             return Vec::new();
         }
         match &self.servers {
             Servers::Single(node) => {
-                let groups = vec![(0..keys.len()).collect()];
+                let groups = vec![(0..count).collect()];
                 self.send_to(node, groups, script, &command).await
             }
             Servers::Cluster(cluster) => {
-                let (nodes, unassigned) = cluster.topology().await.assign(keys);
+                let (nodes, unassigned) = cluster.topology().await.assign((0..count).map(key));
                 let sent =
                     nodes.into_iter().map(async |(node, groups)| self.send_to(&node, groups, script, &command).await);
                 let mut results: Vec<_> = join_all(sent).await.into_iter().flatten().collect();

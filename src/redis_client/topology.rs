@@ -135,9 +135,9 @@ impl Topology {
     }
 
     /// Groups items by the slots of their keys, and the groups by node. Also returns the items whose slot has no node.
-    pub fn assign(&self, keys: &[String]) -> (Assigned, Group) {
+    pub fn assign(&self, keys: impl Iterator<Item = String>) -> (Assigned, Group) {
         let mut slots: HashMap<Slot, Group> = HashMap::new();
-        for (at, key) in keys.iter().enumerate() {
+        for (at, key) in keys.enumerate() {
             slots.entry(Slot::for_key(key)).or_default().push(at);
         }
         let mut groups: Vec<Vec<Group>> = self.masters.iter().map(|_| Vec::new()).collect();
@@ -150,5 +150,63 @@ impl Topology {
         }
         let assigned = self.masters.iter().cloned().zip(groups).filter(|(_, groups)| !groups.is_empty());
         (assigned.collect(), unassigned)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use redis::IntoConnectionInfo;
+
+    use super::*;
+
+    fn text(text: &str) -> Value {
+        Value::BulkString(text.as_bytes().to_vec())
+    }
+
+    fn range(first: u16, last: u16, hosts: &[Value]) -> Vec<Value> {
+        let node = |host: &Value| Value::Array(vec![host.clone(), Value::Int(7000), text("id")]);
+        [first, last].map(|slot| Value::Int(slot.into())).into_iter().chain(hosts.iter().map(node)).collect()
+    }
+
+    #[test]
+    fn nodes_have_the_user_and_the_encryption_of_the_node_that_was_asked() {
+        let asked = "rediss://user:pw@asked:6379".into_connection_info().expect("a URL");
+        let hosts = [text(""), Value::Nil, text("?"), text("10.0.0.2")];
+        let parsed = Range::parse(range(0, 99, &hosts), &asked).expect("a range");
+        let addresses: Vec<_> = parsed.nodes.iter().map(|node| node.addr().to_string()).collect();
+        assert_eq!(addresses, ["asked:7000", "asked:7000", "10.0.0.2:7000"]);
+        for node in parsed.nodes {
+            assert!(matches!(node.addr(), ConnectionAddr::TcpTls { insecure: false, .. }));
+            assert_eq!(node.redis_settings().password(), Some("pw"));
+        }
+        for wrong in [range(0, 99, &[]), range(0, 99, &[text("?")]), vec![Value::Nil], vec![]] {
+            assert!(Range::parse(wrong, &asked).is_err());
+        }
+    }
+
+    #[tokio::test]
+    async fn items_are_grouped_by_slot_and_node_and_nodes_are_kept() {
+        let asked = "redis://asked".into_connection_info().expect("a URL");
+        let topology = |ranges: &[(u16, u16, &str)], former: &Topology| {
+            let parse =
+                |(first, last, host): &(u16, u16, &str)| Range::parse(range(*first, *last, &[text(host)]), &asked);
+            let ranges = ranges.iter().map(parse).collect::<RedisResult<_>>().expect("ranges");
+            Topology::new(View { is_ok: true, epoch: 1, ranges }, former).expect("a topology")
+        };
+        let first = topology(&[(0, 99, "a"), (100, 12000, "b"), (12001, 12100, "a")], &Topology::default());
+        assert!(!first.is_complete());
+        let second = topology(&[(0, 12181, "b"), (12182, 16383, "c")], &first);
+        assert!(second.is_complete());
+        assert!(Arc::ptr_eq(&first.masters[1], &second.masters[0]), "its connection is kept");
+        // The slots of "bar" and "foo" are 5061 and 12182.
+        let keys = ["foo", "bar", "{foo}1", "{bar}1"].map(str::to_owned);
+        let (assigned, unassigned) = first.assign(keys.clone().into_iter());
+        let named = |assigned: Assigned| -> Vec<_> {
+            assigned.into_iter().map(|(node, groups)| (node.name().to_owned(), groups)).collect()
+        };
+        assert_eq!((named(assigned), unassigned), (vec![("b:7000".to_owned(), vec![vec![1, 3]])], vec![0, 2]));
+        let (assigned, unassigned) = second.assign(keys.into_iter());
+        let expected = [("b:7000".to_owned(), vec![vec![1, 3]]), ("c:7000".to_owned(), vec![vec![0, 2]])];
+        assert_eq!((named(assigned), unassigned), (expected.to_vec(), vec![]));
     }
 }
