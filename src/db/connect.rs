@@ -89,14 +89,15 @@ fn open_pool(options: PgConnectOptions, applied_at: String) -> PgPool {
 
 /// Tells whether a connection can be given to a request. One whose work was given up may never answer again, or may be inside a
 /// transaction that sqlx does not know of: then the two times differ. A read-only one may lead to what was the primary before a
-/// failover. A raw statement takes one message, a prepared one several.
+/// failover; it is ended, because a pooler would hand it out again. A raw statement takes one message, a prepared one several.
 async fn is_usable(connection: &mut PgConnection) -> bool {
     let check = async {
         if !watchdog::are_connections_suspect() {
             return connection.ping().await.map(|()| true);
         }
         let row = connection.fetch_one(sqlx::raw_sql(
-            "SELECT now() = statement_timestamp() AND NOT current_setting('transaction_read_only')::bool",
+            "SELECT now() = statement_timestamp() AND CASE WHEN current_setting('transaction_read_only')::bool
+                 THEN NOT pg_terminate_backend(pg_backend_pid()) ELSE true END",
         ));
         row.await?.try_get(0)
     };

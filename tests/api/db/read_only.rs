@@ -10,15 +10,16 @@ use tokio::time::timeout;
 use crate::support::test_app::{TestApp, TestUser};
 
 async fn run(app: &TestApp, sql: String) {
-    let mut connection = PgConnection::connect_with(&app.state.config.database).await.expect("Postgres");
+    let mut connection = PgConnection::connect_with(&app.state.config.database_direct).await.expect("Postgres");
     sqlx::raw_sql("SET default_transaction_read_only = off").execute(&mut connection).await.expect("a setting");
     sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&mut connection).await.expect("a statement");
 }
 
 /// Makes the pool open every connection anew, as a failover does.
 async fn reconnect(app: &TestApp) {
+    // All of them, because a pooler may keep some for later clients.
     let sql = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-               WHERE datname = current_database() AND pid <> pg_backend_pid() AND application_name = 'snack-server'";
+               WHERE datname = current_database() AND pid <> pg_backend_pid()";
     run(app, sql.to_owned()).await;
 }
 
