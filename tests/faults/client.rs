@@ -38,10 +38,10 @@ pub struct RoundState {
     pub faulty: AtomicBool,
     /// The end of the fault.
     pub repaired_at: Mutex<Option<Instant>>,
-    /// True when 503 is an expected response in this round.
+    /// True when Postgres is unreachable during the fault, which is reported in time.
     pub may_be_unavailable: bool,
-    /// True when the flush may not run during the fault.
-    pub may_stall_flush: bool,
+    /// True when locks may be held during the fault, or nothing written: then the flush does not run, and 503 is an expected response.
+    pub may_stall: bool,
     /// True when a request may stay without a response.
     pub may_lose_responses: bool,
     /// Time from which on each new request gets one again, in such a round.
@@ -63,7 +63,7 @@ impl RoundState {
     /// holds its lock.
     pub fn flushes_since(&self, time: Duration) -> bool {
         let repaired_at = *self.repaired_at.lock().unwrap_or_else(PoisonError::into_inner);
-        !self.may_stall_flush
+        !self.may_stall
             || (!self.faulty.load(Ordering::Relaxed)
                 && repaired_at.is_none_or(|repaired_at| repaired_at.elapsed() > time))
     }
@@ -194,10 +194,10 @@ async fn send(state: &RoundState, description: &str, request: reqwest::RequestBu
         return (Outcome::Ok(body), None);
     }
     let took = started.elapsed();
-    if status == StatusCode::SERVICE_UNAVAILABLE && state.may_be_unavailable {
+    if status == StatusCode::SERVICE_UNAVAILABLE && state.may_stall {
         let violation = if !retry_after {
             Some(format!("{description}: a 503 without Retry-After"))
-        } else if took > REPORTED_WITHIN {
+        } else if state.may_be_unavailable && took > REPORTED_WITHIN {
             Some(format!("{description}: a 503 after {took:?}"))
         } else {
             None

@@ -76,7 +76,7 @@ impl<'a> Round<'a> {
             repaired_at: Mutex::new(None),
             response_count: AtomicUsize::new(0),
             may_be_unavailable: kind.hits_postgres(),
-            may_stall_flush: kind.hits_postgres() || kind == Kind::BalancedFreeze,
+            may_stall: kind.hits_postgres() || kind == Kind::BalancedFreeze,
             may_lose_responses: kind.loses_responses(),
             responds_from: Mutex::new(None),
             // About 200 requests a second from 28 clients, or as many as possible.

@@ -82,6 +82,8 @@ async fn a_server_that_was_stopped_does_not_act_on_what_it_remembers_of_users() 
     let server = Run::on(&app.state.config.database, &["serve"])
         .set("DATABASE_DIRECT_URL", proxied.to_url_lossy().as_str())
         .set("JWT_SECRET", TestApp::SECRET)
+        // Connections that are not used for ten seconds stay open.
+        .set("TRUSTED_PROXIES", "127.0.0.1")
         .set("REDIS_PREFIX", &app.state.config.redis_prefix)
         .serve()
         .await;
