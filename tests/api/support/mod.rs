@@ -16,7 +16,6 @@ pub mod notification;
 pub mod oidc;
 pub mod process;
 pub mod process_client;
-#[expect(dead_code, reason = "some modes are for the fault harness")]
 #[path = "../../support/proxy.rs"]
 pub mod proxy;
 pub mod receiver;
