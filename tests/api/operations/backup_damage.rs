@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use image::ImageFormat;
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
+use snack_server::operations::backup::archive::digest;
 use sqlx::postgres::PgConnectOptions;
 
 use super::backup::{backup, folders, manifest, restore};
@@ -60,11 +60,14 @@ impl Setup {
         let mut manifest = manifest(&self.folder);
         change(&mut manifest);
         let bytes = serde_json::to_vec(&manifest).expect("JSON");
-        let sha256: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+        let sha256 = digest(&bytes).sha256;
         std::fs::write(self.path("manifest.json"), bytes).expect("a file");
         std::fs::write(self.path("manifest.sha256"), format!("{sha256}  manifest.json\n")).expect("a file");
     }
 }
+
+/// A change of a manifest.
+type Change = fn(&mut Value);
 
 /// All files below `folder`.
 fn files(folder: &Path) -> Vec<PathBuf> {
@@ -109,7 +112,7 @@ async fn a_file_that_was_changed_cut_or_lost_is_refused_and_leaves_the_database_
 async fn a_backup_of_another_version_is_refused() {
     let setup = Setup::new().await;
     let original = manifest(&setup.folder);
-    let table: [(&str, fn(&mut Value)); 7] = [
+    let table: [(&str, Change); 7] = [
         ("newer version", |manifest| manifest["format"] = json!(2)),
         ("newer version", |manifest| {
             let migrations = manifest["migrations"].as_array_mut().expect("migrations");
@@ -140,7 +143,7 @@ async fn a_name_that_leads_out_of_the_storage_is_refused() {
     let list = std::fs::read_to_string(setup.path("pictures.sha256")).expect("a list");
     let evil = list.replacen("pictures/", "pictures/../../", 1);
     std::fs::write(setup.path("pictures.sha256"), &evil).expect("a list");
-    let sha256: String = Sha256::digest(&evil).iter().map(|byte| format!("{byte:02x}")).collect();
+    let sha256 = digest(evil.as_bytes()).sha256;
     setup.change_manifest(|manifest| {
         manifest["pictures"]["sha256"] = json!(sha256);
         manifest["pictures"]["size"] = json!(evil.len());
