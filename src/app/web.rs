@@ -47,15 +47,16 @@ const MAX_PATH: usize = 255;
 /// `built` is the folder of the built web app, and `timezone` that of the times it shows.
 pub fn router(built: Option<&Path>, timezone: Tz, public_url: &Url) -> Router<AppState> {
     let prefix = escape(path_prefix(public_url));
-    let app = match built.and_then(|folder| Some((folder, page(folder, timezone, &prefix)?))) {
-        Some((folder, page)) => files(folder, page),
-        None => {
-            let html = Bytes::from(NO_APP.replace("href=\"/", &format!("href=\"{prefix}/")));
-            let page = async || Html(html);
-            Router::new().route("/", get(page.clone())).route("/{*path}", get(page))
-        }
-    };
+    let built = built.and_then(|folder| Some((folder, page(folder, timezone, &prefix)?)));
+    let app = built.map_or_else(|| no_app(&prefix), |(folder, page)| files(folder, page));
     Router::new().route("/", get(|| async { Redirect::to("/app/") })).nest("/app", app)
+}
+
+/// The page without a web app, at every path.
+fn no_app(prefix: &str) -> Router<AppState> {
+    let html = Bytes::from(NO_APP.replace("href=\"/", &format!("href=\"{prefix}/")));
+    let page = async || Html(html);
+    Router::new().route("/", get(page.clone())).route("/{*path}", get(page))
 }
 
 /// index.html with the time zone of the office and the path prefix. None if it cannot be read.
