@@ -19,7 +19,7 @@ use crate::{
 /// Time within which writes work after the promotion.
 const HEALTHY_WITHIN: Duration = time_limit(Duration::from_secs(5));
 /// Time within which the servers leave what was the primary. The listener pings every five seconds.
-const LEFT_WITHIN: Duration = Duration::from_secs(10);
+const LEFT_WITHIN: Duration = time_limit(Duration::from_secs(10));
 /// Connections of a server that are not in its pool: the listener's and the watchdog's. They stay at a silent primary until they
 /// are needed.
 const OUTSIDE_OF_POOL: usize = 2;
