@@ -233,7 +233,12 @@ impl Drop for RedisCluster {
     fn drop(&mut self) {
         for at in 0..self.nodes.len() {
             self.kill(at);
+            if !std::thread::panicking() {
+                let _ = fs::remove_dir_all(self.node_folder(at));
+            }
         }
+        // Only an empty one.
+        let _ = fs::remove_dir(&self.options.folder);
     }
 }
 
