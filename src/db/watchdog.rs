@@ -75,6 +75,8 @@ struct ProbeState {
     connection: Option<PgConnection>,
     /// The run of Postgres that answered last.
     run: Option<String>,
+    /// True when the last connection of its own ended with an error, and false when it was given up or is open.
+    was_closed: bool,
     probed_at: Option<Instant>,
     failed_at: Option<Instant>,
 }
@@ -88,7 +90,7 @@ impl DbWatchdog {
     /// Opens the watchdog's own connection.
     pub async fn connect(&self) {
         let mut state = self.state.lock().await;
-        if let Ok(Answer::From { run, .. }) = Box::pin(probe(&self.options, &mut state.connection)).await {
+        if let Ok(Answer::From { run, .. }) = Box::pin(probe(&self.options, &mut state)).await {
             state.run = Some(run);
             state.probed_at = Some(Instant::now());
         }
@@ -100,7 +102,7 @@ impl DbWatchdog {
         let mut state = self.state.lock().await;
         if state.probed_at.is_none_or(|at| at.elapsed() >= PROBE_TTL) {
             // On the heap: connecting takes kilobytes of state, and every guarded future would carry them.
-            let answer = Box::pin(probe(&self.options, &mut state.connection)).await;
+            let answer = Box::pin(probe(&self.options, &mut state)).await;
             state.probed_at = Some(Instant::now());
             let is_lost = match answer {
                 Ok(Answer::From { run, was_open }) => {
@@ -143,16 +145,16 @@ impl DbWatchdog {
 
 /// Response to a probe.
 enum Answer {
-    /// Of the run of Postgres that began at `run`. `was_open` is true for a new connection if the former one was still open.
+    /// Of the run of Postgres that began at `run`. `was_open` is true unless the former connection was closed.
     From { run: String, was_open: bool },
     /// Postgres or a pooler has no connection left.
     Exhausted,
 }
 
-/// Probes Postgres within [`PROBE_TIMEOUT`], on `connection` or on a new one, which then replaces it.
-async fn probe(options: &PgConnectOptions, connection: &mut Option<PgConnection>) -> Result<Answer, NoAnswer> {
-    let existing = connection.take();
-    let was_open = AtomicBool::new(existing.is_some());
+/// Probes Postgres within [`PROBE_TIMEOUT`], on the connection of `state` or on a new one, which then replaces it.
+async fn probe(options: &PgConnectOptions, state: &mut ProbeState) -> Result<Answer, NoAnswer> {
+    let existing = state.connection.take();
+    let was_closed = AtomicBool::new(state.was_closed);
     let (is_connected, is_useless) = (existing.is_some(), Notify::new());
     let ask_existing = async {
         if let Some(mut existing) = existing {
@@ -160,7 +162,7 @@ async fn probe(options: &PgConnectOptions, connection: &mut Option<PgConnection>
                 Ok((run, false)) => return (existing, run),
                 // A read-only Postgres may have been the primary before a failover.
                 Ok(_) => {}
-                Err(_) => was_open.store(false, Ordering::Relaxed),
+                Err(_) => was_closed.store(true, Ordering::Relaxed),
             }
             is_useless.notify_one();
         }
@@ -180,10 +182,14 @@ async fn probe(options: &PgConnectOptions, connection: &mut Option<PgConnection>
             answer = reconnect => answer,
         }
     });
-    match probed.await {
+    let probed = probed.await;
+    let was_closed = was_closed.into_inner();
+    state.was_closed = was_closed;
+    match probed {
         Ok(Ok((answering, run))) => {
-            *connection = Some(answering);
-            Ok(Answer::From { run, was_open: was_open.into_inner() })
+            state.connection = Some(answering);
+            state.was_closed = false;
+            Ok(Answer::From { run, was_open: !was_closed })
         }
         // Too many connections.
         Ok(Err(sqlx::Error::Database(error))) if error.code().is_some_and(|code| code == "53300") => {
