@@ -46,7 +46,10 @@ pub async fn connect(database: &PgConnectOptions, direct: &PgConnectOptions) -> 
     let applied_at = settings::apply(&mut connection).await.map_err(|error| {
         StartError::failed(format_args!("DATABASE_URL: the role cannot set its own time limits: {}", chain(&error)))
     })?;
-    connection.close().await.map_err(|error| failed(&error))?;
+    // A pooler would hand this connection out again, which may be older than the settings.
+    if settings::check(&mut connection, &applied_at).await.is_ok() {
+        connection.close().await.map_err(|error| failed(&error))?;
+    }
     Ok(open_pool(options, applied_at))
 }
 
