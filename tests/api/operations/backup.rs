@@ -19,7 +19,7 @@ use tokio::time::timeout;
 
 use crate::support::{
     counter_snapshot::{CounterProbe, key},
-    database::{self, count_rows},
+    database::{self, count_rows, lead_to},
     event_stream::EventStream,
     images::{encoded, fetch, form, patch_form, picture},
     media::Place,
@@ -171,7 +171,7 @@ async fn a_restored_server_has_every_row_and_image_and_goes_on() {
         assert_eq!(count_rows(&database, "pg_trigger WHERE tgenabled <> 'O'").await, 0);
 
         let app = TestApp::with(|config| {
-            config.database = database.clone();
+            lead_to(config, &database);
             config.redis_prefix = prefix;
             media.configure(config);
         })
@@ -264,7 +264,7 @@ async fn a_backup_under_load_is_that_of_one_moment() {
             assert_eq!(count_rows(&database, torn).await, 0, "{torn}");
         }
         let app = TestApp::with(|config| {
-            config.database = database.clone();
+            lead_to(config, &database);
             media.configure(config);
         })
         .await;
@@ -403,7 +403,7 @@ async fn a_backup_of_an_older_version_is_migrated_after_its_restore() {
     // The later migrations have filled the new column.
     assert_eq!(count_rows(&new, "orders WHERE approved_at = '2026-01-01Z' AND note = ''").await, 1);
     assert_eq!(count_rows(&new, &format!("_sqlx_migrations WHERE version = {last}")).await, 1);
-    TestApp::with(|config| config.database = new.clone()).await;
+    TestApp::with(|config| lead_to(config, &new)).await;
 
     // A database that is ahead cannot go back.
     let migrated = database::create().await;
@@ -430,7 +430,7 @@ async fn lost_images_are_reported_and_everything_else_is_saved() {
     restore(&database, &media, &archive).end().await.expect_success();
     assert_eq!(media.names().await.len(), 3);
     let app = TestApp::with(|config| {
-        config.database = database;
+        lead_to(config, &database);
         media.configure(config);
     })
     .await;
@@ -476,7 +476,7 @@ async fn a_password_of_the_backup_signs_in() {
     app.put(&member, "/auth/users/password", change).await.assert_status_in(&[200, 204], "a change");
     let database = database::create_empty().await;
     restore(&database, &media, &archive).end().await.expect_success();
-    let app = TestApp::with(|config| config.database = database).await;
+    let app = TestApp::with(|config| lead_to(config, &database)).await;
     app.sign_in(member.id, &member.email).await;
     app.post_open("/auth/token/refresh", json!({"refresh": member.refresh})).await.expect(200);
     assert_eq!(media.files().await, BTreeMap::<String, Bytes>::new());

@@ -88,7 +88,7 @@ async fn the_server_starts_with_the_manifests_when_their_placeholders_are_replac
         .filter(|(name, _)| !replaced.contains(name))
         .fold(own, |run, (name, value)| run.set(name, value));
     // Nothing leaves this machine, and tests do not share a port.
-    let server = run.set("AWS_ENDPOINT", "http://127.0.0.1:9").set("METRICS_ADDR", "127.0.0.1:0").serve().await;
+    let server = run.set("AWS_ENDPOINT", "https://127.0.0.1:9").set("METRICS_ADDR", "127.0.0.1:0").serve().await;
     let response = reqwest::get(format!("http://{}/", server.address)).await.expect("a response");
     let headers = response.headers();
     assert!(headers.contains_key("strict-transport-security"), "PUBLIC_URL is not https: {headers:?}");

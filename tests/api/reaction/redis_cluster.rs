@@ -96,7 +96,7 @@ async fn a_node_that_is_away_costs_only_its_own_snacks() {
             let stored = app.state.reactions.counters.trusted_counts(&uids).await;
             let expected = Some(Counts { likes: 1, hates: i32::try_from(hates).expect("small") });
             let (stored_away, stored_others) = stored.split_at(away.len());
-            assert_eq!(stored_away, [None; 3]);
+            assert!(stored_away.iter().all(Option::is_none), "{stored_away:?}");
             in_redis += stored_others.iter().flatten().filter(|stored| stored.counts == expected).count();
             // On a busy machine a command to the other nodes may be late too. Their counts are trusted again then.
             app.flush().await;
