@@ -12,7 +12,6 @@ import {
 import { afterAll, afterEach, beforeAll, expect } from 'vitest'
 
 import type { components } from '../../src/api/schema'
-import { STORAGE_KEY } from '../../src/api/tokens'
 import { today } from '../../src/time'
 
 type Schemas = components['schemas']
@@ -183,9 +182,8 @@ export function useBrowser() {
     path = '/orders',
     options: BrowserContextOptions = {},
   ): Promise<Page> {
-    const page = await (await newContext({ ...options, storageState: await signedIn(person) })).newPage()
-    await page.goto(appUrl(path))
-    await settled(page)
+    const page = await (await newContext(options)).newPage()
+    await signIn(page, person, path)
     return page
   }
 
@@ -194,23 +192,6 @@ export function useBrowser() {
 
 export function appUrl(path: string, server = BASE_URL): string {
   return `${server}/app${path}`
-}
-
-/** The storage of a browser in which `person` is signed in. */
-async function signedIn({ email, password }: { email: string; password: string }) {
-  const { access, refresh } = await request<Schemas['Tokens']>('POST', '/auth/token', undefined, { email, password })
-  const user = await request('GET', '/auth/users/profile', access)
-  const renewAt = Date.now() + 5 * 60_000
-  const localStorage = Object.entries({ [STORAGE_KEY]: { access, refresh, renewAt }, 'snack.user': user })
-  return {
-    cookies: [],
-    origins: [
-      {
-        origin: BASE_URL,
-        localStorage: localStorage.map(([name, value]) => ({ name, value: JSON.stringify(value) })),
-      },
-    ],
-  }
 }
 
 /** Signs in with the form and waits for `path`. */
