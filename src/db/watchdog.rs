@@ -34,6 +34,9 @@ const PROBE_AFTER: Duration = Duration::from_millis(600);
 const PROBE_TIMEOUT: Duration = Duration::from_millis(1200);
 /// Time that the watchdog's own connection has to answer before a new one is opened beside it. Its own may be broken.
 const RECONNECT_AFTER: Duration = Duration::from_millis(300);
+/// Time after a probe for which a connection that was closed says that the others were closed too. While requests wait, the next probe
+/// comes sooner. Later Postgres may have failed once more.
+const CLOSED_FOR: Duration = Duration::from_secs(3);
 /// Time limit of all guarded work. Longer than `statement_timeout`.
 const MAX_DURATION: Duration = Duration::from_secs(65);
 /// Time for which the result of a probe is used by everybody who waits.
@@ -112,7 +115,9 @@ impl DbWatchdog {
                 Err(NoAnswer) => true,
             };
             if is_lost {
-                state.failed_at = state.probed_at;
+                // Before the time of the failure: work that begins after it must not get a connection that was lost.
+                suspect_connections();
+                state.failed_at = Some(Instant::now());
             }
         }
         state.failed_at.is_none_or(|at| at < since)
@@ -134,7 +139,7 @@ impl DbWatchdog {
             tokio::select! {
                 done = &mut work => return done,
                 is_alive = self.is_alive(started) => if !is_alive || started.elapsed() > MAX_DURATION {
-                    // Before the work is dropped, and its connection checked.
+                    // Before the work is dropped, and its connection checked. That may be a minute after the failure.
                     suspect_connections();
                     return Err(ApiError::unavailable(NoAnswer));
                 },
@@ -154,7 +159,8 @@ enum Answer {
 /// Probes Postgres within [`PROBE_TIMEOUT`], on the connection of `state` or on a new one, which then replaces it.
 async fn probe(options: &PgConnectOptions, state: &mut ProbeState) -> Result<Answer, NoAnswer> {
     let existing = state.connection.take();
-    let was_closed = AtomicBool::new(state.was_closed);
+    let is_recent = state.probed_at.is_some_and(|at| at.elapsed() < CLOSED_FOR);
+    let was_closed = AtomicBool::new(state.was_closed && is_recent);
     let (is_connected, is_useless) = (existing.is_some(), Notify::new());
     let ask_existing = async {
         if let Some(mut existing) = existing {
