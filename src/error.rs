@@ -420,7 +420,8 @@ impl From<Code> for Problem {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        if status.is_server_error() {
+        // A 503 without a cause is a refusal: the server is stopping or has too much to do. The access log has it.
+        if status.is_server_error() && (self.source.is_some() || self.code == Code::Internal) {
             tracing::error!(error = %chain(&self), "request failed");
         }
         let mut response = status.into_response();

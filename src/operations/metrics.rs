@@ -13,7 +13,7 @@ use crate::http::openapi::OPERATIONS;
 
 /// Metrics in the text format of Prometheus.
 ///
-/// Where `METRICS_ADDR` is set, they are at that address instead.
+/// `METRICS_ADDR` moves them to an address of their own.
 #[utoipa::path(get, path = "/metrics", tag = OPERATIONS, responses((status = 200, body = String, content_type = "text/plain")))]
 pub async fn show_metrics(State(operations): State<Arc<OperationsState>>) -> Response {
     operations.gauges.read(&operations.db, &operations.counters).await;

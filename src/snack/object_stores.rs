@@ -46,11 +46,14 @@ pub fn open(
     aws: &AwsSettings,
     timeouts: Timeouts,
 ) -> Result<Arc<dyn ObjectStore>, SettingError> {
-    let wrong = |error: &dyn Error| SettingError::new(setting, format_args!("{url}: {}", chain(error)));
     match url.to_file_path() {
-        Ok(folder) => open_folder(&folder).map_err(|error| wrong(&error)),
+        Ok(folder) => open_folder(&folder).map_err(|error| wrong(setting, url, &error)),
         Err(()) => open_bucket(setting, url, aws, timeouts),
     }
+}
+
+fn wrong(setting: &'static str, url: &Url, error: &dyn Error) -> SettingError {
+    SettingError::new(setting, format_args!("{url}: {}", chain(error)))
 }
 
 fn open_folder(folder: &Path) -> object_store::Result<Arc<dyn ObjectStore>> {
@@ -64,7 +67,6 @@ fn open_bucket(
     aws: &AwsSettings,
     timeouts: Timeouts,
 ) -> Result<Arc<dyn ObjectStore>, SettingError> {
-    let wrong = |error: &dyn Error| SettingError::new(setting, format_args!("{url}: {}", chain(error)));
     let mut client = ClientOptions::new()
         .with_timeout_disabled()
         .with_connect_timeout(timeouts.connect)
@@ -88,7 +90,7 @@ fn open_bucket(
     if is_plain && !may_be_plain {
         return Err(SettingError::new("AWS_ENDPOINT", "is an http:// URL, which needs AWS_ALLOW_HTTP=true"));
     }
-    let bucket = builder.with_client_options(client).build().map_err(|error| wrong(&error))?;
-    let prefix = object_store::path::Path::from_url_path(url.path()).map_err(|error| wrong(&error))?;
+    let bucket = builder.with_client_options(client).build().map_err(|error| wrong(setting, url, &error))?;
+    let prefix = object_store::path::Path::from_url_path(url.path()).map_err(|error| wrong(setting, url, &error))?;
     Ok(Arc::new(PrefixStore::new(bucket, prefix)))
 }

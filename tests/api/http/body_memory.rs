@@ -8,7 +8,6 @@ use serde_json::{Value, json};
 use snack_server::{
     app::{
         self,
-        connections::ConnectionLimits,
         listener::{allow_connections, serve},
     },
     http::{body_budget::BodyBudget, middleware},
@@ -24,7 +23,7 @@ use crate::support::{
     database,
     process::{Run, Server},
     process_client::ProcessClient,
-    test_app::TestApp,
+    test_app::{TestApp, connection_limits},
 };
 
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -133,13 +132,7 @@ async fn past_the_budget_a_body_is_refused_with_a_503() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address");
     let stop = CancellationToken::new();
-    let limits = ConnectionLimits {
-        total: 100,
-        per_address: 100,
-        write_timeout: TIMEOUT,
-        shutdown_delay: Duration::ZERO,
-        trusted_proxies: Vec::new(),
-    };
+    let limits = connection_limits(100, 100, TIMEOUT);
     let budget = from_fn_with_state(BodyBudget::new(1000), middleware::count_request_bytes);
     let server = tokio::spawn(serve(listener, app::router::router(&app.state).layer(budget), limits, stop.clone()));
     let http = reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0).build().expect("a client");

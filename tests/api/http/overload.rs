@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use crate::support::{
     database,
     process::{Run, Server},
-    test_app::TestApp,
+    test_app::{TestApp, connection_limits},
 };
 
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -25,16 +25,6 @@ async fn start() -> Server {
     let database = database::create().await;
     // All connections come from one address.
     Run::on(&database, &["serve"]).set("LIMIT_CONNECTIONS_ADDRESS", "4096").serve().await
-}
-
-fn limits(total: usize, per_address: usize) -> ConnectionLimits {
-    ConnectionLimits {
-        total,
-        per_address,
-        write_timeout: TIMEOUT,
-        shutdown_delay: Duration::ZERO,
-        trusted_proxies: Vec::new(),
-    }
 }
 
 async fn status(server: &Server, path: &str) -> (u16, Option<String>) {
@@ -81,7 +71,12 @@ async fn past_the_limit_a_connection_waits_to_be_accepted() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address");
     let stop = CancellationToken::new();
-    let server = tokio::spawn(listener::serve(listener, app::router::router(&app.state), limits(3, 3), stop.clone()));
+    let server = tokio::spawn(listener::serve(
+        listener,
+        app::router::router(&app.state),
+        connection_limits(3, 3, TIMEOUT),
+        stop.clone(),
+    ));
     let open = async || {
         let mut stream = TcpStream::connect(address).await.expect("a connection");
         stream.write_all(b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n").await.expect("a request");
@@ -112,7 +107,7 @@ async fn an_unused_connection_is_closed_by_a_trusted_proxy_and_not_by_the_server
     let open = async |trusted_proxies| {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
-        let limits = ConnectionLimits { trusted_proxies, ..limits(10, 10) };
+        let limits = ConnectionLimits { trusted_proxies, ..connection_limits(10, 10, TIMEOUT) };
         tokio::spawn(listener::serve(listener, app::router::router(&app.state), limits, stop.clone()));
         TcpStream::connect(address).await.expect("a connection")
     };
@@ -143,7 +138,7 @@ async fn a_panic_in_a_handler_is_a_500_for_that_caller_alone() {
     let url = format!("http://{}", listener.local_addr().expect("an address"));
     let stop = CancellationToken::new();
     let router = app::router::apply_middleware(paths, &app.state);
-    let server = tokio::spawn(listener::serve(listener, router, limits(100, 100), stop.clone()));
+    let server = tokio::spawn(listener::serve(listener, router, connection_limits(100, 100, TIMEOUT), stop.clone()));
     let http = reqwest::Client::builder().no_proxy().build().expect("a client");
     let open = async |method, path: &str| {
         let response = http.request(method, format!("{url}{path}")).send().await.expect("a response");

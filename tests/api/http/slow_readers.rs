@@ -6,7 +6,6 @@ use futures_util::future::join_all;
 use serde_json::json;
 use snack_server::app::{
     self,
-    connections::ConnectionLimits,
     listener::{allow_connections, serve},
 };
 use tokio::{
@@ -20,7 +19,7 @@ use crate::support::{
     database,
     process::{Run, Server},
     process_client::ProcessClient,
-    test_app::TestApp,
+    test_app::{TestApp, connection_limits},
 };
 
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -54,13 +53,7 @@ async fn a_connection_whose_client_does_not_read_is_closed_and_one_that_reads_sl
     let address = listener.local_addr().expect("an address").to_string();
     let stop = CancellationToken::new();
     let write_timeout = Duration::from_millis(500);
-    let limits = ConnectionLimits {
-        total: 100,
-        per_address: 100,
-        write_timeout,
-        shutdown_delay: Duration::ZERO,
-        trusted_proxies: Vec::new(),
-    };
+    let limits = connection_limits(100, 100, write_timeout);
     let server = tokio::spawn(serve(listener, app::router::router(&app.state), limits, stop.clone()));
     let whole = app.request(reqwest::Method::GET, "/openapi.json");
     let length = app.send(whole).await.text.len();

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
-use snack_server::app::{self, connections::ConnectionLimits, listener::serve};
+use snack_server::app::{self, listener::serve};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpSocket, TcpStream},
@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use crate::support::{
     event_stream::{EventStream, TIMEOUT},
     fixtures::insert_snacks,
-    test_app::{TestApp, TestUser},
+    test_app::{TestApp, TestUser, connection_limits},
 };
 
 /// A stream on a connection whose client has a small buffer, read to its first comment.
@@ -39,13 +39,7 @@ async fn a_stream_that_is_not_read_is_closed_and_the_others_go_on() {
     let address = listener.local_addr().expect("an address").to_string();
     let stop = CancellationToken::new();
     let write_timeout = Duration::from_millis(500);
-    let limits = ConnectionLimits {
-        total: 100,
-        per_address: 100,
-        write_timeout,
-        shutdown_delay: Duration::ZERO,
-        trusted_proxies: Vec::new(),
-    };
+    let limits = connection_limits(100, 100, write_timeout);
     let server = tokio::spawn(serve(listener, app::router::router(&app.state), limits, stop.clone()));
     let snacks: Vec<_> = insert_snacks(&app, 900).await.iter().map(|uid| uid.parse().expect("a uid")).collect();
 

@@ -14,7 +14,7 @@ use tokio::{
 use crate::support::{
     database,
     process::{Run, SECRET},
-    process_client::{ProcessClient, send},
+    process_client::{HalfRequest, ProcessClient, send},
     test_app::PASSWORD,
 };
 
@@ -71,16 +71,7 @@ async fn healthcheck_tells_a_server_that_is_ready_from_one_that_is_not() {
 async fn a_stopping_server_finishes_its_requests_and_accepts_no_new_ones() {
     let database = database::create().await;
     let server = Run::on(&database, &["serve"]).serve().await;
-    // Half of a request has been sent.
-    let body = json!({"email": "slow@snack.example", "password": PASSWORD, "name": "김간식"}).to_string();
-    let head = format!(
-        "POST /auth/sign-up HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
-        body.len()
-    );
-    let mut stream = TcpStream::connect(&server.address).await.expect("a connection");
-    let (first, rest) = body.split_at(10);
-    stream.write_all(head.as_bytes()).await.expect("a head");
-    stream.write_all(first.as_bytes()).await.expect("half a body");
+    let half = HalfRequest::send(&server).await;
     // A later request has been answered, so the server has received the half.
     assert_eq!(ProcessClient::new(&server).get("", "/health/ready").await.0, 200);
 
@@ -89,13 +80,23 @@ async fn a_stopping_server_finishes_its_requests_and_accepts_no_new_ones() {
     let refused = async { while TcpStream::connect(&server.address).await.is_ok() {} };
     timeout(Duration::from_secs(5), refused).await.expect("a server that takes no new connections");
 
-    stream.write_all(rest.as_bytes()).await.expect("the other half");
-    let mut response = String::new();
-    stream.read_to_string(&mut response).await.expect("a response");
-    assert!(response.starts_with("HTTP/1.1 201"), "{response}");
+    half.complete().await;
     let (code, lines, stdout) = server.wait().await;
     assert_eq!((code, stdout.as_str()), (Some(0), ""));
     assert!(lines.last().expect("a line").contains("\"server stopped\""), "{lines:?}");
+}
+
+#[tokio::test]
+async fn a_stopping_server_says_that_it_is_not_ready_and_logs_no_error_for_it() {
+    let database = database::create().await;
+    let server = Run::on(&database, &["serve"]).set("SHUTDOWN_DELAY", "2s").serve().await;
+    let client = ProcessClient::new(&server);
+    server.signal("-TERM");
+    server.wait_for_log("server stopping").await;
+    assert_eq!(client.get("", "/health/ready").await.0, 503);
+    let (code, lines, _) = server.wait().await;
+    assert_eq!(code, Some(0));
+    assert!(!lines.iter().any(|line| line.contains("ERROR")), "{lines:?}");
 }
 
 #[tokio::test]

@@ -7,18 +7,13 @@ use std::{
 
 use serde_json::{Value, json};
 use sqlx::{ConnectOptions, Connection, PgConnection};
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
-    time::timeout,
-};
+use tokio::{net::TcpStream, time::timeout};
 
 use crate::support::{
     database::{self, environment, through_proxy},
     process::{Run, Server},
-    process_client::{ProcessClient, send},
+    process_client::{HalfRequest, ProcessClient, send},
     proxy::{Mode, Proxy},
-    test_app::PASSWORD,
 };
 
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -193,25 +188,14 @@ async fn metrics_have_an_address_of_their_own_and_nothing_else_is_there() {
 #[tokio::test]
 async fn metrics_can_be_read_until_the_last_request_has_its_response() {
     let (server, metrics_address) = serve_apart().await;
-    let body = json!({"email": "slow@snack.example", "password": PASSWORD, "name": "김간식"}).to_string();
-    let head = format!(
-        "POST /auth/sign-up HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
-        body.len()
-    );
-    let mut stream = TcpStream::connect(&server.address).await.expect("a connection");
-    let (first, rest) = body.split_at(10);
-    stream.write_all(head.as_bytes()).await.expect("a head");
-    stream.write_all(first.as_bytes()).await.expect("half a body");
+    let half = HalfRequest::send(&server).await;
     server.has_read_all().await;
     server.signal("-TERM");
     server.wait_for_log("server stopping").await;
     let refused = async { while TcpStream::connect(&server.address).await.is_ok() {} };
     timeout(TIMEOUT, refused).await.expect("a server that takes no new connections");
     assert!(scrape(&metrics_address).await.contains("postgres_up 1"));
-    stream.write_all(rest.as_bytes()).await.expect("the other half");
-    let mut response = String::new();
-    stream.read_to_string(&mut response).await.expect("a response");
-    assert!(response.starts_with("HTTP/1.1 201"), "{response}");
+    half.complete().await;
     let since = Instant::now();
     let (code, lines, _) = server.wait().await;
     assert_eq!(code, Some(0), "{lines:?}");

@@ -3,6 +3,10 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 
 use super::{process::Server, test_app::PASSWORD};
 
@@ -48,4 +52,33 @@ pub async fn send(request: reqwest::RequestBuilder) -> (u16, Value) {
     let response = request.header("X-Request-Id", REQUEST_ID).send().await.expect("a response");
     let status = response.status().as_u16();
     (status, response.json().await.unwrap_or_default())
+}
+
+/// A sign-up whose body was sent in half.
+pub struct HalfRequest {
+    stream: TcpStream,
+    rest: String,
+}
+
+impl HalfRequest {
+    pub async fn send(server: &Server) -> Self {
+        let body = json!({"email": "slow@snack.example", "password": PASSWORD, "name": "김간식"}).to_string();
+        let (first, rest) = body.split_at(10);
+        let head = format!(
+            "POST /auth/sign-up HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        );
+        let mut stream = TcpStream::connect(&server.address).await.expect("a connection");
+        stream.write_all(head.as_bytes()).await.expect("a head");
+        stream.write_all(first.as_bytes()).await.expect("half a body");
+        Self { stream, rest: rest.to_owned() }
+    }
+
+    /// Sends the rest and checks the response.
+    pub async fn complete(mut self) {
+        self.stream.write_all(self.rest.as_bytes()).await.expect("the other half");
+        let mut response = String::new();
+        self.stream.read_to_string(&mut response).await.expect("a response");
+        assert!(response.starts_with("HTTP/1.1 201"), "{response}");
+    }
 }

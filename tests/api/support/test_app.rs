@@ -9,7 +9,7 @@ use std::{
 use reqwest::{Method, RequestBuilder, multipart::Form};
 use serde_json::{Value, json};
 use snack_server::{
-    app::{self, state::AppState},
+    app::{self, connections::ConnectionLimits, state::AppState},
     auth::token::Session,
     config::{Config, Environment},
     reaction::{
@@ -48,6 +48,11 @@ pub struct TestUser {
     pub email: String,
     pub access: String,
     pub refresh: String,
+}
+
+/// Limits of a listener of one test.
+pub fn connection_limits(total: usize, per_address: usize, write_timeout: Duration) -> ConnectionLimits {
+    ConnectionLimits { total, per_address, write_timeout, shutdown_delay: Duration::ZERO, trusted_proxies: Vec::new() }
 }
 
 /// Settings for a server of one test.
