@@ -1,20 +1,16 @@
 //! The accept loop. Unlike `axum::serve` it has timeouts for reading headers and for writing, limits for connections and their
 //! buffers, and the address of the peer in every request.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{
-    Router,
-    extract::{ConnectInfo, Request, State},
+    body::Body,
     http::{HeaderValue, header},
-    middleware::{Next, from_fn_with_state},
-    response::Response,
 };
-use hyper::{body::Incoming, server::conn::http1};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     server::graceful::GracefulShutdown,
-    service::TowerToHyperService,
 };
 use rustix::{
     net::sockopt::{set_socket_recv_buffer_size, set_socket_send_buffer_size},
@@ -27,9 +23,11 @@ use tokio::{
 };
 use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
-use tower::{ServiceExt, service_fn};
 
-use super::connections::{ConnectionCounter, ConnectionLimits, CountedConnection};
+use super::{
+    connections::{ConnectionCounter, ConnectionLimits, CountedConnection},
+    service::AppService,
+};
 use crate::error::chain;
 
 /// Time limit for the headers of a request, and for the start of the next request.
@@ -58,19 +56,21 @@ pub fn allow_connections() {
     }
 }
 
-/// Serves `router` on `listener` until `stop` and `limits.shutdown_delay`, then closes the listener and responds to the accepted
+/// Serves `service` on `listener` until `stop` and `limits.shutdown_delay`, then closes the listener and responds to the accepted
 /// requests. Closing at once would lose requests that clients send on a connection while it is being closed. During the delay load
 /// balancers see that the server is not ready, and clients get `Connection: close`.
 ///
 /// A connection beyond `limits.total` waits in the queue of the kernel. One beyond `limits.per_address` is closed at once.
-pub async fn serve(listener: TcpListener, router: Router, limits: ConnectionLimits, stop: CancellationToken) {
+pub async fn serve(listener: TcpListener, service: AppService, limits: ConnectionLimits, stop: CancellationToken) {
     let (total, write_timeout, shutdown_delay) = (limits.total, limits.write_timeout, limits.shutdown_delay);
     let counter = ConnectionCounter::new(limits);
     limit_socket_buffers(&listener);
-    let router = router.layer(from_fn_with_state(stop.clone(), close_on_shutdown));
+    let service = Arc::new(service);
+    // Shared, because a clone of the token locks a mutex.
+    let stop = Arc::new(stop);
     let closing = CancellationToken::new();
     let _timer = tokio::spawn({
-        let closing = closing.clone();
+        let (stop, closing) = (Arc::clone(&stop), closing.clone());
         async move {
             stop.cancelled().await;
             sleep(shutdown_delay).await;
@@ -91,12 +91,18 @@ pub async fn serve(listener: TcpListener, router: Router, limits: ConnectionLimi
         };
         // Most responses are small and would wait for more data. A failure only delays them.
         let _ = stream.set_nodelay(true);
-        let router = router.clone();
-        // A layer around the router would rebuild all routes for each connection.
-        let service = TowerToHyperService::new(service_fn(move |mut request: hyper::Request<Incoming>| {
-            request.extensions_mut().insert(ConnectInfo(peer));
-            router.clone().oneshot(request)
-        }));
+        let (service, stop) = (Arc::clone(&service), Arc::clone(&stop));
+        let service = service_fn(move |request: hyper::Request<Incoming>| {
+            let response = Arc::clone(&service).respond(peer, request.map(Body::new));
+            let stop = Arc::clone(&stop);
+            async move {
+                let mut response = response.await;
+                if stop.is_cancelled() {
+                    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+                }
+                Ok::<_, Infallible>(response)
+            }
+        });
         let mut stream = TimeoutStream::new(stream);
         stream.set_write_timeout(Some(write_timeout));
         let builder = if counter.is_trusted_proxy(peer.ip()) { &proxy_builder } else { &builder };
@@ -145,14 +151,4 @@ fn limit_socket_buffers(listener: &TcpListener) {
     if let Err(error) = bounded {
         tracing::warn!(error = %chain(&error), "socket buffers not limited");
     }
-}
-
-/// Adds `Connection: close` to the responses of a server that is stopping.
-async fn close_on_shutdown(State(stop): State<CancellationToken>, request: Request, next: Next) -> Response {
-    let mut response = next.run(request).await;
-    if stop.is_cancelled() {
-        let close = HeaderValue::from_static("close");
-        response.headers_mut().insert(header::CONNECTION, close);
-    }
-    response
 }

@@ -7,6 +7,7 @@ pub mod healthcheck;
 pub mod listener;
 pub mod router;
 pub mod server;
+pub mod service;
 pub mod state;
 pub mod static_file;
 pub mod web;

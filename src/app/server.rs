@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     connections::ConnectionLimits,
     listener,
-    router::{metrics_router, router},
+    router::{metrics_service, service},
     state::AppState,
 };
 use crate::{
@@ -64,7 +64,7 @@ async fn serve_metrics(state: &AppState, stop: &CancellationToken) -> Result<Joi
             shutdown_delay: Duration::ZERO,
             trusted_proxies: Vec::new(),
         };
-        serving.spawn(listener::serve(listener, metrics_router(state), limits, stop.clone()));
+        serving.spawn(listener::serve(listener, metrics_service(state), limits, stop.clone()));
         tracing::info!(%address, "metrics served");
     }
     Ok(serving)
@@ -82,7 +82,7 @@ pub async fn serve_on(state: AppState, listener: TcpListener) -> Result<(), Star
         tracing::info!("web app not built (no web/dist), /app/ shows a placeholder");
     }
     tracing::info!(%address, "server started");
-    let router = router(&state);
+    let service = service(&state);
     let stop = CancellationToken::clone(&state.stop);
 
     state.watchdog.connect().await;
@@ -115,9 +115,10 @@ pub async fn serve_on(state: AppState, listener: TcpListener) -> Result<(), Star
     // Waited for at the shutdown. Aborted when this is dropped.
     let mut senders = JoinSet::new();
     senders.spawn({
-        let (state, stop) = (state.clone(), stop.clone());
-        let sender = Arc::new(Sender::new(Channels(state.channels), state.db, state.watchdog));
-        async move { sender.run(state.outbox.wake_ups(), &stop).await }
+        let channels = Channels(Arc::clone(&state.channels));
+        let sender = Arc::new(Sender::new(channels, state.db.clone(), Arc::clone(&state.watchdog)));
+        let (wake_ups, stop) = (state.outbox.wake_ups(), stop.clone());
+        async move { sender.run(wake_ups, &stop).await }
     });
     if let Some(mail) = &state.config.mail {
         let mails = Mails::new(&state.config, mail, state.db.clone())?;
@@ -140,7 +141,7 @@ pub async fn serve_on(state: AppState, listener: TcpListener) -> Result<(), Star
         shutdown_delay: state.config.shutdown_delay,
         trusted_proxies: state.config.trusted_proxies.clone(),
     };
-    let serving = tokio::spawn(listener::serve(listener, router, limits, stop.clone()));
+    let serving = tokio::spawn(listener::serve(listener, service, limits, stop.clone()));
     let failure = tokio::select! {
         () = stop.cancelled() => None,
         end = &mut flushing => Some(end),

@@ -1,6 +1,6 @@
 //! The state of the server. Handlers take the part of their noun by axum's `FromRef`.
 
-use std::sync::Arc;
+use std::{ops::Deref, sync::Arc};
 
 use axum::extract::FromRef;
 use chrono_tz::Tz;
@@ -24,15 +24,15 @@ use crate::{
     snack::{state::SnackState, storage::Storage},
 };
 
-/// Cheap to clone.
-#[derive(Clone, FromRef)]
-pub struct AppState {
-    #[from_ref(skip)]
+/// Shared by all clones, because every request clones it.
+#[derive(Clone)]
+pub struct AppState(Arc<AppParts>);
+
+pub struct AppParts {
     pub config: Arc<Config>,
     pub db: PgPool,
     /// Time zone of the office.
     pub timezone: Tz,
-    #[from_ref(skip)]
     pub watchdog: Arc<DbWatchdog>,
     pub auth: Arc<AuthState>,
     pub oidc: Arc<OidcState>,
@@ -41,18 +41,47 @@ pub struct AppState {
     pub orders: Arc<OrderState>,
     pub operations: Arc<OperationsState>,
     pub live: Arc<LiveState>,
-    #[from_ref(skip)]
     pub changes: Arc<Changes>,
-    #[from_ref(skip)]
     pub relay: Arc<Relay>,
     pub outbox: Arc<Outbox>,
     pub channels: Arc<ChannelState>,
     /// Tasks that the shutdown waits for.
-    #[from_ref(skip)]
     pub tasks: TaskTracker,
-    /// Cancelled when the server is to stop. Shared, because a clone of the token locks a mutex, and each request clones the state.
-    #[from_ref(skip)]
-    pub stop: Arc<CancellationToken>,
+    /// Cancelled when the server is to stop.
+    pub stop: CancellationToken,
+}
+
+impl Deref for AppState {
+    type Target = AppParts;
+
+    fn deref(&self) -> &AppParts {
+        &self.0
+    }
+}
+
+/// Parts that handlers take by `State`.
+macro_rules! parts {
+    ($($name:ident: $type:ty,)*) => {
+        $(impl FromRef<AppState> for $type {
+            fn from_ref(state: &AppState) -> Self {
+                state.$name.clone()
+            }
+        })*
+    };
+}
+
+parts! {
+    db: PgPool,
+    timezone: Tz,
+    auth: Arc<AuthState>,
+    oidc: Arc<OidcState>,
+    reactions: Arc<ReactionState>,
+    snacks: Arc<SnackState>,
+    orders: Arc<OrderState>,
+    operations: Arc<OperationsState>,
+    live: Arc<LiveState>,
+    outbox: Arc<Outbox>,
+    channels: Arc<ChannelState>,
 }
 
 impl AppState {
@@ -88,7 +117,7 @@ impl AppState {
             Arc::clone(&changes),
             stop.clone(),
         );
-        Ok(Self {
+        Ok(Self(Arc::new(AppParts {
             timezone: config.timezone,
             oidc: Arc::new(OidcState::new(&config, Arc::clone(&auth))?),
             auth,
@@ -105,7 +134,7 @@ impl AppState {
             watchdog,
             db,
             config: Arc::new(config),
-            stop: Arc::new(stop),
-        })
+            stop,
+        })))
     }
 }

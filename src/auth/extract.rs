@@ -13,7 +13,7 @@ use super::{state::AuthState, token::TokenType, users::MemberType};
 use crate::{
     audit::Actor,
     error::{ApiError, Code},
-    http::{client_ip::ClientIp, middleware::RequestUser},
+    http::{client_ip::ClientIp, request_info::RequestInfo},
 };
 
 /// Signed-in user who has not resigned.
@@ -74,8 +74,8 @@ where
         let status = auth.user_cache.get(&auth.db, id).await?;
         let status = status.filter(|status| !status.is_deleted && status.token_generation == claims.generation);
         let status = status.ok_or(Code::InvalidToken)?;
-        if let Some(user) = parts.extensions.get::<RequestUser>() {
-            user.set(id);
+        if let Some(info) = parts.extensions.get::<RequestInfo>() {
+            info.set_user(id);
         }
         if !parts.method.is_safe() {
             auth.limits.writes_user.acquire(id)?.spend();

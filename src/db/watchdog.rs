@@ -133,6 +133,8 @@ impl DbWatchdog {
         let mut work = std::pin::pin!(work);
         loop {
             tokio::select! {
+                // The work first: what is done at once needs no timer.
+                biased;
                 done = &mut work => return done,
                 () = sleep(PROBE_AFTER) => {}
             }

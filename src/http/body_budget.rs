@@ -8,11 +8,19 @@ use std::{
     },
 };
 
-use axum::body::Body;
+use axum::{
+    body::{Body, Bytes, HttpBody, to_bytes},
+    extract::Request,
+    response::{IntoResponse, Response},
+};
 use futures_util::TryStreamExt;
 use tokio::sync::Semaphore;
 
+use super::request_info::RequestInfo;
 use crate::error::{ApiError, Code};
+
+/// Maximum size in bytes of a response that is not counted. Connections are limited, and so are the small responses.
+const SMALL_RESPONSE: u64 = 64 * 1024;
 
 /// Number of bytes that bodies may take together. Clones share it.
 #[derive(Clone, Debug)]
@@ -61,6 +69,60 @@ impl Reservation {
 impl Drop for Reservation {
     fn drop(&mut self) {
         self.free.add_permits(*self.held.get_mut());
+    }
+}
+
+/// Lets `handle` respond to a request, and counts its body towards `budget` while it arrives and until the response. When the budget is
+/// exhausted, reading the body fails with an error that [`is_exhausted`] recognizes.
+///
+/// # Errors
+/// `unavailable` when the budget is exhausted.
+pub async fn count_request_bytes<T>(
+    budget: &BodyBudget,
+    request: Request,
+    handle: impl AsyncFnOnce(Request) -> T,
+) -> Result<T, ApiError> {
+    if request.body().is_end_stream() {
+        return Ok(handle(request).await);
+    }
+    let reservation = Arc::new(budget.try_reserve(0)?);
+    let counted = Arc::clone(&reservation);
+    let response = handle(request.map(|body| metered(body, counted))).await;
+    drop(reservation);
+    Ok(response)
+}
+
+/// Counts a large response of an endpoint towards `budget` until the client has read it. Without it clients that do not read could fill
+/// the memory.
+pub async fn count_response_bytes(budget: &BodyBudget, info: Option<RequestInfo>, response: Response) -> Response {
+    let size = response.body().size_hint().exact().filter(|size| *size > SMALL_RESPONSE);
+    let Some(size) = size.filter(|_| info.is_some_and(|info| info.is_endpoint())) else { return response };
+    let reserve = || {
+        let size = usize::try_from(size).map_err(ApiError::internal)?;
+        Ok::<_, ApiError>((size, budget.try_reserve(size)?))
+    };
+    let (size, reservation) = match reserve() {
+        Ok(reserved) => reserved,
+        Err(error) => return error.into_response(),
+    };
+    let (parts, body) = response.into_parts();
+    match to_bytes(body, size).await {
+        Ok(bytes) => Response::from_parts(
+            parts,
+            Body::from(Bytes::from_owner(CountedBytes { bytes, _reservation: reservation })),
+        ),
+        Err(error) => ApiError::internal(error).into_response(),
+    }
+}
+
+struct CountedBytes {
+    bytes: Bytes,
+    _reservation: Reservation,
+}
+
+impl AsRef<[u8]> for CountedBytes {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
     }
 }
 

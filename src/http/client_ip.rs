@@ -12,6 +12,8 @@ use axum::{
 };
 use ipnet::IpNet;
 
+use super::request_info::RequestInfo;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ClientIp(pub IpAddr);
 
@@ -39,9 +41,10 @@ impl ClientIp {
         Self(client)
     }
 
-    /// The address that a request comes from, as [`super::middleware::observe`] has found it.
+    /// The address that a request comes from.
     pub fn of(parts: &Parts) -> Self {
-        parts.extensions.get().copied().unwrap_or(Self(IpAddr::V4(Ipv4Addr::UNSPECIFIED)))
+        let info = parts.extensions.get::<RequestInfo>();
+        info.map_or(Self(IpAddr::V4(Ipv4Addr::UNSPECIFIED)), RequestInfo::client_ip)
     }
 
     /// Key for rate limits. A subscriber of IPv6 has a whole /64 and could use a new address for each attempt.

@@ -1,12 +1,13 @@
-//! HTTP shared by all nouns: extractors, pages of lists, errors, middleware, the OpenAPI document.
+//! HTTP shared by all nouns: extractors, pages of lists, errors, the access log, the OpenAPI document.
 
+pub mod access_log;
 pub mod body;
 pub mod body_budget;
 pub mod client_ip;
 pub mod csv;
 pub mod headers;
+pub mod host;
 pub mod json_digest;
-pub mod middleware;
 pub mod openapi;
 pub mod pagination;
 pub mod path;
@@ -14,4 +15,6 @@ pub mod period_query;
 pub mod problem;
 pub mod query;
 pub mod rate_limiter;
+pub mod request_info;
+pub mod request_metrics;
 pub mod rules;

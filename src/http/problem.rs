@@ -2,15 +2,13 @@
 
 use axum::{
     body::Body,
-    extract::Request,
     http::{HeaderValue, header},
-    middleware::Next,
     response::Response,
 };
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::headers::{Language, language};
+use super::headers::Language;
 use crate::error::{Code, ConflictingOrder, ErrorDetails, FieldError, Problem};
 
 /// Body of every error.
@@ -103,10 +101,8 @@ impl ProblemBody {
     }
 }
 
-/// Middleware that writes the body of every error, of handlers as well as of axum and other middleware.
-pub async fn write_problems(request: Request, next: Next) -> Response {
-    let language = language(request.headers());
-    let mut response = next.run(request).await;
+/// Writes the body of an error. Other responses stay as they are.
+pub fn write_problem(mut response: Response, language: Language) -> Response {
     let status = response.status();
     if !status.is_client_error() && !status.is_server_error() {
         return response;

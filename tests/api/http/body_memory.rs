@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use axum::middleware::from_fn_with_state;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use snack_server::{
@@ -10,7 +9,7 @@ use snack_server::{
         self,
         listener::{allow_connections, serve},
     },
-    http::{body_budget::BodyBudget, middleware},
+    http::body_budget::BodyBudget,
 };
 use tokio::{
     io::AsyncWriteExt,
@@ -133,8 +132,9 @@ async fn past_the_budget_a_body_is_refused_with_a_503() {
     let address = listener.local_addr().expect("an address");
     let stop = CancellationToken::new();
     let limits = connection_limits(100, 100, TIMEOUT);
-    let budget = from_fn_with_state(BodyBudget::new(1000), middleware::count_request_bytes);
-    let server = tokio::spawn(serve(listener, app::router::router(&app.state).layer(budget), limits, stop.clone()));
+    let mut service = app::router::service(&app.state);
+    service.request_bytes = BodyBudget::new(1000);
+    let server = tokio::spawn(serve(listener, service, limits, stop.clone()));
     let http = reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0).build().expect("a client");
     let wait_for_status = async |expected: u16| {
         let polling = async {

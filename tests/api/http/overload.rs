@@ -73,7 +73,7 @@ async fn past_the_limit_a_connection_waits_to_be_accepted() {
     let stop = CancellationToken::new();
     let server = tokio::spawn(listener::serve(
         listener,
-        app::router::router(&app.state),
+        app::router::service(&app.state),
         connection_limits(3, 3, TIMEOUT),
         stop.clone(),
     ));
@@ -108,7 +108,7 @@ async fn an_unused_connection_is_closed_by_a_trusted_proxy_and_not_by_the_server
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
         let limits = ConnectionLimits { trusted_proxies, ..connection_limits(10, 10, TIMEOUT) };
-        tokio::spawn(listener::serve(listener, app::router::router(&app.state), limits, stop.clone()));
+        tokio::spawn(listener::serve(listener, app::router::service(&app.state), limits, stop.clone()));
         TcpStream::connect(address).await.expect("a connection")
     };
     let mut of_proxy = open(vec!["127.0.0.1/32".parse().expect("a network")]).await;
@@ -137,8 +137,8 @@ async fn a_panic_in_a_handler_is_a_500_for_that_caller_alone() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let url = format!("http://{}", listener.local_addr().expect("an address"));
     let stop = CancellationToken::new();
-    let router = app::router::apply_middleware(paths, &app.state);
-    let server = tokio::spawn(listener::serve(listener, router, connection_limits(100, 100, TIMEOUT), stop.clone()));
+    let service = app::service::AppService::new(paths, &app.state);
+    let server = tokio::spawn(listener::serve(listener, service, connection_limits(100, 100, TIMEOUT), stop.clone()));
     let http = reqwest::Client::builder().no_proxy().build().expect("a client");
     let open = async |method, path: &str| {
         let response = http.request(method, format!("{url}{path}")).send().await.expect("a response");

@@ -54,7 +54,7 @@ async fn a_connection_whose_client_does_not_read_is_closed_and_one_that_reads_sl
     let stop = CancellationToken::new();
     let write_timeout = Duration::from_millis(500);
     let limits = connection_limits(100, 100, write_timeout);
-    let server = tokio::spawn(serve(listener, app::router::router(&app.state), limits, stop.clone()));
+    let server = tokio::spawn(serve(listener, app::router::service(&app.state), limits, stop.clone()));
     let whole = app.request(reqwest::Method::GET, "/openapi.json");
     let length = app.send(whole).await.text.len();
 

@@ -40,7 +40,7 @@ async fn a_stream_that_is_not_read_is_closed_and_the_others_go_on() {
     let stop = CancellationToken::new();
     let write_timeout = Duration::from_millis(500);
     let limits = connection_limits(100, 100, write_timeout);
-    let server = tokio::spawn(serve(listener, app::router::router(&app.state), limits, stop.clone()));
+    let server = tokio::spawn(serve(listener, app::router::service(&app.state), limits, stop.clone()));
     let snacks: Vec<_> = insert_snacks(&app, 900).await.iter().map(|uid| uid.parse().expect("a uid")).collect();
 
     let mut reader = EventStream::open(&app, &users[1]).await;
