@@ -4,13 +4,12 @@ Called by scripts/bench, which builds the release binary and starts Redis and a 
 rounds that alternate: the server, then its yardstick, in the same minute.
 """
 
-import argparse, json, os, re, resource, selectors, shutil, socket, statistics, sys, tempfile, threading, time, urllib.error, urllib.request
+import argparse, json, os, re, resource, selectors, shutil, socket, statistics, subprocess, sys, tempfile, threading, time, urllib.error, urllib.request
 from pathlib import Path
 
 import growth
 from common import HERE, Server, psql, sh, token, url_of
 
-DATABASE = "bench"
 CONNECTIONS = (1, 16, 64)
 #: The settings of the server's own connections (src/db/connect.rs). Without them Postgres scans whole tables.
 SETTINGS = "-c random_page_cost=1.1 -c jit=off"
@@ -55,16 +54,16 @@ COMMIT;
 """
 
 
-def cpu():
-    """Seconds of CPU so far by kind of process."""
+def cpu(server):
+    """Seconds of CPU so far: of the process `server`, and of all processes of the other kinds."""
     seconds = {"server": 0.0, "postgres": 0.0, "redis": 0.0, "load": 0.0}
-    kinds = {"snack-server": "server", "postgres": "postgres", "redis-server": "redis"}
+    kinds = {"postgres": "postgres", "redis-server": "redis"}
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
             name, rest = stat.read_text().split("(", 1)[1].rsplit(")", 1)
         except (OSError, IndexError):
             continue
-        kind = next((kind for prefix, kind in kinds.items() if name.startswith(prefix)), None)
+        kind = "server" if stat.parent.name == str(server) else next((kinds[prefix] for prefix in kinds if name.startswith(prefix)), None)
         if kind:
             # Includes ended children, because Postgres has a process for each connection.
             seconds[kind] += sum(map(int, rest.split()[11:15])) / os.sysconf("SC_CLK_TCK")
@@ -109,8 +108,23 @@ class Streams:
 
 
 class Bench:
-    def __init__(self, arguments, server, scratch):
-        self.arguments, self.server, self.scratch = arguments, server, scratch
+    """A server with a database of its own, and the requests to it. `former` is that of the release before, which is measured in turns."""
+
+    def __init__(self, arguments, program, scratch, port, database, former=None):
+        self.arguments, self.database, self.former = arguments, database, former
+        self.scratch = scratch / database
+        self.scratch.mkdir()
+        self.server = Server(program, self.scratch, port, database)
+        # Half of the users have reactions already; the other half sends the requests.
+        psql(file=HERE / "load.sql", database=database, users=2000, snacks=1000, reactions=20000, orders=1000)
+        psql("CREATE TABLE yardstick_reactions (LIKE snack_reactions INCLUDING ALL);"
+             "ALTER TABLE yardstick_reactions ADD FOREIGN KEY (snack_id) REFERENCES snacks, ADD FOREIGN KEY (user_id) REFERENCES users;"
+             "DELETE FROM snack_reactions WHERE user_id > 1001", database=database)
+        psql("VACUUM ANALYZE", database=database)
+        (self.scratch / "tokens").write_text("".join(token(user) + "\n" for user in range(1002, 2002)))
+        (self.scratch / "snacks").write_text(psql("SELECT uid FROM snacks ORDER BY id", database=database) + "\n")
+        (self.scratch / "stock").write_text("")
+        self.ready = self.server.start()
         self.counts, self.users, self.snacks = {}, 2001, 1000
 
     def wrk(self, work, connections, seconds):
@@ -118,32 +132,33 @@ class Bench:
             "WORK": work, "TOKENS": str(self.scratch / "tokens"), "SNACKS": str(self.scratch / "snacks"),
             "STOCK": str(self.scratch / "stock"), "FIRST": str(self.counts.get(work, 0)), "YEAR": time.strftime("%Y"),
         }
-        before = cpu()
+        before = cpu(self.server.process.pid)
         out = sh("wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "10s", "-s", str(HERE / "load.lua"), self.server.url, env=environment)
-        spent = {kind: after - before[kind] for kind, after in cpu().items()}
+        spent = {kind: after - before[kind] for kind, after in cpu(self.server.process.pid).items()}
         found = re.search(r"RESULT (\d+) (\d+) (\d+) (\d+) (\d+) (\d+)", out)
         requests, duration, p50, p99, failed, self.counts[work] = map(int, found.groups())
         return {"rate": requests / duration * 1e6, "p50": p50 / 1000, "p99": p99 / 1000, "failed": failed,
-                "cpu": {kind: seconds / duration * 1e6 for kind, seconds in spent.items()}, "rss": self.server.rss()}
+                "cpu": {kind: seconds / requests * 1e6 for kind, seconds in spent.items()}, "rss": self.server.rss()}
 
     def pgbench(self, script, connections, seconds, among=None):
         path = self.scratch / "yardstick.sql"
         path.write_text(script)
         out = sh("pgbench", "-n", "-M", "prepared", "-f", str(path), "-c", str(connections), "-j", "1", "-T", str(seconds),
                  "-D", f"users={self.users}", "-D", f"snacks={self.snacks}", "-D", f"among={among or self.snacks}",
-                 url_of(DATABASE), env=os.environ | {"PGOPTIONS": SETTINGS})
+                 url_of(self.database), env=os.environ | {"PGOPTIONS": SETTINGS})
         return float(re.search(r"tps = ([\d.]+) \(without", out)[1])
 
     def idle(self):
         """The load of a server without requests."""
-        transactions = lambda: int(psql(f"SELECT xact_commit FROM pg_stat_database WHERE datname = '{DATABASE}'"))
+        transactions = lambda: int(psql(f"SELECT xact_commit FROM pg_stat_database WHERE datname = '{self.database}'"))
         switches = lambda: sum(int(re.search(r"^voluntary_ctxt_switches:\s+(\d+)", status.read_text(), re.M)[1])
                                for status in Path(f"/proc/{self.server.process.pid}/task").glob("*/status"))
         seconds = 3 if self.arguments.quick else 20
         time.sleep(seconds)
-        before = switches(), transactions(), cpu()["server"]
+        busy_so_far = lambda: cpu(self.server.process.pid)["server"]
+        before = switches(), transactions(), busy_so_far()
         time.sleep(seconds)
-        woken, asked, busy = (after - earlier for earlier, after in zip(before, (switches(), transactions(), cpu()["server"])))
+        woken, asked, busy = (after - earlier for earlier, after in zip(before, (switches(), transactions(), busy_so_far())))
         return f"Idle: {woken / seconds:.1f} wake-ups and {asked / seconds:.1f} transactions a second, {busy / seconds * 100:.1f}% of a core."
 
     def beside_sign_ins(self):
@@ -172,24 +187,21 @@ class Bench:
                 stop.set()
                 if other:
                     other.join()
+            former = self.former.wrk(work, connections, self.arguments.seconds) if self.former else None
             theirs = yardstick(connections) if callable(yardstick) else self.pgbench(yardstick, connections, self.arguments.seconds, **more)
-            rounds.append((mine, theirs))
+            rounds.append((mine, theirs, former))
         return self.summary(name, connections, rounds)
 
     def summary(self, name, connections, rounds):
-        """Medians of rounds, each a result of wrk and the rate of the yardstick."""
-        middle = lambda values: statistics.median(list(values))
-        result = {
-            "name": name, "connections": connections,
-            "rate": middle(mine["rate"] for mine, _ in rounds), "p50": middle(mine["p50"] for mine, _ in rounds),
-            "p99": middle(mine["p99"] for mine, _ in rounds), "yardstick": middle(theirs for _, theirs in rounds),
-            "ratio": middle(mine["rate"] / theirs for mine, theirs in rounds), "failed": sum(mine["failed"] for mine, _ in rounds),
-            "cpu": {kind: middle(mine["cpu"][kind] for mine, _ in rounds) for kind in rounds[0][0]["cpu"]},
-            "rss": max(mine["rss"] for mine, _ in rounds),
-        }
+        """Medians of rounds, each a result of wrk, the rate of the yardstick, and the result of the release before or None."""
+        result = {"name": name, "connections": connections, "yardstick": statistics.median(theirs for _, theirs, _ in rounds),
+                  "failed": sum(mine["failed"] for mine, _, _ in rounds), "rss": max(mine["rss"] for mine, _, _ in rounds)}
+        result |= medians([(mine, theirs) for mine, theirs, _ in rounds])
+        result["former"] = medians([(former, theirs) for _, theirs, former in rounds]) if rounds[0][2] else None
         print(f"{name:<34} {connections:>3} {result['rate']:>9.0f}/s {result['p50']:>8.2f} {result['p99']:>8.2f} ms  yardstick "
-              f"{result['yardstick']:>8.0f}/s  ratio {result['ratio']:.2f}  failed {result['failed']}  cpu "
-              + " ".join(f"{kind} {share:.2f}" for kind, share in result["cpu"].items()), flush=True)
+              f"{result['yardstick']:>8.0f}/s  ratio {result['ratio']:.2f}  failed {result['failed']}  µs "
+              + " ".join(f"{kind} {micros:.1f}" for kind, micros in result["cpu"].items())
+              + (f"  before: ratio {result['former']['ratio']:.2f}, {spent(result['former'])}" if result["former"] else ""), flush=True)
         return result
 
     def beside_streams(self, name, work, connections=64, streams=200):
@@ -204,11 +216,10 @@ class Bench:
                 if count:
                     read = readers.bytes / self.arguments.seconds / 2**20
             rounds.append((pair[streams], pair[0]))
-            cost = {count: sum(result["cpu"][kind] for kind in ("server", "postgres", "redis")) / result["rate"] * 1e6
-                    for count, result in pair.items()}
+            cost = {count: sum(result["cpu"][kind] for kind in ("server", "postgres", "redis")) for count, result in pair.items()}
             print(f"  {pair[streams]['rate']:.0f}/s with streams that read {read:.1f} MiB/s, {pair[0]['rate']:.0f}/s without; "
                   f"{cost[streams]:.0f} and {cost[0]:.0f} µs of CPU for each", flush=True)
-        return self.summary(name, connections, [(mine, theirs["rate"]) for mine, theirs in rounds])
+        return self.summary(name, connections, [(mine, theirs["rate"], None) for mine, theirs in rounds])
 
     def react_beside(self, stop):
         """50 reactions a second by other users."""
@@ -226,6 +237,65 @@ class Bench:
             number += 1
 
 
+    def clear_reactions(self):
+        """The users have no reactions then, so that every request succeeds."""
+        psql("DELETE FROM snack_reactions WHERE user_id > 1001", database=self.database)
+        psql("VACUUM ANALYZE", database=self.database)
+
+    def stock(self):
+        """Adds snacks without orders: half for the server, half for the yardstick."""
+        psql("""INSERT INTO snacks (name, name_key, price) SELECT 'stock ' || n, 'stock ' || n, 500 FROM generate_series(1, 400000) AS n;
+                ANALYZE snacks""", database=self.database)
+        middle = psql("SELECT min(id) + 200000 FROM snacks WHERE name_key LIKE 'stock %'", database=self.database)
+        (self.scratch / "stock").write_text(
+            psql(f"SELECT uid FROM snacks WHERE name_key LIKE 'stock %' AND id < {middle} ORDER BY id", database=self.database) + "\n")
+        psql(f"CREATE SEQUENCE yardstick_stock INCREMENT 3 START {middle}", database=self.database)
+
+    def overhead(self, bare):
+        """What a request costs that asks for nothing: CPU of the server, and that of a bare axum route."""
+        address = ("127.0.0.1", 18767)
+        process = subprocess.Popen([bare, "%s:%s" % address])
+        try:
+            wait_for(address)
+            rounds = []
+            for _ in range(3 * self.arguments.rounds):
+                before = cpu(process.pid)["server"]
+                out = sh("wrk", "-t1", "-c64", f"-d{self.arguments.seconds}s", "http://%s:%s/health/live" % address)
+                theirs = (cpu(process.pid)["server"] - before) / int(re.search(r"(\d+) requests in", out)[1]) * 1e6
+                servers = [self] + ([self.former] if self.former else [])
+                rounds.append([theirs] + [bench.wrk("live", 64, self.arguments.seconds)["cpu"]["server"] for bench in servers])
+        finally:
+            process.kill()
+            process.wait()
+        theirs, mine, *former = map(statistics.median, zip(*rounds))
+        times = [statistics.median(row[at] / row[0] for row in rounds) for at in range(1, len(rounds[0]))]
+        former = f", before {former[0]:.1f} µs ({times[1]:.2f} times)" if former else ""
+        return (f"`GET /health/live` at 64 connections costs the server {mine:.1f} µs of CPU, a bare axum route {theirs:.1f} µs "
+                f"({times[0]:.2f} times; goal: 1.5){former}.")
+
+
+def wait_for(address):
+    while True:
+        try:
+            return socket.create_connection(address).close()
+        except OSError:
+            time.sleep(0.01)
+
+
+def medians(rounds):
+    """Medians of rounds, each a result of wrk and the rate of the yardstick."""
+    middle = lambda values: statistics.median(list(values))
+    return {key: middle(mine[key] for mine, _ in rounds) for key in ("rate", "p50", "p99")} | {
+        "ratio": middle(mine["rate"] / theirs for mine, theirs in rounds),
+        "cpu": {kind: middle(mine["cpu"][kind] for mine, _ in rounds) for kind in rounds[0][0]["cpu"]},
+    }
+
+
+def spent(row):
+    """CPU of a request in µs: of the server, Postgres and Redis."""
+    return " · ".join(f"{row['cpu'][kind]:.0f}" for kind in ("server", "postgres", "redis"))
+
+
 def argon2_rate(_connections):
     """Hashes a second on all cores by the reference implementation with the same parameters."""
     out = sh("argon2", "somesaltsomesalt", "-id", "-t", "2", "-k", "19456", "-p", "1", input="korea-snack-9")
@@ -238,6 +308,8 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--quick", action="store_true", help="a minute or two: one short round of each row, and no growth")
     parser.add_argument("--only", default="", help="rows whose names contain this; 'growth' for the large database")
+    parser.add_argument("--before", help="the program of an earlier commit, which is measured in turns with this one")
+    parser.add_argument("--bare", required=True, help="the program of bench/bare")
     parser.add_argument("program")
     arguments = parser.parse_args()
     arguments.rounds, arguments.seconds, arguments.samples = (1, 2, 0) if arguments.quick else (3, 3, 200)
@@ -252,25 +324,17 @@ def main():
 
 def throughput(arguments, scratch):
     """The rows of the first table, and notes about the server's resources."""
-    server = Server(arguments.program, scratch, 18765, DATABASE)
-    # Half of the users have reactions already; the other half sends the requests.
-    psql(file=HERE / "load.sql", database=DATABASE, users=2000, snacks=1000, reactions=20000, orders=1000)
-    psql("CREATE TABLE yardstick_reactions (LIKE snack_reactions INCLUDING ALL);"
-         "ALTER TABLE yardstick_reactions ADD FOREIGN KEY (snack_id) REFERENCES snacks, ADD FOREIGN KEY (user_id) REFERENCES users;"
-         "DELETE FROM snack_reactions WHERE user_id > 1001", database=DATABASE)
-    psql("VACUUM ANALYZE", database=DATABASE)
-    (scratch / "tokens").write_text("".join(token(user) + "\n" for user in range(1002, 2002)))
-    (scratch / "snacks").write_text(psql("SELECT uid FROM snacks ORDER BY id", database=DATABASE) + "\n")
-    (scratch / "stock").write_text("")
-    ready = server.start()
-    bench = Bench(arguments, server, scratch)
+    former = Bench(arguments, arguments.before, scratch, 18766, "former") if arguments.before else None
+    bench = Bench(arguments, arguments.program, scratch, 18765, "bench", former)
+    benches = [bench] + ([former] if former else [])
     idle = bench.idle()
-    bench.wrk("live", 16, 1)
+    for each in benches:
+        each.wrk("live", 16, 1)
     rows = [
-        ("GET /snacks", "list", LIST, {"beside": bench.react_beside}, (None, 2.0, 2.0)),
-        ("GET /snacks/{uid}", "detail", DETAIL, {}, (None, 1.0, 1.0)),
-        ("POST reaction, 1,000 snacks", "reaction", UPSERT, {}, (None, 1.0, 2.0)),
-        ("POST reaction, 10 snacks", "hot", UPSERT, {"among": 10}, (None, None, 1.5)),
+        ("GET /snacks", "list", LIST, {"beside": bench.react_beside}, (None, 2.0, 3.5)),
+        ("GET /snacks/{uid}", "detail", DETAIL, {}, (None, 0.7, 1.1)),
+        ("POST reaction, 1,000 snacks", "reaction", UPSERT, {}, (None, 0.8, 1.4)),
+        ("POST reaction, 10 snacks", "hot", UPSERT, {"among": 10}, (None, None, 1.3)),
         ("GET /orders", "orders", ORDERS, {}, (None, 0.6, 0.6)),
         ("POST /orders of 3", "order", ORDER, {}, (None, 0.7, 0.7)),
         ("POST /auth/token", "token", argon2_rate, {}, (None, 0.9, 0.9)),
@@ -279,56 +343,45 @@ def throughput(arguments, scratch):
     for name, work, yardstick, more, goals in rows:
         if arguments.only not in name:
             continue
-        if work == "order":
-            stock(scratch)
-        if work in ("reaction", "hot"):
-            clear_reactions()
+        for each in benches:
+            if work == "order":
+                each.stock()
+            if work in ("reaction", "hot"):
+                each.clear_reactions()
         for connections, goal in zip(CONNECTIONS, goals):
             if arguments.quick and connections == 1:
                 continue
             results.append(bench.row(name, work, yardstick, connections, **more) | {"goal": goal})
     for name, work in (("POST reaction, 1,000 snacks, 200 streams", "reaction"), ("POST reaction, 10 snacks, 200 streams", "hot")):
         if arguments.only in name:
-            clear_reactions()
+            bench.clear_reactions()
             results.append(bench.beside_streams(name, work) | {"goal": 0.95})
     costs = [bench.beside_sign_ins()] if arguments.only in "POST /auth/token" else []
-    server.stop()
+    if arguments.only in "GET /health/live":
+        costs.insert(0, bench.overhead(arguments.bare))
+    for each in benches:
+        each.server.stop()
     size = Path(arguments.program).stat().st_size / 2**20
     return results, costs + [
-        f"Start to ready: {ready * 1000:.0f} ms on a migrated database (goal 300). The binary has {size:.0f} MiB.",
+        f"Start to ready: {bench.ready * 1000:.0f} ms on a migrated database (goal 300). The binary has {size:.0f} MiB.",
         idle,
     ]
-
-
-def clear_reactions():
-    """The users have no reactions then, so that every request succeeds."""
-    psql("DELETE FROM snack_reactions WHERE user_id > 1001", database=DATABASE)
-    psql("VACUUM ANALYZE", database=DATABASE)
-
-
-def stock(scratch):
-    """Adds snacks without orders: half for the server, half for the yardstick."""
-    psql("""INSERT INTO snacks (name, name_key, price) SELECT 'stock ' || n, 'stock ' || n, 500 FROM generate_series(1, 400000) AS n;
-            ANALYZE snacks""", database=DATABASE)
-    middle = psql("SELECT min(id) + 200000 FROM snacks WHERE name_key LIKE 'stock %'", database=DATABASE)
-    (scratch / "stock").write_text(
-        psql(f"SELECT uid FROM snacks WHERE name_key LIKE 'stock %' AND id < {middle} ORDER BY id", database=DATABASE) + "\n")
-    psql(f"CREATE SEQUENCE yardstick_stock INCREMENT 3 START {middle}", database=DATABASE)
 
 
 def report(arguments, results, costs, grown, notes):
     lines = []
     if results:
         lines += [
-            "| work | connections | requests/s | p50 ms | p99 ms | yardstick/s | ratio | goal | CPU: server · Postgres · Redis · load | RSS MiB |",
-            "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- | ---: |",
+            "| work | connections | requests/s | p50 ms | p99 ms | ratio before | ratio | goal | CPU µs before | CPU µs: server · Postgres · Redis | RSS MiB |",
+            "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- | --- | ---: |",
         ]
     for row in results:
-        shares = " · ".join(f"{row['cpu'][kind]:.2f}" for kind in ("server", "postgres", "redis", "load"))
+        former = row["former"]
+        ratio, cost = (f"{former['ratio']:.2f}", spent(former)) if former else ("", "")
         goal = "" if row["goal"] is None else f"{row['goal']} " + ("✓" if row["ratio"] >= row["goal"] else "✗")
         failed = f" ({row['failed']} failed)" if row["failed"] else ""
         lines.append(f"| {row['name']} | {row['connections']} | {row['rate']:,.0f}{failed} | {row['p50']:.2f} | {row['p99']:.2f} | "
-                     f"{row['yardstick']:,.0f} | **{row['ratio']:.2f}** | {goal} | {shares} | {row['rss']:.0f} |")
+                     f"{ratio} | **{row['ratio']:.2f}** | {goal} | {cost} | {spent(row)} | {row['rss']:.0f} |")
     chart = [row for row in results if row["connections"] == 64 and "streams" not in row["name"]]
     if chart:
         lines += ["", "```mermaid", "xychart-beta", '    title "times the yardstick, 64 connections"',
@@ -352,7 +405,7 @@ def report(arguments, results, costs, grown, notes):
     by_hand = (HERE / "notes.md").read_text()
     (HERE / "RESULTS.md").write_text("# Benchmarks\n\nWritten by `make bench`. The yardstick is pgbench with the same SQL, prepared, over as many connections, "
                                 "in the same minute on the same machine; for sign-ins it is argon2 on all cores, and for 200 streams of events the server without them. Rates are medians of three "
-                                f"rounds of {arguments.seconds} seconds, with server and yardstick in turns. CPU is in cores.\n\n"
+                                f"rounds of {arguments.seconds} seconds, with server, the commit before and yardstick in turns. CPU is that of one request.\n\n"
                                 + "\n".join(lines) + "\n\n" + by_hand)
 
 

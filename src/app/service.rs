@@ -107,10 +107,13 @@ impl AppService {
     async fn respond_with_problems(self: &Arc<Self>, request: Request) -> Response {
         let language = language(request.headers());
         let response = match require_host(request.headers()) {
-            Ok(()) => AssertUnwindSafe(self.admission.run(request, |request| Arc::clone(self).route(request)))
-                .catch_unwind()
-                .await
-                .unwrap_or_else(|_| ApiError::internal("a handler panicked").into_response()),
+            // On the heap: the future has kilobytes, and each one around it would be copied with it.
+            Ok(()) => {
+                AssertUnwindSafe(self.admission.run(request, |request| Box::pin(Arc::clone(self).route(request))))
+                    .catch_unwind()
+                    .await
+                    .unwrap_or_else(|_| ApiError::internal("a handler panicked").into_response())
+            }
             Err(error) => error.into_response(),
         };
         write_problem(response, language)

@@ -50,10 +50,10 @@ impl AccessLogEntry {
         Self { started, id, method, path, trace, trace_id, info }
     }
 
-    /// Span of the log for the work of the request, and that of its trace.
+    /// Span of the log for the work of the request, and that of its trace. The span of the log has only ids, because its fields are
+    /// formatted for each request, although few write a line.
     pub fn spans(&self) -> (Span, Span) {
-        let (method, path, trace_id) = (&self.method, &self.path, self.trace_id.as_deref());
-        (tracing::info_span!("request", id = self.id(), %method, path, trace_id), self.trace.span.clone())
+        (tracing::info_span!("request", id = self.id(), trace_id = self.trace_id.as_deref()), self.trace.span.clone())
     }
 
     fn id(&self) -> &str {
