@@ -110,26 +110,31 @@ class Streams:
 class Bench:
     """A server with a database of its own, and the requests to it. `former` is that of the release before, which is measured in turns."""
 
-    def __init__(self, arguments, program, scratch, port, database, former=None):
+    def __init__(self, arguments, program, scratch, port, database, former=None, analyze=True):
         self.arguments, self.database, self.former = arguments, database, former
         self.scratch = scratch / database
         self.scratch.mkdir()
         self.server = Server(program, self.scratch, port, database)
+        if not analyze:
+            # Otherwise autovacuum would come.
+            psql("DO $$ DECLARE name text; BEGIN FOR name IN SELECT tablename FROM pg_tables WHERE schemaname = 'public' LOOP "
+                 "EXECUTE format('ALTER TABLE %I SET (autovacuum_enabled = false)', name); END LOOP; END $$", database=database)
         # Half of the users have reactions already; the other half sends the requests.
         psql(file=HERE / "load.sql", database=database, users=2000, snacks=1000, reactions=20000, orders=1000)
         psql("CREATE TABLE yardstick_reactions (LIKE snack_reactions INCLUDING ALL);"
              "ALTER TABLE yardstick_reactions ADD FOREIGN KEY (snack_id) REFERENCES snacks, ADD FOREIGN KEY (user_id) REFERENCES users;"
              "DELETE FROM snack_reactions WHERE user_id > 1001", database=database)
-        psql("VACUUM ANALYZE", database=database)
+        if analyze:
+            psql("VACUUM ANALYZE", database=database)
         (self.scratch / "tokens").write_text("".join(token(user) + "\n" for user in range(1002, 2002)))
         (self.scratch / "snacks").write_text(psql("SELECT uid FROM snacks ORDER BY id", database=database) + "\n")
         (self.scratch / "stock").write_text("")
         self.ready = self.server.start()
         self.counts, self.users, self.snacks = {}, 2001, 1000
 
-    def wrk(self, work, connections, seconds):
+    def wrk(self, work, connections, seconds, snacks="snacks"):
         environment = os.environ | {
-            "WORK": work, "TOKENS": str(self.scratch / "tokens"), "SNACKS": str(self.scratch / "snacks"),
+            "WORK": work, "TOKENS": str(self.scratch / "tokens"), "SNACKS": str(self.scratch / snacks),
             "STOCK": str(self.scratch / "stock"), "FIRST": str(self.counts.get(work, 0)), "YEAR": time.strftime("%Y"),
         }
         before = cpu(self.server.process.pid)
@@ -356,6 +361,7 @@ def throughput(arguments, scratch):
         if arguments.only in name:
             bench.clear_reactions()
             results.append(bench.beside_streams(name, work) | {"goal": 0.95})
+    results += new_offices(arguments, scratch)
     costs = [bench.beside_sign_ins()] if arguments.only in "POST /auth/token" else []
     if arguments.only in "GET /health/live":
         costs.insert(0, bench.overhead(arguments.bare))
@@ -366,6 +372,35 @@ def throughput(arguments, scratch):
         f"Start to ready: {bench.ready * 1000:.0f} ms on a migrated database (goal 300). The binary has {size:.0f} MiB.",
         idle,
     ]
+
+
+def new_offices(arguments, scratch):
+    """Rows of what is common in a new office: a database that was not analyzed, with one that was as yardstick; and snacks without
+    reactions, with those that have some as yardstick."""
+    lists, details = "GET /snacks without statistics", "GET /snacks/{uid} without reactions"
+    if not any(arguments.only in name for name in (lists, details)):
+        return []
+    unanalyzed = Bench(arguments, arguments.program, scratch, 18768, "unanalyzed", analyze=False)
+    analyzed = Bench(arguments, arguments.program, scratch, 18769, "analyzed")
+    psql("INSERT INTO snacks (name, name_key, price) SELECT 'new ' || n, 'new ' || n, 500 FROM generate_series(1, 1000) AS n", database="analyzed")
+    (analyzed.scratch / "new").write_text(psql("SELECT uid FROM snacks WHERE name_key LIKE 'new %' ORDER BY id", database="analyzed") + "\n")
+    psql("VACUUM ANALYZE", database="analyzed")
+    while any(psql("SELECT EXISTS (SELECT FROM reaction_dirty)", database=bench.database) == "t" for bench in (unanalyzed, analyzed)):
+        time.sleep(0.1)
+    pairs = [
+        (lists, lambda *size: (unanalyzed.wrk("list", *size), analyzed.wrk("list", *size))),
+        (details, lambda *size: (analyzed.wrk("detail", *size, "new"), analyzed.wrk("detail", *size))),
+    ]
+    results = []
+    for name, pair in pairs:
+        for connections in CONNECTIONS[1:] if arguments.only in name else ():
+            rounds = [pair(connections, arguments.seconds) for _ in range(arguments.rounds)]
+            rounds = [(mine, theirs["rate"], None) for mine, theirs in rounds]
+            # "No difference", as far as rounds tell.
+            results.append(analyzed.summary(name, connections, rounds) | {"goal": 0.95})
+    for bench in (unanalyzed, analyzed):
+        bench.server.stop()
+    return results
 
 
 def report(arguments, results, costs, grown, notes):
@@ -382,7 +417,7 @@ def report(arguments, results, costs, grown, notes):
         failed = f" ({row['failed']} failed)" if row["failed"] else ""
         lines.append(f"| {row['name']} | {row['connections']} | {row['rate']:,.0f}{failed} | {row['p50']:.2f} | {row['p99']:.2f} | "
                      f"{ratio} | **{row['ratio']:.2f}** | {goal} | {cost} | {spent(row)} | {row['rss']:.0f} |")
-    chart = [row for row in results if row["connections"] == 64 and "streams" not in row["name"]]
+    chart = [row for row in results if row["connections"] == 64 and not re.search("streams|without", row["name"])]
     if chart:
         lines += ["", "```mermaid", "xychart-beta", '    title "times the yardstick, 64 connections"',
                   "    x-axis [" + ", ".join(f'"{row["name"]}"' for row in chart) + "]", '    y-axis "ratio" 0 --> '
@@ -404,7 +439,8 @@ def report(arguments, results, costs, grown, notes):
         return
     by_hand = (HERE / "notes.md").read_text()
     (HERE / "RESULTS.md").write_text("# Benchmarks\n\nWritten by `make bench`. The yardstick is pgbench with the same SQL, prepared, over as many connections, "
-                                "in the same minute on the same machine; for sign-ins it is argon2 on all cores, and for 200 streams of events the server without them. Rates are medians of three "
+                                "in the same minute on the same machine; for sign-ins it is argon2 on all cores, and for 200 streams of events the server without them; "
+                                "for a database without statistics it is one with them, and for snacks without reactions it is those with reactions. Rates are medians of three "
                                 f"rounds of {arguments.seconds} seconds, with server, the commit before and yardstick in turns. CPU is that of one request.\n\n"
                                 + "\n".join(lines) + "\n\n" + by_hand)
 

@@ -199,9 +199,10 @@ pub struct Filter {
 fn push_followers(sql: &mut QueryBuilder<Postgres>, viewers: &[i64]) {
     sql.push(
         ", (SELECT count(*) FROM order_follows WHERE order_id = o.id) AS follower_count,
-        ARRAY(SELECT user_id FROM order_follows WHERE order_id = o.id AND user_id = ANY(",
+        ARRAY(SELECT user_id FROM order_follows WHERE order_id = o.id AND user_id = ANY(ARRAY(SELECT unnest(",
     );
-    sql.push_bind(viewers.to_vec()).push(")) AS followers");
+    // unnest hides the number of viewers from Postgres, which would plan again for each number.
+    sql.push_bind(viewers.to_vec()).push("::bigint[])))) AS followers");
 }
 
 /// Page of orders with the followers among `viewers`.

@@ -23,7 +23,7 @@ use crate::{
         money::{Currency, PriceInput},
         text::{first_visible, fold, tidy},
     },
-    error::{ApiError, Code, FieldError},
+    error::{ApiError, Code, FieldError, chain},
     http::{
         body::{self, essence},
         csv::{Lines, original},
@@ -310,8 +310,26 @@ pub async fn import(
         tx.commit().await?;
         outbox.changes.snacks(uids);
         outbox.committed(Vec::new());
+        if let Err(error) = refresh_statistics(db, created).await {
+            tracing::warn!(error = %chain(&error), "statistics of snacks not refreshed after an import");
+        }
     }
     Ok(Import { created, refused, results })
+}
+
+/// Refreshes the statistics of the planner after `created` rows, by the rule of autovacuum, which comes a minute or two later: until then
+/// a search would take every part of a name for rare. In a large table these rows are too few to change the statistics.
+async fn refresh_statistics(db: &PgPool, created: usize) -> Result<(), sqlx::Error> {
+    let created = i64::try_from(created).unwrap_or(i64::MAX);
+    let is_outdated = sqlx::query_scalar!(
+        r#"SELECT $1::bigint > 50 + 0.1 * greatest(reltuples, 0) AS "is_outdated!" FROM pg_class WHERE oid = 'snacks'::regclass"#,
+        created
+    );
+    if is_outdated.fetch_one(db).await? {
+        // Skipped while autovacuum does it.
+        sqlx::raw_sql("ANALYZE (SKIP_LOCKED) snacks").execute(db).await?;
+    }
+    Ok(())
 }
 
 fn name_taken() -> FieldError {

@@ -202,6 +202,11 @@ const FROM: &str = " FROM snacks AS s LEFT JOIN users AS person ON person.id = s
         FROM purchases AS p JOIN orders AS o ON o.id = p.order_id JOIN users AS orderer ON orderer.id = o.user_id
         WHERE p.snack_id = s.id AND p.blocks LIMIT 1) AS open_order ON true";
 
+/// Condition for available snacks. Without statistics, as in a new database until autovacuum has come, Postgres expects a column to equal
+/// one value of it in one row of 200, and to differ from it in all others. For `= 'available'` it would read and sort all snacks, because
+/// it expects fewer rows than the page has.
+const IS_AVAILABLE: &str = " AND s.status <> 'unavailable'";
+
 /// Filter of snacks.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Filter {
@@ -224,17 +229,22 @@ pub async fn list(
 ) -> Result<(Page<Snack>, Reactions), ApiError> {
     let mut sql = QueryBuilder::new(SNACK);
     sorted.push_key(&mut sql);
-    sql.push(FROM).push(" WHERE true");
-    for word in filter.search.as_deref().map(search_words).unwrap_or_default() {
+    sql.push(FROM);
+    let words = filter.search.as_deref().map(search_words).unwrap_or_default();
+    if !words.is_empty() {
+        sql.push(" JOIN snack_search AS search ON search.snack_id = s.id");
+    }
+    sql.push(" WHERE true");
+    for word in words {
         match word {
-            SearchWord::Pairs(query) => sql.push(" AND s.search_pairs @@ ").push_bind(query).push("::tsquery"),
-            SearchWord::Pattern(pattern) => sql.push(" AND s.search_key LIKE ").push_bind(pattern),
+            SearchWord::Pairs(query) => sql.push(" AND search.search_pairs @@ ").push_bind(query).push("::tsquery"),
+            SearchWord::Pattern(pattern) => sql.push(" AND search.search_key LIKE ").push_bind(pattern),
         };
     }
     if let Some(status) = filter.status {
         // Part of the text of the statement, so that its cached plan is for this status.
         sql.push(match status {
-            SnackStatus::Available => " AND s.status = 'available'",
+            SnackStatus::Available => IS_AVAILABLE,
             SnackStatus::Unavailable => " AND s.status = 'unavailable'",
         });
     }
@@ -242,10 +252,8 @@ pub async fn list(
     match filter.orderable {
         None => {}
         Some(true) => {
-            sql.push(
-                " AND s.status = 'available'
-                AND NOT EXISTS (SELECT FROM purchases AS p WHERE p.snack_id = s.id AND p.blocks)",
-            );
+            sql.push(IS_AVAILABLE)
+                .push(" AND NOT EXISTS (SELECT FROM purchases AS p WHERE p.snack_id = s.id AND p.blocks)");
         }
         // A union, because Postgres would read all snacks for a condition with OR.
         Some(false) => {
@@ -271,8 +279,7 @@ pub async fn list(
         query.fetch_all(&mut *connection).await?
     };
     let page = sorted.page(rows);
-    let snacks = page.results.iter().map(|snack: &Snack| snack.id).collect();
-    let reactions = reactions(&mut connection, viewers.to_vec(), snacks).await?;
+    let reactions = reactions(&mut connection, viewers.to_vec(), &page.results).await?;
     Ok((page, reactions))
 }
 
@@ -292,12 +299,15 @@ pub async fn look_up(
     let viewers: Vec<i64> = lookups.iter().map(|lookup| lookup.viewer).collect();
     let mut sql = QueryBuilder::new(SNACK);
     // (SELECT ...) hides the number of lookups from Postgres, which would plan again for each number.
-    sql.push(", mine.type AS my_reaction, lookup.number").push(FROM).push(" JOIN unnest((SELECT ").push_bind(uids);
+    // A subquery for the reaction, because for a join Postgres reads the reactions of all users to the snack.
+    sql.push(", (SELECT type FROM snack_reactions WHERE snack_id = s.id AND user_id = lookup.viewer) AS my_reaction, lookup.number")
+        .push(FROM)
+        .push(" JOIN unnest((SELECT ")
+        .push_bind(uids);
     sql.push("::uuid[]), (SELECT ")
         .push_bind(viewers)
         .push("::bigint[])) WITH ORDINALITY AS lookup (uid, viewer, number)");
     sql.push(" ON lookup.uid = s.uid");
-    sql.push(" LEFT JOIN snack_reactions AS mine ON mine.snack_id = s.id AND mine.user_id = lookup.viewer");
     let mut found: Vec<Result<Snack, ApiError>> = lookups.iter().map(|_| Err(Code::NotFound.into())).collect();
     for row in sql.build().fetch_all(db).await? {
         let Some(at) = usize::try_from(row.try_get::<i64, _>("number")?).ok().and_then(|number| number.checked_sub(1))
@@ -348,20 +358,36 @@ pub async fn live_snacks(db: &PgPool, uids: &[Uuid]) -> Result<Vec<LiveSnack>, A
         .collect())
 }
 
+/// Reactions of `viewers` to `snacks`.
 async fn reactions(
     connection: &mut PgConnection,
     mut viewers: Vec<i64>,
-    mut snacks: Vec<i64>,
+    snacks: &[Snack],
 ) -> Result<Reactions, ApiError> {
-    for ids in [&mut viewers, &mut snacks] {
-        ids.sort_unstable();
-        ids.dedup();
-    }
+    viewers.sort_unstable();
+    viewers.dedup();
+    let ids: Vec<i64> = snacks.iter().map(|snack| snack.id).collect();
+    let count: usize = snacks
+        .iter()
+        .map(|snack| usize::try_from(snack.like_reaction_count + snack.hate_reaction_count).unwrap_or_default())
+        .sum();
     // unnest hides the number of ids from Postgres, which would plan again for each number.
+    if viewers.len() * ids.len() < count {
+        // LIMIT keeps Postgres from reading the reactions of all users to the snacks, which takes longer then.
+        let rows = sqlx::query!(
+            r#"SELECT viewer AS "user_id!", snack AS "snack_id!", reaction.type AS "reaction: ReactionType"
+               FROM unnest($1::bigint[]) AS snack CROSS JOIN unnest($2::bigint[]) AS viewer CROSS JOIN LATERAL (
+                   SELECT type FROM snack_reactions WHERE snack_id = snack AND user_id = viewer LIMIT 1) AS reaction"#,
+            &ids,
+            &viewers
+        );
+        let rows = rows.fetch_all(connection).await?;
+        return Ok(rows.into_iter().map(|row| ((row.user_id, row.snack_id), row.reaction)).collect());
+    }
     let rows = sqlx::query!(
         r#"SELECT user_id, snack_id, type AS "reaction: ReactionType" FROM snack_reactions
            WHERE snack_id = ANY(ARRAY(SELECT unnest($1::bigint[]))) AND user_id = ANY(ARRAY(SELECT unnest($2::bigint[])))"#,
-        &snacks,
+        &ids,
         &viewers
     );
     let rows = rows.fetch_all(connection).await?;

@@ -11,21 +11,24 @@ use crate::support::{
     test_app::{TestApp, TestUser},
 };
 
+/// Tables with demo data.
+const TABLES: [&str; 9] = [
+    "users",
+    "snacks",
+    "snack_reactions",
+    "orders",
+    "purchases",
+    "order_history",
+    "order_follows",
+    "notifications",
+    "budget_limits",
+];
+
 /// The rows of every table, ordered by their content.
 async fn dump(database: &PgConnectOptions) -> Vec<(String, String)> {
     let mut connection = PgConnection::connect_with(database).await.expect("Postgres");
     let mut rows = Vec::new();
-    for table in [
-        "users",
-        "snacks",
-        "snack_reactions",
-        "orders",
-        "purchases",
-        "order_history",
-        "order_follows",
-        "notifications",
-        "budget_limits",
-    ] {
+    for table in TABLES {
         let sql =
             sqlx::AssertSqlSafe(format!("SELECT md5(string_agg(t::text, E'\\n' ORDER BY t::text)) FROM {table} AS t"));
         let sum: Option<String> = sqlx::query_scalar(sql).fetch_one(&mut connection).await.expect("a sum");
@@ -42,6 +45,10 @@ async fn demo_data_fills_an_empty_database_once() {
     let media = run.get("MEDIA_URL").to_owned();
     let pictures = || std::fs::read_dir(media.trim_start_matches("file://")).expect("a folder").count();
     let (before, drawn) = (dump(&database).await, pictures());
+    for table in TABLES {
+        let statistics = format!("pg_stats WHERE schemaname = 'public' AND tablename = '{table}'");
+        assert_ne!(count_rows(&database, &statistics).await, 0, "statistics of {table}");
+    }
 
     let again = run.end().await.expect_success();
     assert_ne!(again, output);

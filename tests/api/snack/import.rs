@@ -391,6 +391,19 @@ async fn a_dry_run_tells_the_same_and_creates_nothing() {
 }
 
 #[tokio::test]
+async fn an_import_that_changes_the_statistics_refreshes_them() {
+    let app = TestApp::start().await;
+    let admin = app.admin().await;
+    sqlx::query("ALTER TABLE snacks SET (autovacuum_enabled = false)").execute(app.db()).await.expect("a setting");
+    for (count, is_analyzed) in [(50, false), (51, true)] {
+        let rows: String = (0..count).map(|number| format!("{count}-{number},1\n")).collect();
+        assert_eq!(import(&app, &admin, format!("name,price\n{rows}")).await["created"], count);
+        let statistics = "pg_stats WHERE schemaname = 'public' AND tablename = 'snacks'";
+        assert_eq!(count_rows(&app.state.config.database, statistics).await > 0, is_analyzed, "after {count} rows");
+    }
+}
+
+#[tokio::test]
 async fn two_imports_of_the_same_names_in_opposite_order_create_each_name_once() {
     const ROWS: usize = 900;
     let app = TestApp::start().await;
