@@ -124,19 +124,6 @@ async fn write_and_count(
     Ok(written.into_iter().map(|outcome| outcome.map(|change| change.map(counted))).collect())
 }
 
-/// Current counts of a snack: `stored` if it is not older than `epoch`, that of the statistics columns, else a count of the rows.
-pub async fn live_counts(
-    db: &PgPool,
-    snack: Uuid,
-    stored: Option<StoredCounts>,
-    epoch: i64,
-) -> Result<Counts, ApiError> {
-    match current(stored, epoch) {
-        Some(counts) => Ok(counts),
-        None => store::count(db, snack).await,
-    }
-}
-
 /// Counts of `stored` if they are not older than `epoch`, that of the statistics columns.
 pub fn current(stored: Option<StoredCounts>, epoch: i64) -> Option<Counts> {
     stored.filter(|stored| stored.epoch >= epoch)?.counts

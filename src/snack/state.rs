@@ -19,8 +19,8 @@ use crate::{
     http::pagination::Sorted,
     reaction::{
         counters::{Counters, StoredCounts},
-        state::{current, live_counts},
-        store::count_all,
+        state::current,
+        store::{count, count_all},
     },
 };
 
@@ -106,10 +106,12 @@ pub async fn load_snack(state: &Arc<SnackState>, viewer: i64, uid: Uuid) -> Resu
         }
     };
     let (mut snack, stored) = state.lookups.load((), SnackLookup { viewer, uid }, load).await?;
-    let counts = live_counts(&state.db, uid, stored, snack.counter_epoch).await?;
-    snack.like_reaction_count = counts.likes;
-    snack.hate_reaction_count = counts.hates;
-    snack.like_ratio = counts.ratio();
+    match current(stored, snack.counter_epoch) {
+        Some(counts) => snack.set_counts(counts),
+        // Counted by the lookup.
+        None if snack.counter_epoch == 0 => {}
+        None => snack.set_counts(count(&state.db, uid).await?),
+    }
     Ok(snack)
 }
 

@@ -121,6 +121,14 @@ pub struct Snack {
     pub counter_epoch: i64,
 }
 
+impl Snack {
+    pub fn set_counts(&mut self, counts: Counts) {
+        self.like_reaction_count = counts.likes;
+        self.hate_reaction_count = counts.hates;
+        self.like_ratio = counts.ratio();
+    }
+}
+
 impl<'r> FromRow<'r, PgRow> for Snack {
     fn from_row(row: &'r PgRow) -> Result<Self, sqlx::Error> {
         let currency: Currency = row.try_get("currency")?;
@@ -290,7 +298,8 @@ pub struct SnackLookup {
     pub uid: Uuid,
 }
 
-/// Snacks with the counts of the statistics columns, in the order of `lookups`.
+/// Snacks in the order of `lookups`, with the counts of the statistics columns. A snack that was never counted has none in Redis either,
+/// and comes with the count of its rows.
 pub async fn look_up(
     db: impl PgExecutor<'_>,
     lookups: &[SnackLookup],
@@ -300,7 +309,10 @@ pub async fn look_up(
     let mut sql = QueryBuilder::new(SNACK);
     // (SELECT ...) hides the number of lookups from Postgres, which would plan again for each number.
     // A subquery for the reaction, because for a join Postgres reads the reactions of all users to the snack.
-    sql.push(", (SELECT type FROM snack_reactions WHERE snack_id = s.id AND user_id = lookup.viewer) AS my_reaction, lookup.number")
+    sql.push(", (SELECT type FROM snack_reactions WHERE snack_id = s.id AND user_id = lookup.viewer) AS my_reaction, lookup.number,
+        CASE WHEN s.counter_epoch = 0 THEN (
+            SELECT ARRAY[count(*) FILTER (WHERE type = 'like')::int, count(*) FILTER (WHERE type = 'hate')::int]
+            FROM snack_reactions WHERE snack_id = s.id) END AS counted")
         .push(FROM)
         .push(" JOIN unnest((SELECT ")
         .push_bind(uids);
@@ -314,7 +326,11 @@ pub async fn look_up(
         else {
             continue;
         };
-        found[at] = Ok(Snack { my_reaction: row.try_get("my_reaction")?, ..Snack::from_row(&row)? });
+        let mut snack = Snack { my_reaction: row.try_get("my_reaction")?, ..Snack::from_row(&row)? };
+        if let Some([likes, hates]) = row.try_get::<Option<[i32; 2]>, _>("counted")? {
+            snack.set_counts(Counts { likes, hates });
+        }
+        found[at] = Ok(snack);
     }
     Ok(found)
 }

@@ -245,6 +245,38 @@ async fn a_snack_is_counted_at_once_and_the_list_after_the_flush() {
     assert_eq!(app.flush().await, 0, "nothing has changed since");
 }
 
+/// Number of connections on which the reactions of a single snack were counted.
+async fn counts_of_one(app: &TestApp) -> i64 {
+    let statements = "SELECT count(*) FROM pg_prepared_statements
+        WHERE statement LIKE 'SELECT count(*)%FROM snack_reactions WHERE snack_id = (SELECT id FROM snacks WHERE uid = $1)'";
+    // All that there can be, so that none is left out which is just being returned.
+    let connections = join_all((0..app.db().options().get_max_connections()).map(|_| app.db().acquire())).await;
+    let mut sum = 0;
+    for connection in connections {
+        let mut connection = connection.expect("a connection");
+        let count: i64 = sqlx::query_scalar(statements).fetch_one(&mut *connection).await.expect("a number");
+        sum += count;
+    }
+    sum
+}
+
+#[tokio::test]
+async fn a_snack_that_was_never_counted_takes_no_statement_for_its_counts() {
+    let app = TestApp::start().await;
+    let member = app.member().await;
+    let uid = app.snack(&member, "새우깡").await;
+    let shown = async || figures(&app.get(&member, &format!("/snacks/{uid}")).await.expect(200));
+    assert_eq!(shown().await, (0, 0, 1.0));
+    app.add_reactions(&uid, 3, 2).await;
+    assert_eq!(shown().await, (3, 2, 1.5));
+    assert_eq!(counts_of_one(&app).await, 0);
+    // Once Redis should have counts and has lost them, they are counted by themselves.
+    app.flush().await;
+    CounterProbe::open(&app).await.wipe().await;
+    assert_eq!(shown().await, (3, 2, 1.5));
+    assert_ne!(counts_of_one(&app).await, 0);
+}
+
 #[tokio::test]
 async fn the_counters_in_redis_have_the_keys_of_the_contract_and_live_for_ever() {
     let app = TestApp::start().await;
