@@ -276,9 +276,9 @@ pub async fn list(
     let mut connection = db.acquire().await?;
     let query = sql.build_query_as();
     let rows = if filter.search.is_some() {
-        // A cached plan does not know the parameter and expects every part of a name to be rare. The setting is that of a
-        // transaction, because the session may belong to a pooler.
-        let begin = "BEGIN READ ONLY; SET LOCAL plan_cache_mode = force_custom_plan";
+        // A cached plan does not know the parameter and expects every part of a name to be rare. Several processes for one search would
+        // take the cores from other requests. The settings are those of a transaction, because the session may belong to a pooler.
+        let begin = "BEGIN READ ONLY; SET LOCAL plan_cache_mode = force_custom_plan; SET LOCAL max_parallel_workers_per_gather = 0";
         let mut tx = connection.begin_with(begin).await?;
         let rows = query.fetch_all(&mut *tx).await?;
         tx.commit().await?;
