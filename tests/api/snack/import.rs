@@ -396,8 +396,8 @@ async fn an_import_that_changes_the_statistics_refreshes_them() {
     let admin = app.admin().await;
     sqlx::query("ALTER TABLE snacks SET (autovacuum_enabled = false)").execute(app.db()).await.expect("a setting");
     for (count, is_analyzed) in [(50, false), (51, true)] {
-        let rows: String = (0..count).map(|number| format!("{count}-{number},1\n")).collect();
-        assert_eq!(import(&app, &admin, format!("name,price\n{rows}")).await["created"], count);
+        let rows: Vec<String> = (0..count).map(|number| format!("{count}-{number},1\n")).collect();
+        assert_eq!(import(&app, &admin, format!("name,price\n{}", rows.concat())).await["created"], count);
         let statistics = "pg_stats WHERE schemaname = 'public' AND tablename = 'snacks'";
         assert_eq!(count_rows(&app.state.config.database, statistics).await > 0, is_analyzed, "after {count} rows");
     }
