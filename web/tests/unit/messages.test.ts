@@ -1,8 +1,9 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 
-import { i18n, useFormat } from '../../src/i18n'
-import english from '../../src/i18n/en.json'
+import { i18n } from '../../src/i18n'
+import { useFormat } from '../../src/i18n/format'
+import english from '../../src/i18n/pages.en.json'
 
 const read = (path: string) => readFileSync(new URL(`../../src/${path}`, import.meta.url), 'utf8')
 

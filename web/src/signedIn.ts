@@ -1,0 +1,34 @@
+// The scripts that only signed-in users need. The pages for them are shown after `start`.
+import { VueQueryPlugin } from '@tanstack/vue-query'
+import { watch, type App } from 'vue'
+
+import { queryClient } from './api/query'
+import { addManyMessages } from './i18n'
+import ko from './i18n/pages.ko.json'
+import { useCart } from './order/cart'
+import { useSession } from './session/session'
+
+export { default as HeaderLinks } from './HeaderLinks.vue'
+export { default as LiveNotice } from './live/LiveNotice.vue'
+export { default as CartFrame } from './order/CartFrame.vue'
+export { default as CartSkipLink } from './order/CartSkipLink.vue'
+
+export async function start(app: App): Promise<void> {
+  // As early as possible: what the pages read before the stream of changes is open, they read twice.
+  import('./live/start').then(
+    ({ startLive }) => startLive(),
+    () => undefined,
+  )
+  app.use(VueQueryPlugin, { queryClient })
+  // The cart watches the session, which may end before a page needs the cart.
+  useCart()
+  const session = useSession()
+  // The next user must not see data of the former one.
+  watch(
+    () => session.userId,
+    () => queryClient.clear(),
+    { flush: 'sync' },
+  )
+  // Korean is shown if the messages of the other language cannot be loaded.
+  await addManyMessages(ko, () => import('./i18n/pages.en.json')).catch(() => undefined)
+}
