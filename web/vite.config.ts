@@ -10,6 +10,9 @@ const MAIN = path('src/main.ts')
 const SIGN_IN = path('src/auth/SignInPage.vue')
 /** Loaded before the pages of signed-in users. */
 const SIGNED_IN = path('src/signedIn.ts')
+/** The pages that are opened most. */
+const SNACKS = path('src/snack/SnackListPage.vue')
+const ORDERS = path('src/order/OrderListPage.vue')
 /** Dialogs and forms. Many pages share them, but not the first ones. */
 const NOT_AT_FIRST = /Dialog|Switch|TextField|useForm|useDraft|\/(reka-ui|aria-hidden|defu)\//
 
@@ -36,6 +39,8 @@ function needs(script: string, id: string, modules: Modules): boolean {
   }
   return closure.has(id)
 }
+
+const nameOf = (id: string, library: string, own: string) => (id.includes('/node_modules/') ? library : own)
 
 /** Lets the browser load the main script together with the first one, which imports it. */
 function preloadMain(): Plugin {
@@ -89,20 +94,33 @@ export default defineConfig(({ command }) => ({
     rolldownOptions: {
       output: {
         codeSplitting: {
-          // A few files instead of dozens: libraries, which rarely change, and the app's own code, each for all pages and for those
-          // of signed-in users.
+          // A few files instead of dozens, because each is a request: libraries, which rarely change, the app's own code for all pages
+          // and for those of signed-in users, and the code of the pages that are opened most.
           groups: [
             // The first script has to run before all others are there.
-            { name: 'preload', test: /vite\/preload-helper|storageKey/, priority: 1 },
+            { name: 'preload', test: /vite\/preload-helper|storageKey/, priority: 4 },
             {
-              debugName: 'first',
+              debugName: 'all pages',
+              priority: 3,
+              name: (id, modules) =>
+                needs(MAIN, id, modules) || (needs(SIGN_IN, id, modules) && !id.includes('/auth/'))
+                  ? nameOf(id, 'framework', 'main')
+                  : null,
+            },
+            {
+              debugName: 'signed-in users',
+              priority: 2,
+              name: (id, modules) => (needs(SIGNED_IN, id, modules) ? nameOf(id, 'query', 'signedIn') : null),
+            },
+            {
+              debugName: 'lists',
+              priority: 1,
               name: (id, modules) => {
-                const isLibrary = id.includes('/node_modules/')
-                if (needs(MAIN, id, modules) || (needs(SIGN_IN, id, modules) && !id.includes('/auth/'))) {
-                  return isLibrary ? 'framework' : 'main'
-                }
-                if (needs(SIGNED_IN, id, modules)) return isLibrary ? 'query' : 'signedIn'
-                return null
+                const isOfSnacks = needs(SNACKS, id, modules)
+                const isOfOrders = needs(ORDERS, id, modules)
+                if (isOfSnacks && isOfOrders) return 'lists'
+                if (isOfSnacks) return 'snacks'
+                return isOfOrders ? 'orders' : null
               },
             },
             { name: 'shared', minShareCount: 5, test: (id) => !NOT_AT_FIRST.test(id) },

@@ -44,7 +44,7 @@ describe('messages', () => {
     [2, '2 kinds', '2 pieces'],
     [1000, '1,000 kinds', '1,000 pieces'],
   ])('have plural forms in English: %d', async (count, kinds, pieces) => {
-    i18n.global.setLocaleMessage('en', english)
+    i18n.global.mergeLocaleMessage('en', english)
     i18n.global.locale.value = 'en'
     const { counted } = useFormat()
     expect([counted('cart.kinds', count), counted('cart.pieces', count)]).toEqual([kinds, pieces])
