@@ -3,7 +3,7 @@
 //   scripts/build-web
 //   SERVER=target/release/snack-server scripts/with-server -- node bench/phone.mjs [ROUNDS]
 //
-// Prints medians, and of the times also the values of all rounds.
+// Prints medians, and of the times also the values of all rounds. With TASKS=1 it prints the start and the length of all long tasks.
 import { execFileSync } from 'node:child_process'
 import { createRequire } from 'node:module'
 
@@ -22,10 +22,8 @@ const PHONE = {
   locale: 'ko-KR',
 }
 const CPU_SLOWDOWN = 4
-/** In bytes a second. */
-const THROUGHPUT = 1_600_000 / 8
-/** In milliseconds. */
-const LATENCY = 150
+/** In bytes a second, and in milliseconds. */
+const NETWORK = { offline: false, latency: 150, downloadThroughput: 200_000, uploadThroughput: 200_000 }
 /** Tasks of the main thread block it from this time on, in milliseconds. */
 const LONG = 50
 /** The page is measured until this time after its content, in milliseconds, because pictures and the stream of events come later. */
@@ -33,7 +31,7 @@ const AFTERWARDS = 3000
 
 /** Runs in the page, before its scripts. */
 function observe() {
-  const seen = (window.seen = { content: null, pictures: null, tasks: [], shift: 0, paints: {} })
+  const seen = (window.seen = { content: null, pictures: null, tasks: [], shift: 0 })
   new PerformanceObserver((list) => {
     for (const { duration, startTime } of list.getEntries()) seen.tasks.push([startTime, duration])
   }).observe({ type: 'longtask', buffered: true })
@@ -68,40 +66,42 @@ async function load(browser, path, storageState) {
   await page.addInitScript(observe)
   const session = await context.newCDPSession(page)
   await session.send('Network.enable')
-  await session.send('Network.emulateNetworkConditions', {
-    offline: false,
-    latency: LATENCY,
-    downloadThroughput: THROUGHPUT,
-    uploadThroughput: THROUGHPUT,
-  })
+  await session.send('Network.emulateNetworkConditions', NETWORK)
   // As over TLS. Without it Chromium does not ask for Brotli.
   await session.send('Network.setExtraHTTPHeaders', { headers: { 'Accept-Encoding': 'br, gzip' } })
   await session.send('Emulation.setCPUThrottlingRate', { rate: CPU_SLOWDOWN })
 
-  const types = new Map()
-  const bytes = { Script: 0, Image: 0 }
-  const kinds = { Script: /\/assets\/.*\.js$/, Image: /\/media\// }
-  session.on('Network.responseReceived', ({ requestId, response }) => types.set(requestId, response.url))
-  session.on('Network.loadingFinished', ({ requestId, encodedDataLength }) => {
-    for (const [kind, pattern] of Object.entries(kinds)) {
-      if (pattern.test(types.get(requestId) ?? '')) bytes[kind] += encodedDataLength
-    }
-  })
   await page.goto(`${BASE_URL}/app${path}`, { waitUntil: 'commit' })
   await page.waitForFunction(() => window.seen?.pictures, undefined, { timeout: 60_000, polling: 250 })
   await page.waitForTimeout(AFTERWARDS)
   const seen = await page.evaluate(() => window.seen)
+
+  await session.send('Emulation.setCPUThrottlingRate', { rate: 1 })
+  await session.send('Network.emulateNetworkConditions', { ...NETWORK, latency: 0, downloadThroughput: -1 })
+  const bytes = await page.evaluate(transferred)
   await context.close()
+  const durations = seen.tasks.map(([, duration]) => duration)
   return {
-    content: seen.content,
-    pictures: seen.pictures,
-    blocked: seen.tasks.reduce((sum, [, duration]) => sum + duration - LONG, 0),
-    longest: Math.max(0, ...seen.tasks.map(([, duration]) => duration)),
-    shift: seen.shift,
-    script: bytes.Script,
-    image: bytes.Image,
-    tasks: seen.tasks.map(([at, duration]) => `${Math.round(at)}+${Math.round(duration)}`).join(' '),
+    ...seen,
+    ...bytes,
+    blocked: durations.reduce((sum, duration) => sum + duration - LONG, 0),
+    longest: Math.max(0, ...durations),
+    tasks: seen.tasks.map((times) => times.map(Math.round).join('+')).join(' '),
   }
+}
+
+/** Runs in the page. The bytes of scripts and pictures without their headers, also of the pictures further down. */
+async function transferred() {
+  const sum = (pattern) =>
+    performance
+      .getEntriesByType('resource')
+      .filter(({ name }) => pattern.test(name))
+      .reduce((total, { encodedBodySize }) => total + encodedBodySize, 0)
+  const script = sum(/\/assets\/.*\.js$/)
+  const pictures = [...document.querySelectorAll('main img')]
+  for (const picture of pictures) picture.loading = 'eager'
+  await Promise.all(pictures.map((picture) => picture.decode()))
+  return { script, image: sum(/\/media\//) }
 }
 
 /** The storage of a browser in which the user has signed in. */

@@ -50,7 +50,7 @@ function preloadMain(): Plugin {
       order: 'post',
       handler: (_html, { bundle }) => {
         const chunks = Object.values(bundle ?? {}).filter((output) => output.type === 'chunk')
-        const files = new Set(chunks.filter((chunk) => chunk.facadeModuleId === MAIN).map((chunk) => chunk.fileName))
+        const files = new Set(chunks.filter((chunk) => chunk.moduleIds.includes(MAIN)).map((chunk) => chunk.fileName))
         for (const file of files) {
           chunks.find((chunk) => chunk.fileName === file)?.imports.forEach((imported) => files.add(imported))
         }
@@ -118,7 +118,9 @@ export default defineConfig(({ command }) => ({
               name: (id, modules) => {
                 const isOfSnacks = needs(SNACKS, id, modules)
                 const isOfOrders = needs(ORDERS, id, modules)
-                if (isOfSnacks && isOfOrders) return 'lists'
+                // Other pages need them, too.
+                if ((isOfSnacks && isOfOrders) || ((isOfSnacks || isOfOrders) && id.includes('/src/ui/')))
+                  return 'lists'
                 if (isOfSnacks) return 'snacks'
                 return isOfOrders ? 'orders' : null
               },
@@ -135,7 +137,10 @@ export default defineConfig(({ command }) => ({
   },
   test: {
     projects: [
-      { extends: true, test: { name: 'unit', include: ['tests/unit/**/*.test.ts'] } },
+      {
+        extends: true,
+        test: { name: 'unit', include: ['tests/unit/**/*.test.ts'], setupFiles: 'tests/unit/messages.setup.ts' },
+      },
       {
         extends: true,
         test: {

@@ -6,13 +6,13 @@ import { computed, onScopeDispose, ref, watchEffect } from 'vue'
  */
 export function useGradual(count: () => number, { first, step }: { first: number; step: number }) {
   const limit = ref(Math.max(first, count()))
-  const isComplete = computed(() => count() <= limit.value + step)
+  const rendered = computed(() => (count() <= limit.value + step ? count() : limit.value))
   let timer = 0
   watchEffect(() => {
     clearTimeout(timer)
-    if (isComplete.value) limit.value = Math.max(limit.value, count())
+    if (rendered.value === count()) limit.value = Math.max(limit.value, count())
     else timer = window.setTimeout(() => (limit.value += step))
   })
   onScopeDispose(() => clearTimeout(timer))
-  return computed(() => (isComplete.value ? count() : limit.value))
+  return rendered
 }
