@@ -5,7 +5,6 @@ import { PREFIX } from './api/server'
 import { keepCode } from './auth/oidcCode'
 import { t } from './i18n'
 import { useSession } from './session/session'
-import { installDialogHistory } from './ui/dialogHistory'
 import { recordNavigation } from './ui/navigation'
 import { useToasts } from './ui/toasts'
 
@@ -117,8 +116,6 @@ export const router = createRouter({
     return saved ?? (to.path === from.path || from === START_LOCATION ? false : { top: 0 })
   },
 })
-
-installDialogHistory(router)
 
 router.beforeEach(async (to) => {
   const session = useSession()

@@ -6,7 +6,10 @@ import { queryClient } from './api/query'
 import { addManyMessages } from './i18n'
 import ko from './i18n/pages.ko.json'
 import { useCart } from './order/cart'
+import { router } from './router'
 import { useSession } from './session/session'
+import { installDialogHistory } from './ui/dialogHistory'
+import { removeDraftsOf } from './ui/drafts'
 
 export { default as HeaderLinks } from './HeaderLinks.vue'
 export { default as LiveNotice } from './live/LiveNotice.vue'
@@ -19,14 +22,18 @@ export async function start(app: App): Promise<void> {
     ({ startLive }) => startLive(),
     () => undefined,
   )
+  installDialogHistory(router)
   app.use(VueQueryPlugin, { queryClient })
   // The cart watches the session, which may end before a page needs the cart.
   useCart()
   const session = useSession()
-  // The next user must not see data of the former one.
   watch(
     () => session.userId,
-    () => queryClient.clear(),
+    (_userId, before) => {
+      // The next user must not see data of the former one.
+      queryClient.clear()
+      if (session.endReason === 'signed-out' && before !== null) removeDraftsOf(before)
+    },
     { flush: 'sync' },
   )
   // Korean is shown if the messages of the other language cannot be loaded.
