@@ -6,9 +6,9 @@
 use std::{io::Cursor, time::Duration};
 
 use image::{
-    DynamicImage, ImageDecoder, ImageError as DecodeError, ImageFormat, ImageReader, Limits, imageops::FilterType,
+    DynamicImage, ImageDecoder, ImageError as DecodeError, ImageFormat, ImageReader, Limits, codecs::jpeg::JpegEncoder,
+    imageops::FilterType,
 };
-use jpeg_encoder::{ColorType, Encoder, EncodingError, SamplingFactor};
 use tokio::time::timeout;
 use uuid::Uuid;
 
@@ -23,10 +23,7 @@ const MAX_PIXELS: u64 = 40_000_000;
 /// Maximum length of the longer side of a stored picture, in pixels.
 const SIDE: u32 = 1280;
 const THUMBNAIL_SIDE: u32 = 320;
-/// JPEG quality of a stored picture, 1 to 100.
-const QUALITY: u8 = 85;
-/// Lower than [`QUALITY`], because lists show a thumbnail smaller than it is.
-const THUMBNAIL_QUALITY: u8 = 60;
+const JPEG_QUALITY: u8 = 85;
 /// Time limit for storing a picture and its thumbnail.
 const STORE_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -63,13 +60,6 @@ impl From<ImageError> for ApiError {
             ImageError::Unsupported | ImageError::Damaged => Code::UnsupportedMediaType,
         };
         Self::for_field(code, "image", error.name())
-    }
-}
-
-impl From<EncodingError> for ImageError {
-    /// The encoder writes to memory, so it can only refuse the dimensions.
-    fn from(_: EncodingError) -> Self {
-        Self::Damaged
     }
 }
 
@@ -110,6 +100,13 @@ impl Extension {
         }
     }
 
+    const fn format(self) -> ImageFormat {
+        match self {
+            Self::Jpg => ImageFormat::Jpeg,
+            Self::Png => ImageFormat::Png,
+        }
+    }
+
     const fn content_type(self) -> &'static str {
         match self {
             Self::Jpg => "image/jpeg",
@@ -136,15 +133,8 @@ pub fn prepare(bytes: &[u8]) -> Result<Prepared, ImageError> {
     }
     let (picture, profile) = decode(bytes)?;
     let extension = if picture.color().has_alpha() { Extension::Png } else { Extension::Jpg };
-    let encoded = |side, quality| {
-        let picture = colour::to_srgb(within(&picture, side), profile.as_deref());
-        match extension {
-            Extension::Jpg => encode_jpeg(&picture, quality),
-            Extension::Png => encode_png(&picture),
-        }
-    };
-    let (image, thumbnail) = (encoded(SIDE, QUALITY)?, encoded(THUMBNAIL_SIDE, THUMBNAIL_QUALITY)?);
-    Ok(Prepared { image, thumbnail, extension })
+    let encoded = |side| encode(&colour::to_srgb(within(&picture, side), profile.as_deref()), extension.format());
+    Ok(Prepared { image: encoded(SIDE)?, thumbnail: encoded(THUMBNAIL_SIDE)?, extension })
 }
 
 /// Returns the picture, upright and with 8 bits per channel, and its ICC profile.
@@ -190,20 +180,12 @@ fn within(picture: &DynamicImage, side: u32) -> DynamicImage {
     }
 }
 
-fn encode_png(picture: &DynamicImage) -> Result<Vec<u8>, ImageError> {
+fn encode(picture: &DynamicImage, format: ImageFormat) -> Result<Vec<u8>, ImageError> {
     let mut bytes = Vec::new();
-    picture.write_to(&mut Cursor::new(&mut bytes), ImageFormat::Png)?;
-    Ok(bytes)
-}
-
-fn encode_jpeg(picture: &DynamicImage, quality: u8) -> Result<Vec<u8>, ImageError> {
-    let mut bytes = Vec::new();
-    let mut encoder = Encoder::new(&mut bytes, quality);
-    encoder.set_sampling_factor(SamplingFactor::F_2_2);
-    encoder.set_optimized_huffman_tables(true);
-    // Both sides are at most SIDE.
-    let side = |length: u32| u16::try_from(length).map_err(|_| ImageError::Damaged);
-    encoder.encode(&picture.to_rgb8(), side(picture.width())?, side(picture.height())?, ColorType::Rgb)?;
+    match format {
+        ImageFormat::Jpeg => picture.write_with_encoder(JpegEncoder::new_with_quality(&mut bytes, JPEG_QUALITY)),
+        other => picture.write_to(&mut Cursor::new(&mut bytes), other),
+    }?;
     Ok(bytes)
 }
 
