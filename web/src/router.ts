@@ -1,12 +1,10 @@
-// The pages of the app and who may see them. Each page is loaded when it is first opened, except the first one.
+// The pages of the app and who may see them. Each page is loaded when it is first opened.
 import { START_LOCATION, createRouter, createWebHistory } from 'vue-router'
 
 import { PREFIX } from './api/server'
 import { keepCode } from './auth/oidcCode'
 import { t } from './i18n'
-import OrderListPage from './order/OrderListPage.vue'
 import { useSession } from './session/session'
-import { installDialogHistory } from './ui/dialogHistory'
 import { recordNavigation } from './ui/navigation'
 import { useToasts } from './ui/toasts'
 
@@ -51,7 +49,11 @@ export const router = createRouter({
       component: () => import('./auth/ResetPasswordPage.vue'),
       meta: { title: 'resetPassword.title', isPublic: true },
     },
-    { path: '/orders', component: OrderListPage, meta: { title: 'orders.title' } },
+    {
+      path: '/orders',
+      component: () => import('./order/OrderListPage.vue'),
+      meta: { title: 'orders.title' },
+    },
     {
       path: '/orders/:uid',
       component: () => import('./order/OrderPage.vue'),
@@ -114,8 +116,6 @@ export const router = createRouter({
     return saved ?? (to.path === from.path || from === START_LOCATION ? false : { top: 0 })
   },
 })
-
-installDialogHistory(router)
 
 router.beforeEach(async (to) => {
   const session = useSession()

@@ -2,9 +2,9 @@
 //
 // A refresh token can be used once, and a used one that is sent again ends the session. So only one tab renews at a time, and
 // after waiting for another tab it first looks for the pair that the other has stored.
+import { STORAGE_KEY } from './storageKey'
 import type { Tokens } from './types'
 
-export const STORAGE_KEY = 'snack.session'
 /** An access token is renewed this long before it expires, in milliseconds. */
 const MARGIN = 30_000
 

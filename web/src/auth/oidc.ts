@@ -1,6 +1,9 @@
 // Sign-in at the identity provider, by OpenID Connect.
+import { ref, shallowRef } from 'vue'
+
 import { dataOf, publicApi } from '../api/client'
 import { SERVER_URL } from '../api/server'
+import type { SignUpOptions } from '../api/types'
 import { addMessages } from '../i18n'
 import en from '../i18n/oidc.en.json'
 import ko from '../i18n/oidc.ko.json'
@@ -26,8 +29,19 @@ export function takeNext(): string | null {
   return next
 }
 
-/** Who may sign up, and the name of the identity provider. */
-export const signUpOptionsQuery = {
-  queryKey: ['sign-up'],
-  queryFn: () => dataOf(publicApi.GET('/auth/sign-up')),
+/** The options that were read last. */
+const options = shallowRef<SignUpOptions>()
+let reading: Promise<void> | null = null
+
+/** Who may sign up, and the name of the identity provider. Components of the same page share a request. */
+export function useSignUpOptions() {
+  const isPending = ref(!options.value)
+  reading ??= dataOf(publicApi.GET('/auth/sign-up'))
+    .then(
+      (read) => void (options.value = read),
+      () => undefined,
+    )
+    .finally(() => (reading = null))
+  void reading.then(() => (isPending.value = false))
+  return { options, isPending }
 }

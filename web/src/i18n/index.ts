@@ -1,17 +1,22 @@
 // Korean is part of the first load. English is loaded when it is chosen. The build compiles the messages.
-import { computed, nextTick } from 'vue'
-import { createI18n } from 'vue-i18n'
+import { nextTick } from 'vue'
+import { createI18n, registerMessageResolver } from 'petite-vue-i18n'
 
-import type { Money } from '../api/types'
-import { formatMoney, formatNumber } from '../money'
-import { formatDate, formatDateTime, formatMonth, formatPeriod, formatShortDay, timeZoneName } from '../time'
 import ko from './ko.json'
 
 export const LANGUAGES = ['ko', 'en'] as const
 export type Language = (typeof LANGUAGES)[number]
 export type Messages = typeof ko
 
-const LOCALES: Record<Language, string> = { ko: 'ko-KR', en: 'en-US' }
+export const LOCALES: Record<Language, string> = { ko: 'ko-KR', en: 'en-US' }
+
+// Messages are nested: `signIn.title`.
+registerMessageResolver(
+  (messages, path) =>
+    path
+      .split('.')
+      .reduce<unknown>((found, key) => (found as Record<string, unknown> | undefined)?.[key], messages) as string,
+)
 
 export const i18n = createI18n<[Messages], Language, false>({
   legacy: false,
@@ -30,32 +35,30 @@ export function currentLocale(): string {
   return LOCALES[currentLanguage()]
 }
 
+/** Load the English messages. */
+const english: (() => Promise<{ default: object }>)[] = [() => import('./en.json')]
+let isEnglishWanted = false
+
+async function addEnglish(load: () => Promise<{ default: object }>): Promise<void> {
+  i18n.global.mergeLocaleMessage('en', (await load()).default)
+}
+
 export async function setLanguage(language: Language): Promise<void> {
-  if (language === 'en') i18n.global.mergeLocaleMessage('en', (await import('./en.json')).default)
+  isEnglishWanted ||= language === 'en'
+  if (language === 'en') await Promise.all(english.map(addEnglish))
   i18n.global.locale.value = language
   document.documentElement.lang = language
   await nextTick()
 }
 
+/** Adds many messages that are not part of the first load. The English ones are loaded when they are needed. */
+export async function addManyMessages(korean: object, loadEnglish: () => Promise<{ default: object }>): Promise<void> {
+  i18n.global.mergeLocaleMessage('ko', korean)
+  english.push(loadEnglish)
+  if (isEnglishWanted) await addEnglish(loadEnglish)
+}
+
 /** Adds messages that are not part of the first load. */
 export function addMessages(messages: Record<Language, object>): void {
   for (const language of LANGUAGES) i18n.global.mergeLocaleMessage(language, messages[language])
-}
-
-/** Formats amounts, numbers and times for the present language. */
-export function useFormat() {
-  const locale = computed(() => LOCALES[currentLanguage()])
-  return {
-    money: (money: Money) => formatMoney(money, locale.value),
-    moneys: (amounts: readonly Money[]) => amounts.map((money) => formatMoney(money, locale.value)).join(' + '),
-    number: (value: number) => formatNumber(value, locale.value),
-    /** A message with a number and its plural form: `1 piece`, `2 pieces`. */
-    counted: (key: string, count: number) => t(key, { count: formatNumber(count, locale.value) }, count),
-    dateTime: (instant: string) => formatDateTime(instant, locale.value),
-    date: (day: string) => formatDate(day, locale.value),
-    shortDay: (day: string) => formatShortDay(day, locale.value),
-    timeZone: () => timeZoneName(locale.value),
-    month: (month: number) => formatMonth(month, locale.value),
-    period: (label: string) => formatPeriod(label, locale.value, (week) => t('period.weekName', { week })),
-  }
 }

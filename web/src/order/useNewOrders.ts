@@ -2,7 +2,7 @@ import { computed } from 'vue'
 
 import { queryClient, type LivePages } from '../api/query'
 import type { Order } from '../api/types'
-import { useFormat } from '../i18n'
+import { useFormat } from '../i18n/format'
 import { useLive } from '../live/useLive'
 import { useLiveRows } from '../live/useLiveRows'
 import { STATISTICS } from '../statistics/keys'

@@ -3,8 +3,7 @@ import { defineStore } from 'pinia'
 import { computed, ref } from 'vue'
 
 import { api, dataOf, onSessionEnd, publicApi, tokens } from '../api/client'
-import { queryClient } from '../api/query'
-import { STORAGE_KEY } from '../api/tokens'
+import { STORAGE_KEY } from '../api/storageKey'
 import type { Tokens, User } from '../api/types'
 
 /** The last known profile, so that the menu is right before the first response. */
@@ -73,7 +72,6 @@ export const useSession = defineStore('session', () => {
     if (now !== null) endReason.value = null
     // The next user must not see data of the former one.
     setUser(null)
-    queryClient.clear()
   }
 
   onSessionEnd(() => {

@@ -1,9 +1,10 @@
 // A reaction is shown at once and corrected by the response.
-import { useMutation } from '@tanstack/vue-query'
+import type { MutationOptions } from '@tanstack/vue-query'
 import { toValue, type MaybeRefOrGetter } from 'vue'
 
 import { api, dataOf } from '../api/client'
 import { Problem } from '../api/problem'
+import { queryClient } from '../api/query'
 import type { ReactionResponse, ReactionType, Snack } from '../api/types'
 import { t } from '../i18n'
 import type { SnackEvent } from '../live/events'
@@ -40,7 +41,7 @@ export function useReaction(snack: MaybeRefOrGetter<Snack>) {
   // Responses to earlier clicks are not shown, so that the buttons do not flicker.
   const isLast = (click: number) => pendingOf(uid)?.last === click
 
-  const mutation = useMutation({
+  const mutation: MutationOptions<ReactionResponse, Error, Change> = {
     // Requests are sent one after the other, in the order of the clicks.
     scope: { id: `reaction ${uid}` },
     mutationFn: ({ next }: Change) => send(uid, next),
@@ -63,7 +64,7 @@ export function useReaction(snack: MaybeRefOrGetter<Snack>) {
     onSettled: (_response, _error, { click }) => {
       if (isLast(click)) settle(uid, showLast)
     },
-  })
+  }
 
   /** Shows what has changed meanwhile. */
   function showLast(event: SnackEvent | null): void {
@@ -77,7 +78,12 @@ export function useReaction(snack: MaybeRefOrGetter<Snack>) {
     // An old offer would remove the new reaction.
     if (removalOffer !== null) toasts.remove(removalOffer)
     patchSnack(uid, (snack) => withReaction(snack, next))
-    mutation.mutate({ next, before: shown.my_reaction, click })
+    // Without `useMutation`, whose state is not shown here and costs every card of a list.
+    const cache = queryClient.getMutationCache()
+    cache
+      .build(queryClient, queryClient.defaultMutationOptions(mutation))
+      .execute({ next, before: shown.my_reaction, click })
+      .catch(() => undefined)
   }
 
   function removal(type: ReactionType): ToastAction {

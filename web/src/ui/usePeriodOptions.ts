@@ -1,6 +1,7 @@
 import { computed, type Ref } from 'vue'
 
-import { t, useFormat } from '../i18n'
+import { t } from '../i18n'
+import { useFormat } from '../i18n/format'
 import { weeksInMonth, type Period, type PeriodKind } from '../period'
 import { today } from '../time'
 

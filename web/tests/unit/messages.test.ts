@@ -1,8 +1,8 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 
-import { i18n, useFormat } from '../../src/i18n'
-import english from '../../src/i18n/en.json'
+import { i18n } from '../../src/i18n'
+import { useFormat } from '../../src/i18n/format'
 
 const read = (path: string) => readFileSync(new URL(`../../src/${path}`, import.meta.url), 'utf8')
 
@@ -21,7 +21,7 @@ function messagesIn(language: string): Map<string, string> {
   const files = readdirSync(new URL('../../src/i18n', import.meta.url)).filter((file) =>
     new RegExp(`^(\\w+\\.)?${language}\\.json$`).test(file),
   )
-  return flatten(Object.assign({}, ...files.map((file) => JSON.parse(read(`i18n/${file}`)))))
+  return new Map(files.flatMap((file) => [...flatten(JSON.parse(read(`i18n/${file}`)))]))
 }
 
 const ko = messagesIn('ko')
@@ -43,7 +43,6 @@ describe('messages', () => {
     [2, '2 kinds', '2 pieces'],
     [1000, '1,000 kinds', '1,000 pieces'],
   ])('have plural forms in English: %d', async (count, kinds, pieces) => {
-    i18n.global.setLocaleMessage('en', english)
     i18n.global.locale.value = 'en'
     const { counted } = useFormat()
     expect([counted('cart.kinds', count), counted('cart.pieces', count)]).toEqual([kinds, pieces])

@@ -2,7 +2,6 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 
 import type { Order } from '../../src/api/types'
 import { i18n } from '../../src/i18n'
-import en from '../../src/i18n/en.json'
 import { arrivalWords } from '../../src/order/arrivalWords'
 import { orderTitle } from '../../src/order/title'
 
@@ -13,7 +12,6 @@ const NOW = new Date('2026-11-25T09:00:00Z')
 
 function inEnglish(): void {
   beforeAll(() => {
-    i18n.global.setLocaleMessage('en', en)
     i18n.global.locale.value = 'en'
   })
   afterAll(() => {

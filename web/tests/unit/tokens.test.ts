@@ -1,7 +1,8 @@
 import { beforeEach, describe, expect, it, vi } from 'vitest'
 
 import type { Tokens } from '../../src/api/types'
-import { STORAGE_KEY, TokenStore, claims } from '../../src/api/tokens'
+import { STORAGE_KEY } from '../../src/api/storageKey'
+import { TokenStore, claims } from '../../src/api/tokens'
 
 const LIFETIME = 900
 

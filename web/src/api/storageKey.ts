@@ -1,0 +1,2 @@
+/** The place of the token pair in localStorage. */
+export const STORAGE_KEY = 'snack.session'
