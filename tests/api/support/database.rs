@@ -35,9 +35,10 @@ pub fn direct(database: &PgConnectOptions) -> PgConnectOptions {
     }
 }
 
-/// Lets rows of users be deleted, as an owner of the database can.
+/// Lets rows of users and snacks be deleted, as an owner of the database can.
 pub async fn allow_deletion(db: &PgPool) {
-    let sql = "ALTER TABLE users DISABLE TRIGGER users_refuse_deletion";
+    let sql = "ALTER TABLE users DISABLE TRIGGER users_refuse_deletion;
+               ALTER TABLE snacks DISABLE TRIGGER snacks_refuse_deletion";
     sqlx::raw_sql(sql).execute(db).await.expect("no trigger");
 }
 
