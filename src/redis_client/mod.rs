@@ -149,7 +149,7 @@ impl RedisClient {
             self.refresh();
             return None;
         };
-        let mut values = values.into_iter().map(|value| value.extract_error());
+        let mut values = values.into_iter().map(Value::extract_error);
         // `run_id` is another one after a restart, and `master_replid` also when a replica has been made a master.
         let mut field = |name: &str| {
             let text = String::from_redis_value(values.next()?.ok()?).ok()?;

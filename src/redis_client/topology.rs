@@ -145,19 +145,15 @@ impl Topology {
 
     /// Each master with its slots, and with a hash tag that keeps a key in one of them.
     pub fn shares(&self) -> Vec<Share> {
-        let mut slots = vec![String::new(); self.masters.len()];
-        let mut last = None;
-        for (number, master) in
-            (0..SLOTS).map(|number| (number, Slot::new(number).and_then(|slot| self.slots.get(&slot))))
-        {
-            // The first slot of each range. A slot of another master, or of none, ends it.
-            if let Some(master) = master.filter(|_| master != last) {
-                slots[*master].push_str(&format!(" {number}"));
+        let masters: Vec<_> = (0..SLOTS).map(|slot| Slot::new(slot).and_then(|slot| self.slots.get(&slot))).collect();
+        let mut ranges = vec![Vec::new(); self.masters.len()];
+        let mut first = 0;
+        for range in masters.chunk_by(|one, next| one == next) {
+            let next = first + range.len();
+            if let Some(master) = range[0] {
+                ranges[*master].push(format!(" {first}-{}", next - 1));
             }
-            if let Some(former) = last.filter(|_| master != last) {
-                slots[*former].push_str(&format!("-{}", number - 1));
-            }
-            last = master;
+            first = next;
         }
         let mut tags = vec![None; self.masters.len()];
         let mut missing = self.masters.len();
@@ -172,8 +168,12 @@ impl Topology {
                 missing -= 1;
             }
         }
-        let named = self.masters.iter().zip(slots).zip(tags);
-        named.filter_map(|((node, slots), tag)| Some(Share { node: Arc::clone(node), slots, tag: tag? })).collect()
+        let shares = self.masters.iter().zip(ranges).zip(tags);
+        shares
+            .filter_map(|((node, ranges), tag)| {
+                Some(Share { node: Arc::clone(node), slots: ranges.concat(), tag: tag? })
+            })
+            .collect()
     }
 
     /// Groups items by the slots of their keys, and the groups by node. Also returns the items whose slot has no node.

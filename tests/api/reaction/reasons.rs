@@ -109,7 +109,7 @@ async fn without_a_reason_many_snacks_are_swept_and_few_are_compared() {
     stage.probe.assert_equal(&stage.app).await;
     // One server sweeps in each interval, and goes on behind the last snack.
     stage.spoil().await;
-    assert_eq!(stage.flusher.sweep(Duration::from_secs(60)).await.expect("a sweep"), 0);
+    assert_eq!(stage.flusher.sweep(Duration::from_mins(1)).await.expect("a sweep"), 0);
     let swept = "SELECT swept_to = (SELECT max(id) FROM snacks) FROM reaction_comparison";
     assert!(sqlx::query_scalar::<_, bool>(swept).fetch_one(stage.app.db()).await.expect("a row"));
     for repaired in [0, 1] {

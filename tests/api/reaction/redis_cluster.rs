@@ -191,7 +191,7 @@ async fn a_node_that_has_lost_its_data_or_has_got_slots_is_a_reason_to_compare()
     assert!(!spoil().await);
     // A slot without keys.
     let used: Vec<usize> = join_all(snacks[1].iter().map(|snack| slot(&app, &cluster, snack))).await;
-    let moved = (6000..).find(|slot| !used.contains(slot)).expect("a slot");
+    let moved = (6000..7000).find(|slot| !used.contains(slot)).expect("a slot");
     let id = &cluster.nodes[2].id;
     for node in [2, 1, 0] {
         cluster.command::<()>(node, &words(&format!("CLUSTER SETSLOT {moved} NODE {id}"))).await.expect("an owner");
