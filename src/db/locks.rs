@@ -7,6 +7,7 @@ use sqlx::{PgConnection, PgPool, query, query_scalar};
 #[repr(i64)]
 pub enum Lock {
     ReactionFlush = 0x736e_6163_6b73,
+    ReactionComparison = 0x636f_6d70_6172_6500,
     DailyRollup = 0x0064_6179_7300,
     Cleanup = 0x0063_6c65_616e,
     Budget = 0x6275_6467_6574,

@@ -15,7 +15,7 @@ const COUNTERS: &[(&str, &str, &[&str], &str)] = &[
     ("http_bodies_shed_total", "", &[], "Bodies rejected because all bodies together were too large."),
     ("http_connections_refused_total", "", &[], "Connections above the limit of their address."),
     ("postgres_pool_timeouts_total", "", &[], "Waits for a connection of the pool that were given up."),
-    ("reaction_repairs_total", "", &[], "Snacks whose counts in Redis differed at a reconcile."),
+    ("reaction_repairs_total", "", &[], "Snacks whose counts in Redis differed at a reconcile or a sweep."),
     ("deliveries_total", "outcome", &["delivered", "repeated", "failed"], "Attempts of deliveries."),
     ("trace_spans_total", "outcome", &["exported", "lost"], "Spans that were sent to the collector."),
 ];

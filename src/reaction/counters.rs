@@ -3,7 +3,7 @@
 //! Callers count in Postgres where Redis is out of reach.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -14,10 +14,13 @@ use super::{
     counts::{Counts, ReactionType},
     store::Change,
 };
-use crate::redis_client::RedisClient;
+use crate::redis_client::{NodeState, RedisClient};
 
 /// Number of snacks that one command sets, so that other commands do not wait long.
 const SET_BATCH: usize = 100;
+
+/// Maximum number of snacks that are remembered as missing.
+const MAX_MISSING: usize = 1000;
 
 /// Limit of epochs. Numbers of 15 digits are exact in Lua.
 pub const MAX_EPOCH: i64 = 1_000_000_000_000_000;
@@ -85,12 +88,15 @@ pub struct Counters {
     add: Script,
     /// Snacks with a change that Redis may have missed, and the last epoch without it. At most one entry for each snack.
     stale: Mutex<HashMap<Uuid, i64>>,
+    /// Snacks that a read has found without counts since the last flush.
+    missing: Mutex<HashSet<Uuid>>,
 }
 
 impl Counters {
     /// Connects to nothing. `prefix` comes before every key.
     pub fn new(redis: Arc<RedisClient>, prefix: &str) -> Self {
-        Self { redis, prefix: prefix.to_owned(), set: Script::new(SET), add: Script::new(ADD), stale: Mutex::default() }
+        let (set, add) = (Script::new(SET), Script::new(ADD));
+        Self { redis, prefix: prefix.to_owned(), set, add, stale: Mutex::default(), missing: Mutex::default() }
     }
 
     /// Keys of like count, hate count and epoch. Because of the braces a cluster stores the keys of one snack together.
@@ -101,6 +107,21 @@ impl Counters {
     /// Key with the same slot as all keys of a snack.
     fn slot_key(&self, snack: Uuid) -> String {
         format!("{}snack:{{{snack}}}", self.prefix)
+    }
+
+    /// Key of a node that has it since the last complete comparison.
+    fn generation_key(&self, tag: &str) -> String {
+        format!("{}snack:{{{tag}}}:generation", self.prefix)
+    }
+
+    /// State of each node, with its generation. None for a node that does not respond.
+    pub async fn nodes(&self) -> Vec<Option<NodeState>> {
+        self.redis.states(|tag| self.generation_key(tag)).await
+    }
+
+    /// Sets the generation of each node. Returns whether all nodes have it.
+    pub async fn set_generation(&self, generation: Uuid) -> bool {
+        self.redis.set_at_each(|tag| self.generation_key(tag), &generation.to_string()).await
     }
 
     /// Tells whether Redis responds.
@@ -132,9 +153,26 @@ impl Counters {
     /// Counts of each snack that include all changes. None where Redis has no epoch, has missed a change, or is out of reach.
     pub async fn trusted_counts(&self, snacks: &[Uuid]) -> Vec<Option<StoredCounts>> {
         let current = |(stored, snack): (Result<Option<StoredCounts>, _>, &Uuid)| {
-            stored.ok().flatten().filter(|it| self.is_current(*snack, it.epoch))
+            let stored = stored.ok()?;
+            if stored.and_then(|it| it.counts).is_none() {
+                self.mark_missing(*snack);
+            }
+            stored.filter(|it| self.is_current(*snack, it.epoch))
         };
         self.get(snacks).await.into_iter().zip(snacks).map(current).collect()
+    }
+
+    fn mark_missing(&self, snack: Uuid) {
+        let mut missing = self.missing.lock().unwrap_or_else(PoisonError::into_inner);
+        if missing.len() < MAX_MISSING {
+            missing.insert(snack);
+        }
+    }
+
+    /// Snacks that reads have found without counts since the last call. Some were never counted.
+    pub fn take_missing(&self) -> Vec<Uuid> {
+        let mut missing = self.missing.lock().unwrap_or_else(PoisonError::into_inner);
+        missing.drain().collect()
     }
 
     /// Marks the counts of `snack` under `epoch` and earlier ones as stale, because Redis has missed a change. They are not trusted until
@@ -185,8 +223,7 @@ impl Counters {
         counts
     }
 
-    /// Stores counts of rows, except where later ones are stored. Returns whether Redis has accepted all; the next reconcile repeats the
-    /// others.
+    /// Stores counts of rows, except where later ones are stored. Returns whether Redis has accepted all.
     pub async fn set(&self, recounted: &[Recounted]) -> bool {
         let mut is_complete = true;
         for batch in recounted.chunks(SET_BATCH) {

@@ -8,11 +8,13 @@
 //! - The flush takes the dirty rows first and counts afterwards, never the other way round.
 //! - Only the flush writes absolute values, each with a new epoch. The INCR and DECR of a reaction take effect only on the epoch that
 //!   was read before the row was written, so that a late command is not counted twice.
-//! - The reconcile compares Redis with the columns and counts again what differs.
+//! - The reconcile compares Redis with the columns and counts again what differs. With many snacks it does so only when something has
+//!   happened by which Redis may be wrong ([`reasons`]).
 
 pub mod counters;
 pub mod counts;
 pub mod flush;
+mod reasons;
 pub mod routes;
 pub mod state;
 pub mod store;

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::counts::{Counts, ReactionType};
 use crate::{
-    db::errors::{constraint, is_lock_timeout},
+    db::errors::is_lock_timeout,
     error::{ApiError, Code, chain},
 };
 
@@ -36,6 +36,8 @@ pub type Outcome = Result<Change, ApiError>;
 
 /// Wait of a batch for a lock. All its requests and those behind it wait too.
 pub const BATCH_LOCK_TIMEOUT: Duration = Duration::from_millis(50);
+/// Shortest time that Postgres knows.
+const NO_WAIT: Duration = Duration::from_millis(1);
 /// Wait of a single reaction for a lock. Below the three seconds within which a client must get a 503.
 pub const SINGLE_LOCK_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -48,14 +50,11 @@ pub async fn write_batch(db: &PgPool, commands: &[ReactionCommand]) -> Result<Ve
         Err(error) => tracing::debug!(error = %chain(&error), "batch of reactions failed, writing them one by one"),
     }
     let mut outcomes = Vec::with_capacity(commands.len());
-    // A locked snack may concern many commands, but is waited for once.
+    // Somebody who locks one reaction to a snack may have locked many, which are waited for once.
     let mut locked = HashSet::new();
     for command in commands {
-        if locked.contains(&command.snack) {
-            outcomes.push(None);
-            continue;
-        }
-        outcomes.push(match write(db, std::slice::from_ref(command), BATCH_LOCK_TIMEOUT).await {
+        let lock_timeout = if locked.contains(&command.snack) { NO_WAIT } else { BATCH_LOCK_TIMEOUT };
+        outcomes.push(match write(db, std::slice::from_ref(command), lock_timeout).await {
             Ok(written) => written.into_iter().next(),
             Err(error) if is_lock_timeout(&error) => {
                 locked.insert(command.snack);
@@ -70,7 +69,7 @@ pub async fn write_batch(db: &PgPool, commands: &[ReactionCommand]) -> Result<Ve
 
 /// Writes commands in their order with one statement and one commit, or several if a user has two commands for the same snack. Each
 /// command has its own outcome: the change; `not_found` for an unknown snack; `duplicate_reaction`; `reaction_not_found` if there
-/// is none to cancel; `invalid_token` for a user that was deleted.
+/// is none to cancel; `invalid_token` for an unknown user.
 ///
 /// # Errors
 /// Postgres out of reach, or a lock that is held for longer than `lock_timeout`.
@@ -107,7 +106,7 @@ async fn write_distinct<'a>(
     // - All batches write rows in the same order, so that those of two servers do not deadlock.
     // - An inserted row has no xmax; an updated one has that of its update.
     // - set_config sets the timeout for this transaction without a statement of its own.
-    // - The join with users leaves out users that were deleted, who would fail the statement for everybody.
+    // - No foreign key checks ids, so ids of no user are left out by the join. Rows of users and snacks are never deleted.
     let rows = sqlx::query!(
         r#"WITH timeout AS MATERIALIZED (SELECT set_config('lock_timeout', $4, true)),
            requested AS (
@@ -140,8 +139,7 @@ async fn write_distinct<'a>(
         format!("{}ms", lock_timeout.as_millis())
     )
     .fetch_all(db)
-    .await
-    .map_err(deleted_concurrently)?;
+    .await?;
     let mut outcomes: Vec<Outcome> = snacks.iter().map(|_| Err(Code::NotFound.into())).collect();
     for row in rows {
         let Some(at) = usize::try_from(row.number).ok().and_then(|number| number.checked_sub(1)) else { continue };
@@ -160,15 +158,6 @@ async fn write_distinct<'a>(
         };
     }
     Ok(outcomes)
-}
-
-/// Error of a reaction whose user or snack was deleted after the statement read it.
-fn deleted_concurrently(error: sqlx::Error) -> ApiError {
-    match constraint(&error) {
-        Some("snack_reactions_user_fkey") => Code::InvalidToken.into(),
-        Some("snack_reactions_snack_fkey") => Code::NotFound.into(),
-        _ => error.into(),
-    }
 }
 
 pub async fn count(db: &PgPool, snack: Uuid) -> Result<Counts, ApiError> {

@@ -61,6 +61,14 @@ impl Cluster {
         self.topology.borrow().clone().unwrap_or_default()
     }
 
+    /// The topology of a new reading, which waits for the one under way.
+    pub async fn fresh_topology(self: &Arc<Self>) -> Arc<Topology> {
+        if let Ok(_permit) = self.reading.acquire().await {
+            self.read().await;
+        }
+        self.topology().await
+    }
+
     /// Addresses of all nodes, and those of the settings.
     pub fn known_addresses(&self) -> Vec<ConnectionInfo> {
         let read = self.topology.borrow().as_ref().map(|topology| topology.addresses.clone()).unwrap_or_default();

@@ -15,8 +15,21 @@ use std::sync::{
 use futures_util::future::join_all;
 use redis::{Cmd, ConnectionInfo, FromRedisValue, RedisError, RedisResult, Script, Value};
 
-use self::{cluster::Cluster, node::Node, topology::Group};
+use self::{
+    cluster::Cluster,
+    node::Node,
+    topology::{Group, Share},
+};
 use crate::{config::RedisUrl, error::chain};
+
+/// A node that has keys, as it is at one time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeState {
+    /// Text that is another one after a restart, a failover or a move of slots. None if the node does not tell what it consists of.
+    pub mark: Option<String>,
+    /// Value of the key that the caller has given to each node.
+    pub value: Option<String>,
+}
 
 /// The Redis of the settings, connected on first use.
 pub struct RedisClient {
@@ -103,6 +116,60 @@ impl RedisClient {
                 results
             }
         }
+    }
+
+    /// Nodes that have keys. None instead of those that are not known.
+    async fn shares(&self) -> Vec<Option<Share>> {
+        match &self.servers {
+            Servers::Single(node) => {
+                vec![Some(Share { node: Arc::clone(node), slots: String::new(), tag: "0".to_owned() })]
+            }
+            Servers::Cluster(cluster) => {
+                let topology = cluster.fresh_topology().await;
+                let mut shares: Vec<_> = topology.shares().into_iter().map(Some).collect();
+                if !topology.is_complete() {
+                    shares.push(None);
+                }
+                shares
+            }
+        }
+    }
+
+    /// State of each node that has keys. `key` makes the key of a node, which contains the hash tag that it gets. None for a node that
+    /// does not respond.
+    pub async fn states(&self, key: impl Fn(&str) -> String) -> Vec<Option<NodeState>> {
+        let states = self.shares().await.into_iter().map(async |share| self.state(&share?, &key).await);
+        join_all(states).await
+    }
+
+    async fn state(&self, share: &Share, key: impl Fn(&str) -> String) -> Option<NodeState> {
+        let info = |section: &str| redis::cmd("INFO").arg(section).to_owned();
+        let commands = [info("server"), info("replication"), redis::cmd("MGET").arg(key(&share.tag)).to_owned()];
+        let Some(values) = share.node.send(&commands, None).await else {
+            self.refresh();
+            return None;
+        };
+        let mut values = values.into_iter().map(Value::extract_error);
+        // `run_id` is another one after a restart, and `master_replid` also when a replica has been made a master.
+        let mut field = |name: &str| {
+            let text = String::from_redis_value(values.next()?.ok()?).ok()?;
+            Some(text.lines().find_map(|line| line.trim_end().strip_prefix(name))?.to_owned())
+        };
+        let (run_id, replication_id) = (field("run_id:"), field("master_replid:"));
+        let (name, slots) = (share.node.name(), &share.slots);
+        let mark = run_id.zip(replication_id).map(|(run, replication)| format!("{name} {run} {replication}{slots}"));
+        let [value]: [Option<String>; 1] = self.read(&share.node, values.next()?.ok()?)?;
+        Some(NodeState { mark, value })
+    }
+
+    /// Sets the key that [`RedisClient::states`] reads at each node. Returns whether all nodes have it.
+    pub async fn set_at_each(&self, key: impl Fn(&str) -> String, value: &str) -> bool {
+        let set = async |share: Option<Share>| {
+            let share = share?;
+            let values = share.node.send(&[redis::cmd("SET").arg(key(&share.tag)).arg(value).to_owned()], None).await?;
+            self.read::<()>(&share.node, values.into_iter().next()?)
+        };
+        join_all(self.shares().await.into_iter().map(set)).await.iter().all(Option::is_some)
     }
 
     async fn send_to<T: FromRedisValue>(

@@ -94,6 +94,15 @@ pub struct Topology {
     pub addresses: Vec<ConnectionInfo>,
 }
 
+/// A node with the slots that it is responsible for.
+pub struct Share {
+    pub node: Arc<Node>,
+    /// Ranges of slots. Empty for a single Redis.
+    pub slots: String,
+    /// Hash tag of keys that this node has.
+    pub tag: String,
+}
+
 /// Items by their index that share a command.
 pub type Group = Vec<usize>;
 
@@ -132,6 +141,39 @@ impl Topology {
 
     pub fn masters(&self) -> impl Iterator<Item = &Node> {
         self.masters.iter().map(Arc::as_ref)
+    }
+
+    /// Each master with its slots, and with a hash tag that keeps a key in one of them.
+    pub fn shares(&self) -> Vec<Share> {
+        let masters: Vec<_> = (0..SLOTS).map(|slot| Slot::new(slot).and_then(|slot| self.slots.get(&slot))).collect();
+        let mut ranges = vec![Vec::new(); self.masters.len()];
+        let mut first = 0;
+        for range in masters.chunk_by(|one, next| one == next) {
+            let next = first + range.len();
+            if let Some(master) = range[0] {
+                ranges[*master].push(format!(" {first}-{}", next - 1));
+            }
+            first = next;
+        }
+        let mut tags = vec![None; self.masters.len()];
+        let mut missing = self.masters.len();
+        for tag in (0..u32::MAX).map(|number| number.to_string()) {
+            if missing == 0 {
+                break;
+            }
+            if let Some(master) = self.slots.get(&Slot::for_key(&tag))
+                && tags[*master].is_none()
+            {
+                tags[*master] = Some(tag);
+                missing -= 1;
+            }
+        }
+        let shares = self.masters.iter().zip(ranges).zip(tags);
+        shares
+            .filter_map(|((node, ranges), tag)| {
+                Some(Share { node: Arc::clone(node), slots: ranges.concat(), tag: tag? })
+            })
+            .collect()
     }
 
     /// Groups items by the slots of their keys, and the groups by node. Also returns the items whose slot has no node.
@@ -197,6 +239,17 @@ mod tests {
         assert!(!first.is_complete());
         let second = topology(&[(0, 12181, "b"), (12182, 16383, "c")], &first);
         assert!(second.is_complete());
+        let shares = |topology: &Topology| -> Vec<_> {
+            let shares = topology.shares().into_iter();
+            shares
+                .map(|share| (share.node.name().to_owned(), share.slots, topology.slots[&Slot::for_key(&share.tag)]))
+                .collect()
+        };
+        let expected = |shares: &[(&str, &str)]| -> Vec<_> {
+            (0..).zip(shares).map(|(at, (name, slots))| ((*name).to_owned(), (*slots).to_owned(), at)).collect()
+        };
+        assert_eq!(shares(&first), expected(&[("a:7000", " 0-99 12001-12100"), ("b:7000", " 100-12000")]));
+        assert_eq!(shares(&second), expected(&[("b:7000", " 0-12181"), ("c:7000", " 12182-16383")]));
         assert!(Arc::ptr_eq(&first.masters[1], &second.masters[0]), "its connection is kept");
         // The slots of "bar" and "foo" are 5061 and 12182.
         let keys = ["foo", "bar", "{foo}1", "{bar}1"].map(str::to_owned);

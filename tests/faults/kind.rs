@@ -53,9 +53,9 @@ pub enum Kind {
     ReadOnly,
     /// PostgreSQL without disk space for a while.
     DiskFull,
-    /// A member and a snack that are deleted by hand while they are in use.
+    /// A member and a snack that somebody tries to delete by hand while they are in use.
     DeletedRows,
-    /// A row that is locked by hand for seconds.
+    /// Rows that are locked by hand for seconds.
     LockedRow,
     /// Clients that send requests and do not read.
     SlowReaders,

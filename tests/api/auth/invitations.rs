@@ -18,6 +18,7 @@ use snack_server::{
 
 use super::accounts::sign_in;
 use crate::support::{
+    database,
     fixtures::{count, wait_for_blocked, walk},
     notification::{link_token, mailing},
     response::{Body, Response},
@@ -355,6 +356,7 @@ async fn a_refused_sign_up_does_not_use_the_invitation_up() {
     assert_eq!(problem["errors"][0]["code"], "too_personal");
     accept(&app, &token, "lee@partner.example").await.expect_error(400, "invalid_invitation");
     // An account that came about in another way, and left again.
+    database::allow_deletion(app.db()).await;
     let sql = "INSERT INTO users (email, email_key, name, name_key, is_deleted) VALUES ($1, $1, 'x', 'x', $2)";
     for (is_deleted, code) in [(false, "email_taken"), (true, "email_resigned")] {
         sqlx::query(sql).bind(EMAIL).bind(is_deleted).execute(app.db()).await.expect("a user");

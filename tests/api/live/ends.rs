@@ -7,6 +7,7 @@ use serde_json::json;
 use tokio::time::{Instant, timeout};
 
 use crate::support::{
+    database,
     event_stream::{EventStream, TIMEOUT},
     test_app::TestApp,
 };
@@ -82,6 +83,7 @@ async fn a_resignation_ends_the_streams_at_every_server() {
 async fn a_user_who_is_deleted_in_the_database_loses_their_streams() {
     for sql in ["UPDATE users SET is_deleted = true WHERE id = $1", "DELETE FROM users WHERE id = $1"] {
         let app = TestApp::start().await;
+        database::allow_deletion(app.db()).await;
         let member = app.users(1).await.remove(0);
         let stream = EventStream::open(&app, &member).await;
         let started = Instant::now();

@@ -117,7 +117,7 @@ async fn no_change_is_lost_that_commits_while_a_flush_is_counting() {
 }
 
 /// Waits until a transaction waits for a lock in the test's database.
-async fn wait_for_a_waiter(app: &TestApp) {
+pub async fn wait_for_a_waiter(app: &TestApp) {
     let deadline = Instant::now() + Duration::from_secs(8);
     let waits =
         "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock')";

@@ -7,7 +7,10 @@ use serde_json::json;
 use snack_server::reaction::{counts::Counts, flush::Flusher};
 use uuid::Uuid;
 
-use super::convergence::react;
+use super::{
+    convergence::react,
+    reasons::{flusher, reconcile as compare},
+};
 use crate::support::{
     counter_snapshot::{CounterProbe, key, reconcile},
     redis::{cluster_app, three_masters},
@@ -163,4 +166,37 @@ async fn a_slot_that_has_moved_to_another_node_is_found_there() {
     CounterProbe::open(&app).await.converge(&app).await;
     hate(&app, &users[3], &[snack], 3).await;
     assert_eq!(counted(&app, snack).await, Some(Counts { likes: 1, hates: 3 }), "counted without a flush");
+}
+
+#[tokio::test]
+async fn a_node_that_has_lost_its_data_or_has_got_slots_is_a_reason_to_compare() {
+    let cluster = three_masters(None).await;
+    let app = cluster_app(&cluster).await;
+    let users = app.users(2).await;
+    let snacks = rated_snacks(&app, &cluster, &users[0]).await;
+    let flusher = flusher(&app).await;
+    let probe = CounterProbe::open(&app).await;
+    // Without a reason a wrong value of another node stays.
+    let spoil = async || {
+        probe.set(&snacks[0][0], "like_count", "77").await;
+        let repaired = compare(&flusher).await.repaired;
+        let is_equal = probe.get(&snacks[0][0], "like_count").await.as_deref() == Some("1");
+        assert_eq!(is_equal, repaired > 0);
+        is_equal
+    };
+    assert!(!spoil().await);
+    cluster.command::<()>(1, &words("FLUSHALL")).await.expect("no data");
+    assert!(spoil().await);
+    probe.assert_equal(&app).await;
+    assert!(!spoil().await);
+    // A slot without keys.
+    let used: Vec<usize> = join_all(snacks[1].iter().map(|snack| slot(&app, &cluster, snack))).await;
+    let moved = (6000..7000).find(|slot| !used.contains(slot)).expect("a slot");
+    let id = &cluster.nodes[2].id;
+    for node in [2, 1, 0] {
+        cluster.command::<()>(node, &words(&format!("CLUSTER SETSLOT {moved} NODE {id}"))).await.expect("an owner");
+    }
+    assert!(spoil().await);
+    probe.assert_equal(&app).await;
+    assert!(!spoil().await);
 }

@@ -84,6 +84,14 @@ impl Redis {
         assert!(status.expect("kill").success());
     }
 
+    /// Sends a command and returns its response as text.
+    pub async fn command(&self, words: &[&str]) -> String {
+        let client = redis::Client::open(self.url()).expect("a URL");
+        let mut connection = client.get_multiplexed_async_connection().await.expect("Redis");
+        let mut command = redis::cmd(words[0]);
+        command.arg(&words[1..]).query_async(&mut connection).await.expect("a response")
+    }
+
     pub async fn app(&self) -> TestApp {
         TestApp::with(|config| config.redis_url = self.url().parse().expect("a URL")).await
     }
