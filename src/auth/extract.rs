@@ -84,7 +84,7 @@ where
         let user = Self {
             id,
             member_type: status.member_type,
-            ip: ClientIp::of(parts),
+            ip: RequestInfo::client_ip_of(parts),
             session_id: claims.session_id,
             expires_at,
         };

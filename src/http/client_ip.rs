@@ -1,18 +1,12 @@
 //! The IP address of the client: that of the peer, or the one that a trusted proxy reports.
 
 use std::{
-    convert::Infallible,
     fmt,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    net::{IpAddr, Ipv6Addr, SocketAddr},
 };
 
-use axum::{
-    extract::FromRequestParts,
-    http::{HeaderMap, request::Parts},
-};
+use axum::http::HeaderMap;
 use ipnet::IpNet;
-
-use super::request_info::RequestInfo;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ClientIp(pub IpAddr);
@@ -41,12 +35,6 @@ impl ClientIp {
         Self(client)
     }
 
-    /// The address that a request comes from.
-    pub fn of(parts: &Parts) -> Self {
-        let info = parts.extensions.get::<RequestInfo>();
-        info.map_or(Self(IpAddr::V4(Ipv4Addr::UNSPECIFIED)), RequestInfo::client_ip)
-    }
-
     /// Key for rate limits. A subscriber of IPv6 has a whole /64 and could use a new address for each attempt.
     pub fn rate_limit_key(self) -> Self {
         match self.0 {
@@ -59,14 +47,6 @@ impl ClientIp {
 /// Parses an address with or without a port.
 fn parse(hop: &str) -> Option<IpAddr> {
     hop.parse().ok().or_else(|| hop.parse::<SocketAddr>().ok().map(|address| address.ip()))
-}
-
-impl<S: Sync> FromRequestParts<S> for ClientIp {
-    type Rejection = Infallible;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        Ok(Self::of(parts))
-    }
 }
 
 #[cfg(test)]

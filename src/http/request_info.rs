@@ -1,8 +1,15 @@
 //! What the server notes about a request while it responds: its client, its route and its user.
 
-use std::sync::{Arc, OnceLock};
+use std::{
+    convert::Infallible,
+    net::{IpAddr, Ipv4Addr},
+    sync::{Arc, OnceLock},
+};
 
-use axum::extract::{MatchedPath, Request};
+use axum::{
+    extract::{FromRequestParts, MatchedPath, Request},
+    http::request::Parts,
+};
 
 use super::client_ip::ClientIp;
 
@@ -27,6 +34,11 @@ impl RequestInfo {
         self.0.client_ip
     }
 
+    /// Address of the client of a request.
+    pub fn client_ip_of(parts: &Parts) -> ClientIp {
+        parts.extensions.get().map_or(ClientIp(IpAddr::V4(Ipv4Addr::UNSPECIFIED)), Self::client_ip)
+    }
+
     /// Pattern of the matched route, such as `/snacks/{uid}`.
     pub fn route(&self) -> Option<&str> {
         self.0.route.get().map(MatchedPath::as_str)
@@ -45,6 +57,14 @@ impl RequestInfo {
     pub fn set_user(&self, id: i64) {
         // Fails when the extractor runs twice, for the same user.
         let _ = self.0.user.set(id);
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for ClientIp {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(RequestInfo::client_ip_of(parts))
     }
 }
 
