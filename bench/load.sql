@@ -3,14 +3,14 @@
 SET synchronous_commit = off;
 CREATE TEMPORARY TABLE removed AS
 SELECT format('DROP INDEX %s', indexrelid::regclass) AS removal, pg_get_indexdef(indexrelid) AS restoration FROM pg_index
-WHERE indexrelid IN (to_regclass('snacks_search'), to_regclass('snack_search_letters'))
+WHERE indexrelid = 'snacks_search'::regclass
 UNION ALL
 SELECT format('ALTER TABLE %s DROP CONSTRAINT %I', conrelid::regclass, conname),
     format('ALTER TABLE %s ADD CONSTRAINT %I %s', conrelid::regclass, conname, pg_get_constraintdef(oid)) FROM pg_constraint
-WHERE contype = 'f' AND conrelid IN (to_regclass('snack_search'), 'snack_reactions'::regclass, 'orders'::regclass, 'purchases'::regclass, 'order_history'::regclass)
+WHERE contype = 'f' AND conrelid IN ('snack_reactions'::regclass, 'orders'::regclass, 'purchases'::regclass, 'order_history'::regclass)
 UNION ALL
 SELECT format('ALTER TABLE %I DISABLE TRIGGER USER', name), format('ALTER TABLE %I ENABLE TRIGGER USER', name)
-FROM unnest(ARRAY['snacks', 'snack_reactions', 'orders', 'purchases']) AS name;
+FROM unnest(ARRAY['snack_reactions', 'orders', 'purchases']) AS name;
 SELECT removal FROM removed \gexec
 
 INSERT INTO users (email, email_key, name, name_key, password_hash)
@@ -46,8 +46,6 @@ INSERT INTO order_history (order_id, from_status, to_status, actor_id, at)
 SELECT id, NULL, 'created', user_id, created_at FROM orders;
 
 -- The rows that the triggers would have written.
--- The server of an earlier commit has another table for the letters of names.
-SELECT 'INSERT INTO snack_search (snack_id, search_key) SELECT id, search_key_of(name_key) FROM snacks' WHERE to_regclass('snack_search') IS NOT NULL \gexec
 INSERT INTO reaction_dirty (snack_id) SELECT DISTINCT snack_id FROM snack_reactions;
 INSERT INTO order_dirty SELECT DISTINCT date_bin('15 minutes', created_at, 'epoch') FROM orders;
 SELECT restoration FROM removed \gexec

@@ -237,16 +237,11 @@ pub async fn list(
 ) -> Result<(Page<Snack>, Reactions), ApiError> {
     let mut sql = QueryBuilder::new(SNACK);
     sorted.push_key(&mut sql);
-    sql.push(FROM);
-    let words = filter.search.as_deref().map(search_words).unwrap_or_default();
-    if !words.is_empty() {
-        sql.push(" JOIN snack_search AS search ON search.snack_id = s.id");
-    }
-    sql.push(" WHERE true");
-    for word in words {
+    sql.push(FROM).push(" WHERE true");
+    for word in filter.search.as_deref().map(search_words).unwrap_or_default() {
         match word {
-            SearchWord::Pairs(query) => sql.push(" AND search.search_pairs @@ ").push_bind(query).push("::tsquery"),
-            SearchWord::Pattern(pattern) => sql.push(" AND search.search_key LIKE ").push_bind(pattern),
+            SearchWord::Pairs(query) => sql.push(" AND s.search_pairs @@ ").push_bind(query).push("::tsquery"),
+            SearchWord::Pattern(pattern) => sql.push(" AND s.search_key LIKE ").push_bind(pattern),
         };
     }
     if let Some(status) = filter.status {
