@@ -160,7 +160,7 @@ impl Flusher {
 
     async fn has_many_snacks(&self) -> Result<bool, ApiError> {
         let many = sqlx::query_scalar!(
-            r#"SELECT $1::bigint <= 0 OR EXISTS (SELECT FROM snacks OFFSET greatest($1::bigint - 1, 0)) AS "many!""#,
+            r#"SELECT $1::bigint <= 0 OR (SELECT id FROM snacks ORDER BY id OFFSET greatest($1::bigint - 1, 0) LIMIT 1) IS NOT NULL AS "many!""#,
             self.many_snacks
         );
         Ok(many.fetch_one(&self.db).await?)
