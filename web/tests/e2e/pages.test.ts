@@ -298,6 +298,8 @@ describe('on a small laptop', () => {
             return part.getBoundingClientRect().left - left - parts[index]!.scrollWidth >= 0
           }),
         )
+      // It comes with the scripts of signed-in users.
+      await page.locator('.bell').waitFor()
       expect(await overflows(page)).toBe(false)
       expect(await gaps()).toEqual([true, true, true])
       await page.getByRole('button', { name: 'English' }).click()
