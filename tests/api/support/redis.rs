@@ -57,6 +57,8 @@ impl Redis {
     async fn launch_with(&mut self, settings: &[&str]) {
         let process = Command::new("redis-server")
             .args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
+            // Else a replica stores what it gets in the working folder, and the next Redis loads it.
+            .args(["--repl-diskless-load", "swapdb"])
             .args(settings)
             .stdout(Stdio::null())
             .spawn()
