@@ -1,7 +1,8 @@
 //! The service that responds to every request: the routes, and around them all that is the same for every request.
 //!
 //! It is one function instead of a stack of layers. A layer around a router is copied onto the heap with all that is inside it, for each
-//! request: seven of them took a third of the CPU of a short request.
+//! request. Without the copies of seven layers and of the state, and with kept handles of metrics, a short request takes a third less
+//! CPU.
 
 use std::{convert::Infallible, net::SocketAddr, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
@@ -40,6 +41,7 @@ const REQUEST_BYTES: usize = 64 * 1024 * 1024;
 /// Maximum size of the large responses that clients have not read yet, in bytes.
 const RESPONSE_BYTES: usize = 64 * 1024 * 1024;
 
+/// Shared by all connections of a listener.
 pub struct AppService {
     /// Every path works with and without a trailing slash.
     routes: NormalizePath<Router>,
@@ -53,6 +55,7 @@ pub struct AppService {
     cors: Option<CorsLayer>,
     admission: Admission,
     metrics: RequestMetrics,
+    /// Public, so that tests can make it small.
     pub request_bytes: BodyBudget,
     response_bytes: BodyBudget,
 }

@@ -1,4 +1,4 @@
-//! What the server notes about a request while it responds: its client, its route and its user.
+//! Notes about a request while the server responds: its client, its route and its user.
 
 use std::{
     convert::Infallible,

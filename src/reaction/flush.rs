@@ -19,7 +19,7 @@ use uuid::Uuid;
 use super::{
     counters::{Counters, MAX_EPOCH, Recounted, StoredCounts},
     counts::Counts,
-    reasons::Traces,
+    reasons::Reasons,
     state::ReactionState,
 };
 use crate::{
@@ -105,33 +105,33 @@ impl Flusher {
     }
 
     /// Compares Redis with the columns for every snack in Postgres, and counts again where they differ. With many snacks only at the
-    /// start and for a reason (see [`Traces`]), and in one server at a time.
+    /// start and for a reason (see [`Reasons`]), and in one server at a time.
     ///
     /// # Errors
     /// Postgres out of reach. Without Redis the result is incomplete.
     pub async fn reconcile(&self) -> Result<Reconciled, ApiError> {
         let flushed = self.watchdog.guard(flush(&self.db, &self.counters)).await?;
         let unchanged = |is_complete| Ok(Reconciled { repaired: flushed, is_complete });
-        let Some(mut traces) = self.watchdog.guard(Traces::read(&self.db, &self.counters)).await? else {
+        let Some(mut reasons) = self.watchdog.guard(Reasons::read(&self.db, &self.counters)).await? else {
             return unchanged(false);
         };
         let mut election = None;
         if self.watchdog.guard(self.has_many_snacks()).await? {
             let is_first = self.is_first.load(Ordering::Relaxed);
-            if !is_first && !traces.has_changed {
-                if traces.flushes.is_empty() {
-                    return unchanged(traces.is_complete);
+            if !is_first && !reasons.has_changed {
+                if reasons.flushes.is_empty() {
+                    return unchanged(reasons.is_complete);
                 }
                 sleep(FLUSH_TIME).await;
             }
             let Some(elected) = self.watchdog.guard(self.elect()).await? else { return unchanged(true) };
             // Read again, because another server may have compared since.
-            let Some(mut now) = self.watchdog.guard(Traces::read(&self.db, &self.counters)).await? else {
+            let Some(mut now) = self.watchdog.guard(Reasons::read(&self.db, &self.counters)).await? else {
                 return unchanged(false);
             };
-            if !traces.has_changed {
+            if !reasons.has_changed {
                 // Those of flushes under way are left out.
-                now.flushes.retain(|flush| traces.flushes.contains(flush));
+                now.flushes.retain(|flush| reasons.flushes.contains(flush));
             }
             if !is_first && !now.has_changed && now.flushes.is_empty() {
                 return unchanged(now.is_complete);
@@ -140,19 +140,19 @@ impl Flusher {
                 is_first,
                 has_changed = now.has_changed,
                 flushes = now.flushes.len(),
-                "reaction counts of all snacks are compared"
+                "comparison of all reaction counts started"
             );
-            (traces, election) = (now, Some(elected));
+            (reasons, election) = (now, Some(elected));
         }
-        let generation = traces.has_changed.then(Uuid::new_v4);
-        let mut reconciled = Reconciled { repaired: flushed, is_complete: traces.is_complete };
+        let generation = reasons.has_changed.then(Uuid::new_v4);
+        let mut reconciled = Reconciled { repaired: flushed, is_complete: reasons.is_complete };
         if let Some(generation) = generation {
             // Before the comparison, so that a node that loses its data meanwhile lacks it.
             reconciled.is_complete &= self.counters.set_generation(generation).await;
         }
         self.compare_all(&mut election, &mut reconciled).await?;
         if reconciled.is_complete {
-            self.watchdog.guard(traces.store(&self.db, generation)).await?;
+            self.watchdog.guard(reasons.store(&self.db, generation)).await?;
             self.is_first.store(false, Ordering::Relaxed);
         }
         Ok(reconciled)

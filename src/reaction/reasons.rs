@@ -1,6 +1,6 @@
 //! Reasons to compare the counts of all snacks, which takes long if there are many.
 //!
-//! Redis has the counts of the columns, or gets them with the next flush, unless one of these happens. Each leaves a trace:
+//! Redis has the counts of the columns, or gets them with the next flush, unless one of these happens. Each can be seen afterwards:
 //!
 //! - A node of Redis loses data or returns to older data: it was restarted, a replica has taken over, or slots have moved (its mark is
 //!   another one), or somebody has deleted its data (its generation is missing).
@@ -9,8 +9,8 @@
 //! - PostgreSQL loses commits or returns to older data: it was restarted, a standby has taken over, or the database was restored (its
 //!   mark is another one).
 //!
-//! An INCR that is lost needs no trace, because its dirty row makes the next flush set the counts. Values that somebody changes singly
-//! in Redis leave none; the sweep finds them.
+//! An INCR that is lost is no reason, because its dirty row makes the next flush set the counts. Values that somebody changes singly
+//! in Redis cannot be seen; the sweep finds them.
 //!
 //! Marks and rows are read before the comparison and are stored or deleted after it, so that what happens in between is a reason again.
 
@@ -21,7 +21,7 @@ use super::counters::Counters;
 use crate::error::ApiError;
 
 /// State of PostgreSQL and of Redis before a comparison.
-pub struct Traces {
+pub struct Reasons {
     /// Marks of PostgreSQL and of each node that tells one.
     marks: Vec<String>,
     /// Transactions whose counts Redis may not have.
@@ -32,7 +32,7 @@ pub struct Traces {
     pub is_complete: bool,
 }
 
-impl Traces {
+impl Reasons {
     /// Reads them. None if no node responds.
     ///
     /// # Errors
