@@ -112,34 +112,31 @@ impl Flusher {
     pub async fn reconcile(&self) -> Result<Reconciled, ApiError> {
         let flushed = self.watchdog.guard(flush(&self.db, &self.counters)).await?;
         let unchanged = |is_complete| Ok(Reconciled { repaired: flushed, is_complete });
-        let Some(mut reasons) = self.watchdog.guard(Reasons::read(&self.db, &self.counters)).await? else {
+        let Some(mut reasons) = self.watchdog.guard(Reasons::read(&self.db, &self.counters, None)).await? else {
             return unchanged(false);
         };
         let mut election = None;
         if self.watchdog.guard(self.has_many_snacks()).await? {
             let is_first = self.is_first.load(Ordering::Relaxed);
             if !is_first && !reasons.has_changed {
-                if reasons.flushes.is_empty() {
+                if !reasons.has_flushes {
                     return unchanged(reasons.is_complete);
                 }
                 sleep(FLUSH_TIME).await;
             }
             let Some(elected) = self.watchdog.guard(self.elect()).await? else { return unchanged(true) };
-            // Read again, because another server may have compared since.
-            let Some(mut now) = self.watchdog.guard(Reasons::read(&self.db, &self.counters)).await? else {
+            // Read again, because another server may have compared since. Flushes that are under way now are not in the first snapshot.
+            let first = (!reasons.has_changed).then_some(reasons.snapshot.as_str());
+            let Some(now) = self.watchdog.guard(Reasons::read(&self.db, &self.counters, first)).await? else {
                 return unchanged(false);
             };
-            if !reasons.has_changed {
-                // Those of flushes under way are left out.
-                now.flushes.retain(|flush| reasons.flushes.contains(flush));
-            }
-            if !is_first && !now.has_changed && now.flushes.is_empty() {
+            if !is_first && !now.has_changed && !now.has_flushes {
                 return unchanged(now.is_complete);
             }
             tracing::info!(
                 is_first,
                 has_changed = now.has_changed,
-                flushes = now.flushes.len(),
+                has_flushes = now.has_flushes,
                 "comparison of all reaction counts started"
             );
             (reasons, election) = (now, Some(elected));

@@ -12,7 +12,8 @@
 //! An INCR that is lost is no reason, because its dirty row makes the next flush set the counts. Values that somebody changes singly
 //! in Redis cannot be seen; the sweep finds them.
 //!
-//! Marks and rows are read before the comparison and are stored or deleted after it, so that what happens in between is a reason again.
+//! Marks and a snapshot of the rows are taken before the comparison. They are stored and its rows deleted after it, so that what happens
+//! in between is a reason again.
 
 use sqlx::PgPool;
 use uuid::Uuid;
@@ -24,8 +25,10 @@ use crate::error::ApiError;
 pub struct Reasons {
     /// Marks of PostgreSQL and of each node that tells one.
     marks: Vec<String>,
-    /// Transactions whose counts Redis may not have.
-    pub flushes: Vec<i64>,
+    /// Snapshot of PostgreSQL, in which the rows of flushes are seen.
+    pub snapshot: String,
+    /// Redis may not have the counts of a flush.
+    pub has_flushes: bool,
     /// Marks and generations differ from those of the last complete comparison.
     pub has_changed: bool,
     /// All nodes respond.
@@ -33,16 +36,19 @@ pub struct Reasons {
 }
 
 impl Reasons {
-    /// Reads them. None if no node responds.
+    /// Reads them, with the rows of flushes in `snapshot` or else all of them. None if no node responds.
     ///
     /// # Errors
     /// Postgres out of reach.
-    pub async fn read(db: &PgPool, counters: &Counters) -> Result<Option<Self>, ApiError> {
+    pub async fn read(db: &PgPool, counters: &Counters, snapshot: Option<&str>) -> Result<Option<Self>, ApiError> {
         let stored = sqlx::query!(
-            r#"SELECT generation, marks, ARRAY(SELECT transaction FROM reaction_flushes) AS "flushes!",
+            r#"SELECT generation, marks, snapshot::text AS "snapshot!",
+                   EXISTS (SELECT FROM reaction_flushes WHERE txid_visible_in_snapshot(transaction, snapshot)) AS "has_flushes!",
                    'postgres ' || (SELECT oid FROM pg_database WHERE datname = current_database()) || ' '
                    || extract(epoch FROM pg_postmaster_start_time()) AS "postgres!"
-               FROM reaction_comparison"#
+               FROM reaction_comparison
+               CROSS JOIN coalesce($1::text::txid_snapshot, txid_current_snapshot()) AS snapshot"#,
+            snapshot
         )
         .fetch_one(db)
         .await?;
@@ -59,7 +65,8 @@ impl Reasons {
                 generation.is_none() || node.value != generation || !node.mark.as_ref().is_some_and(is_known)
             });
         let marks = nodes.into_iter().filter_map(|node| node.mark).chain([stored.postgres]).collect();
-        Ok(Some(Self { marks, flushes: stored.flushes, has_changed, is_complete }))
+        let (snapshot, has_flushes) = (stored.snapshot, stored.has_flushes);
+        Ok(Some(Self { marks, snapshot, has_flushes, has_changed, is_complete }))
     }
 
     /// Stores them after a complete comparison.
@@ -69,8 +76,13 @@ impl Reasons {
                 .execute(db)
                 .await?;
         }
-        if !self.flushes.is_empty() {
-            sqlx::query!("DELETE FROM reaction_flushes WHERE transaction = ANY($1)", &self.flushes).execute(db).await?;
+        if self.has_flushes {
+            sqlx::query!(
+                "DELETE FROM reaction_flushes WHERE txid_visible_in_snapshot(transaction, $1::text::txid_snapshot)",
+                self.snapshot
+            )
+            .execute(db)
+            .await?;
         }
         Ok(())
     }
