@@ -30,7 +30,7 @@ use crate::error::{ApiError, chain};
 const CPU_LIMIT: Duration = Duration::from_secs(20);
 /// Limit of elapsed time. On a busy machine the process gets less than a core.
 const TIMEOUT: Duration = Duration::from_secs(40);
-/// Maximum size of the output in bytes: two PNGs of at most 1,280 pixels a side.
+/// Maximum size of the output in bytes: a PNG of at most 1,280 pixels a side, and a thumbnail.
 const MAX_OUTPUT: u64 = 16 * 1024 * 1024;
 /// Limit of address space in bytes: 40 megapixels with four channels of 16 bits, and a copy with 8 bits.
 const MAX_MEMORY: u64 = 1024 * 1024 * 1024;
@@ -99,6 +99,8 @@ impl ImageWorker {
         let mut process = Command::new(&self.program)
             .arg("prepare-picture")
             .env_clear()
+            // Else the allocator takes all the address space at once, and nothing is left for the WebP library, which has another one.
+            .env("MIMALLOC_ARENA_RESERVE", "0")
             .current_dir("/")
             // Ctrl-C in a terminal must not stop the process: the server waits for it.
             .process_group(0)

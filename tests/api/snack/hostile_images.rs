@@ -62,6 +62,19 @@ fn chunks(png: &[u8]) -> Vec<String> {
     kinds
 }
 
+/// The kinds of the chunks of a WebP, up to the end of the file.
+fn webp_chunks(webp: &[u8]) -> Vec<String> {
+    let (mut rest, mut kinds) = (&webp[12..], Vec::new());
+    while let Some((header, more)) = rest.split_at_checked(8) {
+        kinds.push(String::from_utf8_lossy(&header[..4]).into_owned());
+        let length = u32::from_le_bytes([header[4], header[5], header[6], header[7]]);
+        let length = usize::try_from(length.next_multiple_of(2)).expect("a length");
+        rest = more.get(length..).expect("a whole chunk");
+    }
+    assert!(rest.is_empty(), "bytes after the last chunk");
+    kinds
+}
+
 /// The markers of a JPEG up to its pixels.
 fn markers(jpeg: &[u8]) -> Vec<u8> {
     let (mut rest, mut markers) = (&jpeg[2..], Vec::new());
@@ -77,8 +90,12 @@ fn markers(jpeg: &[u8]) -> Vec<u8> {
 fn defect(path: &str, bytes: &[u8], side: u32) -> Option<String> {
     let name = path.strip_prefix("/media/").unwrap_or_default();
     let (stem, extension) = name.split_once('.').unwrap_or_default();
-    let stem = if side < 1280 { stem.strip_suffix("-small").unwrap_or_default() } else { stem };
-    if Uuid::try_parse(stem).is_err() || !["png", "jpg"].contains(&extension) {
+    let (stem, extensions) = if side < 1280 {
+        (stem.strip_suffix("-small").unwrap_or_default(), &["webp"][..])
+    } else {
+        (stem, &["png", "jpg"][..])
+    };
+    if Uuid::try_parse(stem).is_err() || !extensions.contains(&extension) {
         return Some(format!("it is called {path}"));
     }
     let picture = decoded(bytes);
@@ -88,12 +105,14 @@ fn defect(path: &str, bytes: &[u8], side: u32) -> Option<String> {
     if let Some(payload) = PAYLOADS.iter().find(|payload| bytes.windows(payload.len()).any(|part| part == **payload)) {
         return Some(format!("it holds {}", String::from_utf8_lossy(payload)));
     }
-    let is_plain = if extension == "png" {
-        chunks(bytes).iter().all(|kind| ["IHDR", "IDAT", "IEND"].contains(&kind.as_str()))
-    } else {
+    let is_plain = match extension {
+        "png" => chunks(bytes).iter().all(|kind| ["IHDR", "IDAT", "IEND"].contains(&kind.as_str())),
+        "webp" => webp_chunks(bytes).iter().all(|kind| ["VP8X", "ALPH", "VP8 "].contains(&kind.as_str())),
         // JFIF, tables, a baseline frame and one scan, up to the end of the file.
-        markers(bytes).iter().all(|marker| [0xe0, 0xdb, 0xc0, 0xc4, 0xda].contains(marker))
-            && bytes.ends_with(&[0xff, 0xd9])
+        _ => {
+            markers(bytes).iter().all(|marker| [0xe0, 0xdb, 0xc0, 0xc4, 0xda].contains(marker))
+                && bytes.ends_with(&[0xff, 0xd9])
+        }
     };
     (!is_plain).then(|| "it holds more than a picture".to_owned())
 }

@@ -112,6 +112,7 @@ async fn files_without_a_snack_are_removed_after_a_day_and_no_others() {
         format!("{}.png", own_name()),
         format!("{}-small.jpg", own_name()),
         format!("{}-small.png", own_name()),
+        format!("{}-small.webp", own_name()),
         format!("{}.jpg#1", own_name()),
         format!("{}-small.png#12", own_name()),
     ];
@@ -230,8 +231,9 @@ async fn a_picture_is_on_the_disk_before_the_response() {
     let log = std::fs::read_to_string(&log).expect("a log");
     let (before, _) = log.split_once("\"HTTP/1.1 201\"").expect("a response");
     let starts = |line: &&str| line.contains("fsync(");
-    let files = before.lines().filter(starts).filter(|line| line.contains(".jpg")).count();
-    let folders = before.lines().filter(starts).filter(|line| !line.contains(".jpg")).count();
+    let is_file = |line: &&str| line.contains(".jpg") || line.contains(".webp");
+    let files = before.lines().filter(starts).filter(is_file).count();
+    let folders = before.lines().filter(starts).filter(|line| !is_file(line)).count();
     let done = before.lines().filter(|line| line.contains("fsync") && line.ends_with("= 0")).count();
     // The image and its thumbnail, and the folder after each.
     assert_eq!((files, folders, done), (2, 2, 4), "{log}");

@@ -48,9 +48,9 @@ async fn images_are_stored_served_replaced_and_removed_in_a_folder_and_in_a_buck
         let member = app.member().await;
         let snack = app.post_form(&member, "/snacks", form("새우깡", png(640, 480))).await.expect(201);
         assert_eq!(place.names().await.len(), 2);
-        for path in [&snack["image"], &snack["thumbnail"]] {
-            let (headers, bytes) = fetch(&app, path).await;
-            assert_eq!(headers["content-type"], "image/jpeg");
+        for (field, kind) in [("image", "image/jpeg"), ("thumbnail", "image/webp")] {
+            let (headers, bytes) = fetch(&app, &snack[field]).await;
+            assert_eq!(headers["content-type"], kind);
             assert_eq!(headers["content-length"], bytes.len().to_string());
             assert_eq!(headers["cache-control"], "public, max-age=31536000, immutable");
             assert_eq!(headers["x-content-type-options"], "nosniff");
