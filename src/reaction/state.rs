@@ -17,8 +17,8 @@ use crate::{
     error::{ApiError, Code},
 };
 
-/// Number of batches that are written at once. Two batches lock the same snacks and users for their foreign keys, which Postgres has
-/// to keep account of: with one, half as many reactions again were written at 16 connections.
+/// Number of batches that are written at once. With two, batches are smaller and each has its own commit: as many reactions to 1,000
+/// snacks, for a fifth more CPU.
 const CONCURRENT_BATCHES: usize = 1;
 /// Number of reactions that wait for a lock at once, each with a connection. A quarter of the pool.
 const MAX_LOCK_WAITS: usize = 4;
