@@ -68,6 +68,8 @@ describe('the snack list', () => {
       return end.isVisible()
     }
     await expect.poll(goOn, { timeout: 20_000 }).toBe(true)
+    // The last cards are rendered after the end.
+    await settled(page)
     const names = await page.locator('li.snack h2').allInnerTexts()
     expect(new Set(names).size).toBe(names.length)
     expect(await end.innerText()).toBe(`총 ${names.length}개`)
