@@ -4,11 +4,11 @@ Called by scripts/bench, which builds the release binary and starts Redis and a 
 rounds that alternate: the server, then its yardstick, in the same minute.
 """
 
-import argparse, json, os, re, resource, selectors, shutil, socket, statistics, subprocess, sys, tempfile, threading, time, urllib.error, urllib.request
+import argparse, json, os, re, selectors, shutil, socket, statistics, subprocess, tempfile, threading, time, urllib.error, urllib.request
 from pathlib import Path
 
 import growth
-from common import HERE, Server, psql, sh, token, url_of
+from common import HERE, Server, cpu, psql, sh, token, url_of
 
 CONNECTIONS = (1, 16, 64)
 #: The settings of the server's own connections (src/db/connect.rs). Without them Postgres scans whole tables.
@@ -52,24 +52,6 @@ SELECT :order, id, 0, 2, price, currency FROM snacks WHERE id IN (:next, :next +
 INSERT INTO order_history (order_id, from_status, to_status, actor_id) VALUES (:order, NULL, 'created', :user);
 COMMIT;
 """
-
-
-def cpu(server):
-    """Seconds of CPU so far: of the process `server`, and of all processes of the other kinds."""
-    seconds = {"server": 0.0, "postgres": 0.0, "redis": 0.0, "load": 0.0}
-    kinds = {"postgres": "postgres", "redis-server": "redis"}
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            name, rest = stat.read_text().split("(", 1)[1].rsplit(")", 1)
-        except (OSError, IndexError):
-            continue
-        kind = "server" if stat.parent.name == str(server) else next((kinds[prefix] for prefix in kinds if name.startswith(prefix)), None)
-        if kind:
-            # Includes ended children, because Postgres has a process for each connection.
-            seconds[kind] += sum(map(int, rest.split()[11:15])) / os.sysconf("SC_CLK_TCK")
-    load = resource.getrusage(resource.RUSAGE_CHILDREN)
-    seconds["load"] = load.ru_utime + load.ru_stime
-    return seconds
 
 
 class Streams:

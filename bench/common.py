@@ -1,6 +1,6 @@
 """Shared by the benchmarks: SQL, tokens, and the server that is measured."""
 
-import base64, hashlib, hmac, json, os, re, subprocess, sys, time, urllib.parse, urllib.request
+import base64, hashlib, hmac, json, os, re, resource, subprocess, sys, time, urllib.parse, urllib.request
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -33,6 +33,24 @@ def token(user):
     claims = {"token_type": "access", "user_id": user, "jti": "00000000-0000-4000-8000-%012d" % user, "iat": now, "exp": now + 36000}
     signed = b".".join(part(json.dumps(it).encode()) for it in ({"alg": "HS256", "typ": "JWT"}, claims))
     return (signed + b"." + part(hmac.new(SECRET.encode(), signed, hashlib.sha256).digest())).decode()
+
+
+def cpu(server):
+    """Seconds of CPU so far: of the process `server`, and of all processes of the other kinds."""
+    seconds = {"server": 0.0, "postgres": 0.0, "redis": 0.0, "load": 0.0}
+    kinds = {"postgres": "postgres", "redis-server": "redis"}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            name, rest = stat.read_text().split("(", 1)[1].rsplit(")", 1)
+        except (OSError, IndexError):
+            continue
+        kind = "server" if stat.parent.name == str(server) else next((kinds[prefix] for prefix in kinds if name.startswith(prefix)), None)
+        if kind:
+            # Includes ended children, because Postgres has a process for each connection.
+            seconds[kind] += sum(map(int, rest.split()[11:15])) / os.sysconf("SC_CLK_TCK")
+    load = resource.getrusage(resource.RUSAGE_CHILDREN)
+    seconds["load"] = load.ru_utime + load.ru_stime
+    return seconds
 
 
 class Server:
