@@ -98,10 +98,10 @@ pub async fn load_snack(state: &Arc<SnackState>, viewer: i64, uid: Uuid) -> Resu
         move |lookups: Vec<SnackLookup>| {
             let state = Arc::clone(&state);
             async move {
-                let snacks = store::look_up(&state.db, &lookups).await?;
                 let uids: Vec<Uuid> = lookups.iter().map(|lookup| lookup.uid).collect();
-                let counts = state.counters.trusted_counts(&uids).await;
-                Ok(snacks.into_iter().zip(counts).map(|(snack, counts)| Ok((snack?, counts))).collect())
+                let (snacks, counts) =
+                    tokio::join!(store::look_up(&state.db, &lookups), state.counters.trusted_counts(&uids));
+                Ok(snacks?.into_iter().zip(counts).map(|(snack, counts)| Ok((snack?, counts))).collect())
             }
         }
     };
