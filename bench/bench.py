@@ -285,7 +285,7 @@ def spent(row):
 
 def argon2_rate(_connections):
     """Hashes a second on all cores by the reference implementation with the same parameters."""
-    out = sh("argon2", "somesaltsomesalt", "-id", "-t", "2", "-k", "19456", "-p", "1", input="korea-snack-9")
+    sh("argon2", "somesaltsomesalt", "-id", "-t", "2", "-k", "19456", "-p", "1", input="korea-snack-9")
     best = min(float(re.search(r"([\d.]+) seconds", sh("argon2", "somesaltsomesalt", "-id", "-t", "2", "-k", "19456", "-p", "1",
                                                        input="korea-snack-9"))[1]) for _ in range(5))
     return os.cpu_count() / best
@@ -296,6 +296,7 @@ def main():
     parser.add_argument("--quick", action="store_true", help="a minute or two: one short round of each row, and no growth")
     parser.add_argument("--only", default="", help="rows whose names contain this; 'growth' for the large database")
     parser.add_argument("--before", help="the program of an earlier commit, which is measured in turns with this one")
+    parser.add_argument("--phone", type=Path, help="the table of bench/phone.mjs")
     parser.add_argument("--bare", required=True, help="the program of bench/bare")
     parser.add_argument("program")
     arguments = parser.parse_args()
@@ -303,10 +304,15 @@ def main():
     scratch = Path(tempfile.mkdtemp())
     try:
         results, costs = ([], []) if arguments.only == "growth" else throughput(arguments, scratch)
-        grown, notes = growth.measure(arguments, scratch) if not arguments.quick and arguments.only in ("", "growth") else ([], [])
+        grown = []
+        if not arguments.quick and arguments.only in ("", "growth"):
+            # One after the other, because the tasks of each server would disturb the other.
+            for label, program in (("now", arguments.program), ("before", arguments.before)):
+                if program:
+                    grown.append(growth.measure(program, arguments.samples, scratch, label))
     finally:
         shutil.rmtree(scratch)
-    report(arguments, results, costs, grown, notes)
+    report(arguments, results, costs, grown)
 
 
 def throughput(arguments, scratch):
@@ -385,7 +391,7 @@ def new_offices(arguments, scratch):
     return results
 
 
-def report(arguments, results, costs, grown, notes):
+def report(arguments, results, costs, grown):
     lines = []
     if results:
         lines += [
@@ -405,17 +411,24 @@ def report(arguments, results, costs, grown, notes):
                   "    x-axis [" + ", ".join(f'"{row["name"]}"' for row in chart) + "]", '    y-axis "ratio" 0 --> '
                   + str(int(max(row["ratio"] for row in chart)) + 1), "    bar [" + ", ".join(f"{row['ratio']:.2f}" for row in chart) + "]", "```", ""]
     lines += [f"- {cost}" for cost in costs]
+    if arguments.phone:
+        lines += ["", "## On a slow phone", "",
+                  "A quarter of this machine's CPU, 1.6 Mbit/s, 150 ms latency, an empty cache (`bench/phone.mjs`). Medians of five rounds. Goals: 70 kB of "
+                  "script for the sign-in page; 150 kB of pictures, content after 2.0 s and 300 ms of blocked main thread for the snacks page.", "",
+                  arguments.phone.read_text().strip()]
     if grown:
         lines += ["", "## Growth", "",
                   "Medians at one connection: with 1,000 snacks and orders, and with 1,000,000 snacks, 1,000,000 orders of three, 100,000 users and "
                   "5,000,000 reactions, both in turns.", "",
-                  "| endpoint | small ms | large ms | growth | goal |", "| --- | ---: | ---: | ---: | --- |"]
-    for row in grown:
-        ratio = row["large"] / row["small"]
-        goal = f"at most {row['growth']} " + ("✓" if ratio <= row["growth"] else "✗") if row["growth"] else \
-            f"below {row['most']} ms " + ("✓" if row["large"] < row["most"] else "✗")
-        lines.append(f"| {row['name']} | {row['small']:.2f} | {row['large']:.2f} | {ratio:.2f} | {goal} |")
-    lines += [""] + [f"- {note}" for note in notes]
+                  "| endpoint | small ms | large ms | growth before | growth | goal |", "| --- | ---: | ---: | ---: | ---: | --- |"]
+        rows, former = grown[0][0], grown[1][0] if len(grown) > 1 else []
+        former = {row["name"]: f"{row['large'] / row['small']:.2f}" for row in former}
+        for row in rows:
+            ratio = row["large"] / row["small"]
+            goal = f"at most {row['growth']} " + ("✓" if ratio <= row["growth"] else "✗") if row["growth"] else \
+                f"below {row['most']} ms " + ("✓" if row["large"] < row["most"] else "✗")
+            lines.append(f"| {row['name']} | {row['small']:.2f} | {row['large']:.2f} | {former.get(row['name'], '')} | {ratio:.2f} | {goal} |")
+        lines += [""] + [f"- {note}" for note in grown[0][1]] + [f"- Before: {note}" for _, notes in grown[1:] for note in notes]
     print("\n".join(lines))
     if arguments.quick or arguments.only:
         return
@@ -423,7 +436,8 @@ def report(arguments, results, costs, grown, notes):
     (HERE / "RESULTS.md").write_text("# Benchmarks\n\nWritten by `make bench`. The yardstick is pgbench with the same SQL, prepared, over as many connections, "
                                 "in the same minute on the same machine; for sign-ins it is argon2 on all cores, and for 200 streams of events the server without them; "
                                 "for a database without statistics it is one with them, and for snacks without reactions it is those with reactions. Rates are medians of three "
-                                f"rounds of {arguments.seconds} seconds, with server, the commit before and yardstick in turns. CPU is that of one request.\n\n"
+                                f"rounds of {arguments.seconds} seconds, with server, the commit before and yardstick in turns. CPU is that of one request. What was tried is in "
+                                "[tried.md](tried.md).\n\n"
                                 + "\n".join(lines) + "\n\n" + by_hand)
 
 

@@ -46,12 +46,12 @@ class Client:
 class Size:
     """A database of one size and a server on it."""
 
-    def __init__(self, name, arguments, scratch, port):
+    def __init__(self, name, program, scratch, port, database):
         self.name, self.rows, self.random = name, SIZES[name], random.Random(1)
-        self.server = Server(arguments.program, scratch, port, database=name)
+        self.server = Server(program, scratch, port, database)
         began = time.time()
-        self.sql = lambda text: psql(text, database=name)
-        psql(file=HERE / "load.sql", database=name, **self.rows)
+        self.sql = lambda text: psql(text, database=database)
+        psql(file=HERE / "load.sql", database=database, **self.rows)
         self.loaded = time.time() - began
         self.ready = self.server.start()
         # The server's tasks count the new rows.
@@ -59,7 +59,7 @@ class Size:
         while self.sql("SELECT EXISTS (SELECT FROM reaction_dirty) OR EXISTS (SELECT FROM order_dirty WHERE created_at < now() - interval '1 day')") == "t":
             time.sleep(1)
         self.counted = time.time() - began
-        psql("VACUUM ANALYZE", database=name)
+        psql("VACUUM ANALYZE", database=database)
 
     def connect(self):
         """Prepares the requests. Only now, because the server closes a connection that is idle for long."""
@@ -116,9 +116,9 @@ class Size:
         return self.client.send("PUT", f"/orders/{order['uid']}/status", {"status": status}, self.admin)[0]
 
 
-def measure(arguments, scratch):
+def measure(program, samples, scratch, label):
     """The rows of the table of growth, and notes."""
-    sizes = [Size(name, arguments, scratch, 18770 + at) for at, name in enumerate(SIZES)]
+    sizes = [Size(name, program, scratch, 18770 + at, f"{label}_{name}") for at, name in enumerate(SIZES)]
     for size in sizes:
         size.connect()
     day = time.strftime("%Y-%m-%d", time.gmtime(time.time() - 40 * 86400))
@@ -147,13 +147,13 @@ def measure(arguments, scratch):
     ]
     rows = []
     for name, make, growth, most in requests:
-        samples = {size.name: [] for size in sizes}
+        times = {size.name: [] for size in sizes}
         makers = [(size.name, make(size)) for size in sizes]
         # In turns, so that other load on the machine affects both.
-        for _ in range(arguments.samples):
+        for _ in range(samples):
             for size, once in makers:
-                samples[size].append(once())
-        small, large = (statistics.median(values[len(values) // 10:]) for values in samples.values())
+                times[size].append(once())
+        small, large = (statistics.median(values[len(values) // 10:]) for values in times.values())
         rows.append({"name": name, "small": small, "large": large, "growth": growth, "most": most})
         print(f"{name:<34} {small:8.2f} ms {large:8.2f} ms  x {large / small:.2f}", flush=True)
     large = sizes[1]

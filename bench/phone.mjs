@@ -1,9 +1,9 @@
 // Measures the web app on a slow phone: a quarter of this machine's CPU, 1.6 Mbit/s, 150 ms latency, an empty cache.
 //
 //   scripts/build-web
-//   SERVER=target/release/snack-server scripts/with-server -- node bench/phone.mjs [ROUNDS]
+//   SERVER=target/release/snack-server scripts/with-server -- node bench/phone.mjs [ROUNDS [NOTE]]
 //
-// Prints medians, and of the times also the values of all rounds. With TASKS=1 it prints the start and the length of all long tasks.
+// Prints a table with medians, and of the times also the values of all rounds. NOTE follows the names of the pages. With TASKS=1 it prints the start and the length of all long tasks.
 import { execFileSync } from 'node:child_process'
 import { createRequire } from 'node:module'
 
@@ -11,6 +11,7 @@ const { chromium } = createRequire(new URL('../web/package.json', import.meta.ur
 
 const BASE_URL = process.env.BASE_URL
 const ROUNDS = Number(process.argv[2] ?? 5)
+const NOTE = process.argv[3] ?? ''
 /** A member of the demo data. */
 const MEMBER = { email: 'member@snack.example', password: 'snack-demo-2024!' }
 
@@ -127,23 +128,22 @@ const executablePath =
   process.env.CHROMIUM ??
   execFileSync('sh', ['-c', 'command -v chromium || command -v google-chrome']).toString().trim()
 const browser = await chromium.launch({ executablePath, args: ['--no-sandbox'] })
+const COLUMNS = ['script kB', 'pictures kB', 'content visible ms', 'pictures in view ms', 'main thread blocked ms']
+console.log(`| page | ${COLUMNS.join(' | ')} | longest task ms | layout shift |`)
+console.log('| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |')
 for (const [name, path, state] of [
-  ['sign-in', '/sign-in', () => undefined],
-  ['snacks', '/snacks', signedIn],
+  [`sign-in${NOTE}`, '/sign-in', () => undefined],
+  [`snacks${NOTE}`, '/snacks', signedIn],
 ]) {
   const rounds = []
   for (let round = 0; round < ROUNDS; round++) rounds.push(await load(browser, path, await state()))
   const list = (key) => rounds.map((it) => it[key])
+  const kilobytes = (key) => (median(list(key)) / 1000).toFixed(1)
   const times = (key) => `${Math.round(median(list(key)))} (${list(key).map(Math.round).join(' ')})`
-  console.log(`${name} page`)
-  console.log(`  script               ${(median(list('script')) / 1000).toFixed(1)} kB`)
-  console.log(`  pictures             ${(median(list('image')) / 1000).toFixed(1)} kB`)
-  console.log(`  content visible      ${times('content')} ms`)
-  console.log(`  pictures in view     ${times('pictures')} ms`)
-  console.log(`  main thread blocked  ${times('blocked')} ms`)
-  console.log(`  longest task         ${times('longest')} ms`)
-  console.log(`  layout shift         ${median(list('shift')).toFixed(3)}`)
+  const shift = median(list('shift')).toFixed(3)
+  const cells = [kilobytes('script'), kilobytes('image'), ...['content', 'pictures', 'blocked', 'longest'].map(times), shift]
+  console.log(`| ${[name, ...cells].join(' | ')} |`)
   if (process.env.TASKS)
-    console.log(`  tasks                ${rounds.map((it) => it.tasks).join('\n                       ')}`)
+    console.log(`tasks:\n${rounds.map((it) => it.tasks).join('\n')}`)
 }
 await browser.close()

@@ -44,7 +44,7 @@ use tracing_subscriber::EnvFilter;
 /// Time that threads of the runtime have to end with the process.
 const STOP_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Takes less CPU for a request than the allocator of the C library; bench/notes.md has figures.
+/// Takes less CPU for a request than the allocator of the C library; bench/tried.md has figures.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
