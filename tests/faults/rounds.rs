@@ -141,8 +141,8 @@ impl<'a> Round<'a> {
 
     /// Waits for convergence and compares `record` with the rows.
     pub async fn settle(mut self, mut record: Record) -> Report {
-        if self.kind.hits_postgres() {
-            // The end of such a request is not visible from outside.
+        if self.kind.hits_postgres() || self.kind == Kind::HangUp {
+            // The end of such a request is not visible from outside. Without the wait the next round takes a late write for its own.
             sleep(LATE).await;
         }
         if self.kind == Kind::Postgres(Mode::Delay) {
