@@ -17,7 +17,7 @@ pub struct ConnectionLimits {
     pub total: usize,
     /// Limit for one address. A /64 of IPv6 counts as one address.
     pub per_address: usize,
-    /// Time after which a connection is closed whose client does not read the response.
+    /// Time after which a connection is closed whose client does not acknowledge or read the response.
     pub write_timeout: Duration,
     /// Time that connections are still accepted during the shutdown.
     pub shutdown_delay: Duration,

@@ -13,6 +13,7 @@ use hyper_util::{
     server::graceful::GracefulShutdown,
 };
 use rustix::{
+    io::Result,
     net::sockopt::{set_socket_recv_buffer_size, set_socket_send_buffer_size},
     process::{Resource, getrlimit, setrlimit},
 };
@@ -21,7 +22,6 @@ use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     time::sleep,
 };
-use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -62,9 +62,9 @@ pub fn allow_connections() {
 ///
 /// A connection beyond `limits.total` waits in the queue of the kernel. One beyond `limits.per_address` is closed at once.
 pub async fn serve(listener: TcpListener, service: AppService, limits: ConnectionLimits, stop: CancellationToken) {
-    let (total, write_timeout, shutdown_delay) = (limits.total, limits.write_timeout, limits.shutdown_delay);
+    limit_sockets(&listener, limits.write_timeout);
+    let (total, shutdown_delay) = (limits.total, limits.shutdown_delay);
     let counter = ConnectionCounter::new(limits);
-    limit_socket_buffers(&listener);
     let service = Arc::new(service);
     // Shared, because a clone of the token locks a mutex.
     let stop = Arc::new(stop);
@@ -103,10 +103,8 @@ pub async fn serve(listener: TcpListener, service: AppService, limits: Connectio
                 Ok::<_, Infallible>(response)
             }
         });
-        let mut stream = TimeoutStream::new(stream);
-        stream.set_write_timeout(Some(write_timeout));
         let builder = if counter.is_trusted_proxy(peer.ip()) { &proxy_builder } else { &builder };
-        let connection = graceful.watch(builder.serve_connection(TokioIo::new(Box::pin(stream)), service));
+        let connection = graceful.watch(builder.serve_connection(TokioIo::new(stream), service));
         tokio::spawn(async move {
             let _open: (OwnedSemaphorePermit, CountedConnection) = (permit, counted);
             if let Err(error) = connection.await {
@@ -144,11 +142,26 @@ pub async fn serve(listener: TcpListener, service: AppService, limits: Connectio
     graceful.shutdown().await;
 }
 
-/// Limits the kernel's buffers of `listener`. Accepted sockets inherit them.
-fn limit_socket_buffers(listener: &TcpListener) {
-    let bounded = set_socket_send_buffer_size(listener, SOCKET_BUFFER)
-        .and_then(|()| set_socket_recv_buffer_size(listener, SOCKET_BUFFER));
-    if let Err(error) = bounded {
-        tracing::warn!(error = %chain(&error), "socket buffers not limited");
+/// Limits the kernel's buffers of `listener`, and the time for which unread data stay in them. Accepted sockets inherit both.
+fn limit_sockets(listener: &TcpListener, write_timeout: Duration) {
+    let limited = set_socket_send_buffer_size(listener, SOCKET_BUFFER)
+        .and_then(|()| set_socket_recv_buffer_size(listener, SOCKET_BUFFER))
+        .and_then(|()| set_write_timeout(listener, write_timeout));
+    if let Err(error) = limited {
+        tracing::warn!(error = %chain(&error), "sockets not limited");
     }
+}
+
+/// The kernel keeps the data of a socket that the server has closed, and would wait for its client for minutes. A timer in the server
+/// cannot end that.
+#[cfg(target_os = "linux")]
+fn set_write_timeout(listener: &TcpListener, timeout: Duration) -> Result<()> {
+    let milliseconds = u32::try_from(timeout.as_millis()).unwrap_or(u32::MAX);
+    rustix::net::sockopt::set_tcp_user_timeout(listener, milliseconds)
+}
+
+/// Other systems have no such limit.
+#[cfg(not(target_os = "linux"))]
+fn set_write_timeout(_: &TcpListener, _: Duration) -> Result<()> {
+    Ok(())
 }

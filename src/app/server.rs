@@ -27,7 +27,7 @@ use crate::{
 const MAX_CONNECTIONS: usize = 4096;
 /// Maximum number of open connections to `METRICS_ADDR`.
 const MAX_METRICS_CONNECTIONS: usize = 64;
-/// Time after which a connection is closed whose client does not read the response.
+/// Time after which a connection is closed whose client does not acknowledge or read the response.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 /// Time that the shutdown waits for requests in progress, after `SHUTDOWN_DELAY`.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(9);
