@@ -25,7 +25,7 @@ const MAX_MISSING: usize = 1000;
 /// Limit of epochs. Numbers of 15 digits are exact in Lua.
 pub const MAX_EPOCH: i64 = 1_000_000_000_000_000;
 
-/// INCR or DECR for each three keys, if the epoch is still the one that the caller read before it wrote the row. Creates no keys.
+/// INCR or DECR for each three keys, if the epoch is still that of the statistics columns when the row was written. Creates no keys.
 const ADD: &str = r"
 local results = {}
 for at = 1, #KEYS, 3 do
@@ -72,8 +72,6 @@ pub struct Recounted {
 #[derive(Clone, Copy, Debug)]
 pub struct CounterDelta {
     pub snack: Uuid,
-    /// Epoch that was read before the row was written.
-    pub epoch: i64,
     pub change: Change,
 }
 
@@ -177,7 +175,7 @@ impl Counters {
 
     /// Marks the counts of `snack` under `epoch` and earlier ones as stale, because Redis has missed a change. They are not trusted until
     /// a flush has counted again.
-    pub fn mark_stale(&self, snack: Uuid, epoch: i64) {
+    fn mark_stale(&self, snack: Uuid, epoch: i64) {
         let mut stale = self.stale.lock().unwrap_or_else(PoisonError::into_inner);
         let last = stale.entry(snack).or_insert(epoch);
         *last = epoch.max(*last);
@@ -193,14 +191,15 @@ impl Counters {
         is_current
     }
 
-    /// Adds changes and returns the counts after them. None where the stored epoch is another one (a flush has counted the change in the
-    /// meantime) or Redis is out of reach. Not retried, because a command that timed out may still run.
+    /// Adds changes and returns the counts after them. None where Redis does not have the counts of the epoch under which the row was
+    /// written, has missed an earlier change, or is out of reach. Those of that epoch are stale then. Not retried, because a
+    /// command that timed out may still run.
     pub async fn add(&self, deltas: &[CounterDelta]) -> Vec<Option<Counts>> {
         let command = |group: &[usize]| {
             let arguments = |delta: &CounterDelta| {
-                let Change { from, to, .. } = delta.change;
+                let Change { from, to, epoch } = delta.change;
                 let add = |it| i64::from(to == Some(it)) - i64::from(from == Some(it));
-                [add(ReactionType::Like), add(ReactionType::Hate), delta.epoch]
+                [add(ReactionType::Like), add(ReactionType::Hate), epoch]
             };
             self.call(&self.add, group.iter().map(|at| (deltas[*at].snack, arguments(&deltas[*at]))))
         };
@@ -208,16 +207,16 @@ impl Counters {
         let key = |at: usize| self.slot_key(deltas[at].snack);
         let sent = self.redis.send::<Vec<Option<(i32, i32)>>>(deltas.len(), key, Some(&self.add), command);
         for (group, results) in sent.await {
-            let Some(results) = results else {
-                for delta in group.into_iter().map(|at| deltas[at]) {
-                    self.mark_stale(delta.snack, delta.epoch.max(delta.change.epoch));
-                }
-                continue;
-            };
-            // Counts below zero were changed by somebody else.
-            let valid = |(likes, hates)| (likes >= 0 && hates >= 0).then_some(Counts { likes, hates });
+            let results = results.unwrap_or_else(|| vec![None; group.len()]);
             for (at, result) in group.into_iter().zip(results) {
-                counts[at] = result.and_then(valid);
+                let CounterDelta { snack, change } = deltas[at];
+                // Counts below zero were changed by somebody else.
+                match result {
+                    Some((likes, hates)) if likes >= 0 && hates >= 0 => {
+                        counts[at] = self.is_current(snack, change.epoch).then_some(Counts { likes, hates });
+                    }
+                    _ => self.mark_stale(snack, change.epoch),
+                }
             }
         }
         counts

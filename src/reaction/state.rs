@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use sqlx::PgPool;
 use tokio::sync::Semaphore;
-use uuid::Uuid;
 
 use super::{
     counters::{CounterDelta, Counters, StoredCounts},
@@ -83,45 +82,28 @@ async fn write_alone(state: &ReactionState, command: ReactionCommand) -> Result<
     counted.ok_or(Code::Internal)??.ok_or_else(|| Code::Unavailable.into())
 }
 
-/// Writes rows with `write` and then counts the committed changes in Redis, each on the epoch that was read before. Redis is not used
-/// for a snack whose counts are older than its last flush: it was out of reach then, or has lost data. The result is none for a
-/// reaction that was not written because of a lock.
+/// Writes rows with `write` and then counts the committed changes in Redis, each on the epoch under which it was written. The result is
+/// none for a reaction that was not written because of a lock.
 async fn write_and_count(
     state: &ReactionState,
     commands: &[ReactionCommand],
     write: impl AsyncFnOnce(&PgPool, &[ReactionCommand]) -> Result<Vec<Option<Outcome>>, ApiError>,
 ) -> Result<Vec<Result<Option<Counted>, ApiError>>, ApiError> {
-    let snacks: Vec<Uuid> = commands.iter().map(|command| command.snack).collect();
-    let before = state.counters.trusted_counts(&snacks).await;
     let outcomes = write(&state.db, commands).await.inspect_err(|_| {
         // Some may have been committed.
-        state.changes.snacks(snacks.iter().copied());
+        state.changes.snacks(commands.iter().map(|command| command.snack));
     })?;
-    let mut deltas = Vec::with_capacity(commands.len());
-    // Each change with the index of its delta.
-    let mut written = Vec::with_capacity(commands.len());
-    let mut changed = Vec::with_capacity(commands.len());
-    for ((outcome, stored), snack) in outcomes.into_iter().zip(before).zip(snacks) {
-        if let Some(Ok(_)) = outcome {
-            changed.push(snack);
-        }
-        written.push(outcome.transpose().map(|change| {
-            change.map(|change| match stored {
-                Some(StoredCounts { epoch, .. }) if epoch >= change.epoch => {
-                    deltas.push(CounterDelta { snack, epoch, change });
-                    (change, Some(deltas.len() - 1))
-                }
-                _ => {
-                    state.counters.mark_stale(snack, change.epoch);
-                    (change, None)
-                }
-            })
-        }));
-    }
-    let counts = state.counters.add(&deltas).await;
-    state.changes.snacks(changed);
-    let counted = |(change, at): (Change, Option<usize>)| (change, at.and_then(|at| counts.get(at).copied().flatten()));
-    Ok(written.into_iter().map(|outcome| outcome.map(|change| change.map(counted))).collect())
+    let written = outcomes.iter().zip(commands).filter_map(|(outcome, command)| {
+        let change = *outcome.as_ref()?.as_ref().ok()?;
+        Some(CounterDelta { snack: command.snack, change })
+    });
+    let deltas: Vec<_> = written.collect();
+    let mut counts = state.counters.add(&deltas).await.into_iter();
+    state.changes.snacks(deltas.iter().map(|delta| delta.snack));
+    let counted = |outcome: Option<Outcome>| {
+        outcome.transpose().map(|written| written.map(|change| (change, counts.next().flatten())))
+    };
+    Ok(outcomes.into_iter().map(counted).collect())
 }
 
 /// Counts of `stored` if they are not older than `epoch`, that of the statistics columns.
