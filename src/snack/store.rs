@@ -383,8 +383,8 @@ async fn reactions(
         .map(|snack| usize::try_from(snack.like_reaction_count + snack.hate_reaction_count).unwrap_or_default())
         .sum();
     // unnest hides the number of ids from Postgres, which would plan again for each number.
-    if viewers.len() * ids.len() < count {
-        // LIMIT keeps Postgres from reading the reactions of all users to the snacks, which takes longer then.
+    if 4 * viewers.len() * ids.len() < count {
+        // LIMIT keeps Postgres from reading the reactions of all users to the snacks, which takes longer then (`bench/tried.md`).
         let rows = sqlx::query!(
             r#"SELECT viewer AS "user_id!", snack AS "snack_id!", reaction.type AS "reaction: ReactionType"
                FROM unnest($1::bigint[]) AS snack CROSS JOIN unnest($2::bigint[]) AS viewer CROSS JOIN LATERAL (
