@@ -19,7 +19,7 @@ use opentelemetry::Context;
 use tokio::sync::oneshot;
 use tracing::Instrument;
 
-use super::watchdog::DbWatchdog;
+use super::watchdog::{DbWatchdog, is_no_answer};
 use crate::{error::ApiError, telemetry::spans};
 
 /// Maximum number of requests in a batch.
@@ -125,6 +125,12 @@ impl<K: Eq + Hash, Q, A> Worker<K, Q, A> {
         }
         None
     }
+
+    /// Takes all requests that wait.
+    fn take_all(&self) -> VecDeque<Waiting<Q, A>> {
+        let mut queues = lock(&self.queues);
+        queues.get_mut(&self.key).map(|queue| std::mem::take(&mut queue.waiting)).unwrap_or_default()
+    }
 }
 
 impl<K: Eq + Hash, Q, A> Drop for Worker<K, Q, A> {
@@ -160,7 +166,9 @@ where
                 }
             }
             Err(error) => {
-                for sender in senders {
+                // Those who wait behind would wait for a probe of their own, and for longer than three seconds in total.
+                let behind = if is_no_answer(&error) { worker.take_all() } else { VecDeque::new() };
+                for sender in senders.into_iter().chain(behind.into_iter().map(|waiting| waiting.response)) {
                     let _ = sender.send(Err(error.duplicate()));
                 }
             }
@@ -292,9 +300,17 @@ mod tests {
                 Ok(requests.iter().map(|_| Ok(())).collect())
             })
         };
-        let failed =
-            tokio::time::timeout(std::time::Duration::from_secs(5), load(true)).await.expect("a response in time");
-        assert_eq!(failed.expect_err("a silent Postgres").code, Code::Unavailable);
+        // The second waits behind the batch of the first.
+        let second = async {
+            settle().await;
+            load(true).await
+        };
+        let both = futures_util::future::join(load(true), second);
+        let (first, second) =
+            tokio::time::timeout(std::time::Duration::from_secs(3), both).await.expect("responses in time");
+        for failed in [first, second] {
+            assert_eq!(failed.expect_err("a silent Postgres").code, Code::Unavailable);
+        }
         load(false).await.expect("a response");
     }
 

@@ -65,6 +65,11 @@ pub fn are_connections_suspect() -> bool {
 #[error("Postgres did not answer a probe")]
 struct NoAnswer;
 
+/// Tells whether guarded work was given up because Postgres did not answer.
+pub fn is_no_answer(error: &ApiError) -> bool {
+    std::error::Error::source(error).is_some_and(|source| source.is::<NoAnswer>())
+}
+
 /// Probes Postgres for all requests that wait.
 pub struct DbWatchdog {
     options: PgConnectOptions,

@@ -11,8 +11,9 @@ use crate::{
     stack::Stack,
 };
 
-/// Time after which an attempt is repeated whose server died, and one that was answered with an error, with some to spare.
-const REPEATED_WITHIN: Duration = Duration::from_secs(25);
+/// Time within which a message is sent: 15 s after an attempt whose server died, and a minute after a second one that was answered with an
+/// error, with some to spare.
+const REPEATED_WITHIN: Duration = Duration::from_secs(85);
 
 /// Result of the comparison.
 #[derive(Default)]
