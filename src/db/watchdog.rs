@@ -67,7 +67,7 @@ struct NoAnswer;
 
 /// Tells whether guarded work was given up because Postgres did not answer.
 pub fn is_no_answer(error: &ApiError) -> bool {
-    std::error::Error::source(error).is_some_and(|source| source.is::<NoAnswer>())
+    std::error::Error::source(error).and_then(|source| source.downcast_ref::<NoAnswer>()).is_some()
 }
 
 /// Probes Postgres for all requests that wait.
