@@ -6,6 +6,7 @@ import {
   admin,
   appUrl,
   expectText,
+  networkIdle,
   newAdmin,
   newMember,
   request,
@@ -23,6 +24,8 @@ const stored = (page: Page) => page.evaluate((key) => localStorage.getItem(key),
 
 /** Changes the stored tokens. */
 async function tamper(page: Page, change: Record<string, unknown>): Promise<void> {
+  // Otherwise a request of the page could be the first one with the changed tokens.
+  await networkIdle(page)
   await page.evaluate(
     ([key, changed]) => {
       const tokens = JSON.parse(localStorage.getItem(key as string)!)
