@@ -149,7 +149,7 @@ async fn a_server_error_marks_the_span_of_its_request() {
 }
 
 #[tokio::test]
-async fn a_reaction_has_spans_of_its_batch_its_statement_and_its_redis_commands() {
+async fn a_reaction_has_spans_of_its_batch_its_statement_and_its_redis_command() {
     let mut collector = Collector::start(Answer::Status(200)).await;
     let database = database::create().await;
     let run = Run::on(&database, &["serve"]).set("REACTION_FLUSH_INTERVAL", "50ms");
@@ -158,7 +158,7 @@ async fn a_reaction_has_spans_of_its_batch_its_statement_and_its_redis_commands(
     let (access, _) = client.member("kim@snack.example").await;
     let (_, snack) = client.post(&access, "/snacks", json!({"name": "새우깡", "price": "1500"})).await;
     let path = format!("/snacks/{}/reaction", snack["uid"].as_str().expect("a uid"));
-    let trace = trace(0);
+    let (trace, last_trace) = (trace(0), trace(1));
     let request = client.http.post(client.url(&path)).bearer_auth(&access).json(&json!({"type": "like"}));
     assert_eq!(send(request.header("traceparent", traceparent(&trace, "01"))).await.0, 200);
     let request = collector.request(&trace).await;
@@ -176,6 +176,14 @@ async fn a_reaction_has_spans_of_its_batch_its_statement_and_its_redis_commands(
     assert_eq!(attribute_names(command), ["db.operation.name", "db.system.name"]);
     assert_eq!(attribute(&command.attributes, "db.system.name").as_deref(), Some("redis"));
     assert_eq!((command.kind(), is_error(command)), (SpanKind::Client, false));
+    // Lists have the count once the flush has run.
+    let flushed =
+        async { while client.get(&access, "/snacks").await.1["results"][0]["like_reaction_count"] != json!(1) {} };
+    timeout(Duration::from_secs(10), flushed).await.expect("a flush");
+    // Spans arrive in their order, so those of the flush would be there before this one.
+    let request = client.http.get(client.url("/snacks")).bearer_auth(&access);
+    assert_eq!(send(request.header("traceparent", traceparent(&last_trace, "01"))).await.0, 200);
+    collector.request(&last_trace).await;
     // Those of background tasks, such as the flush, are in no trace.
     let spans = collector.spans();
     let roots = spans.iter().filter(|span| span.parent_span_id.is_empty());

@@ -212,7 +212,7 @@ async fn a_late_flush_does_not_overwrite_a_later_one() {
 }
 
 #[tokio::test]
-async fn counts_that_have_missed_a_change_are_told_nobody_before_the_next_flush() {
+async fn counts_that_have_missed_a_change_are_not_returned_before_the_next_flush() {
     let app = TestApp::start().await;
     let (users, snacks, probe) = rated_snacks(&app).await;
     let likes = probe.get(&snacks[0], "like_count").await.expect("a count");
