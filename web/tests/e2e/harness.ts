@@ -239,10 +239,10 @@ function trackRequests(page: Page): void {
   page.on('requestfailed', change(false))
 }
 
-/** Waits until there were no requests for half a second. */
-export async function networkIdle(page: Page): Promise<void> {
+/** Waits until there were no requests for `milliseconds`. */
+export async function networkIdle(page: Page, milliseconds = 500): Promise<void> {
   const { requests } = traffic.get(page)!
-  const isIdle = () => requests.size === 0 && Date.now() - traffic.get(page)!.changedAt > 500
+  const isIdle = () => requests.size === 0 && Date.now() - traffic.get(page)!.changedAt > milliseconds
   await expect.poll(isIdle, { timeout: 15_000 }).toBe(true)
 }
 

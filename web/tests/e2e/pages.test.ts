@@ -125,7 +125,8 @@ async function watchLayout(page: Page): Promise<void> {
 async function show(page: Page, path: string): Promise<void> {
   await page.goto(appUrl(path))
   await settled(page)
-  await networkIdle(page)
+  // Shorter than elsewhere, because two hundred pages are shown.
+  await networkIdle(page, 200)
   await page.waitForFunction(() => [...document.images].every((image) => image.complete || image.loading === 'lazy'))
 }
 
